@@ -1,0 +1,1 @@
+"""``bentoml run``: call an API of a Bento once, without a server."""
