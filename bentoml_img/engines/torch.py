@@ -1,0 +1,31 @@
+"""PyTorch: the reference engine, and the one on a GPU."""
+
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+
+from bentoml_img import zoo
+from bentoml_img.bundle import WEIGHTS, read_manifest
+from bentoml_img.engines import Array
+
+
+class TorchEngine:
+    """The network's module with the bundle's weights, in evaluation mode."""
+
+    name = "torch"
+
+    def __init__(self, bundle: Path, threads: int | None = None) -> None:
+        if threads is not None:
+            torch.set_num_threads(threads)
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        module = zoo.build(read_manifest(bundle).name)
+        weights = load_file(bundle / WEIGHTS)
+        module.load_state_dict({name: value.float() for name, value in weights.items()})
+        self.module = module.eval().to(self.device, memory_format=torch.channels_last)
+
+    @torch.inference_mode()
+    def __call__(self, batch: Array) -> Array:
+        images = torch.from_numpy(batch).to(self.device, memory_format=torch.channels_last)
+        logits: Array = self.module(images).float().cpu().numpy()
+        return logits

@@ -1,0 +1,112 @@
+"""Bytes to images, safely, and images to bytes.
+
+An upload is opened in two steps. `open_image` reads the header only, so that a
+picture of the wrong kind or size is refused before a pixel is decoded;
+`load_rgb` decodes it.
+"""
+
+import io
+import struct
+import warnings
+from dataclasses import dataclass
+from typing import BinaryIO
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
+MEGAPIXEL = 1_000_000
+
+# The pixel limit is ours (`open_image`), as an error with its own message.
+Image.MAX_IMAGE_PIXELS = None
+
+# What Pillow's decoders raise on damaged files, beside OSError.
+_DECODER_ERRORS = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    IndexError,
+    KeyError,
+    TypeError,
+    OverflowError,
+    struct.error,
+    RuntimeError,
+)
+
+
+class ImageError(ValueError):
+    """An upload that is not a usable picture; the message is for the user."""
+
+
+class UnsupportedImage(ImageError):
+    """Not one of FORMATS."""
+
+
+class ImageTooLarge(ImageError):
+    """More pixels than allowed."""
+
+
+class DamagedImage(ImageError):
+    """Of a supported format, but it cannot be decoded in full."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What `open_image` accepts."""
+
+    max_pixels: int = 64 * MEGAPIXEL
+
+
+def open_image(file: bytes | BinaryIO, limits: Limits = Limits()) -> Image.Image:
+    """Open a picture by its content and check its size, without decoding it.
+
+    Raises UnsupportedImage, ImageTooLarge or DamagedImage.
+    """
+    stream = io.BytesIO(file) if isinstance(file, bytes) else file
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            image = Image.open(stream, formats=FORMATS)
+    except UnidentifiedImageError:
+        raise UnsupportedImage(
+            f"not a picture in a format that is read here ({', '.join(FORMATS)})"
+        ) from None
+    except _DECODER_ERRORS as error:
+        raise DamagedImage(f"the picture is damaged: {error}") from None
+    pixels = image.width * image.height
+    if pixels > limits.max_pixels:
+        raise ImageTooLarge(
+            f"the picture has {image.width}×{image.height} pixels, more than the "
+            f"{limits.max_pixels / MEGAPIXEL:g} megapixels allowed"
+        )
+    return image
+
+
+def load_rgb(image: Image.Image, at_least: int | None = None) -> Image.Image:
+    """Decode an opened picture into upright RGB; the first frame of an animation.
+
+    With `at_least`, a JPEG may be decoded at 1/2, 1/4 or 1/8 of its size, as
+    long as both sides keep `at_least` pixels: several times faster, and the
+    decoder averages the pixels that it skips. Transparent pixels are laid over
+    white, 16-bit samples are cut to their upper 8 bits. Raises DamagedImage.
+    """
+    try:
+        if at_least is not None:
+            image.draft("RGB", (at_least, at_least))
+        image.load()
+        return _flatten(ImageOps.exif_transpose(image))
+    except _DECODER_ERRORS as error:
+        raise DamagedImage(f"the picture is damaged: {error}") from None
+
+
+def _flatten(image: Image.Image) -> Image.Image:
+    if image.mode == "RGB" and "transparency" not in image.info:
+        return image
+    if image.mode.startswith("I"):  # 16-bit grey, which convert() would clip at 255
+        grey = np.asarray(image, np.int64).clip(0, 65535) >> 8
+        return Image.fromarray(grey.astype(np.uint8)).convert("RGB")
+    if image.has_transparency_data:
+        rgba = image.convert("RGBA")
+        white = Image.new("RGBA", rgba.size, "white")
+        return Image.alpha_composite(white, rgba).convert("RGB")
+    return image.convert("RGB")

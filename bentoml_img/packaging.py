@@ -1,0 +1,123 @@
+"""A bundle into BentoML's model store, and a service around it into a Bento."""
+
+import contextlib
+import hashlib
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import bentoml
+from bentoml.exceptions import NotFound
+
+import bentoml_img
+from bentoml_img import bundle as bundles
+from bentoml_img.engines import resolve
+
+ROOT = Path(bentoml_img.__file__).resolve().parent.parent
+
+# Sources of a Bento: what serving imports, and nothing that only training needs.
+SOURCES = ("services/**/*.py", "bentoml_img/**/*.py")
+TRAINING_ONLY = ("bentoml_img/training/**",)
+
+
+@dataclass(frozen=True)
+class ServiceSpec:
+    """How the service of one task is packaged: its Bento's name, and its module."""
+
+    bento: str
+    module: str
+
+
+SERVICES = {"classification": ServiceSpec("PytorchImageClassifier", "classifier")}
+
+
+@dataclass(frozen=True)
+class PackagedBento:
+    """A Bento in the store: its tag with capitals, its folder, and the bundle's model tag."""
+
+    tag: str
+    path: Path
+    model_tag: str
+
+    @property
+    def name(self) -> str:
+        return self.tag.partition(":")[0]
+
+
+def package(bundle: Path, engine: str = "auto") -> PackagedBento:
+    """Verify a bundle and build the Bento that serves it; BundleError if it is unusable.
+
+    Versions are digests of the contents: packaging the same thing again finds
+    what is there.
+    """
+    manifest = bundles.verify(bundle)
+    engine = resolve(bundle, engine)
+    service = SERVICES[manifest.task]
+    model_tag = _store_model(bundle, manifest)
+    requirements = f"services/requirements/{service.module}-{engine}.txt"
+    version = _version(model_tag, requirements)
+    tag = f"{service.bento}:{version}"
+    with _quiet():
+        bento = _latest(service.bento)
+        if bento is None or bento.tag.version != version:
+            _discard(tag)
+            bento = bentoml.build(
+                f"services.{service.module}:{service.bento}",
+                name=service.bento,
+                version=version,
+                build_ctx=str(ROOT),
+                include=[*SOURCES, requirements],
+                exclude=list(TRAINING_ONLY),
+                models=[model_tag],
+                labels={"model": manifest.name, "engine": engine},
+                args={"bundle": model_tag, "engine": engine, "requirements": requirements},
+            )
+    return PackagedBento(tag, Path(bento.path), model_tag)
+
+
+def _latest(name: str) -> bentoml.Bento | None:
+    try:
+        return bentoml.get(f"{name}:latest")
+    except NotFound:
+        return None
+
+
+def _discard(tag: str) -> None:
+    """Delete a Bento that is not the latest, so that building it again makes it the latest."""
+    with contextlib.suppress(NotFound):
+        bentoml.delete(tag)
+
+
+def _store_model(bundle: Path, manifest: bundles.Manifest) -> str:
+    tag = f"{manifest.name}:{manifest.digest[:12]}"
+    try:
+        bentoml.models.get(tag)
+    except NotFound:
+        labels = {"task": manifest.task, "license": manifest.license}
+        with bentoml.models.create(tag, labels=labels) as model:
+            bundles.copy(bundle, Path(model.path))
+    return tag
+
+
+def _version(model_tag: str, requirements: str) -> str:
+    """A digest of all that goes into the Bento."""
+    digest = hashlib.sha256(model_tag.encode())
+    training = set(ROOT.glob("bentoml_img/training/**/*"))
+    sources = {path for pattern in SOURCES for path in ROOT.glob(pattern)} - training
+    for path in (*sorted(sources), ROOT / requirements):
+        digest.update(f"{path.relative_to(ROOT)}\0".encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without BentoML's build log, which speaks of the steps inside."""
+    logger = logging.getLogger("bentoml")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

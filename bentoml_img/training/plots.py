@@ -1,0 +1,123 @@
+"""Pictures of a training run.
+
+`python -m bentoml_img.training.plots CHECKPOINT PICTURE` draws the curves of a
+run that is under way or done.
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import click
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from bentoml_img.labels import CIFAR10
+from bentoml_img.training.cifar10 import Split
+from bentoml_img.training.evaluation import Evaluation, Reliability
+
+
+def save_samples(split: Split, path: Path, columns: int = 10) -> None:
+    """A row of a split's first images for each class, with its label."""
+    figure = Figure(figsize=(columns, len(CIFAR10)), layout="constrained")
+    grid = figure.subplots(len(CIFAR10), columns, squeeze=False)
+    for label, (name, row) in enumerate(zip(CIFAR10.names, grid, strict=True)):
+        for axes in row:
+            axes.set_axis_off()
+        for axes, index in zip(row, np.flatnonzero(split.labels == label), strict=False):
+            axes.imshow(split.images[index])
+            axes.set_title(name, fontsize=8)
+    _save(figure, path)
+
+
+def save_curves(history: Sequence[Mapping[str, float]], path: Path) -> None:
+    """Loss and accuracy over steps, from a Trainer's history."""
+    figure = Figure(figsize=(9, 3.5), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    step = [entry["step"] for entry in history]
+    left.plot(step, [entry["loss"] for entry in history], marker=".")
+    left.set(xlabel="step", ylabel="training loss (last batch)")
+    for key, name in (
+        ("train_accuracy", "training, augmented (last batch)"),
+        ("test_accuracy_2000", "test (first 2,000)"),
+    ):
+        right.plot(step, [100 * entry[key] for entry in history], marker=".", label=name)
+    right.set(xlabel="step", ylabel="accuracy, %")
+    right.legend()
+    for axes in (left, right):
+        axes.grid(alpha=0.3)
+    _save(figure, path)
+
+
+def save_confusion(evaluation: Evaluation, path: Path) -> None:
+    """The confusion matrix, with counts; colours show each true class's errors."""
+    confusion, names = evaluation.confusion, evaluation.labels
+    errors = confusion.astype(float)
+    np.fill_diagonal(errors, 0)
+    figure = Figure(figsize=(7, 6.5), layout="constrained")
+    axes = figure.subplots()
+    axes.imshow(errors, cmap="Oranges", vmax=1.5 * max(errors.max(), 1))
+    for (row, column), count in np.ndenumerate(confusion):
+        weight = "bold" if row == column else "normal"
+        axes.text(column, row, str(count), ha="center", va="center", fontsize=8, weight=weight)
+    axes.set_xticks(range(len(names)), names, rotation=45, ha="right")
+    axes.set_yticks(range(len(names)), names)
+    accuracy = confusion.trace() / evaluation.n
+    axes.set(xlabel="predicted", ylabel="true", title=f"{accuracy:.2%} of {evaluation.n} right")
+    _save(figure, path)
+
+
+def save_reliability(evaluation: Evaluation, path: Path) -> None:
+    """Accuracy against confidence, before and after temperature scaling."""
+    figure = Figure(figsize=(9, 4), layout="constrained")
+    left, right = figure.subplots(1, 2, sharey=True)
+    _draw_reliability(left, "before temperature scaling", evaluation.raw)
+    _draw_reliability(right, "after, cross-fitted", evaluation.calibrated)
+    left.set_ylabel("accuracy")
+    _save(figure, path)
+
+
+def _draw_reliability(axes: Axes, name: str, reliability: Reliability) -> None:
+    bins = len(reliability.count)
+    filled = reliability.count > 0
+    centres = (np.arange(bins) + 0.5) / bins
+    axes.bar(centres[filled], reliability.accuracy[filled], width=0.9 / bins)
+    axes.plot([0, 1], [0, 1], color="black", linewidth=1, linestyle="--")
+    axes.plot(
+        reliability.confidence[filled], reliability.accuracy[filled], "o", color="tab:orange"
+    )
+    ece = reliability.expected_calibration_error
+    axes.set(xlabel="confidence", title=f"{name}: ECE {ece:.2%}", xlim=(0, 1), ylim=(0, 1))
+
+
+def _save(figure: Figure, path: Path) -> None:
+    temporary = path.with_name(path.name + ".part")
+    figure.savefig(temporary, format="png", dpi=120)
+    os.replace(temporary, path)
+
+
+def open_window(picture: Path) -> subprocess.Popen[bytes] | None:
+    """Show a picture in a window of its own process, if there is a display; training goes on."""
+    if sys.platform == "linux" and not {"DISPLAY", "WAYLAND_DISPLAY"} & os.environ.keys():
+        return None
+    return subprocess.Popen(  # noqa: S603 - our own module
+        [sys.executable, "-m", "bentoml_img.training.window", str(picture)],
+        stderr=subprocess.DEVNULL,
+    )
+
+
+@click.command()
+@click.argument("checkpoint", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("picture", type=click.Path(path_type=Path))
+def main(checkpoint: Path, picture: Path) -> None:
+    """Draw the curves of the run that saved CHECKPOINT into the file PICTURE (PNG)."""
+    import torch
+
+    save_curves(torch.load(checkpoint, map_location="cpu", weights_only=True)["history"], picture)
+
+
+if __name__ == "__main__":
+    main()

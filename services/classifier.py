@@ -1,0 +1,73 @@
+"""PytorchImageClassifier: what a photo shows, as a label or with every class's score."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import bentoml
+from bentoml.validators import ContentType
+from PIL import Image
+from pydantic import BaseModel
+
+from bentoml_img.classify import Classification, Classifier
+from bentoml_img.images import load_rgb
+from services.batching import MicroBatcher
+from services.decoding import Decoder
+from services.edge import Edge
+from services.settings import Settings
+
+
+class Arguments(BaseModel):
+    """Set when the Bento is built, and kept in it."""
+
+    bundle: str = "cifar_net:latest"
+    engine: str = "auto"
+    requirements: str = "services/requirements/classifier-openvino.txt"
+
+
+arguments = bentoml.use_arguments(Arguments)
+
+
+@bentoml.service(
+    name="PytorchImageClassifier",
+    traffic={"timeout": 30},
+    tracing={"excluded_urls": ".*"},
+    image=bentoml.images.Image(
+        base_image="python:3.11-slim", distro="none", python_version="3.11"
+    ).requirements_file(arguments.requirements),
+)
+class PytorchImageClassifier:
+    """Says which of CIFAR-10's ten classes a photo shows."""
+
+    bundle = bentoml.models.BentoModel(arguments.bundle)
+
+    def __init__(self) -> None:
+        settings = Settings.from_environment()
+        self.classifier = Classifier.from_bundle(Path(self.bundle.path), arguments.engine)
+        self.classifier([Image.new("RGB", (32, 32))])
+        self.decoder = Decoder(os.cpu_count() or 1)
+        self.batcher = MicroBatcher(
+            self.classifier.classify, max_batch_size=32, max_waiting=settings.max_waiting
+        )
+
+    @bentoml.api
+    async def predict(
+        self, image: Image.Image
+    ) -> Annotated[str, ContentType("application/json")]:
+        """The label of the class that the photo shows."""
+        return (await self._classify(image)).label
+
+    @bentoml.api
+    async def classify(self, image: Image.Image) -> Classification:
+        """The label, its score, and the score of every class, best first."""
+        return await self._classify(image)
+
+    async def _classify(self, image: Image.Image) -> Classification:
+        return await self.batcher(await self.decoder(self._prepare, image))
+
+    def _prepare(self, image: Image.Image):
+        side = max(self.classifier.manifest.input_size)
+        return self.classifier.preprocess(load_rgb(image, at_least=2 * side))
+
+
+PytorchImageClassifier.add_asgi_middleware(Edge, service=PytorchImageClassifier)

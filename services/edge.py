@@ -1,0 +1,294 @@
+"""The edge: what stands between HTTP and a service's image APIs.
+
+A BentoML API takes a form or a raw body, not both; has no size limit; and
+answers 500 to many a damaged upload. This ASGI middleware takes over the POST
+requests to the APIs that have an image field: it bounds the body, reads either
+form, opens the picture, validates the parameters with the API's own input
+model, calls the API and renders its answer. All else passes through.
+"""
+
+import hmac
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import parse_qsl
+
+import bentoml
+from pydantic import BaseModel, TypeAdapter, ValidationError
+from starlette.datastructures import Headers
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from bentoml_img.images import ImageError, Limits, open_image
+from services import multipart
+from services.errors import Overloaded, RequestRefused, refuse_image
+from services.settings import MIB, Settings
+
+logger = logging.getLogger("bentoml_img.edge")
+
+FORM_OVERHEAD = 64 * 1024
+HEALTH = frozenset({"/livez", "/readyz", "/healthz"})
+
+
+class ClientDisconnected(Exception):
+    """The client went away before its body was complete."""
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """One image API: its name, the field of its picture, and the models of input and answer."""
+
+    name: str
+    field: str
+    input_model: type[BaseModel]
+    answer: TypeAdapter[Any]
+    media_type: str
+
+    def render(self, answer: object) -> Response:
+        content = answer if isinstance(answer, bytes) else self.answer.dump_json(answer)
+        return Response(content, media_type=self.media_type)
+
+
+def image_endpoints(service: Any) -> dict[str, Endpoint]:
+    """The endpoints of a BentoML service that take one picture, by path."""
+    endpoints = {}
+    for name, method in service.apis.items():
+        files = method.input_spec.multipart_fields
+        if len(files) == 1 and not method.is_task:
+            endpoints[method.route] = Endpoint(
+                name,
+                files[0],
+                method.input_spec,
+                TypeAdapter(method.func.__annotations__["return"]),
+                method.output_spec.mime_type(),
+            )
+    return endpoints
+
+
+class Edge:
+    """The middleware; add it with `Service.add_asgi_middleware(Edge, service=Service)`."""
+
+    def __init__(self, app: ASGIApp, service: Any) -> None:
+        self.app = app
+        self.settings = Settings.from_environment()
+        self.limits = Limits(max_pixels=self.settings.max_pixels)
+        self.endpoints = image_endpoints(service)
+        self.bytes_in_flight = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        endpoint = self.endpoints.get(scope["path"])
+        try:
+            self._authenticate(scope["path"], headers)
+            if endpoint is None:
+                await self.app(scope, receive, _json_errors(send))
+                return
+            if scope["method"] != "POST":
+                raise RequestRefused(
+                    HTTPStatus.METHOD_NOT_ALLOWED,
+                    f"{scope['path']} takes POST",
+                    headers={"Allow": "POST"},
+                )
+            response = await self._call(endpoint, scope, headers, receive)
+        except RequestRefused as refused:
+            response = refused.response()
+        except ClientDisconnected:
+            return
+        except Exception:
+            logger.exception("unexpected error in %s", scope["path"])
+            response = RequestRefused(
+                HTTPStatus.INTERNAL_SERVER_ERROR, "an unexpected error, see the server's log"
+            ).response()
+        await response(scope, receive, send)
+
+    def _authenticate(self, path: str, headers: Headers) -> None:
+        key = self.settings.api_key
+        if key is None or path in HEALTH:
+            return
+        given = headers.get("x-api-key") or headers.get("authorization", "").removeprefix("Bearer ")
+        if not hmac.compare_digest(given.encode(), key.encode()):
+            raise RequestRefused(
+                HTTPStatus.UNAUTHORIZED,
+                "missing or wrong API key: send it as 'Authorization: Bearer KEY'",
+                headers={"WWW-Authenticate": "Bearer"},
+            )
+
+    async def _call(
+        self, endpoint: Endpoint, scope: Scope, headers: Headers, receive: Receive
+    ) -> Response:
+        with _Reservation(self) as reservation:
+            body = await self._read_body(headers, receive, reservation)
+            values = read_fields(endpoint, body, headers, scope["query_string"])
+            arguments = self._validate(endpoint, values)
+            method = getattr(bentoml.get_current_service(), endpoint.name)
+            try:
+                answer = await method.local(**arguments)
+            except ImageError as error:
+                raise refuse_image(error, endpoint.field) from None
+        return endpoint.render(answer)
+
+    async def _read_body(
+        self, headers: Headers, receive: Receive, reservation: "_Reservation"
+    ) -> bytes:
+        limit = self.settings.max_upload + FORM_OVERHEAD
+        length = headers.get("content-length", "")
+        if length.isdecimal() and int(length) > limit:
+            raise self._too_large()
+        chunks = []
+        size = 0
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise ClientDisconnected
+            chunk = message.get("body", b"")
+            size += len(chunk)
+            if size > limit:
+                raise self._too_large()
+            reservation.grow(len(chunk))
+            chunks.append(chunk)
+            if not message.get("more_body"):
+                return b"".join(chunks)
+
+    def _too_large(self) -> RequestRefused:
+        return RequestRefused(
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+            f"the upload is larger than {self.settings.max_upload // MIB} MiB "
+            "(the server's BENTOML_IMG_MAX_UPLOAD_MIB)",
+            headers={"Connection": "close"},
+        )
+
+    def _validate(self, endpoint: Endpoint, values: dict[str, Any]) -> dict[str, Any]:
+        upload = values[endpoint.field]
+        if len(upload) > self.settings.max_upload:
+            raise self._too_large()
+        try:
+            values[endpoint.field] = open_image(upload, self.limits)
+            model = endpoint.input_model.model_validate(values)
+        except ImageError as error:
+            raise refuse_image(error, endpoint.field) from None
+        except ValidationError as error:
+            problem = error.errors(include_url=False)[0]
+            name = ".".join(map(str, problem["loc"]))
+            raise RequestRefused(
+                HTTPStatus.BAD_REQUEST, f"{name}: {problem['msg']}", name
+            ) from None
+        return {name: getattr(model, name) for name in endpoint.input_model.model_fields}
+
+
+class _Reservation:
+    """A request's share of the bytes that all requests together may hold."""
+
+    def __init__(self, edge: Edge) -> None:
+        self._edge = edge
+        self._size = 0
+
+    def grow(self, size: int) -> None:
+        edge = self._edge
+        if edge.bytes_in_flight + size > edge.settings.max_upload_in_flight:
+            raise Overloaded
+        edge.bytes_in_flight += size
+        self._size += size
+
+    def __enter__(self) -> "_Reservation":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._edge.bytes_in_flight -= self._size
+
+
+def read_fields(
+    endpoint: Endpoint, body: bytes, headers: Mapping[str, str], query: bytes
+) -> dict[str, Any]:
+    """The values of an endpoint's fields: the picture as bytes, the others as sent.
+
+    Parameters come from the query string or from a form; the picture from a
+    form's file or from the whole body. RequestRefused if a field is missing,
+    unknown or given twice, or if the picture is text.
+    """
+    field = endpoint.field
+    content_type = headers.get("content-type", "")
+    pairs: list[tuple[str, Any]] = [
+        (name, _parameter(value)) for name, value in parse_qsl(query.decode("latin-1"), True)
+    ]
+    if content_type.lower().startswith("multipart/form-data"):
+        for part in multipart.parse(body, content_type):
+            if part.name == field and part.filename is None:
+                raise RequestRefused(
+                    HTTPStatus.BAD_REQUEST,
+                    f"{field} must be an uploaded file; text and URLs are not fetched",
+                    field,
+                )
+            if part.filename is None:
+                pairs.append((part.name, _parameter(part.data.decode("utf-8", "replace"))))
+            else:
+                pairs.append((part.name, bytes(part.data)))
+    elif content_type.lower().startswith("application/json"):
+        raise RequestRefused(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+            f"send the picture as the file {field} of a multipart/form-data form, "
+            "or as the raw body with its own Content-Type, such as image/jpeg",
+            field,
+        )
+    else:
+        pairs.append((field, body))
+    return _unique(pairs, endpoint)
+
+
+def _unique(pairs: list[tuple[str, Any]], endpoint: Endpoint) -> dict[str, Any]:
+    known = endpoint.input_model.model_fields
+    values: dict[str, Any] = {}
+    for name, value in pairs:
+        if name not in known:
+            raise RequestRefused(
+                HTTPStatus.BAD_REQUEST, f"no field {name!r} here, only {', '.join(known)}", name
+            )
+        if name in values:
+            raise RequestRefused(HTTPStatus.BAD_REQUEST, f"{name} is given more than once", name)
+        values[name] = value
+    if endpoint.field not in values:
+        raise RequestRefused(
+            HTTPStatus.BAD_REQUEST, f"the file {endpoint.field} is missing", endpoint.field
+        )
+    if not isinstance(values[endpoint.field], bytes):
+        raise RequestRefused(
+            HTTPStatus.BAD_REQUEST, f"{endpoint.field} must be an uploaded file", endpoint.field
+        )
+    if not values[endpoint.field]:
+        raise RequestRefused(
+            HTTPStatus.BAD_REQUEST, f"{endpoint.field} is empty", endpoint.field
+        )
+    return values
+
+
+def _parameter(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _json_errors(send: Send) -> Send:
+    """Give the plain-text errors of the routes behind, 404 and 405, the JSON shape of ours."""
+    replaced = False
+
+    async def wrapped(message: Message) -> None:
+        nonlocal replaced
+        if message["type"] == "http.response.start" and message["status"] in (404, 405):
+            headers = Headers(raw=message["headers"])
+            if headers.get("content-type", "").startswith("text/plain"):
+                replaced = True
+                status = HTTPStatus(message["status"])
+                kept = {"allow": headers["allow"]} if "allow" in headers else None
+                response = RequestRefused(status, status.phrase.lower(), headers=kept).response()
+                await send({**message, "headers": response.raw_headers})
+                await send({"type": "http.response.body", "body": response.body})
+        if not replaced:
+            await send(message)
+
+    return wrapped

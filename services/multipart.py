@@ -1,0 +1,95 @@
+"""A multipart/form-data body, already in memory, into its parts."""
+
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from python_multipart import MultipartParser
+from python_multipart.exceptions import MultipartParseError
+from python_multipart.multipart import parse_options_header
+
+from services.errors import RequestRefused
+
+if TYPE_CHECKING:
+    from python_multipart.multipart import MultipartCallbacks
+
+MAX_PARTS = 32
+
+
+@dataclass
+class Part:
+    """One field of a form: `filename` is None where it is text, not a file."""
+
+    name: str = ""
+    filename: str | None = None
+    data: bytearray = field(default_factory=bytearray)
+
+
+def parse(body: bytes, content_type: str) -> list[Part]:
+    """The parts of a form; RequestRefused (400) if it is damaged."""
+    _, options = parse_options_header(content_type)
+    boundary = options.get(b"boundary")
+    if not boundary:
+        raise _damaged("its Content-Type names no boundary")
+    collector = _Collector()
+    try:
+        parser = MultipartParser(boundary, collector.callbacks())
+        parser.write(body)
+    except MultipartParseError as error:
+        raise _damaged(str(error)) from None
+    if not collector.finished:
+        raise _damaged("it breaks off before its end")
+    return collector.parts
+
+
+def _damaged(why: str) -> RequestRefused:
+    return RequestRefused(HTTPStatus.BAD_REQUEST, f"the multipart form is damaged: {why}")
+
+
+class _Collector:
+    def __init__(self) -> None:
+        self.parts: list[Part] = []
+        self.finished = False
+        self._header = b""
+        self._value = b""
+
+    def callbacks(self) -> "MultipartCallbacks":
+        return {
+            "on_part_begin": self._part_begin,
+            "on_header_field": self._header_field,
+            "on_header_value": self._header_value,
+            "on_header_end": self._header_end,
+            "on_headers_finished": self._headers_finished,
+            "on_part_data": self._part_data,
+            "on_end": self._end,
+        }
+
+    def _part_begin(self) -> None:
+        if len(self.parts) == MAX_PARTS:
+            raise _damaged(f"it has more than {MAX_PARTS} parts")
+        self.parts.append(Part())
+
+    def _header_field(self, data: bytes, start: int, end: int) -> None:
+        self._header += data[start:end]
+
+    def _header_value(self, data: bytes, start: int, end: int) -> None:
+        self._value += data[start:end]
+
+    def _header_end(self) -> None:
+        if self._header.lower() == b"content-disposition":
+            _, options = parse_options_header(self._value)
+            part = self.parts[-1]
+            part.name = options.get(b"name", b"").decode("utf-8", "replace")
+            if (filename := options.get(b"filename")) is not None:
+                part.filename = filename.decode("utf-8", "replace")
+        self._header = self._value = b""
+
+    def _headers_finished(self) -> None:
+        if not self.parts[-1].name:
+            raise _damaged("a part has no name")
+
+    def _part_data(self, data: bytes, start: int, end: int) -> None:
+        self.parts[-1].data += memoryview(data)[start:end]
+
+    def _end(self) -> None:
+        self.finished = True
