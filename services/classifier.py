@@ -14,6 +14,7 @@ from bentoml_img.images import load_rgb
 from services.batching import MicroBatcher
 from services.decoding import Decoder
 from services.edge import Edge
+from services.page import page
 from services.settings import Settings
 
 
@@ -70,4 +71,5 @@ class PytorchImageClassifier:
         return self.classifier.preprocess(load_rgb(image, at_least=2 * side))
 
 
+PytorchImageClassifier.mount_asgi_app(page)
 PytorchImageClassifier.add_asgi_middleware(Edge, service=PytorchImageClassifier)
