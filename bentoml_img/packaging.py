@@ -70,10 +70,20 @@ def package(bundle: Path, engine: str = "auto") -> PackagedBento:
                 include=[*SOURCES, requirements],
                 exclude=list(TRAINING_ONLY),
                 models=[model_tag],
+                description=_description(manifest, engine),
                 labels={"model": manifest.name, "engine": engine},
                 args={"bundle": model_tag, "engine": engine, "requirements": requirements},
             )
     return PackagedBento(tag, Path(bento.path), model_tag)
+
+
+def _description(manifest: bundles.Manifest, engine: str) -> str:
+    """The Bento's README, which its page shows too (BentoML's own links to other sites)."""
+    return (
+        f"Model `{manifest.name}` on {engine}, for {manifest.task}. "
+        f"Trained on {manifest.trained_on}; licence {manifest.license}.\n\n"
+        "Send a picture as the file `image` of a form, or as the raw body of the request."
+    )
 
 
 def _latest(name: str) -> bentoml.Bento | None:
