@@ -1,8 +1,109 @@
-"""The command-line surface of ``bentoml run``."""
+"""The command-line surface of ``bentoml run``.
+
+This module is imported by every ``bentoml`` command, so it imports click and nothing else before
+the command is called.
+"""
+
+from typing import Any
 
 import click
 
 
-@click.command()
-def run() -> None:
-    """Call an API of a Bento in this process, without a server."""
+class RunCommand(click.Command):
+    """A command whose ``--input-file`` takes several values after one flag."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Repeat ``--input-file`` before each value that follows it."""
+        spread: list[str] = []
+        in_files = False
+        for index, arg in enumerate(args):
+            if arg == "--":
+                return super().parse_args(ctx, spread + args[index:])
+            if arg.startswith("-") and arg != "-":
+                in_files = arg.partition("=")[0] == "--input-file"
+                spread.append(arg)
+            elif in_files and spread[-1] != "--input-file":
+                spread += ["--input-file", arg]
+            else:
+                spread.append(arg)
+        return super().parse_args(ctx, spread)
+
+
+class Parameter(click.ParamType[tuple[str, str]]):
+    """``NAME=VALUE``."""
+
+    name = "NAME=VALUE"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, str]:
+        name, equals, text = value.partition("=")
+        if not (name and equals):
+            self.fail(f"{value!r} is not NAME=VALUE.", param, ctx)
+        return name, text
+
+
+@click.command(cls=RunCommand, add_help_option=False)
+@click.argument("bento", required=False)
+@click.argument("api", required=False)
+@click.option(
+    "--input-file",
+    "input_files",
+    multiple=True,
+    metavar="FILE...",
+    help="Files or patterns ('img/*.jpg') for the API's file field: one call each, "
+    "or one call with all where the API takes a list.",
+)
+@click.option(
+    "--input",
+    "input_",
+    metavar="JSON",
+    help="The API's parameters as JSON; @FILE reads a file, - standard input.",
+)
+@click.option(
+    "--param", "params", multiple=True, type=Parameter(), help="One parameter; @FILE for a file."
+)
+@click.option(
+    "--output-dir",
+    type=click.Path(file_okay=False),
+    help="Folder for files that the API answers with, in place of the input's own.",
+)
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="text: the answers. json: a record of each call, one a line.",
+)
+@click.option("-h", "--help", "help_", is_flag=True, help="Show help, also for BENTO or API.")
+@click.pass_context
+def run(
+    ctx: click.Context, /, bento: str | None, api: str | None, help_: bool, **options: Any
+) -> None:
+    """Call an API of a Bento in this process, without a server.
+
+    BENTO is a tag, NAME or NAME:VERSION. 'bentoml run BENTO --help' lists its APIs, 'bentoml run
+    BENTO API --help' what one takes.
+
+    Answers go to standard output, one a line; files that the API answers with are written beside
+    the input, and their paths go to standard output. The exit status is 0 when all is well, 1 when
+    an input failed (the others are still done), and 2 for wrong usage.
+
+    \b
+    Examples:
+      bentoml run TextTools add --param a=1 --param b=2
+      bentoml run PhotoTools:latest describe --input-file 'photos/*.jpg'
+    """
+    if bento is None:
+        if help_:
+            click.echo(ctx.get_help())
+            return
+        raise click.UsageError("Missing argument 'BENTO'; it comes before --input-file.", ctx)
+    from bentoml_run import session
+
+    if help_:
+        click.echo(session.help_page(ctx.command_path, bento, api))
+        return
+    if status := session.run(bento, api, **options):
+        ctx.exit(status)

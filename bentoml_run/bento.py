@@ -1,0 +1,149 @@
+"""Find a Bento, and load its service the way that a worker of ``bentoml serve`` does."""
+
+import logging
+import os
+import shutil
+import signal
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bentoml_run.errors import Failure, WrongUsage, did_you_mean, one_line
+
+if TYPE_CHECKING:
+    from bentoml import Bento
+
+    from bentoml_run.asgi import App
+
+
+class LastError(logging.Handler):
+    """Remembers the exception that BentoML logs and hides from the caller of an API."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self._error: BaseException | None = None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.exc_info:
+            self._error = record.exc_info[1]
+
+    def take(self) -> BaseException | None:
+        """The last exception since the last call of this method."""
+        error, self._error = self._error, None
+        return error
+
+
+def redirect_log() -> LastError:
+    """Keep BentoML's log off the terminal; with ``--verbose`` it goes to standard error."""
+    from bentoml._internal.configuration import get_debug_mode
+
+    logger = logging.getLogger("bentoml")
+    last_error = LastError()
+    logger.handlers = [last_error]
+    if get_debug_mode():
+        logger.addHandler(logging.StreamHandler())
+    return last_error
+
+
+def find(tag: str) -> "Bento":
+    """The Bento of a tag in the local store, as ``bentoml get`` finds it.
+
+    Raises:
+        WrongUsage: There is none; the message names the nearest.
+    """
+    import bentoml
+    from bentoml.exceptions import BentoMLException, NotFound
+
+    try:
+        return bentoml.get(tag)
+    except NotFound:
+        tags = [str(bento.tag) for bento in bentoml.list()]
+        known = tags if ":" in tag else {name.partition(":")[0] for name in tags}
+        near = did_you_mean(tag, known) or " 'bentoml list' shows what there is."
+        raise WrongUsage(f"There is no Bento {tag}.{near}") from None
+    except ValueError:
+        raise WrongUsage(
+            f"{tag!r} is not the tag of a Bento: write NAME or NAME:VERSION."
+        ) from None
+    except BentoMLException as error:
+        raise WrongUsage(f"{one_line(error)}.") from None
+
+
+@contextmanager
+def scratch() -> Iterator[None]:
+    """A temporary folder for all that a service writes while it runs: task results, uploads.
+
+    Task results stay apart from those of a server on the same machine, and nothing is left
+    behind. An interrupt removes the folder and ends the process at once, because a thread that
+    computes cannot be stopped in any other way.
+    """
+
+    def stop(number: int, _: object) -> None:
+        shutil.rmtree(folder, ignore_errors=True)
+        os._exit(128 + number)
+
+    signals = (signal.SIGINT, signal.SIGTERM)
+    with tempfile.TemporaryDirectory(prefix="bentoml-run-", ignore_cleanup_errors=True) as folder:
+        handlers = [signal.signal(number, stop) for number in signals]
+        os.environ["BENTOML_RESULT_STORE"] = str(Path(folder, "task_result.db"))
+        before, tempfile.tempdir = tempfile.tempdir, folder
+        try:
+            yield
+        finally:
+            tempfile.tempdir = before
+            for number, handler in zip(signals, handlers, strict=True):
+                signal.signal(number, handler)
+
+
+def load(bento: "Bento") -> Any:
+    """Import the service of a Bento; the working directory becomes the Bento's ``src``.
+
+    Raises:
+        Failure: The service cannot be imported.
+    """
+    import bentoml
+
+    try:
+        return bentoml.load(bento, standalone_load=True)
+    except (Exception, SystemExit) as error:
+        advice = _advice(bento, error)
+        raise Failure(f"{bento.tag} cannot be loaded: {one_line(error)}{advice}") from error
+
+
+def load_app(bento: "Bento") -> "tuple[str, App]":
+    """The service's name and the application that a server would serve.
+
+    The hooks that come before the first worker have run.
+
+    Raises:
+        Failure: The service cannot be imported or made ready.
+    """
+    from _bentoml_impl.server.serving import (  # type: ignore[import-untyped]
+        server_on_deployment,
+    )
+    from bentoml._internal.context import server_context
+
+    for variable in bento.info.envs:
+        if variable.stage != "build" and variable.value:
+            os.environ.setdefault(variable.name, variable.value)
+    server_context.service_type = "entry_service"
+    server_context.worker_index = 1
+    server_context.bento_name = bento.tag.name
+    server_context.bento_version = bento.info.version
+    service = load(bento)
+    server_context.service_name = service.name
+    server_context.service_routes = [api.route for api in service.apis.values()]
+    try:
+        server_on_deployment(service)
+        return service.name, service.to_asgi()
+    except Exception as error:
+        raise Failure(f"{bento.tag} cannot be made ready: {one_line(error)}") from error
+
+
+def _advice(bento: "Bento", error: BaseException) -> str:
+    requirements = Path(bento.path_of("env/python/requirements.txt"))
+    if isinstance(error.__context__, ModuleNotFoundError) and requirements.exists():
+        return f". Its requirements: pip install -r {requirements}"
+    return ""

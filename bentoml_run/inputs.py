@@ -1,0 +1,192 @@
+"""What the command line gives an API: files, patterns of files, JSON and parameters."""
+
+import glob
+import json
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bentoml_run.errors import WrongUsage
+from bentoml_run.schema import Api, Field
+
+
+@dataclass(frozen=True)
+class InputFile:
+    """A file as the user wrote it, and where it is.
+
+    The path is absolute, because loading a Bento changes the working directory.
+    """
+
+    written: str
+    path: Path
+
+    @classmethod
+    def of(cls, written: str) -> "InputFile":
+        """Take a path as written on the command line.
+
+        Raises:
+            WrongUsage: There is no such file, or it is a folder or unreadable.
+        """
+        path = Path(written).expanduser().absolute()
+        if path.is_dir():
+            raise WrongUsage(f"{written} is a folder: name its files, as in '{written}/*'.")
+        if not path.exists():
+            raise WrongUsage(f"{written}: no such file.")
+        if not os.access(path, os.R_OK):
+            raise WrongUsage(f"{written} cannot be read: permission denied.")
+        return cls(written, path)
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request to an API: its fields, and its files with the field that each goes into.
+
+    ``body`` is a raw body for an API with a root input. ``document`` is a file that holds the
+    request itself: the raw body, or the JSON object of the fields.
+    """
+
+    fields: Mapping[str, Any]
+    files: tuple[tuple[str, InputFile], ...] = ()
+    document: InputFile | None = None
+    body: bytes | None = None
+    query: Mapping[str, str] | None = None
+
+    @property
+    def sources(self) -> tuple[InputFile, ...]:
+        """Every file that the call reads."""
+        document = (self.document,) if self.document else ()
+        return (*(file for _, file in self.files), *document)
+
+
+def expand(patterns: Iterable[str]) -> list[InputFile]:
+    """The files that paths and shell patterns (``img/*.jpg``, ``**``) stand for, in order.
+
+    Raises:
+        WrongUsage: A path names no readable file, or a pattern matches none.
+    """
+    files: list[InputFile] = []
+    for pattern in patterns:
+        path = os.path.expanduser(pattern)
+        if os.path.exists(path) or not glob.has_magic(path):
+            files.append(InputFile.of(pattern))
+            continue
+        matches = sorted(
+            match for match in glob.glob(path, recursive=True) if os.path.isfile(match)
+        )
+        if not matches:
+            raise WrongUsage(f"{pattern}: no file matches.")
+        files += map(InputFile.of, matches)
+    return files
+
+
+def read_input(value: str) -> bytes:
+    """The value of ``--input``: itself, the content of ``@FILE``, or standard input for ``-``."""
+    if value == "-":
+        return sys.stdin.buffer.read()
+    if value.startswith("@"):
+        return InputFile.of(value[1:]).path.read_bytes()
+    return value.encode()
+
+
+def plan(
+    api: Api, files: list[InputFile], given: bytes | None, params: Iterable[tuple[str, str]]
+) -> list[Call]:
+    """Work out the calls that a command line asks for.
+
+    Args:
+        api: The API to call.
+        files: The files of ``--input-file``; one call each, or one for all where the field takes
+            a list.
+        given: The content of ``--input``.
+        params: The pairs of ``--param``.
+
+    Raises:
+        WrongUsage: A name that the API does not know, a value that cannot be for its field, or a
+            required field without a value.
+    """
+    if api.raw is not None:
+        return _plan_raw(api, files, given, dict(params))
+    fields, attached = _fields(api, given, params)
+    if not api.file_fields:
+        return [Call(fields, document=file) for file in files] or [_complete(api, Call(fields))]
+    if not files:
+        return [_complete(api, Call(fields, attached))]
+    field = _file_field(api, {name for name, _ in attached})
+    groups = [files] if field.takes_many_files else [[file] for file in files]
+    return [
+        _complete(api, Call(fields, (*attached, *((field.name, file) for file in group))))
+        for group in groups
+    ]
+
+
+def _plan_raw(
+    api: Api, files: list[InputFile], given: bytes | None, query: dict[str, str]
+) -> list[Call]:
+    if files and given is not None:
+        raise WrongUsage(f"{api.name} takes one body: give --input-file or --input, not both.")
+    if not files and given is None:
+        if "default" in (api.raw or {}):
+            return [Call({}, body=b"", query=query)]
+        raise WrongUsage(f"{api.name} needs an input: --input-file FILE or --input VALUE.")
+    if api.raw_is_json and given is not None:
+        _json(given, "--input")
+    return [Call({}, document=file, query=query) for file in files] or [
+        Call({}, body=given, query=query)
+    ]
+
+
+def _fields(
+    api: Api, given: bytes | None, params: Iterable[tuple[str, str]]
+) -> tuple[dict[str, Any], tuple[tuple[str, InputFile], ...]]:
+    """The values of ``--input`` and ``--param``, and the files that ``--param`` attaches."""
+    fields = {} if given is None else _json(given, "--input")
+    if not isinstance(fields, dict):
+        raise WrongUsage(f'--input must be a JSON object for {api.name}, as in {{"name": value}}.')
+    for name in fields:
+        if api.field(name).takes_files:
+            raise WrongUsage(f"{name} is a file: give it by --input-file or --param {name}=@FILE.")
+    attached: list[tuple[str, InputFile]] = []
+    for name, text in params:
+        field = api.field(name)
+        if not field.takes_files:
+            fields[name] = field.parse(text)
+        elif text.startswith("@"):
+            attached += [(name, file) for file in expand([text[1:]])]
+        else:
+            raise WrongUsage(f"{name} is a file: write --param {name}=@FILE.")
+    return fields, tuple(attached)
+
+
+def _file_field(api: Api, attached: set[str]) -> Field:
+    """The field that ``--input-file`` goes into: the only one that ``--param`` leaves open."""
+    free = [field for field in api.file_fields if field.name not in attached]
+    required = [field for field in free if field.required]
+    choice = required or free
+    if len(choice) == 1:
+        return choice[0]
+    if not choice:
+        raise WrongUsage(f"{api.name} has no file field left for --input-file.")
+    names = ", ".join(field.name for field in choice)
+    raise WrongUsage(
+        f"{api.name} takes several files ({names}): "
+        f"give all but one by --param, as in --param {choice[-1].name}=@FILE."
+    )
+
+
+def _complete(api: Api, call: Call) -> Call:
+    given = {*call.fields, *(name for name, _ in call.files)}
+    for field in api.fields.values():
+        if field.required and field.name not in given:
+            how = "--input-file FILE" if field.takes_files else f"--param {field.name}=VALUE"
+            raise WrongUsage(f"{api.name} needs {field.name}: {how}.")
+    return call
+
+
+def _json(text: bytes, what: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise WrongUsage(f"{what} is not JSON: {error}.") from None

@@ -1,0 +1,105 @@
+"""Turn a call into an HTTP request, send it, and read what the service says."""
+
+import json
+import mimetypes
+from contextlib import ExitStack
+from typing import Any
+
+import httpx
+
+from bentoml_run.asgi import Answer, Application, OnChunk
+from bentoml_run.errors import Failure
+from bentoml_run.inputs import Call
+from bentoml_run.schema import Api
+
+HOST = "http://localhost"
+
+
+async def send(
+    app: Application, api: Api, call: Call, on_chunk: OnChunk
+) -> tuple[Answer, str | None]:
+    """Call an API; of a task, wait for the result.
+
+    Returns:
+        The answer, and the id of the task where the API is one.
+
+    Raises:
+        Failure: The call cannot be made, or its answer broke off.
+        OSError: An input file cannot be read.
+    """
+    with ExitStack() as files:
+        if not api.is_task:
+            return await app.send(_encode(api, call, api.route, files), on_chunk), None
+        submitted = await app.send(_encode(api, call, f"{api.route}/submit", files))
+    if not submitted.ok:
+        return submitted, None
+    # A task runs in the background of its request, so it has ended when the request has.
+    task_id: str = json.loads(submitted.body)["task_id"]
+    result = httpx.Request("GET", f"{HOST}{api.route}/get", params={"task_id": task_id})
+    return await app.send(result), task_id
+
+
+def _encode(api: Api, call: Call, route: str, files: ExitStack) -> httpx.Request:
+    def post(**content: Any) -> httpx.Request:
+        headers = {"accept": "*/*", **content.pop("headers", {})}
+        return httpx.Request(
+            "POST", f"{HOST}{route}", params=call.query or None, headers=headers, **content
+        )
+
+    if api.raw is not None:
+        body = call.document.path.read_bytes() if call.document else call.body
+        return post(content=body, headers={"content-type": _raw_type(api, call)})
+    if not call.files:
+        return post(
+            content=json.dumps(_merged(call), ensure_ascii=False).encode(),
+            headers={"content-type": "application/json"},
+        )
+    # BentoML reads each form field as JSON where it can: only JSON gives "7" as a string.
+    data = {name: json.dumps(value, ensure_ascii=False) for name, value in call.fields.items()}
+    parts = [
+        (name, (file.path.name, files.enter_context(file.path.open("rb")), _type(file.path.name)))
+        for name, file in call.files
+    ]
+    return post(data=data, files=parts)
+
+
+def _merged(call: Call) -> dict[str, Any]:
+    """The fields of a request without files; ``--input`` and ``--param`` win over the document."""
+    if call.document is None:
+        return dict(call.fields)
+    try:
+        document = json.loads(call.document.path.read_bytes())
+    except ValueError as error:
+        raise Failure(f"not JSON: {error}") from None
+    if not isinstance(document, dict):
+        raise Failure("not a JSON object")
+    return {**document, **call.fields}
+
+
+def _raw_type(api: Api, call: Call) -> str:
+    if api.raw_is_json:
+        return "application/json"
+    return _type(call.document.path.name) if call.document else "text/plain"
+
+
+def _type(name: str) -> str:
+    return mimetypes.guess_type(name, strict=False)[0] or "application/octet-stream"
+
+
+def error_message(answer: Answer) -> str:
+    """The words of an error answer in one line: BentoML's JSON shapes, or the body itself."""
+    text = answer.body.decode(errors="replace").strip()
+    try:
+        content = json.loads(text)
+    except ValueError:
+        return next(iter(text.splitlines()), "no message")
+    if isinstance(content, list) and content:
+        content = content[0]
+    if not isinstance(content, dict) or "error" not in content:
+        return text.replace("\n", " ")
+    details = [
+        f"{'.'.join(map(str, detail.get('loc', ())))}: {detail.get('msg', '')}"
+        for detail in content.get("detail", ())
+    ]
+    field = f" ({content['field']})" if content.get("field") else ""
+    return f"{content['error']}{field}" + (f": {'; '.join(details)}" if details else "")

@@ -1,0 +1,97 @@
+"""Files that an API answers with: what they are called, and where they go."""
+
+import mimetypes
+import os
+import re
+from collections.abc import Iterable, Mapping
+from email.message import Message
+from pathlib import Path, PurePath
+
+from bentoml_run.asgi import Answer
+from bentoml_run.inputs import Call
+
+SUFFIX_LABEL = "run.suffix."
+"""Label of a Bento, followed by the name of an API: what is added to the stem of its results."""
+
+
+def is_file(answer: Answer) -> bool:
+    """Whether an answer is a file to keep, not text or JSON to read."""
+    media_type = answer.media_type
+    return bool(file_name(answer)) or not (
+        media_type.startswith("text/")
+        or media_type.endswith(("+json", "+xml"))
+        or media_type in ("application/json", "application/x-ndjson", "application/xml")
+    )
+
+
+def suffix_of(labels: Mapping[str, str], api: str) -> str:
+    """What is added to the stem of an API's results: ``_<api>``, or what the Bento's label says."""
+    return PurePath(labels.get(f"{SUFFIX_LABEL}{api}", f"_{api}")).name
+
+
+class Results:
+    """Writes the files of one run; never over one of its inputs or of its own results.
+
+    Args:
+        inputs: Every file that the run reads.
+        folder: Where the results go; beside its input where none is given.
+        suffix: What is added to the stem of a result.
+        here: The folder for results of calls without an input file.
+    """
+
+    def __init__(
+        self, inputs: Iterable[Path], folder: Path | None, suffix: str, here: Path
+    ) -> None:
+        self._taken = {_identity(path) for path in inputs}
+        self._folder = folder
+        self._suffix = suffix
+        self._here = here
+
+    def write(self, call: Call, api: str, answer: Answer) -> Path:
+        """Write the body of an answer, and give the path.
+
+        Raises:
+            OSError: The file cannot be written.
+        """
+        if call.sources:
+            source = call.sources[0].path
+            folder, stem = self._folder or source.parent, f"{source.stem}{self._suffix}"
+        else:
+            folder, stem = self._folder or self._here, api
+        folder.mkdir(parents=True, exist_ok=True)
+        path = self._free(folder, stem, extension(answer))
+        part = path.with_name(f".{path.name}.{os.getpid()}.part")
+        try:
+            part.write_bytes(answer.body)
+            os.replace(part, path)
+        finally:
+            part.unlink(missing_ok=True)
+        self._taken.add(_identity(path))
+        return path
+
+    def _free(self, folder: Path, stem: str, extension: str) -> Path:
+        path, count = folder / f"{stem}{extension}", 1
+        while path.exists() and _identity(path) in self._taken:
+            count += 1
+            path = folder / f"{stem}-{count}{extension}"
+        return path
+
+
+def extension(answer: Answer) -> str:
+    """The extension for an answer's file: that of the name it was sent with, else of its type."""
+    suffix = PurePath(file_name(answer)).suffix
+    if re.fullmatch(r"\.\w{1,16}", suffix):
+        return suffix
+    return mimetypes.guess_extension(answer.media_type) or ".bin"
+
+
+def file_name(answer: Answer) -> str:
+    """The file name that an answer was sent with (RFC 6266), or an empty string."""
+    header = Message()
+    header["content-disposition"] = answer.header("content-disposition")
+    return header.get_filename("")
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    found = path.stat()
+    return found.st_dev, found.st_ino
