@@ -76,7 +76,7 @@ def load(root: Path) -> tuple[Split, Split]:
 
 
 def download(root: Path) -> tuple[Split, Split]:
-    """Fetch the official archive into `root` through torchvision, unless it is there, and read it."""
+    """Fetch the official archive into `root` through torchvision, unless it is there; read it."""
     from torchvision.datasets.utils import download_and_extract_archive
 
     if not (root / FOLDER).is_dir():

@@ -20,8 +20,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
-import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from bentoml_img.models.cifar_net import WIDTHS, CifarNet, whitening_weight
 from bentoml_img.training.cifar10 import Split
@@ -130,7 +129,7 @@ class Trainer:
         model = CifarNet(widths=widths)
         sample = normalize(torch.from_numpy(train.images[:5000]))
         model.whiten.weight.data.copy_(whitening_weight(sample))
-        self.model = model.to(self.device, memory_format=torch.channels_last)
+        self.model = model.to(memory_format=torch.channels_last).to(self.device)
         self.optimizers = self._optimizers()
         self.history: list[dict[str, float]] = []
 
@@ -194,8 +193,9 @@ class Trainer:
         self._set_learning_rates()
         with torch.autocast(self.device.type, torch.bfloat16):
             logits = self.model(images)
-        loss = F.cross_entropy(logits.float(), labels, label_smoothing=self.recipe.label_smoothing)
-        loss.backward()
+        smoothing = self.recipe.label_smoothing
+        loss = nn.functional.cross_entropy(logits.float(), labels, label_smoothing=smoothing)
+        torch.autograd.backward(loss)
         for optimizer in self.optimizers:
             optimizer.step()
             optimizer.zero_grad()
@@ -247,10 +247,15 @@ class Trainer:
             optimizer.load_state_dict(saved)
 
 
+def best_device() -> str:
+    """The device to train on: the GPU, if there is one."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
 @torch.inference_mode()
 def predict_logits(model: CifarNet, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-    """Logits (N, 10) for uint8 images (N, 32, 32, 3), one view each; leaves `model` in eval mode."""
+    """Logits (N, 10) of uint8 images (N, 32, 32, 3), one view each; sets `model` to eval mode."""
     model.eval()
     device = model.head.weight.device
-    batches = torch.from_numpy(images).split(500)
+    batches = torch.split(torch.from_numpy(images), 500)
     return np.concatenate([model(normalize(b).to(device)).float().cpu().numpy() for b in batches])

@@ -13,11 +13,12 @@ import numpy.typing as npt
 from PIL import Image
 
 from bentoml_img.classify import Classifier, softmax
+from bentoml_img.engines import Array
 from bentoml_img.training.cifar10 import Split
 
 BINS = 15
 
-Floats = npt.NDArray[np.floating]
+Floats = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.int64]
 
 
@@ -34,7 +35,7 @@ class Reliability:
     accuracy: Floats
 
     @classmethod
-    def of(cls, probabilities: Floats, labels: Labels, bins: int = BINS) -> "Reliability":
+    def of(cls, probabilities: Array, labels: Labels, bins: int = BINS) -> "Reliability":
         """Bin probabilities of shape (N, classes) against the true labels (N,)."""
         confidence = probabilities.max(axis=1)
         correct = probabilities.argmax(axis=1) == labels
@@ -70,7 +71,7 @@ class Evaluation:
     temperature: float
 
     @classmethod
-    def of(cls, logits: Floats, truth: Labels, labels: tuple[str, ...]) -> "Evaluation":
+    def of(cls, logits: Array, truth: Labels, labels: tuple[str, ...]) -> "Evaluation":
         """Evaluate logits of shape (N, classes) against the true labels (N,)."""
         k = len(labels)
         confusion = np.bincount(truth * k + logits.argmax(axis=1), minlength=k * k).reshape(k, k)
@@ -91,16 +92,14 @@ class Evaluation:
         """Each figure's name, value and number of images."""
         right = self.confusion.diagonal()
         yield "accuracy", float(right.sum() / self.n), self.n
-        for label, hits, count in zip(
-            self.labels, right, self.confusion.sum(axis=1), strict=True
-        ):
+        for label, hits, count in zip(self.labels, right, self.confusion.sum(axis=1), strict=True):
             if count:
                 yield f"accuracy_{label}", float(hits / count), int(count)
         yield "ece_uncalibrated", self.raw.expected_calibration_error, self.n
         yield "ece_calibrated", self.calibrated.expected_calibration_error, self.n
 
 
-def fit_temperature(logits: Floats, labels: Labels) -> float:
+def fit_temperature(logits: Array, labels: Labels) -> float:
     """The temperature that minimises the negative log-likelihood, between 0.01 and 100.
 
     In the inverse temperature β that likelihood is convex, with the slope
@@ -115,7 +114,7 @@ def fit_temperature(logits: Floats, labels: Labels) -> float:
     return float(np.exp(-(low + high) / 2))
 
 
-def cross_fit(logits: Floats, labels: Labels) -> tuple[Floats, float]:
+def cross_fit(logits: Array, labels: Labels) -> tuple[Array, float]:
     """Calibrated probabilities (N, classes), and the temperature to ship.
 
     The network has seen the training images, so its confidence on them says
@@ -126,7 +125,7 @@ def cross_fit(logits: Floats, labels: Labels) -> tuple[Floats, float]:
     Accuracy does not depend on it.
     """
     halves = np.arange(len(labels)) % 2 == 0
-    probabilities = np.empty(logits.shape)
+    probabilities = np.empty_like(logits)
     temperatures = []
     for half in (halves, ~halves):
         temperatures.append(fit_temperature(logits[~half], labels[~half]))
@@ -134,7 +133,9 @@ def cross_fit(logits: Floats, labels: Labels) -> tuple[Floats, float]:
     return probabilities, float(np.sqrt(temperatures[0] * temperatures[1]))
 
 
-def predict_logits(classifier: Classifier, images: npt.NDArray[np.uint8], batch: int = 250) -> Floats:
+def predict_logits(
+    classifier: Classifier, images: npt.NDArray[np.uint8], batch: int = 250
+) -> Array:
     """Logits (N, classes) of uint8 images (N, H, W, 3), one view each, just as they are served."""
     batches = []
     for start in range(0, len(images), batch):

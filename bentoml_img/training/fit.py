@@ -16,7 +16,7 @@ from bentoml_img.training.classifier import Progress, Trainer
 SAVE_SECONDS = 120.0
 
 
-class Interrupted(Exception):
+class Interrupted(KeyboardInterrupt):
     """Ctrl-C: the run stopped between two steps, and its checkpoint is written."""
 
 

@@ -20,11 +20,11 @@ def orthogonalize(matrix: Tensor, steps: int = 5, eps: float = 1e-7) -> Tensor:
     x = matrix.bfloat16()
     x = x / (x.norm() + eps)
     if tall := x.shape[0] > x.shape[1]:
-        x = x.T
+        x = x.t()
     for _ in range(steps):
-        gram = x @ x.T
+        gram = x @ x.t()
         x = A * x + (B * gram + C * gram @ gram) @ x
-    return (x.T if tall else x).to(matrix.dtype)
+    return (x.t() if tall else x).to(matrix.dtype)
 
 
 class Muon(torch.optim.Optimizer):
@@ -39,7 +39,7 @@ class Muon(torch.optim.Optimizer):
         super().__init__(params, {"lr": lr, "momentum": momentum})
 
     @torch.no_grad()
-    def step(self, closure: Any = None) -> None:
+    def step(self, closure: Any = None) -> Any:
         for group in self.param_groups:
             for p in group["params"]:
                 state = self.state[p]

