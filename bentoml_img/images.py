@@ -35,6 +35,18 @@ _DECODER_ERRORS = (
 )
 
 
+def ignore_decoder_warnings() -> None:
+    """Silence what Pillow warns of in a picture, such as damaged metadata: it is no concern here.
+
+    Done on import, for the whole process: `warnings.catch_warnings` around each
+    call would change the filters under the feet of other threads.
+    """
+    warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+
+
+ignore_decoder_warnings()
+
+
 class ImageError(ValueError):
     """An upload that is not a usable picture; the message is for the user."""
 
@@ -65,8 +77,7 @@ def open_image(file: bytes | BinaryIO, limits: Limits = Limits()) -> Image.Image
     """
     stream = io.BytesIO(file) if isinstance(file, bytes) else file
     try:
-        with warnings.catch_warnings(action="ignore"):
-            image = Image.open(stream, formats=FORMATS)
+        image = Image.open(stream, formats=FORMATS)
     except UnidentifiedImageError:
         raise UnsupportedImage(
             f"not a picture in a format that is read here ({', '.join(FORMATS)})"
