@@ -1,0 +1,48 @@
+"""What all tests share: a BentoML home of their own, and the shipped model."""
+
+import csv
+import os
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from bentoml_img import images
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# What BentoML's own code and dependencies are warned of, on import and for each input model.
+BENTOML_WARNINGS = (
+    "ignore:GitWildMatchPattern:DeprecationWarning",
+    "ignore:The `__get_pydantic_core_schema__` method:DeprecationWarning",
+)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep the tests out of the user's own store, before anything imports BentoML."""
+    home = tempfile.TemporaryDirectory(prefix="bentoml-")
+    config.add_cleanup(home.cleanup)
+    os.environ["BENTOML_HOME"] = home.name
+    os.environ["BENTOML_DO_NOT_TRACK"] = "true"
+    for warning in BENTOML_WARNINGS:
+        config.addinivalue_line("filterwarnings", warning)
+
+
+@pytest.fixture(autouse=True)
+def decoder_warnings() -> None:
+    """Pytest puts its filters before those that are there: put the decoder's before them again."""
+    images.ignore_decoder_warnings()
+
+
+@pytest.fixture(scope="session")
+def bundle() -> Path:
+    """The shipped classifier."""
+    return ROOT / "artifacts" / "cifar_net"
+
+
+@pytest.fixture(scope="session")
+def photos() -> dict[Path, str]:
+    """The photos of the ten classes in images/, and what they show."""
+    with (ROOT / "images" / "expected.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    return {ROOT / "images" / row["file"]: row["label"] for row in rows if row["label"] != "none"}

@@ -1,0 +1,245 @@
+import io
+import struct
+import subprocess
+import sys
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from bentoml_img.images import (
+    FORMATS,
+    DamagedImage,
+    ImageTooLarge,
+    Limits,
+    UnsupportedImage,
+    load_rgb,
+    open_image,
+)
+from tests.samples import encode, huge, jpeg, photo
+
+
+def decoded(data: bytes, at_least: int | None = None) -> Image.Image:
+    image = load_rgb(open_image(data), at_least)
+    assert image.mode == "RGB"
+    return image
+
+
+def difference(one: Image.Image, other: Image.Image) -> float:
+    """The mean difference in grey levels of two pictures of one size."""
+    assert one.size == other.size
+    return float(np.abs(np.asarray(one, float) - np.asarray(other, float)).mean())
+
+
+@pytest.mark.parametrize("name", ["PNG", "BMP", "TIFF"])
+def test_lossless_formats_keep_every_pixel(name: str) -> None:
+    assert difference(decoded(encode(photo(), name)), photo()) == 0
+
+
+@pytest.mark.parametrize(("name", "tolerance"), [("JPEG", 2), ("WEBP", 3), ("GIF", 6)])
+def test_lossy_formats_come_close(name: str, tolerance: float) -> None:
+    assert difference(decoded(encode(photo(), name)), photo()) < tolerance
+
+
+def test_a_file_object_is_read_too() -> None:
+    assert open_image(io.BytesIO(jpeg())).size == (96, 64)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("name", ["JPEG", "PNG", "WEBP", "TIFF"])
+def test_exif_orientation_is_applied(name: str, orientation: int) -> None:
+    # How an upright picture has to be stored so that the orientation makes it upright again.
+    stored = {
+        1: None,
+        2: Image.Transpose.FLIP_LEFT_RIGHT,
+        3: Image.Transpose.ROTATE_180,
+        4: Image.Transpose.FLIP_TOP_BOTTOM,
+        5: Image.Transpose.TRANSPOSE,
+        6: Image.Transpose.ROTATE_90,
+        7: Image.Transpose.TRANSVERSE,
+        8: Image.Transpose.ROTATE_270,
+    }[orientation]
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    image = photo() if stored is None else photo().transpose(stored)
+    assert difference(decoded(encode(image, name, exif=exif)), photo()) < 4
+
+
+def test_damaged_exif_data_does_not_spoil_the_picture() -> None:
+    for exif in (
+        b"Exif\0\0nonsense",
+        b"Exif\0\0II*\0\xff\xff\xff\xff",
+        b"Exif\0\0MM\0*\0\0\0\x08\xff",
+    ):
+        assert difference(decoded(jpeg(exif=exif)), photo()) < 4
+
+
+def test_transparency_is_laid_over_white() -> None:
+    image = Image.new("RGBA", (3, 1))
+    for x, alpha in enumerate((0, 51, 255)):
+        image.putpixel((x, 0), (0, 100, 255, alpha))
+    flat = decoded(encode(image))
+    assert [flat.getpixel((x, 0)) for x in range(3)] == [
+        (255, 255, 255),
+        (204, 224, 255),
+        (0, 100, 255),
+    ]
+
+
+def test_grey_with_alpha_is_laid_over_white() -> None:
+    image = Image.new("LA", (4, 4), (0, 51))
+    assert decoded(encode(image)).getpixel((0, 0)) == (204, 204, 204)
+
+
+@pytest.mark.parametrize("transparency", [1, bytes([255, 0])])
+def test_a_transparent_colour_of_a_palette_becomes_white(transparency: int | bytes) -> None:
+    image = Image.new("P", (2, 1))
+    image.putpalette([10, 20, 30, 40, 50, 60])
+    image.putpixel((1, 0), 1)
+    flat = decoded(encode(image, transparency=transparency))
+    assert [flat.getpixel((x, 0)) for x in (0, 1)] == [(10, 20, 30), (255, 255, 255)]
+
+
+@pytest.mark.parametrize(("mode", "clear"), [("RGB", (0, 0, 9)), ("L", 0)])
+def test_a_transparent_colour_without_a_palette_becomes_white(mode: str, clear: Any) -> None:
+    image = Image.new(mode, (2, 1), clear)
+    image.putpixel((1, 0), 200 if mode == "L" else (200, 200, 200))
+    flat = decoded(encode(image, transparency=clear))
+    assert [flat.getpixel((x, 0)) for x in (0, 1)] == [(255, 255, 255), (200, 200, 200)]
+
+
+@pytest.mark.parametrize("name", ["JPEG", "TIFF"])
+def test_cmyk_becomes_rgb(name: str) -> None:
+    assert difference(decoded(encode(photo().convert("CMYK"), name)), photo()) < 3
+
+
+@pytest.mark.parametrize("name", ["PNG", "TIFF"])
+def test_16_bit_grey_keeps_its_range(name: str) -> None:
+    grey = np.linspace(0, 65535, 256).astype(np.uint16).reshape(16, 16)
+    result = np.asarray(decoded(encode(Image.fromarray(grey), name)))
+    np.testing.assert_array_equal(result, np.repeat((grey >> 8)[..., None], 3, axis=2))
+
+
+def test_16_bit_big_endian_tiff_is_read() -> None:
+    grey = np.array([[0, 0x8000, 0xFFFF]], ">u2")
+    image = Image.frombytes("I;16B", (3, 1), grey.tobytes())
+    assert [p[0] for p in np.asarray(decoded(encode(image, "TIFF")))[0]] == [0, 128, 255]
+
+
+def test_floating_point_tiff_is_clipped_to_grey_levels() -> None:
+    image = Image.fromarray(np.array([[-5.0, 100.4, 300.0]], np.float32))
+    assert [p[0] for p in np.asarray(decoded(encode(image, "TIFF")))[0]] == [0, 100, 255]
+
+
+@pytest.mark.parametrize("name", ["PNG", "TIFF", "BMP", "GIF"])
+def test_one_bit_becomes_black_and_white(name: str) -> None:
+    image = photo().convert("1")
+    assert difference(decoded(encode(image, name)), image.convert("RGB")) == 0
+
+
+@pytest.mark.parametrize("name", ["PNG", "JPEG", "TIFF", "BMP"])
+def test_grey_becomes_rgb(name: str) -> None:
+    image = photo().convert("L")
+    assert difference(decoded(encode(image, name)), image.convert("RGB")) < 2
+
+
+@pytest.mark.parametrize("compression", ["tiff_lzw", "tiff_adobe_deflate", "packbits", "jpeg"])
+def test_compressed_tiff_is_read(compression: str) -> None:
+    assert difference(decoded(encode(photo(), "TIFF", compression=compression)), photo()) < 3
+
+
+@pytest.mark.parametrize("name", ["GIF", "WEBP", "PNG", "TIFF"])
+def test_the_first_frame_of_an_animation_counts(name: str) -> None:
+    red, blue = (Image.new("RGB", (8, 8), colour) for colour in ("red", "blue"))
+    options = {"lossless": True} if name == "WEBP" else {}
+    data = encode(red, name, save_all=True, append_images=[blue], **options)
+    assert decoded(data).getpixel((4, 4)) == (255, 0, 0)
+
+
+@pytest.mark.parametrize("size", [(641, 480), (480, 641), (2000, 90), (64, 64), (63, 500)])
+def test_a_reduced_jpeg_keeps_both_sides_long_enough(size: tuple[int, int]) -> None:
+    image = decoded(jpeg(*size), at_least=64)
+    shrink = round(size[0] / image.width)
+    assert shrink in (1, 2, 4, 8)
+    assert all(side >= min(64, full) for side, full in zip(image.size, size, strict=True))
+    if min(size) >= 2 * 64:
+        assert shrink > 1
+    assert difference(image, decoded(jpeg(*size)).resize(image.size, Image.Resampling.BOX)) < 3
+
+
+def test_a_reduced_jpeg_is_turned_upright() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    assert decoded(jpeg(640, 320, exif=exif), at_least=80).size == (80, 160)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_promise_of_too_many_pixels_is_refused_from_the_header(name: str) -> None:
+    with pytest.raises(ImageTooLarge, match=r"more than the 64 megapixels allowed"):
+        open_image(huge(name))
+
+
+def test_the_pixel_limit_is_inclusive() -> None:
+    limits = Limits(max_pixels=96 * 64)
+    assert open_image(jpeg(96, 64), limits).size == (96, 64)
+    with pytest.raises(ImageTooLarge, match="97×64"):
+        open_image(jpeg(97, 64), limits)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"hello",
+        b"<svg xmlns='http://www.w3.org/2000/svg'/>",
+        b"%PDF-1.7\n",
+        encode(photo(), "PPM"),
+        encode(photo(), "ICO"),
+        encode(photo(), "JPEG2000"),
+        encode(photo(), "PDF"),
+        encode(photo(), "EPS"),
+    ],
+    ids=["empty", "text", "svg", "pdf", "ppm", "ico", "jpeg2000", "a whole pdf", "eps"],
+)
+def test_other_formats_are_unsupported(data: bytes) -> None:
+    with pytest.raises(UnsupportedImage, match="JPEG, PNG, WEBP, BMP, GIF, TIFF"):
+        open_image(data)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("share", [0.5, 0.9])
+def test_a_truncated_picture_is_damaged(name: str, share: float) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (64, 96, 3), np.uint8)
+    data = encode(Image.fromarray(noise), name)
+    with pytest.raises(DamagedImage, match="^the picture is damaged: "):
+        decoded(data[: int(len(data) * share)])
+
+
+def test_a_header_alone_is_no_picture() -> None:
+    for data in (jpeg()[:20], encode(photo())[:20], encode(photo(), "WEBP")[:20]):
+        with pytest.raises((UnsupportedImage, DamagedImage)):
+            decoded(data)
+
+
+def test_pillow_warns_nobody_even_where_warnings_are_errors() -> None:
+    program = """
+import warnings
+from bentoml_img.images import load_rgb, open_image
+load_rgb(open_image(bytes.fromhex(input())))
+"""
+    damaged = jpeg(
+        exif=b"Exif\0\0II*\0\x08\0\0\0\x05\0" + struct.pack("<HHII", 0x0112, 3, 99, 9999)
+    )
+    command = [sys.executable, "-W", "error", "-c", program]
+    result = subprocess.run(command, input=damaged.hex(), text=True, capture_output=True)
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_decoding_in_threads_leaves_the_warning_filters_alone() -> None:
+    before = list(warnings.filters)
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(decoded, [jpeg()] * 64))
+    assert list(warnings.filters) == before
