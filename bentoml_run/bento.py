@@ -69,6 +69,8 @@ def find(tag: str) -> "Bento":
         ) from None
     except BentoMLException as error:
         raise WrongUsage(f"{one_line(error)}.") from None
+    except Exception as error:
+        raise Failure(f"{tag} cannot be read: {one_line(error)}") from error
 
 
 @contextmanager

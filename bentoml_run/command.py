@@ -52,7 +52,7 @@ class Parameter(click.ParamType[tuple[str, str]]):
     multiple=True,
     metavar="FILE...",
     help="Files or patterns ('img/*.jpg') for the API's file field: one call each, "
-    "or one call with all where the API takes a list.",
+    "or one call with all where the API takes a list. JSON requests where it has no such field.",
 )
 @click.option(
     "--input",
@@ -100,10 +100,14 @@ def run(
             click.echo(ctx.get_help())
             return
         raise click.UsageError("Missing argument 'BENTO'; it comes before --input-file.", ctx)
-    from bentoml_run import session
+    try:
+        from bentoml_run import session
 
-    if help_:
-        click.echo(session.help_page(ctx.command_path, bento, api))
-        return
-    if status := session.run(bento, api, **options):
+        if help_:
+            click.echo(session.help_page(ctx.command_path, bento, api))
+            return
+        status = session.run(bento, api, **options)
+    except KeyboardInterrupt:
+        status = 130
+    if status:
         ctx.exit(status)

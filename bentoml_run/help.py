@@ -64,7 +64,9 @@ def _answer(api: Api) -> str:
     ):
         return f"A {type_name({**schema, 'type': 'file'})}, written beside the input."
     if schema.get("type") == "string":
-        return "Text, as it comes." if schema.get("is_stream") else "Text."
+        return "Text, as it comes." if api.streams else "Text."
+    if "type" not in schema:
+        return "Text or JSON on standard output, or a file, written beside the input."
     return f"JSON: {type_name(schema)}."
 
 

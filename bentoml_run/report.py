@@ -83,7 +83,7 @@ class Report:
         """Write the outcome of a call that was answered well; ``shown`` is the file it gave."""
         with self._lines():
             if self._as_json:
-                self._write(json.dumps(entry, ensure_ascii=False).encode())
+                self._write(_json(entry))
             elif shown is not None:
                 self._write(os.fsencode(shown))
             elif answer.media_type == "text/event-stream":
@@ -99,7 +99,7 @@ class Report:
         """Write why a call failed."""
         with self._lines():
             if self._as_json and entry is not None:
-                self._write(json.dumps(entry, ensure_ascii=False).encode())
+                self._write(_json(entry))
             click.echo(f"Error: {message}", err=True)
         self._advance()
 
@@ -134,3 +134,8 @@ def public_headers(answer: Answer) -> tuple[tuple[str, str], ...]:
         for name, value in answer.headers
         if name not in PLUMBING and not name.startswith("x-bentoml-")
     )
+
+
+def _json(entry: dict[str, Any]) -> bytes:
+    # A file name that is not UTF-8 holds lone surrogates, which JSON writes as escapes.
+    return json.dumps(entry, ensure_ascii=False).encode(errors="backslashreplace")

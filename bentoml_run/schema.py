@@ -94,6 +94,11 @@ class Api:
         return [field for field in self.fields.values() if field.takes_files]
 
     @property
+    def streams(self) -> bool:
+        """Whether the answer comes in pieces."""
+        return bool(self.output.get("is_stream", False))
+
+    @property
     def raw_is_json(self) -> bool:
         return self.raw is not None and self.raw.get("type") not in ("string", "file")
 
@@ -128,6 +133,8 @@ def type_name(schema: JsonSchema) -> str:
     if _is_file(schema):
         form = schema.get("content_type") or schema.get("format")
         return "file" if form in (None, "binary") else f"file ({form})"
+    if kind == "object" and schema.get("properties"):
+        return f"object ({', '.join(schema['properties'])})"
     if kind == "string" and schema.get("format"):
         return f"string ({schema['format']})"
     return kind if isinstance(kind, str) else "any JSON value"
@@ -135,6 +142,9 @@ def type_name(schema: JsonSchema) -> str:
 
 def limits(schema: JsonSchema) -> Iterable[str]:
     """The constraints of a schema, in words."""
+    if "minimum" in schema and "maximum" in schema:
+        yield f"{schema['minimum']} to {schema['maximum']}"
+        schema = {key: value for key, value in schema.items() if key not in ("minimum", "maximum")}
     words = {
         "minimum": "at least {}",
         "exclusiveMinimum": "more than {}",
@@ -147,7 +157,7 @@ def limits(schema: JsonSchema) -> Iterable[str]:
         "minItems": "{} items or more",
         "maxItems": "{} items or fewer",
     }
-    return [text.format(schema[key]) for key, text in words.items() if key in schema]
+    yield from (text.format(schema[key]) for key, text in words.items() if key in schema)
 
 
 def _is_file(schema: JsonSchema) -> bool:

@@ -76,7 +76,7 @@ def run(
         service, app = load_app(bento)
         report = Report(stdout, as_json=format_ == "json", quiet=get_quiet_mode())
         session = Session(service, bento, api, results, report, last_error, tuple(options))
-        with report.progress(len(calls)):
+        with report.progress(0 if api.streams else len(calls)):
             return asyncio.run(session.run(app, calls, output_dir))
 
 
@@ -111,7 +111,7 @@ class Session:
             answer, task_id = await send(app, self.api, call, self.report.chunk)
         except BrokenPipeError:
             raise
-        except (Failure, OSError) as error:
+        except (Failure, OSError, ValueError) as error:
             self.report.failed(f"{name}: {one_line(error)}")
             return False
         if not answer.ok:
