@@ -29,3 +29,143 @@ CIFAR10 = LabelSet(
         "truck",
     ),
 )
+
+VOC = LabelSet(
+    "voc",
+    (
+        "background",
+        "aeroplane",
+        "bicycle",
+        "bird",
+        "boat",
+        "bottle",
+        "bus",
+        "car",
+        "cat",
+        "chair",
+        "cow",
+        "diningtable",
+        "dog",
+        "horse",
+        "motorbike",
+        "person",
+        "pottedplant",
+        "sheep",
+        "sofa",
+        "train",
+        "tvmonitor",
+    ),
+)
+VOC_IGNORE = 255  # pixels of a mask that belong to no class: borders, crowds, doubt
+
+
+def voc_colour(class_id: int) -> tuple[int, int, int]:
+    """The RGB colour of a class in PASCAL VOC's masks.
+
+    The development kit's rule: bits 0, 3 and 6 of the id are the three highest
+    bits of red, bits 1, 4, 7 of green, bits 2 and 5 of blue, lowest first.
+    """
+    red, green, blue = (
+        sum((class_id >> (3 * i + channel) & 1) << (7 - i) for i in range(8))
+        for channel in range(3)
+    )
+    return red, green, blue
+
+
+# COCO's ids leave gaps: 80 of the 91 categories once planned are in the data.
+COCO_CATEGORIES = {
+    1: "person",
+    2: "bicycle",
+    3: "car",
+    4: "motorcycle",
+    5: "airplane",
+    6: "bus",
+    7: "train",
+    8: "truck",
+    9: "boat",
+    10: "traffic light",
+    11: "fire hydrant",
+    13: "stop sign",
+    14: "parking meter",
+    15: "bench",
+    16: "bird",
+    17: "cat",
+    18: "dog",
+    19: "horse",
+    20: "sheep",
+    21: "cow",
+    22: "elephant",
+    23: "bear",
+    24: "zebra",
+    25: "giraffe",
+    27: "backpack",
+    28: "umbrella",
+    31: "handbag",
+    32: "tie",
+    33: "suitcase",
+    34: "frisbee",
+    35: "skis",
+    36: "snowboard",
+    37: "sports ball",
+    38: "kite",
+    39: "baseball bat",
+    40: "baseball glove",
+    41: "skateboard",
+    42: "surfboard",
+    43: "tennis racket",
+    44: "bottle",
+    46: "wine glass",
+    47: "cup",
+    48: "fork",
+    49: "knife",
+    50: "spoon",
+    51: "bowl",
+    52: "banana",
+    53: "apple",
+    54: "sandwich",
+    55: "orange",
+    56: "broccoli",
+    57: "carrot",
+    58: "hot dog",
+    59: "pizza",
+    60: "donut",
+    61: "cake",
+    62: "chair",
+    63: "couch",
+    64: "potted plant",
+    65: "bed",
+    67: "dining table",
+    70: "toilet",
+    72: "tv",
+    73: "laptop",
+    74: "mouse",
+    75: "remote",
+    76: "keyboard",
+    77: "cell phone",
+    78: "microwave",
+    79: "oven",
+    80: "toaster",
+    81: "sink",
+    82: "refrigerator",
+    84: "book",
+    85: "clock",
+    86: "vase",
+    87: "scissors",
+    88: "teddy bear",
+    89: "hair drier",
+    90: "toothbrush",
+}
+_VOC_NAMES_IN_COCO = {
+    "aeroplane": "airplane",
+    "diningtable": "dining table",
+    "motorbike": "motorcycle",
+    "pottedplant": "potted plant",
+    "sofa": "couch",
+    "tvmonitor": "tv",
+}
+COCO_TO_VOC = {
+    coco_id: voc_id
+    for voc_id, voc_name in enumerate(VOC.names)
+    for coco_id, coco_name in COCO_CATEGORIES.items()
+    if coco_name == _VOC_NAMES_IN_COCO.get(voc_name, voc_name)
+}
