@@ -14,6 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from bentoml_img.models.depthwise import DepthwiseConv2d
+
 MEAN = (0.498, 0.498, 0.498)
 STD = (0.502, 0.502, 0.502)
 OUTPUT_STRIDE = 16
@@ -80,7 +82,11 @@ class ConvNorm(nn.Module):
         if self.before != self.after:
             x = F.pad(x, (self.before, self.after) * 2)
             padding = 0
-        x = F.conv2d(x, weight, bias, self.stride, padding, self.dilation, self.groups)
+        geometry = self.stride, padding, self.dilation
+        if self.groups > 1 and weight.requires_grad and x.device.type == "cpu":
+            x = DepthwiseConv2d.apply(x, weight, bias, *geometry)
+        else:
+            x = F.conv2d(x, weight, bias, *geometry, self.groups)
         return F.relu6(x) if self.activation else x
 
 
