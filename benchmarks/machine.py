@@ -1,0 +1,27 @@
+"""What a figure was measured on."""
+
+import platform
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+PACKAGES = ("bentoml", "litserve", "fastapi", "uvicorn", "openvino", "pillow")
+
+
+def describe(cores: int) -> dict[str, Any]:
+    """The processor, the cores used, and the versions of what is compared."""
+    return {
+        "processor": _processor(),
+        "cores": cores,
+        "python": platform.python_version(),
+        "versions": {package: version(package) for package in PACKAGES},
+    }
+
+
+def _processor() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor()

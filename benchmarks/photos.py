@@ -1,0 +1,19 @@
+"""The photographs to send: real ones, cut to one size and compressed alike."""
+
+import io
+from pathlib import Path
+
+from PIL import Image, ImageOps
+
+
+def load_photos(folder: Path, width: int, height: int) -> list[bytes]:
+    """The photos of a folder as JPEGs of quality 85 and the given size, cropped to fit."""
+    paths = sorted(path for path in folder.iterdir() if path.suffix in (".jpg", ".jpeg", ".png"))
+    return [_jpeg(path, (width, height)) for path in paths]
+
+
+def _jpeg(path: Path, size: tuple[int, int]) -> bytes:
+    file = io.BytesIO()
+    with Image.open(path) as image:
+        ImageOps.fit(image.convert("RGB"), size).save(file, "JPEG", quality=85)
+    return file.getvalue()

@@ -1,0 +1,85 @@
+"""Starts a server under test, waits until it answers, and ends it with all its children."""
+
+import contextlib
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+START_SECONDS = 90
+STOP_SECONDS = 20
+
+
+class ServerError(Exception):
+    """A server that did not start or died; the message holds the end of its log."""
+
+
+@contextlib.contextmanager
+def serving(command: list[str], port: int, environment: Mapping[str, str]) -> Iterator[None]:
+    """Run a server, from when it first answers until the end of the block.
+
+    ServerError if it exits early or takes longer than START_SECONDS.
+    """
+    with tempfile.TemporaryFile() as log:
+        process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=os.environ | environment,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            _wait_until_it_answers(process, port)
+            yield
+            if process.poll() is not None:
+                raise ServerError("it died under load")
+        except Exception as error:
+            log.seek(0)
+            tail = log.read()[-2000:].decode(errors="replace")
+            raise ServerError(f"{' '.join(command)}: {error}\n{tail}") from error
+        finally:
+            _stop(process)
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _wait_until_it_answers(process: subprocess.Popen[bytes], port: int) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise ServerError(f"it ended with status {process.returncode}")
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            connection.request("GET", "/")
+            connection.getresponse()
+            return
+        time.sleep(0.1)
+    raise ServerError(f"it did not start within {START_SECONDS} s")
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        deadline = time.monotonic() + STOP_SECONDS
+        while time.monotonic() < deadline:
+            process.poll()
+            try:
+                os.killpg(process.pid, 0)
+            except ProcessLookupError:
+                return
+            time.sleep(0.05)

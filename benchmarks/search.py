@@ -1,0 +1,91 @@
+"""Look for the best settings of the servers that ours is compared with.
+
+    python -m benchmarks.search
+
+Tries each of the settings below with the network that costs next to nothing,
+multipart and 32×32 photos, and prints requests/s, best first, a JSON line each
+on stdout. The winners are kept in `benchmarks/servers/__init__.py`.
+"""
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+from collections import defaultdict
+from pathlib import Path
+
+from rich.progress import track
+
+from benchmarks.network import write_tiny_bundle
+from benchmarks.process import ROOT
+from benchmarks.servers import Route, Server, python_server
+from benchmarks.serving import CORES, Figures, Plan, measure, median, prepare
+
+LITSERVE = (
+    "--workers 1",
+    "--workers 1 --api-servers 2",
+    "--workers 1 --threads 2",
+    "--workers 2",
+    "--workers 2 --api-servers 2",
+    "--workers 4",
+    "--workers 1 --api-server-type thread",
+    "--workers 1 --asynchronous",
+    "--workers 2 --asynchronous",
+    "--workers 1 --batch 4",
+    "--workers 1 --batch 16",
+    "--workers 1 --batch 16 --batch-timeout 0.001",
+    "--workers 1 --batch 16 --batch-timeout 0.005",
+    "--workers 2 --batch 8 --batch-timeout 0.001",
+    "--workers 1 --fast-queue",
+    "--workers 2 --fast-queue",
+    "--workers 1 --fast-queue --batch 8 --batch-timeout 0.001",
+    "--workers 1 --fast-queue --batch 16 --batch-timeout 0.005",
+    "--workers 1 --fast-queue --asynchronous",
+    "--workers 1 --fast-queue --api-servers 2",
+    "--workers 1 --fast-queue --api-server-type thread",
+)
+FASTAPI = ("--workers 1", "--workers 2", "--workers 1 --threads 2", "--workers 4")
+
+
+def candidates() -> list[Server]:
+    litserve = [
+        python_server(f"LitServe {options}", "litserve_app", options, [Route("multipart")])
+        for options in LITSERVE
+    ]
+    fastapi = [
+        python_server(
+            f"FastAPI {options}", "fastapi_app", options, [Route("multipart", "/async")]
+        )
+        for options in FASTAPI
+    ]
+    return litserve + fastapi
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Look for the rivals' best settings.")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=3)
+    parser.add_argument("--photos", type=Path, default=ROOT / "images")
+    options = parser.parse_args()
+    plan = Plan(options.rounds, options.seconds, warm_up=1, clients=16)
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])
+    figures: Figures = defaultdict(list)
+    with tempfile.TemporaryDirectory(prefix="benchmark-") as scratch:
+        os.environ |= {"BENTOML_HOME": f"{scratch}/bentoml", "BENTOML_DO_NOT_TRACK": "true"}
+        network = prepare("tiny", write_tiny_bundle(Path(scratch) / "tiny"), options.photos)
+        network.photos.pop("640x480")
+        trials = [server for _ in range(plan.rounds) for server in candidates()]
+        for server in track(trials, "servers"):
+            for case, figure in measure(server, network, plan):
+                figures[case].append(figure)
+    best_first = sorted(figures.items(), key=lambda item: -median(item[1]).rate)
+    for case, rounds in best_first:
+        figure = median(rounds)
+        line = {"server": case.server, "rate": round(figure.rate), "p99": round(figure.p99, 1)}
+        print(json.dumps(line))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,53 @@
+"""The servers under test: a command each, and the ways in that are measured."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+Form = Literal["multipart", "raw", "base64"]
+
+
+@dataclass(frozen=True)
+class Route:
+    """A path, and the form in which photos are sent to it."""
+
+    form: Form
+    path: str = "/predict"
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server under test; `{bundle}`, `{bento}` and `{port}` in its command are filled in."""
+
+    name: str
+    command: Sequence[str]
+    routes: Sequence[Route]
+
+
+def bento_server(name: str, target: str, *routes: Form) -> Server:
+    command = [sys.executable, "-m", "bentoml", "serve", target]
+    command += ["--host", "127.0.0.1", "--port", "{port}"]
+    return Server(name, command, [Route(form) for form in routes])
+
+
+def python_server(name: str, module: str, options: str, routes: Sequence[Route]) -> Server:
+    command = [sys.executable, "-m", f"benchmarks.servers.{module}"]
+    command += ["--bundle", "{bundle}", "--port", "{port}", *options.split()]
+    return Server(name, command, routes)
+
+
+# What benchmarks.search found best of LitServe's and uvicorn's settings.
+LITSERVE = "--batch 1 --workers 1"
+FASTAPI = "--workers 2"
+
+OURS = bento_server("ours", "{bento}", "multipart", "raw")
+OTHERS = (
+    python_server("LitServe", "litserve_app", LITSERVE, [Route("multipart"), Route("base64")]),
+    python_server(
+        "FastAPI", "fastapi_app", FASTAPI, [Route("multipart", "/async"), Route("raw", "/raw")]
+    ),
+    bento_server(
+        "BentoML, plain", "benchmarks.servers.bentoml_app:PlainClassifier", "multipart"
+    ),
+)

@@ -1,0 +1,98 @@
+"""The classifier under LitServe."""
+
+import argparse
+import base64
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import litserve
+from fastapi import Request
+from PIL import Image
+
+from bentoml_img.classify import Classifier
+from benchmarks.servers.decoding import decode
+
+
+class ClassifierAPI(litserve.LitAPI):
+    """Takes a form with the file `image`, or JSON with the photo in base64."""
+
+    def __init__(self, bundle: Path, threads: int, **options: Any) -> None:
+        super().__init__(**options)
+        self._bundle = bundle
+        self._threads = threads
+
+    def setup(self, device: str) -> None:
+        self.classifier = Classifier.from_bundle(self._bundle, threads=self._threads)
+
+    def decode_request(self, request: Request) -> Image.Image:
+        return decode(photo(request))  # type: ignore[arg-type]
+
+    def predict(self, x: Any) -> Any:
+        if isinstance(x, list):
+            return [answer.label for answer in self.classifier(x)]
+        return self.classifier([x])[0].label
+
+    def encode_response(self, output: str) -> str:
+        return output
+
+
+class AsyncClassifierAPI(ClassifierAPI):
+    """The same with LitServe's asynchronous loop."""
+
+    async def decode_request(self, request: Request) -> Image.Image:  # type: ignore[override]
+        return decode(photo(request))  # type: ignore[arg-type]
+
+    async def predict(self, x: Any) -> str:
+        return self.classifier([x])[0].label
+
+    async def encode_response(self, output: str) -> str:  # type: ignore[override]
+        return output
+
+
+def photo(request: Mapping[str, Any]) -> bytes:
+    """The photo in a form or in JSON, which LitServe hands over parsed."""
+    image = request["image"]
+    return base64.b64decode(image) if isinstance(image, str) else image.file.read()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--bundle", type=Path, required=True)
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--asynchronous", action="store_true")
+    parser.add_argument("--batch", type=int, default=1)
+    parser.add_argument("--batch-timeout", type=float, default=0.0)
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--api-servers", type=int, default=1)
+    parser.add_argument("--api-server-type", choices=("process", "thread"), default="process")
+    parser.add_argument("--fast-queue", action="store_true")
+    parser.add_argument("--threads", type=int, default=1, help="of the network, per worker")
+    options = parser.parse_args()
+    kind = AsyncClassifierAPI if options.asynchronous else ClassifierAPI
+    api = kind(
+        options.bundle,
+        options.threads,
+        max_batch_size=options.batch,
+        batch_timeout=options.batch_timeout,
+        enable_async=options.asynchronous,
+    )
+    server = litserve.LitServer(
+        api,
+        accelerator="cpu",
+        workers_per_device=options.workers,
+        fast_queue=options.fast_queue,
+    )
+    server.run(
+        host="127.0.0.1",
+        port=options.port,
+        num_api_servers=options.api_servers,
+        api_server_worker_type=options.api_server_type,
+        log_level="warning",
+        generate_client_file=False,
+        access_log=False,
+    )
+
+
+if __name__ == "__main__":
+    main()

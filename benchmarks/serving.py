@@ -1,0 +1,199 @@
+"""Load test: this service and the same model under other servers, on the same two cores.
+
+    python -m benchmarks.serving --rounds 5 --seconds 5
+
+One server at a time runs on two cores, which it shares with the client; each
+round starts every server anew. The client checks every answer. One JSON line a
+figure goes to stdout (medians over the rounds), a table to stderr.
+
+What the figures compare is serving: every server calls the same `Classifier`
+with the same bundle, and decodes in the same way. Ours has duties that the
+others do not bear: it checks type, size and every field of an upload, and
+BentoML's metrics are on.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import sys
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.load import Exchange, Figure, request, run
+from benchmarks.machine import describe
+from benchmarks.network import write_tiny_bundle
+from benchmarks.photos import load_photos
+from benchmarks.process import ROOT, ServerError, free_port, serving
+from benchmarks.servers import OTHERS, OURS, Server
+from benchmarks.servers.decoding import decode
+from bentoml_img.classify import Classifier
+
+CORES = 2
+SIZES = {"32x32": (32, 32), "640x480": (640, 480)}
+
+
+@dataclass(frozen=True)
+class Case:
+    """What one figure measures."""
+
+    network: str
+    photos: str
+    server: str
+    form: str
+
+
+Figures = dict[Case, list[Figure]]
+
+
+@dataclass(frozen=True)
+class Network:
+    """A bundle, the Bento that serves it, and its photos by size with the labels expected."""
+
+    name: str
+    bundle: Path
+    bento: str
+    photos: dict[str, list[tuple[bytes, str]]]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How often and how long each server is measured."""
+
+    rounds: int
+    seconds: float
+    warm_up: float
+    clients: int
+
+
+def measure(server: Server, network: Network, plan: Plan) -> Iterator[tuple[Case, Figure]]:
+    """Start a server and measure each of its routes with each set of photos."""
+    port = free_port()
+    values = {"port": port, "bundle": network.bundle, "bento": network.bento}
+    command = [part.format_map(values) for part in server.command]
+    with serving(command, port, {"BENCHMARK_BUNDLE": str(network.bundle)}):
+        for route in server.routes:
+            for size, photos in network.photos.items():
+                exchanges = [
+                    Exchange(request(route.path, photo, route.form), label.encode())
+                    for photo, label in photos
+                ]
+                run(port, exchanges, plan.clients, plan.warm_up)
+                figure = run(port, exchanges, plan.clients, plan.seconds)
+                yield Case(network.name, size, server.name, route.form), figure
+
+
+def prepare(name: str, bundle: Path, photos: Path) -> Network:
+    """Package a bundle, and find the labels that the servers have to answer."""
+    from bentoml_img.packaging import package
+
+    classifier = Classifier.from_bundle(bundle)
+    labelled = {
+        size: [(p, classifier([decode(p)])[0].label) for p in load_photos(photos, *dimensions)]
+        for size, dimensions in SIZES.items()
+    }
+    return Network(name, bundle, package(bundle).tag, labelled)
+
+
+def median(figures: list[Figure]) -> Figure:
+    """The median of each quantity; errors are added up."""
+    rate, p50, p99 = (
+        statistics.median(getattr(figure, name) for figure in figures)
+        for name in ("rate", "p50", "p99")
+    )
+    answered, errors = (
+        sum(getattr(figure, name) for figure in figures) for name in ("answered", "errors")
+    )
+    return Figure(rate, p50, p99, answered, errors)
+
+
+def ratio(figures: Figures, case: Case, rival: str) -> float | None:
+    """Our rate over that of a rival at its best, the median of the rounds."""
+    forms = [
+        rounds
+        for other, rounds in figures.items()
+        if (other.network, other.photos, other.server) == (case.network, case.photos, rival)
+    ]
+    if not forms:
+        return None
+    best = max(forms, key=lambda rounds: median(rounds).rate)
+    return statistics.median(
+        ours.rate / theirs.rate for ours, theirs in zip(figures[case], best, strict=True)
+    )
+
+
+def report(figures: Figures, plan: Plan) -> None:
+    """Print the table to stderr and a JSON line for each figure to stdout."""
+    machine = describe(CORES)
+    rivals = [server.name for server in OTHERS]
+    table = Table(title=f"{plan.clients} clients, median of {plan.rounds} rounds")
+    for column in ("network", "photos", "server", "form"):
+        table.add_column(column)
+    for column in ("requests/s", "p50 ms", "p99 ms", "errors", *(f"÷ {r}" for r in rivals)):
+        table.add_column(column, justify="right")
+    for case, rounds in figures.items():
+        figure = median(rounds)
+        ratios = {r: ratio(figures, case, r) for r in rivals} if case.server == OURS.name else {}
+        rates = [round(f.rate, 1) for f in rounds]
+        line = {**asdict(case), **asdict(figure), "rates": rates, "ratios": ratios, **machine}
+        print(json.dumps(line))
+        cells = [f"{figure.rate:.0f}", f"{figure.p50:.1f}", f"{figure.p99:.1f}"]
+        cells += [str(figure.errors), *(f"{r:.2f}×" if r else "" for r in ratios.values())]
+        table.add_row(case.network, case.photos, case.server, case.form, *cells)
+    Console(stderr=True, width=120).print(table)
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description="Compare this service with others under load.",
+        epilog="One JSON line a figure on stdout, a table on stderr.",
+    )
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=5, help="of each measurement")
+    parser.add_argument("--warm-up", type=float, default=2, help="seconds before each of them")
+    parser.add_argument("--clients", type=int, default=16)
+    parser.add_argument("--bundle", type=Path, default=ROOT / "artifacts" / "cifar_net")
+    parser.add_argument("--photos", type=Path, default=ROOT / "images")
+    parser.add_argument("--network", choices=("tiny", "shipped"), help="only this one")
+    return parser.parse_args()
+
+
+def main() -> int:
+    options = arguments()
+    plan = Plan(options.rounds, options.seconds, options.warm_up, options.clients)
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])
+    figures: Figures = defaultdict(list)
+    console = Console(stderr=True)
+    with tempfile.TemporaryDirectory(prefix="benchmark-") as scratch:
+        # Set before BentoML is imported: the benchmark keeps out of the user's store.
+        os.environ |= {"BENTOML_HOME": f"{scratch}/bentoml", "BENTOML_DO_NOT_TRACK": "true"}
+        bundles = {"tiny": write_tiny_bundle(Path(scratch) / "tiny"), "shipped": options.bundle}
+        networks = [
+            prepare(name, bundle.resolve(), options.photos)
+            for name, bundle in bundles.items()
+            if options.network in (None, name)
+        ]
+        try:
+            for number in range(1, plan.rounds + 1):
+                for network in networks:
+                    for server in (OURS, *OTHERS):
+                        console.print(
+                            f"round {number} of {plan.rounds}: {network.name}, {server.name}"
+                        )
+                        for case, figure in measure(server, network, plan):
+                            figures[case].append(figure)
+        except ServerError as error:
+            print(error, file=sys.stderr)
+            return 1
+    report(figures, plan)
+    return 1 if any(figure.errors for rounds in figures.values() for figure in rounds) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
