@@ -45,19 +45,28 @@ class MicroBatcher(Generic[Item, Result]):
 
     async def _work(self) -> None:
         loop = asyncio.get_running_loop()
-        while batch := self._take():
-            items, futures = zip(*batch, strict=True)
-            try:
-                results = await loop.run_in_executor(self._thread, self._run, items)
-            except Exception as error:
-                for future in futures:
-                    if not future.done():
-                        future.set_exception(error)
-            else:
-                for future, result in zip(futures, results, strict=True):
-                    if not future.done():
-                        future.set_result(result)
-        self._worker = None
+        try:
+            while batch := self._take():
+                items, futures = zip(*batch, strict=True)
+                outcomes = await loop.run_in_executor(self._thread, self._outcomes, items)
+                for future, outcome in zip(futures, outcomes, strict=True):
+                    if future.done():
+                        continue
+                    if isinstance(outcome, BaseException):
+                        future.set_exception(outcome)
+                    else:
+                        future.set_result(outcome)
+        finally:
+            self._worker = None
+
+    def _outcomes(self, items: Sequence[Item]) -> list[Result | BaseException]:
+        """The result of each item, or its own error: one that fails takes no other with it."""
+        try:
+            return [result for _, result in zip(items, self._run(items), strict=True)]
+        except BaseException as error:
+            if len(items) == 1:
+                return [error]
+            return [outcome for item in items for outcome in self._outcomes([item])]
 
     def _take(self) -> list[tuple[Item, asyncio.Future[Result]]]:
         batch: list[tuple[Item, asyncio.Future[Result]]] = []
