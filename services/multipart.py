@@ -5,7 +5,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from python_multipart import MultipartParser
-from python_multipart.exceptions import MultipartParseError
+from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
 
 from services.errors import RequestRefused
@@ -35,7 +35,7 @@ def parse(body: bytes, content_type: str) -> list[Part]:
     try:
         parser = MultipartParser(boundary, collector.callbacks())
         parser.write(body)
-    except MultipartParseError as error:
+    except FormParserError as error:
         raise _damaged(str(error)) from None
     if not collector.finished:
         raise _damaged("it breaks off before its end")
