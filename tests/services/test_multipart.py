@@ -1,0 +1,84 @@
+from http import HTTPStatus
+
+import pytest
+
+from services.errors import RequestRefused
+from services.multipart import MAX_PARTS, Part, parse
+
+TYPE = "multipart/form-data; boundary=edge"
+
+
+def part(disposition: str, data: bytes = b"data", *more: str) -> bytes:
+    headers = [f"Content-Disposition: {disposition}", *more]
+    return b"--edge\r\n" + "\r\n".join(headers).encode() + b"\r\n\r\n" + data + b"\r\n"
+
+
+FILE = part('form-data; name="image"; filename="a.jpg"', b"\xff\xd8", "Content-Type: image/jpeg")
+END = b"--edge--\r\n"
+
+
+def file(data: bytes) -> list[Part]:
+    return [Part("image", "a.jpg", bytearray(data))]
+
+
+def test_files_and_text_are_told_apart() -> None:
+    text = part('form-data; name="top_k"', b"5")
+    assert parse(FILE + text + END, TYPE) == [
+        *file(b"\xff\xd8"),
+        Part("top_k", None, bytearray(b"5")),
+    ]
+
+
+def test_an_empty_file_name_is_still_a_file() -> None:
+    assert parse(part('form-data; name="image"; filename=""') + END, TYPE)[0].filename == ""
+
+
+def test_names_may_be_in_any_script() -> None:
+    (only,) = parse(part('form-data; name="image"; filename="собака.jpg"') + END, TYPE)
+    assert only.filename == "собака.jpg"
+
+
+def test_header_names_are_read_in_any_case() -> None:
+    assert parse(FILE.replace(b"Content-Disposition", b"cONTENT-dISPOSITION") + END, TYPE)
+
+
+def test_what_looks_like_a_boundary_stays_data() -> None:
+    data = b"\r\n--edg\r\n-\r\n--\r\r\n--edgf"
+    assert parse(part('form-data; name="image"; filename="a.jpg"', data) + END, TYPE) == file(data)
+
+
+def test_a_quoted_boundary_and_what_follows_the_end_are_accepted() -> None:
+    assert parse(FILE + END + b"epilogue", 'multipart/form-data; boundary="edge"')
+
+
+def test_an_empty_form_has_no_parts() -> None:
+    assert parse(END, TYPE) == []
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "why"),
+    [
+        (FILE + END, "multipart/form-data", "names no boundary"),
+        (FILE + END, "multipart/form-data; boundary=", "names no boundary"),
+        (FILE + END, f"multipart/form-data; boundary={'x' * 1000}", "exceeds maximum"),
+        (FILE + END, "multipart/form-data; boundary=other", "Expected boundary"),
+        (b"", TYPE, "breaks off"),
+        (b"--", TYPE, "breaks off"),
+        (FILE, TYPE, "breaks off"),
+        (FILE + b"--edge", TYPE, "breaks off"),
+        (FILE[:30], TYPE, "breaks off"),
+        (FILE[:-20] + END[:-4], TYPE, "breaks off"),
+        (part("form-data") + END, TYPE, "has no name"),
+        (part('form-data; name=""') + END, TYPE, "has no name"),
+        (b"--edge\r\n\r\ndata\r\n" + END, TYPE, "has no name"),
+        (b"--edge\r\nno colon\r\n\r\ndata\r\n" + END, TYPE, "header"),
+        (b"--edge\r\n" + b"X: " + b"y" * 100_000 + b"\r\n\r\ndata\r\n" + END, TYPE, "header"),
+        (b"--edge\r\n" + b"X: y\r\n" * 1000 + b"\r\ndata\r\n" + END, TYPE, "header"),
+        (FILE * (MAX_PARTS + 1) + END, TYPE, f"more than {MAX_PARTS} parts"),
+    ],
+)
+def test_a_damaged_form_is_refused(body: bytes, content_type: str, why: str) -> None:
+    with pytest.raises(RequestRefused, match=why) as refused:
+        parse(body, content_type)
+    assert refused.value.status == HTTPStatus.BAD_REQUEST
+    assert refused.value.message.startswith("the multipart form is damaged: ")

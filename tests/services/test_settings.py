@@ -1,0 +1,42 @@
+import pytest
+
+from services.settings import Settings
+
+NUMBERS = {
+    "BENTOML_IMG_MAX_UPLOAD_MIB": "max_upload",
+    "BENTOML_IMG_MAX_UPLOAD_IN_FLIGHT_MIB": "max_upload_in_flight",
+    "BENTOML_IMG_MAX_MEGAPIXELS": "max_pixels",
+    "BENTOML_IMG_MAX_WAITING": "max_waiting",
+}
+
+
+def test_without_variables_the_documented_limits_hold() -> None:
+    assert Settings.from_environment({}) == Settings(
+        max_upload=20 * 2**20,
+        max_upload_in_flight=256 * 2**20,
+        max_pixels=64_000_000,
+        max_waiting=256,
+        api_key=None,
+    )
+
+
+def test_each_variable_sets_its_own_limit() -> None:
+    values = dict(zip(NUMBERS, ("1", "2", "3", "4"), strict=True))
+    assert Settings.from_environment({**values, "BENTOML_IMG_API_KEY": "secret"}) == Settings(
+        max_upload=2**20,
+        max_upload_in_flight=2 * 2**20,
+        max_pixels=3_000_000,
+        max_waiting=4,
+        api_key="secret",
+    )
+
+
+def test_an_empty_key_is_no_key() -> None:
+    assert Settings.from_environment({"BENTOML_IMG_API_KEY": ""}).api_key is None
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+@pytest.mark.parametrize("text", ["", "0", "-1", "1.5", "many", "²", " 1"])
+def test_what_is_no_positive_number_is_named(name: str, text: str) -> None:
+    with pytest.raises(ValueError, match=f"^{name}="):
+        Settings.from_environment({name: text})
