@@ -1,16 +1,19 @@
 """Where pictures are decoded: small ones on the spot, large ones in threads."""
 
 import asyncio
+import io
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from PIL import Image
+from PIL import Image, ImageFile
 
 Result = TypeVar("Result")
 
 # Decoding this many pixels takes less than handing them to a thread and back.
 INLINE_PIXELS = 128 * 128
+# A long file can keep a decoder busy for seconds, however small its picture.
+INLINE_BYTES = 16 * 1024
 
 
 class Decoder:
@@ -22,7 +25,14 @@ class Decoder:
     async def __call__(
         self, function: Callable[[Image.Image], Result], image: Image.Image
     ) -> Result:
-        if image.width * image.height <= INLINE_PIXELS:
+        if image.width * image.height <= INLINE_PIXELS and _length(image) <= INLINE_BYTES:
             return function(image)
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._threads, function, image)
+
+
+def _length(image: Image.Image) -> int:
+    """How many bytes of a file are behind a picture that is not decoded yet."""
+    if isinstance(image, ImageFile.ImageFile) and isinstance(image.fp, io.BytesIO):
+        return image.fp.getbuffer().nbytes
+    return 0

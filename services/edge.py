@@ -7,6 +7,7 @@ form, opens the picture, validates the parameters with the API's own input
 model, calls the API and renders its answer. All else passes through.
 """
 
+import asyncio
 import hmac
 import json
 import logging
@@ -17,6 +18,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 import bentoml
+from PIL import Image
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from starlette.datastructures import Headers
 from starlette.responses import Response
@@ -24,6 +26,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bentoml_img.images import ImageError, Limits, open_image
 from services import multipart
+from services.decoding import INLINE_BYTES
 from services.errors import Overloaded, RequestRefused, refuse_image
 from services.settings import MIB, Settings
 
@@ -125,7 +128,8 @@ class Edge:
         with _Reservation(self) as reservation:
             body = await self._read_body(headers, receive, reservation)
             values = read_fields(endpoint, body, headers, scope["query_string"])
-            arguments = self._validate(endpoint, values)
+            values[endpoint.field] = await self._open(values[endpoint.field], endpoint.field)
+            arguments = validate(endpoint, values)
             method = getattr(bentoml.get_current_service(), endpoint.name)
             try:
                 answer = await method.local(**arguments)
@@ -163,22 +167,15 @@ class Edge:
             headers={"Connection": "close"},
         )
 
-    def _validate(self, endpoint: Endpoint, values: dict[str, Any]) -> dict[str, Any]:
-        upload = values[endpoint.field]
+    async def _open(self, upload: bytes, field: str) -> Image.Image:
         if len(upload) > self.settings.max_upload:
             raise self._too_large()
         try:
-            values[endpoint.field] = open_image(upload, self.limits)
-            model = endpoint.input_model.model_validate(values)
+            if len(upload) <= INLINE_BYTES:
+                return open_image(upload, self.limits)
+            return await asyncio.to_thread(open_image, upload, self.limits)
         except ImageError as error:
-            raise refuse_image(error, endpoint.field) from None
-        except ValidationError as error:
-            problem = error.errors(include_url=False)[0]
-            name = ".".join(map(str, problem["loc"]))
-            raise RequestRefused(
-                HTTPStatus.BAD_REQUEST, f"{name}: {problem['msg']}", name
-            ) from None
-        return {name: getattr(model, name) for name in endpoint.input_model.model_fields}
+            raise refuse_image(error, field) from None
 
 
 class _Reservation:
@@ -240,6 +237,17 @@ def read_fields(
     return _unique(pairs, endpoint)
 
 
+def validate(endpoint: Endpoint, values: dict[str, Any]) -> dict[str, Any]:
+    """The arguments that the API's own input model makes of the values; else RequestRefused."""
+    try:
+        model = endpoint.input_model.model_validate(values)
+    except ValidationError as error:
+        problem = error.errors(include_url=False)[0]
+        name = ".".join(map(str, problem["loc"]))
+        raise RequestRefused(HTTPStatus.BAD_REQUEST, f"{name}: {problem['msg']}", name) from None
+    return {name: getattr(model, name) for name in endpoint.input_model.model_fields}
+
+
 def _unique(pairs: list[tuple[str, Any]], endpoint: Endpoint) -> dict[str, Any]:
     known = endpoint.input_model.model_fields
     values: dict[str, Any] = {}
@@ -260,16 +268,14 @@ def _unique(pairs: list[tuple[str, Any]], endpoint: Endpoint) -> dict[str, Any]:
             HTTPStatus.BAD_REQUEST, f"{endpoint.field} must be an uploaded file", endpoint.field
         )
     if not values[endpoint.field]:
-        raise RequestRefused(
-            HTTPStatus.BAD_REQUEST, f"{endpoint.field} is empty", endpoint.field
-        )
+        raise RequestRefused(HTTPStatus.BAD_REQUEST, f"{endpoint.field} is empty", endpoint.field)
     return values
 
 
 def _parameter(text: str) -> Any:
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
 
 
