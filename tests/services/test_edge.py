@@ -1,0 +1,367 @@
+import asyncio
+import json
+import logging
+import threading
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import bentoml
+import httpx
+import pytest
+from PIL import Image
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message
+
+from bentoml_img import images
+from services import edge
+from services.edge import FORM_OVERHEAD, Edge
+from tests.samples import encode, huge, jpeg, photo
+from tests.services.asgi import exchange, run, started
+from tests.services.echo import Echo
+
+MIB = 2**20
+FILE = ("photo.jpg", jpeg(), "image/jpeg")
+
+
+@pytest.fixture(autouse=True)
+def service(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The instance that the edge calls where it stands without BentoML's own application."""
+    instance = Echo()
+    monkeypatch.setattr(bentoml, "get_current_service", lambda: instance)
+    return instance
+
+
+def new_edge() -> Edge:
+    return Edge(PlainTextResponse("behind the edge"), service=Echo)
+
+
+def client_of(app: ASGIApp) -> httpx.AsyncClient:
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test")
+
+
+def send(method: str, path: str, **request: Any) -> httpx.Response:
+    """What a new edge answers to one request."""
+    answers = []
+
+    async def main() -> None:
+        async with client_of(new_edge()) as client:
+            answers.append(await client.request(method, path, **request))
+
+    run(main())
+    return answers[0]
+
+
+def post(path: str, **request: Any) -> httpx.Response:
+    return send("POST", path, **request)
+
+
+def chunks(*bodies: bytes, end: bool = True) -> Iterator[Message]:
+    """The messages of a body that comes in pieces; then, without an end, the client goes away."""
+    for index, body in enumerate(bodies):
+        more = not end or index < len(bodies) - 1
+        yield {"type": "http.request", "body": body, "more_body": more}
+    if not end:
+        yield {"type": "http.disconnect"}
+
+
+def status(sent: list[Message]) -> int:
+    number: int = sent[0]["status"]
+    return number
+
+
+def test_a_form_gives_picture_and_parameters() -> None:
+    answer = post("/describe", files={"image": FILE}, data={"top_k": "5", "note": "null and void"})
+    assert answer.json() == {
+        "format": "JPEG",
+        "size": [96, 64],
+        "top_k": 5,
+        "note": "null and void",
+    }
+
+
+def test_a_raw_body_takes_parameters_from_the_query() -> None:
+    answer = post("/describe?top_k=5&note=a%20b", content=jpeg())
+    assert (answer.json()["top_k"], answer.json()["note"]) == (5, "a b")
+
+
+def test_a_form_takes_parameters_from_the_query_too() -> None:
+    assert post("/describe?top_k=5", files={"image": FILE}).json()["top_k"] == 5
+
+
+@pytest.mark.parametrize(
+    "declared", ["image/png", "text/plain", "application/octet-stream", "", "x"]
+)
+def test_the_declared_type_does_not_matter(declared: str) -> None:
+    raw = post("/describe", content=jpeg(), headers={"Content-Type": declared})
+    form = post("/describe", files={"image": ("photo.svg", jpeg(), declared)})
+    assert raw.json() == form.json() == post("/describe", content=jpeg()).json()
+
+
+def test_bytes_are_answered_as_they_are() -> None:
+    answer = post("/png", content=jpeg())
+    assert (answer.content, answer.headers["content-type"]) == (b"a picture", "image/png")
+
+
+@pytest.mark.parametrize(
+    ("request_", "field", "says"),
+    [
+        ({"content": b""}, "image", "image is empty"),
+        ({"files": {"image": ("a.jpg", b"")}}, "image", "image is empty"),
+        ({"files": {"note": (None, "x")}}, "image", "the file image is missing"),
+        ({"files": {"picture": FILE}}, "picture", "no field 'picture' here, only image, top_k"),
+        ({"files": [("image", FILE), ("image", FILE)]}, "image", "given more than once"),
+        ({"files": {"image": FILE, "top_k": (None, "0")}}, "top_k", "greater than or equal to 1"),
+        ({"files": {"image": FILE, "top_k": (None, "many")}}, "top_k", "valid integer"),
+        ({"files": {"image": FILE, "top_k": (None, "[" * 50_000)}}, "top_k", "valid integer"),
+        ({"files": {"image": FILE, "top_k": (None, "9" * 5_000)}}, "top_k", "integer"),
+        ({"files": {"image": FILE, "top_k": ("k.txt", b"\xff")}}, "top_k", "valid integer"),
+        ({"files": {"image": FILE, "note": ("n.txt", b"\xff")}}, "note", "valid string"),
+        ({"files": {"image": (None, "http://127.0.0.1:1/a.jpg")}}, "image", "not fetched"),
+        ({"content": jpeg()[:-500]}, "image", "the picture is damaged: "),
+        (
+            {
+                "content": b"",
+                "headers": {"Content-Type": "multipart/form-data; boundary=" + "x" * 999},
+            },
+            None,
+            "Boundary length",
+        ),
+        ({"content": b"--x", "headers": {"Content-Type": "multipart/form-data"}}, None, "boundary"),
+    ],
+)
+def test_what_is_wrong_is_said_with_its_field(
+    request_: dict[str, Any], field: str | None, says: str
+) -> None:
+    answer = post("/png" if "damaged" in says else "/describe", **request_)
+    assert answer.status_code == 400
+    assert answer.json().get("field") == field
+    assert says in answer.json()["error"]
+
+
+def test_query_and_form_may_not_both_give_a_parameter() -> None:
+    answer = post("/describe?top_k=1", files={"image": FILE, "top_k": (None, "1")})
+    assert (answer.status_code, answer.json()["field"]) == (400, "top_k")
+
+
+@pytest.mark.parametrize("address", ["http://127.0.0.1:1/a.jpg", "file:///etc/passwd"])
+def test_a_picture_in_the_query_is_refused(address: str) -> None:
+    answer = post("/describe", params={"image": address}, content=jpeg())
+    assert (answer.status_code, answer.json()["field"]) == (400, "image")
+
+
+def test_json_is_told_how_to_send_a_picture() -> None:
+    answer = post("/describe", json={"image": "http://127.0.0.1:1/a.jpg"})
+    assert answer.status_code == 415
+    assert "multipart/form-data" in answer.json()["error"]
+
+
+def test_all_else_passes_through() -> None:
+    for method, path in (("POST", "/say"), ("GET", "/docs.json"), ("GET", "/describe/")):
+        assert send(method, path).text == "behind the edge"
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "OPTIONS"])
+def test_image_apis_take_post_alone(method: str) -> None:
+    answer = send(method, "/describe")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
+    assert answer.json() == {"error": "/describe takes POST"}
+
+
+def test_a_fault_of_ours_is_logged_and_not_told(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.ERROR, "bentoml_img.edge"):
+        answer = post("/crash", content=jpeg())
+    assert answer.status_code == 500
+    assert answer.json() == {"error": "an unexpected error, see the server's log"}
+    assert "ZeroDivisionError: secret" in caplog.text
+
+
+@pytest.mark.parametrize("name", images.FORMATS)
+def test_huge_pictures_are_refused(name: str) -> None:
+    answer = post("/describe", content=huge(name))
+    assert (answer.status_code, answer.json()["field"]) == (413, "image")
+
+
+def test_the_pixel_limit_is_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BENTOML_IMG_MAX_MEGAPIXELS", "1")
+    assert post("/describe", content=jpeg(1000, 1000)).status_code == 200
+    assert post("/describe", content=jpeg(1000, 1001)).status_code == 413
+
+
+def test_the_upload_limit_is_a_setting_and_counts_the_file_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("BENTOML_IMG_MAX_UPLOAD_MIB", "1")
+    fits = encode(photo())
+    fits += bytes(MIB - len(fits))  # trailing zeros do not harm a PNG
+    assert post("/describe", content=fits).status_code == 200
+    assert post("/describe", files={"image": ("a.png", fits)}).status_code == 200
+    for request in ({"content": fits + b"0"}, {"files": {"image": ("a.png", fits + b"0")}}):
+        answer = post("/describe", **request)
+        assert answer.status_code == 413
+        assert "1 MiB (the server's BENTOML_IMG_MAX_UPLOAD_MIB)" in answer.json()["error"]
+
+
+def test_a_declared_length_is_refused_before_a_byte_is_read() -> None:
+    async def main() -> None:
+        sent = await exchange(new_edge(), "/describe", [], content_length=str(100 * MIB))
+        assert status(sent) == 413
+
+    run(main())
+
+
+def test_a_body_of_unknown_length_is_read_no_further_than_the_limit() -> None:
+    async def main() -> None:
+        body = chunks(*[bytes(MIB)] * 100)
+        assert status(await exchange(new_edge(), "/describe", body)) == 413
+        assert sum(1 for _ in body) == 100 - (20 * MIB + FORM_OVERHEAD) // MIB - 1
+
+    run(main())
+
+
+def test_a_body_may_come_in_any_pieces() -> None:
+    async def main() -> None:
+        body = chunks(*(bytes([byte]) for byte in jpeg()), b"")
+        sent = await exchange(new_edge(), "/describe", body)
+        assert json.loads(sent[1]["body"])["size"] == [96, 64]
+
+    run(main())
+
+
+def test_a_client_that_goes_away_is_not_answered_and_leaves_nothing_behind(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("BENTOML_IMG_MAX_UPLOAD_IN_FLIGHT_MIB", "1")
+
+    async def main() -> None:
+        app = new_edge()
+        for _ in range(3):
+            assert await exchange(app, "/describe", chunks(bytes(MIB), end=False)) == []
+        assert status(await exchange(app, "/describe", chunks(jpeg()))) == 200
+
+    run(main())
+
+
+def test_uploads_beyond_the_budget_are_refused_until_others_are_done(
+    monkeypatch: pytest.MonkeyPatch, service: Any
+) -> None:
+    monkeypatch.setenv("BENTOML_IMG_MAX_UPLOAD_IN_FLIGHT_MIB", "1")
+    half = encode(photo())
+    half += bytes(MIB // 2 - len(half))
+
+    async def main() -> None:
+        app = new_edge()
+        async with client_of(app) as client:
+            waiting = [asyncio.ensure_future(client.post("/wait", content=half)) for _ in "ab"]
+            while app.bytes_in_flight < MIB:
+                await asyncio.sleep(0)
+            refused = await client.post("/describe", content=jpeg())
+            assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+            service.go.set()
+            assert [(await answer).status_code for answer in waiting] == [200, 200]
+            assert app.bytes_in_flight == 0
+            assert (await client.post("/describe", content=half)).status_code == 200
+
+    run(main())
+
+
+@pytest.mark.parametrize("body", [b"", b"x", jpeg()[:99], huge("PNG")])
+def test_a_refused_upload_gives_its_budget_back(body: bytes) -> None:
+    async def main() -> None:
+        app = new_edge()
+        assert status(await exchange(app, "/png", chunks(body))) in (400, 413, 415)
+        assert app.bytes_in_flight == 0
+
+    run(main())
+
+
+def test_the_headers_of_long_files_are_read_in_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: list[threading.Thread] = []
+
+    def noting(data: bytes, limits: images.Limits) -> Image.Image:
+        threads.append(threading.current_thread())
+        return images.open_image(data, limits)
+
+    monkeypatch.setattr(edge, "open_image", noting)
+    assert post("/describe", content=jpeg()).status_code == 200
+    assert post("/describe", content=jpeg() + bytes(MIB)).status_code == 200
+    assert [thread is threading.main_thread() for thread in threads] == [True, False]
+
+
+class TestKey:
+    @pytest.fixture(autouse=True)
+    def key(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("BENTOML_IMG_API_KEY", "open sesame")
+
+    @pytest.mark.parametrize(
+        "headers", [{"Authorization": "Bearer open sesame"}, {"X-API-Key": "open sesame"}]
+    )
+    def test_the_right_key_opens(self, headers: dict[str, str]) -> None:
+        assert post("/describe", content=jpeg(), headers=headers).status_code == 200
+        assert send("GET", "/metrics", headers=headers).status_code == 200
+
+    @pytest.mark.parametrize(
+        "headers",
+        [
+            {},
+            {"Authorization": "Bearer open"},
+            {"Authorization": "Basic open sesame"},
+            {"X-API-Key": ""},
+            {"X-API-Key": b"\xff\xfe"},
+        ],
+    )
+    @pytest.mark.parametrize("path", ["/describe", "/say", "/docs.json", "/metrics", "/nothing"])
+    def test_nothing_opens_without_it(self, path: str, headers: dict[str, Any]) -> None:
+        answer = post(path, content=jpeg(), headers=headers)
+        assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
+        assert "open sesame" not in answer.text
+
+    def test_a_wrong_key_is_refused_before_the_body_is_read(self) -> None:
+        async def main() -> None:
+            assert status(await exchange(new_edge(), "/describe", [])) == 401
+
+        run(main())
+
+    @pytest.mark.parametrize("path", sorted(edge.HEALTH))
+    def test_health_needs_no_key(self, path: str) -> None:
+        assert send("GET", path).status_code == 200
+
+
+class TestBehindBentoML:
+    """Where the edge stands in the service's own application."""
+
+    @pytest.fixture(autouse=True)
+    def service(self) -> None:
+        """BentoML makes the instance."""
+
+    def test_errors_have_one_shape(self) -> None:
+        async def main() -> None:
+            async with started(Echo) as client:
+                unknown = await client.post("/nothing")
+                assert (unknown.status_code, unknown.json()) == (404, {"error": "not found"})
+                wrong = await client.get("/say")
+                assert (wrong.status_code, wrong.json()) == (405, {"error": "method not allowed"})
+                assert wrong.headers["allow"] == "POST"
+
+        run(main())
+
+    def test_a_timed_out_call_is_cancelled(self) -> None:
+        async def main() -> None:
+            async with started(Echo) as client:
+                answer = await client.post("/wait", content=jpeg())
+                assert answer.status_code == 504
+                assert "error" in answer.json()
+                await bentoml.get_current_service().cancelled.wait()
+
+        run(main())
+
+    def test_a_slow_client_is_timed_out(self) -> None:
+        async def main() -> None:
+            async def dawdle() -> AsyncIterator[bytes]:
+                yield b"a"
+                await asyncio.Event().wait()
+
+            async with started(Echo) as client:
+                answer = await client.post("/describe", content=dawdle())
+                assert answer.status_code == 504
+
+        run(main())
