@@ -22,6 +22,18 @@ MD5 = "c58f30108f718f92721af3b95e74349a"
 FOLDER = "cifar-10-batches-py"
 SIDE = 32
 
+# What Pillow, json and numpy raise on damaged files, and what unpickling does.
+_DAMAGE = (
+    OSError,
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    EOFError,
+    ImportError,
+    pickle.UnpicklingError,
+)
+
 
 class DatasetError(Exception):
     """CIFAR-10 is not there, cannot be downloaded or is damaged; the message is for the user."""
@@ -67,7 +79,7 @@ def load(root: Path) -> tuple[Split, Split]:
             if (folder / landmark).exists():
                 try:
                     return read(folder)
-                except (OSError, ValueError, KeyError, pickle.UnpicklingError) as error:
+                except _DAMAGE as error:
                     raise DatasetError(f"cannot read CIFAR-10 in {folder}: {error}") from error
     raise DatasetError(
         f"no CIFAR-10 in {root}: expected data_batch_1 (torchvision), data_batch_1.png "

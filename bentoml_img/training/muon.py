@@ -17,7 +17,7 @@ A, B, C = 3.4445, -4.7750, 2.0315
 
 def orthogonalize(matrix: Tensor, steps: int = 5, eps: float = 1e-7) -> Tensor:
     """The nearest semi-orthogonal matrix, roughly, by Newton-Schulz in bfloat16: shape kept."""
-    x = matrix.bfloat16()
+    x: Tensor = matrix.bfloat16()
     x = x / (x.norm() + eps)
     if tall := x.shape[0] > x.shape[1]:
         x = x.t()

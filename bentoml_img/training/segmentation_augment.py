@@ -1,0 +1,162 @@
+"""Which photos a step sees, and how they are changed.
+
+Photos with rare classes are drawn more often: repeat-factor sampling, Gupta et
+al., "LVIS" (arXiv 1908.03195). Objects of a class are pasted from one photo into
+another: Olsson et al., "ClassMix" (arXiv 2007.07936), with one class at a time.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageFilter
+
+from bentoml_img.labels import VOC_IGNORE
+from bentoml_img.training.segmentation_data import Mask, Sample
+
+Pixels = npt.NDArray[np.uint8]
+Floats = npt.NDArray[np.float32]
+
+PRESENT = 0.005  # a class with a smaller share of the pixels does not count as there
+FILL = (127, 127, 127)
+GREY = np.array((0.299, 0.587, 0.114), np.float32)  # ITU-R BT.601 luma
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """Ranges of the changes. Sizes are in pixels, probabilities and shares in 0–1.
+
+    A photo is scaled so that its short side is `base_side` times something in
+    `scale`, its aspect ratio changed by up to the factor `aspect`, and a square
+    of `crop_side` cut out. `jitter` is how far brightness, contrast and
+    saturation stray from 1.
+    """
+
+    crop_side: int = 352
+    base_side: int = 384
+    scale: tuple[float, float] = (0.6, 2.0)
+    aspect: float = 1.2
+    jitter: float = 0.4
+    grey: float = 0.03
+    blur: float = 0.1
+    paste: float = 0.35
+
+
+class Sampler:
+    """Draws photos in given proportions of their sources, rare classes more often.
+
+    `shares` has a row for each sample: the share of its pixels that each class
+    has. `sources` has its source, and `proportions` what part of the draws each
+    source is to have.
+    """
+
+    def __init__(
+        self,
+        shares: Floats,
+        sources: npt.NDArray[np.int64],
+        proportions: Sequence[float],
+        rare: float,
+    ) -> None:
+        present = shares > PRESENT
+        frequency = np.maximum(present.mean(axis=0), 1 / len(shares))
+        repeat = np.maximum(1.0, np.sqrt(rare / frequency))
+        weight = np.where(present, repeat, 1.0).max(axis=1)
+        for source, proportion in enumerate(proportions):
+            mine = sources == source
+            weight[mine] *= proportion / weight[mine].sum()
+        self.probabilities = weight / weight.sum()
+        self.classes = [k for k in range(1, shares.shape[1]) if present[:, k].any()]
+        self.members = {k: np.flatnonzero(present[:, k]) for k in self.classes}
+
+    def draw(self, n: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
+        """The places of n samples."""
+        return rng.choice(len(self.probabilities), n, p=self.probabilities)
+
+    def draw_class(self, rng: np.random.Generator) -> tuple[int, int]:
+        """A class, each as likely as the next, and the place of a sample that has it."""
+        class_id = int(rng.choice(self.classes))
+        members = self.members[class_id]
+        weights = self.probabilities[members]
+        return class_id, int(rng.choice(members, p=weights / weights.sum()))
+
+
+def random_crop(
+    image: Image.Image, mask: Image.Image, how: Augmentation, rng: np.random.Generator
+) -> tuple[Pixels, Mask]:
+    """A square (side, side, 3) of a scaled and perhaps mirrored photo, and of its mask.
+
+    Where the photo does not fill the square, the mask is 255.
+    """
+    side = how.crop_side
+    scale = how.base_side / min(image.size) * log_uniform(*how.scale, rng)
+    stretch = np.sqrt(log_uniform(1 / how.aspect, how.aspect, rng))
+    start, extent, place = [], [], []
+    for length, factor in zip(image.size, (scale * stretch, scale / stretch), strict=True):
+        window = min(length, side / factor)
+        shown = min(side, max(1, round(window * factor)))
+        start.append(rng.uniform(0, length - window))
+        extent.append((window, shown))
+        place.append(int(rng.integers(0, side - shown + 1)))
+    (width, shown_width), (height, shown_height) = extent
+    size = shown_width, shown_height
+    left, top = start
+    box = left, top, left + width, top + height
+    pixels: Pixels = np.full((side, side, 3), FILL, np.uint8)
+    labels = np.full((side, side), VOC_IGNORE, np.uint8)
+    rows = slice(place[1], place[1] + shown_height)
+    columns = slice(place[0], place[0] + shown_width)
+    pixels[rows, columns] = np.asarray(image.resize(size, Image.Resampling.BILINEAR, box))
+    labels[rows, columns] = np.asarray(mask.resize(size, Image.Resampling.NEAREST, box))
+    if rng.random() < 0.5:
+        pixels, labels = pixels[:, ::-1], labels[:, ::-1]
+    return pixels, labels
+
+
+def change_colours(pixels: Pixels, how: Augmentation, rng: np.random.Generator) -> Pixels:
+    """Other brightness, contrast and saturation; now and then grey or out of focus."""
+    if rng.random() < how.blur:
+        radius = ImageFilter.GaussianBlur(rng.uniform(0.3, 1.5))
+        pixels = np.asarray(Image.fromarray(pixels).filter(radius))
+    brightness, contrast, saturation = rng.uniform(1 - how.jitter, 1 + how.jitter, 3)
+    if rng.random() < how.grey:
+        saturation = 0.0
+    x = pixels.astype(np.float32)
+    grey = (x @ GREY)[:, :, None]
+    mean = grey.mean()
+    # All three at once: towards the luma, towards its mean, and times a factor.
+    x = x * np.float32(saturation) + grey * np.float32(1 - saturation)
+    x = (x - mean) * np.float32(contrast * brightness) + mean * np.float32(brightness)
+    return x.clip(0, 255).astype(np.uint8)
+
+
+def paste(onto: tuple[Pixels, Mask], source: tuple[Pixels, Mask], class_id: int) -> None:
+    """Lay the pixels that `source` has of a class over another crop, in place."""
+    here = source[1] == class_id
+    onto[0][here] = source[0][here]
+    onto[1][here] = class_id
+
+
+def load_batch(
+    samples: Sequence[Sample], sampler: Sampler, n: int, how: Augmentation, seed: Sequence[int]
+) -> tuple[Pixels, Mask]:
+    """A batch that depends on `seed` alone: photos (n, side, side, 3) and masks (n, side, side)."""
+    rng = np.random.default_rng(seed)
+    crops = []
+    for place in sampler.draw(n, rng):
+        crop = _crop(samples[place], how, rng)
+        if rng.random() < how.paste:
+            class_id, other = sampler.draw_class(rng)
+            paste(crop, _crop(samples[other], how, rng), class_id)
+        crops.append(crop)
+    return np.stack([pixels for pixels, _ in crops]), np.stack([mask for _, mask in crops])
+
+
+def _crop(sample: Sample, how: Augmentation, rng: np.random.Generator) -> tuple[Pixels, Mask]:
+    pixels, mask = random_crop(*sample.load(), how, rng)
+    return change_colours(pixels, how, rng), mask
+
+
+def log_uniform(low: float, high: float, rng: np.random.Generator) -> float:
+    """A factor between `low` and `high`; doubling is as likely as halving."""
+    return float(np.exp(rng.uniform(np.log(low), np.log(high))))

@@ -1,0 +1,139 @@
+"""Photos with masks of VOC classes, from the layouts of PASCAL VOC and COCO."""
+
+import io
+import json
+import os
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+from pycocotools import mask as coco_mask
+
+from bentoml_img.labels import COCO_TO_VOC, VOC, VOC_IGNORE
+
+Mask = npt.NDArray[np.uint8]
+
+
+class DatasetError(Exception):
+    """A folder that does not hold the data set it should; the message is for the user."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The files of a photo and of its mask, whose pixels are VOC ids or 255 (ignored)."""
+
+    image: Path
+    mask: Path
+
+    def load(self) -> tuple[Image.Image, Image.Image]:
+        """The photo as RGB and the mask, of equal size."""
+        with Image.open(self.image) as image, Image.open(self.mask) as mask:
+            image.load()
+            mask.load()
+            return image.convert("RGB"), mask
+
+
+def read_voc(root: Path, split: str) -> list[Sample]:
+    """The samples of a split ("train", "val") of data laid out like PASCAL VOC 2012.
+
+    `root` holds `VOCdevkit/VOC2012` or is it or one of its parents; a plain folder
+    with `JPEGImages`, `SegmentationClass` and `<split>.txt` will do, too.
+    """
+    for folder in (root, root / "VOC2012", root / "VOCdevkit" / "VOC2012"):
+        for listing in (
+            folder / "ImageSets" / "Segmentation" / f"{split}.txt",
+            folder / f"{split}.txt",
+        ):
+            if listing.is_file():
+                return [
+                    Sample(
+                        folder / "JPEGImages" / f"{name}.jpg",
+                        folder / "SegmentationClass" / f"{name}.png",
+                    )
+                    for name in listing.read_text().split()
+                ]
+    raise DatasetError(
+        f"no VOC data in {root}: expected VOCdevkit/VOC2012 with "
+        f"ImageSets/Segmentation/{split}.txt, or a folder with {split}.txt"
+    )
+
+
+def read_coco(
+    root: Path, split: str, cache: Path, on_painted: Callable[[int, int], None] = lambda i, n: None
+) -> list[Sample]:
+    """The samples of a split of data laid out like COCO, its instances painted as VOC classes.
+
+    The photos are in `root/train2017` (or `train`), their instances in
+    `root/annotations/instances_train2017.json`. Masks are painted once, into the
+    folder `cache`, and found there the next time; `on_painted(i, n)` is called
+    for each.
+    """
+    for name in (f"{split}2017", split):
+        annotation_file = root / "annotations" / f"instances_{name}.json"
+        if annotation_file.is_file() and (root / name).is_dir():
+            break
+    else:
+        raise DatasetError(
+            f"no COCO data in {root}: expected {split}2017/ and "
+            f"annotations/instances_{split}2017.json"
+        )
+    content = json.loads(annotation_file.read_text())
+    instances = defaultdict(list)
+    for annotation in content["annotations"]:
+        instances[annotation["image_id"]].append(annotation)
+    cache.mkdir(parents=True, exist_ok=True)
+    samples = []
+    for i, image in enumerate(content["images"], 1):
+        path = root / name / image["file_name"]
+        sample = Sample(path, cache / f"{path.stem}.png")
+        if not sample.mask.is_file():
+            painted = paint(instances[image["id"]], image["height"], image["width"])
+            _write_png(painted, sample.mask)
+        on_painted(i, len(content["images"]))
+        samples.append(sample)
+    return samples
+
+
+def paint(instances: Iterable[dict[str, Any]], height: int, width: int) -> Mask:
+    """A mask of VOC ids (height, width) from COCO's instances.
+
+    They are painted from the largest to the smallest, so that what lies upon
+    something else stays visible; crowds are 255, other categories background.
+    """
+    mask = np.zeros((height, width), np.uint8)
+    known = [instance for instance in instances if instance["category_id"] in COCO_TO_VOC]
+    for instance in sorted(known, key=lambda instance: -instance["area"]):
+        outline = instance["segmentation"]
+        if isinstance(outline, list) or isinstance(outline["counts"], list):
+            outline = coco_mask.frPyObjects(outline, height, width)
+        run_lengths = coco_mask.merge(outline) if isinstance(outline, list) else outline
+        crowd = instance.get("iscrowd", 0)
+        colour = VOC_IGNORE if crowd else COCO_TO_VOC[instance["category_id"]]
+        mask[coco_mask.decode(run_lengths).astype(bool)] = colour
+    return mask
+
+
+def class_shares(samples: Sequence[Sample]) -> npt.NDArray[np.float32]:
+    """The share of each mask's pixels that each class has: shape (samples, classes)."""
+    with ThreadPoolExecutor() as pool:
+        return np.array(list(pool.map(_shares, samples)), np.float32).reshape(-1, len(VOC))
+
+
+def _shares(sample: Sample) -> npt.NDArray[np.float64]:
+    with Image.open(sample.mask) as mask:
+        pixels = np.asarray(mask).ravel()
+    return np.bincount(pixels, minlength=256)[: len(VOC)] / len(pixels)
+
+
+def _write_png(mask: Mask, path: Path) -> None:
+    encoded = io.BytesIO()
+    Image.fromarray(mask).save(encoded, "png")
+    temporary = path.with_name(path.name + ".part")
+    temporary.write_bytes(encoded.getvalue())
+    os.replace(temporary, path)

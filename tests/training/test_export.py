@@ -1,0 +1,77 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from bentoml_img.bundle import verify
+from bentoml_img.classify import Classifier, softmax
+from bentoml_img.engines.openvino import OpenVinoEngine
+from bentoml_img.labels import CIFAR10
+from bentoml_img.models.cifar_net import CifarNet
+from bentoml_img.training import evaluation
+from bentoml_img.training.cifar10 import Split
+from bentoml_img.training.classifier import normalize, predict_logits
+from bentoml_img.training.export import export, parity, save_graph, save_weights
+from tests.training.tiny import tiny_recipe, tiny_trainer
+
+
+@pytest.fixture(scope="module")
+def model(train: Split, held_out: Split) -> CifarNet:
+    trainer = tiny_trainer(train, held_out, tiny_recipe(epochs=4))
+    trainer.run()
+    return trainer.model
+
+
+@pytest.fixture(scope="module")
+def graph(model: CifarNet, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("graph") / "model.xml"
+    save_graph(model, path)
+    return path
+
+
+@pytest.mark.parametrize("n", [1, 2, 7])
+def test_the_graph_answers_like_the_module(
+    model: CifarNet, graph: Path, held_out: Split, n: int
+) -> None:
+    images = held_out.images[:n]
+    inputs = normalize(torch.from_numpy(images)).contiguous().numpy()
+    logits = OpenVinoEngine(graph, 1)(inputs)
+    expected = predict_logits(model, images)
+    np.testing.assert_allclose(softmax(logits), softmax(expected), atol=5e-3)
+    assert not np.allclose(expected, expected[0]) or n == 1, "the images differ, so must answers"
+
+
+def test_weights_are_halved_and_counters_kept(model: CifarNet, tmp_path: Path) -> None:
+    save_weights(model, tmp_path / "model.safetensors")
+    state = load_file(tmp_path / "model.safetensors")
+    expected = model.state_dict()
+    assert state.keys() == expected.keys()
+    assert {v.dtype for v in state.values()} == {torch.float16, torch.int64}
+    for name, value in state.items():
+        torch.testing.assert_close(value.float(), expected[name].float(), rtol=1e-3, atol=1e-6)
+
+
+def test_parity() -> None:
+    logits = np.array([[4.0, 0.0], [0.0, 4.0]], np.float32)
+    assert parity(logits, logits) == {"export_label_agreement": 1.0, "export_max_difference": 0.0}
+    flipped = parity(logits, logits[:, ::-1])
+    assert flipped["export_label_agreement"] == 0
+    assert flipped["export_max_difference"] == pytest.approx(np.tanh(2))
+
+
+def test_a_bundle_states_what_was_measured_on_it(
+    model: CifarNet, held_out: Split, tmp_path: Path
+) -> None:
+    figures = export(model, "noise", held_out, tmp_path / "bundle", "openvino")
+    manifest = verify(tmp_path / "bundle")
+    assert manifest.labels == CIFAR10.names
+    assert manifest.trained_on == "noise"
+    assert manifest.temperature == figures.temperature
+    classifier = Classifier.from_bundle(tmp_path / "bundle", "openvino")
+    again = evaluation.evaluate(classifier, held_out)
+    for name, value, _ in again.scores():
+        assert manifest.scores[name] == pytest.approx(value), name
+    assert manifest.scores["export_label_agreement"] == 1
+    assert 0 < manifest.scores["export_max_difference"] < 5e-3

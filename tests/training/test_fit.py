@@ -1,0 +1,96 @@
+import io
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from rich.console import Console
+from torch import Tensor
+
+from bentoml_img.training.cifar10 import Split
+from bentoml_img.training.classifier import Trainer
+from bentoml_img.training.fit import Interrupted, fit
+from tests.training.tiny import tiny_recipe, tiny_trainer
+
+Augmentation = Callable[[Tensor, int, torch.Generator], Tensor]
+
+
+@pytest.fixture
+def console() -> Console:
+    return Console(file=io.StringIO(), width=120)
+
+
+def press_ctrl_c_in_step(trainer: Trainer, step: int, times: int = 1) -> None:
+    """Have SIGINT arrive while a step computes."""
+    augment = trainer.augment
+
+    def interrupted(index: Tensor, epoch: int, generator: torch.Generator) -> Tensor:
+        if trainer.step + 1 == step:
+            for _ in range(times):
+                signal.raise_signal(signal.SIGINT)
+        return augment(index, epoch, generator)
+
+    trainer.augment = interrupted  # type: ignore[assignment]
+
+
+def test_a_run_to_the_end(tmp_path: Path, train: Split, held_out: Split, console: Console) -> None:
+    trainer = tiny_trainer(train, held_out, tiny_recipe())
+    fit(trainer, tmp_path / "checkpoint.pt", console)
+    assert trainer.step == trainer.steps
+    output = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "epoch 1/2: loss " in output
+    assert "10/10" in output
+    again = tiny_trainer(train, held_out, tiny_recipe())
+    again.restore(tmp_path / "checkpoint.pt")
+    assert again.step == trainer.steps
+
+
+def test_ctrl_c_loses_nothing(
+    tmp_path: Path, train: Split, held_out: Split, console: Console
+) -> None:
+    checkpoint = tmp_path / "checkpoint.pt"
+    handler = signal.getsignal(signal.SIGINT)
+    stopped = tiny_trainer(train, held_out, tiny_recipe())
+    press_ctrl_c_in_step(stopped, 3)
+    with pytest.raises(Interrupted):
+        fit(stopped, checkpoint, console)
+    assert stopped.step == 3, "the step in hand is finished"
+    assert signal.getsignal(signal.SIGINT) is handler
+
+    resumed = tiny_trainer(train, held_out, tiny_recipe())
+    resumed.restore(checkpoint)
+    fit(resumed, checkpoint, console)
+    whole = tiny_trainer(train, held_out, tiny_recipe())
+    whole.run()
+    for ours, theirs in zip(resumed.model.parameters(), whole.model.parameters(), strict=True):
+        assert torch.equal(ours, theirs)
+
+
+def test_a_second_ctrl_c_stops_at_once(
+    tmp_path: Path, train: Split, held_out: Split, console: Console
+) -> None:
+    checkpoint = tmp_path / "checkpoint.pt"
+    checkpoint.write_bytes(b"the last one")
+    trainer = tiny_trainer(train, held_out, tiny_recipe())
+    press_ctrl_c_in_step(trainer, 3, times=2)
+    with pytest.raises(KeyboardInterrupt) as raised:
+        fit(trainer, checkpoint, console)
+    assert raised.type is KeyboardInterrupt
+    assert trainer.step == 2
+    assert checkpoint.read_bytes() == b"the last one"
+
+
+def test_it_saves_now_and_then(
+    tmp_path: Path,
+    train: Split,
+    held_out: Split,
+    console: Console,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("bentoml_img.training.fit.SAVE_SECONDS", 0.0)
+    trainer = tiny_trainer(train, held_out, tiny_recipe())
+    saved: list[int] = []
+    monkeypatch.setattr(trainer, "save", lambda path: saved.append(trainer.step))
+    fit(trainer, tmp_path / "checkpoint.pt", console)
+    assert saved == [*range(1, 11), 10]
