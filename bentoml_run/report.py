@@ -100,7 +100,7 @@ class Report:
         with self._lines():
             if self._as_json and entry is not None:
                 self._write(_json(entry))
-            click.echo(f"Error: {message}", err=True)
+            click.echo(f"Error: {' '.join(message.split())}", err=True)
         self._advance()
 
     def _write(self, line: bytes) -> None:

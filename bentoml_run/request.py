@@ -97,9 +97,17 @@ def error_message(answer: Answer) -> str:
         content = content[0]
     if not isinstance(content, dict) or "error" not in content:
         return text.replace("\n", " ")
-    details = [
-        f"{'.'.join(map(str, detail.get('loc', ())))}: {detail.get('msg', '')}"
-        for detail in content.get("detail", ())
-    ]
     field = f" ({content['field']})" if content.get("field") else ""
-    return f"{content['error']}{field}" + (f": {'; '.join(details)}" if details else "")
+    return f"{content['error']}{field}" + _details(content.get("detail"))
+
+
+def _details(details: Any) -> str:
+    """What pydantic found wrong, as BentoML sends it."""
+    if not isinstance(details, list):
+        return ""
+    lines = [
+        ": ".join(filter(None, [".".join(map(str, detail.get("loc", ()))), str(detail["msg"])]))
+        for detail in details
+        if isinstance(detail, dict) and "msg" in detail
+    ]
+    return f": {'; '.join(lines)}" if lines else ""

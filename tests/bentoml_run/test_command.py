@@ -1,0 +1,272 @@
+"""The command as a user meets it: output, files, exit status."""
+
+import ast
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.bentoml_run.conftest import BENTOML, Command
+
+
+def own_lines(stderr: str) -> list[str]:
+    """Standard error without what the service prints."""
+    return [line for line in stderr.splitlines() if line not in ("imported", "adding")]
+
+
+def test_import_loads_only_click() -> None:
+    code = (
+        "import sys; before = set(sys.modules); import bentoml_run.command;"
+        "print(*{name.partition('.')[0] for name in set(sys.modules) - before})"
+    )
+    names = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert set(names.stdout.split()) - sys.stdlib_module_names <= {"bentoml_run", "click"}
+
+
+def test_several_inputs(bentoml: Command, texts: Path) -> None:
+    log = texts / "hooks.log"
+    result = bentoml(
+        *("run", "TextTools:latest", "fail"),
+        *("--input-file", "b.txt", "bad.txt", "--input-file=a.txt"),
+        cwd=texts,
+        HOOKS=str(log),
+    )
+    assert result.status == 1
+    assert result.stdout == b"four\nfive\none two three\n"
+    info, error, other_info = own_lines(result.stderr)
+    assert "INFO" in info
+    assert "INFO" in other_info
+    assert error == (
+        "Error: bad.txt: 500 An unexpected error has occurred, please check the server log. "
+        "[RuntimeError: a bad text; --verbose shows more]"
+    )
+    assert log.read_text() == "start\nstop\n"
+
+
+def test_info_line(bentoml: Command, texts: Path) -> None:
+    result = bentoml("run", "texttools", "fail", "--input-file=a.txt", cwd=texts)
+    record = ast.literal_eval(result.records[0])
+    assert record.pop("request_id")
+    assert record["task"].pop("task_id")
+    assert record == {
+        "service_name": "TextTools",
+        "service_version": "v1",
+        "api": "fail",
+        "task": {
+            "data": {"uri": (texts / "a.txt").as_uri(), "name": "a.txt"},
+            "cli_args": ("--input-file=a.txt",),
+        },
+        "result": {
+            "data": "one two three\n",
+            "http_status": 200,
+            "http_headers": (("Content-Type", "text/plain; charset=utf-8"),),
+        },
+    }
+
+
+def test_json_records(bentoml: Command, texts: Path) -> None:
+    result = bentoml(
+        *("run", "TextTools", "upper", "--input-file", "*.txt", "--output-dir", "out/new"),
+        *("--param", "times=1", "--format", "json"),
+        cwd=texts,
+    )
+    assert result.status == 0
+    assert own_lines(result.stderr) == []
+    records = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [record["task"]["data"]["name"] for record in records] == ["a.txt", "b.txt", "bad.txt"]
+    assert records[0]["task"]["cli_args"] == ["--input-file=a.txt", "--param=times=1"]
+    written = texts / "out" / "new" / "a_CAPS.md"
+    assert records[0]["result"]["data"] == {"uri": written.as_uri(), "name": "a_CAPS.md"}
+    assert written.read_text() == "ONE TWO THREE\n"
+
+
+def test_results_never_replace_inputs_or_each_other(bentoml: Command, texts: Path) -> None:
+    (texts / "a.pgm").write_text("an input")
+    other = texts / "other"
+    other.mkdir()
+    (other / "a.md").write_text("another")
+    inputs = ["--input-file", "a.txt", "a.pgm", "other/a.md"]
+    for _ in range(2):  # and results of an earlier run are replaced
+        result = bentoml("run", "TextTools", "picture", *inputs, cwd=texts)
+        assert result.stdout == b"a-2.pgm\na-3.pgm\nother/a.pgm\n"
+    assert (texts / "a.pgm").read_text() == "an input"
+    assert (texts / "a-2.pgm").read_bytes().endswith(b"one two three\n")
+    assert (texts / "a-3.pgm").read_bytes().endswith(b"an input")
+    assert sorted(path.name for path in other.iterdir()) == ["a.md", "a.pgm"]
+
+
+def test_unwritable_result(bentoml: Command, texts: Path) -> None:
+    (texts / "file").touch()
+    result = bentoml(
+        *("run", "TextTools", "upper", "--input-file=a.txt", "--output-dir=file/out"), cwd=texts
+    )
+    assert result.status == 1
+    (line,) = own_lines(result.stderr)
+    assert line.startswith("Error: a.txt: its result cannot be written: NotADirectoryError")
+
+
+def test_input_from_file_and_stdin(bentoml: Command, texts: Path) -> None:
+    (texts / "order.json").write_text('{"item": "tea", "count": 3}')
+    (texts / "list.json").write_text("[1]")
+    run = ["run", "TextTools", "order", "-q"]
+    given = bentoml(*run, "--input", "@order.json", "--param", "count=4", cwd=texts)
+    assert given.stdout == b'{"item":"tea","count":4}\n'
+    assert own_lines(given.stderr) == []
+    piped = bentoml(*run, "--input", "-", cwd=texts, stdin=b'{"item": "milk"}')
+    assert piped.stdout == b'{"item":"milk","count":1}\n'
+    documents = ["--input-file", "order.json", "list.json", "a.txt"]
+    files = bentoml(*run, *documents, cwd=texts)
+    assert files.status == 1
+    assert files.stdout == b'{"item":"tea","count":3}\n'
+    first, second = own_lines(files.stderr)
+    assert first == "Error: list.json: not a JSON object"
+    assert second.startswith("Error: a.txt: not JSON: ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["TextTool", "add"], "There is no Bento TextTool. Did you mean texttools?"),
+        (["TextTools:v2"], "There is no Bento TextTools:v2. Did you mean texttools:v1?"),
+        (["./x", "add"], "'./x' is not the tag of a Bento: write NAME or NAME:VERSION."),
+        (["TextTools", "Ad"], "TextTools has no API 'Ad'. Did you mean add?"),
+        (["TextTools", "add", "--param", "A1=1"], "add has no parameter 'A1'. Did you mean a?"),
+        (["TextTools", "add"], "add needs a: --param a=VALUE."),
+        (["TextTools", "upper"], "upper needs text: --input-file FILE."),
+        (["TextTools", "upper", "--input-file", "no.txt"], "no.txt: no such file."),
+        (["None", "none", "--input-file", "*.no"], "*.no: no file matches."),
+        (["None", "none", "--input-file", "."], ". is a folder: name its files, as in './*'."),
+        (["TextTools", "add", "--input", "{"], "--input is not JSON: "),
+        (["TextTools", "total", "--input", "1,"], "--input is not JSON: "),
+    ],
+)
+def test_wrong_usage(arguments: list[str], message: str, bentoml: Command) -> None:
+    result = bentoml("run", *arguments)
+    assert result.status == 2
+    assert result.stdout == b""
+    (line,) = result.stderr.splitlines()  # so that nothing was imported
+    assert line.startswith(f"Error: {message}")
+
+
+def test_missing_bento(bentoml: Command) -> None:
+    result = bentoml("run", "--input-file", "a.txt", "TextTools")
+    assert result.status == 2
+    assert "Missing argument 'BENTO'; it comes before --input-file." in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("place", "message"),
+    [
+        (
+            "import",
+            'texttools:v1 cannot be loaded: Failed to import module "text_tools": No module',
+        ),
+        ("init", "texttools:v1 failed to start or stop: ValueError: no dictionary"),
+    ],
+)
+def test_broken_service(place: str, message: str, bentoml: Command) -> None:
+    result = bentoml("run", "TextTools", "add", "--param", "a=1", FAIL_AT=place)
+    assert result.status == 1
+    assert result.stdout == b""
+    (line,) = own_lines(result.stderr)
+    assert line.startswith(f"Error: {message}")
+
+
+def test_verbose_shows_the_traceback(bentoml: Command, texts: Path) -> None:
+    result = bentoml("run", "TextTools", "fail", "--input-file=bad.txt", "--verbose", cwd=texts)
+    assert result.status == 1
+    assert "Traceback" in result.stderr
+    assert result.stdout == b""
+
+
+def test_help_of_the_command(bentoml: Command) -> None:
+    result = bentoml("run", "--help")
+    assert result.status == 0
+    assert b"--input-file FILE..." in result.stdout
+    assert b"run" in bentoml("--help").stdout
+
+
+def test_help_of_a_bento(bentoml: Command) -> None:
+    result = bentoml("run", "TextTools", "-h")
+    assert result.status == 0
+    page = result.stdout.decode()
+    assert "Small tools for text and numbers." in page
+    assert "  add            Add two numbers.\n" in page
+    assert "imported" not in page
+
+
+def test_help_of_an_api(bentoml: Command) -> None:
+    page = bentoml("run", "TextTools", "add", "--help").stdout.decode()
+    assert page.startswith("Usage: bentoml run TextTools add --param a=VALUE [--param NAME=VALUE]")
+    assert "The sum is a float where the second number is." in page
+    assert "  a  integer, 0 to 100; required. The first number\n" in page
+    assert "  b  number, more than -1; default 1.5\n" in page
+    assert "one of dry, warm" in bentoml("run", "TextTools", "greet", "--help").stdout.decode()
+
+
+def test_progress_bar_on_a_terminal(environment: dict[str, str], texts: Path) -> None:
+    leader, follower = pty.openpty()
+    command = [*BENTOML, "run", "TextTools", "fail", "--input-file", "a.txt", "b.txt", "-q"]
+    with subprocess.Popen(
+        command,
+        cwd=texts,
+        env={**environment, "TERM": "xterm"},
+        stdout=subprocess.PIPE,
+        stderr=follower,
+    ) as process:
+        os.close(follower)
+        assert process.stdout is not None
+        assert process.stdout.read() == b"one two three\nfour\nfive\n"
+        shown = b""
+        while chunk := read_terminal(leader):
+            shown += chunk
+    os.close(leader)
+    assert process.returncode == 0
+    assert b"0/2" in shown
+    assert b"2/2" in shown
+
+
+def read_terminal(descriptor: int) -> bytes:
+    try:
+        return os.read(descriptor, 4096)
+    except OSError:  # Linux, once the other side is closed
+        return b""
+
+
+def test_interrupt(environment: dict[str, str], tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with subprocess.Popen(
+        [*BENTOML, "run", "TextTools", "pause"],
+        env={**environment, "PAUSE": str(pipe), "TMPDIR": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert pipe.read_text() == "pausing"  # it computes now, in a thread
+        process.send_signal(signal.SIGINT)
+        stdout, stderr = process.communicate()
+    assert process.returncode == 130
+    assert stdout == b""
+    assert b"Traceback" not in stderr
+    assert os.listdir(tmp_path) == ["pipe"]
+
+
+def test_closed_stdout(environment: dict[str, str], texts: Path) -> None:
+    with subprocess.Popen(
+        [*BENTOML, "run", "TextTools", "count_up", "--param", "to=1000000"],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.read(4) == "0 1 "
+        process.stdout.close()
+        assert process.stderr is not None
+        assert own_lines(process.stderr.read()) == []
+    assert process.returncode == 1

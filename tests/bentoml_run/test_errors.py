@@ -1,0 +1,18 @@
+"""Near matches."""
+
+import pytest
+
+from bentoml_run.errors import did_you_mean
+
+
+@pytest.mark.parametrize(
+    ("word", "sentence"),
+    [
+        ("Predict", " Did you mean predict?"),
+        ("predcit", " Did you mean predict?"),
+        ("top-k", " Did you mean top_K?"),
+        ("zzz", ""),
+    ],
+)
+def test_did_you_mean(word: str, sentence: str) -> None:
+    assert did_you_mean(word, ["predict", "top_K"]) == sentence

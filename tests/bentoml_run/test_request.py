@@ -1,0 +1,27 @@
+"""Error answers in the shapes that services give."""
+
+import pytest
+
+from bentoml_run.asgi import Answer
+from bentoml_run.request import error_message
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ('{"error": "too large", "field": "image"}', "too large (image)"),
+        ('[{"error": "not welcome"}]', "not welcome"),
+        (
+            '{"error": "1 validation error for Input",'
+            ' "detail": [{"loc": ["a", 0], "msg": "too small"}, {"loc": [], "msg": "b"}]}',
+            "1 validation error for Input: a.0: too small; b",
+        ),
+        ('{"error": "wrong", "detail": ["x", {"loc": ["a"]}]}', "wrong"),
+        ('{"error": "wrong", "detail": "x"}', "wrong"),
+        ('{"other": 1}', '{"other": 1}'),
+        ("Internal Server Error\nmore", "Internal Server Error"),
+        ("", "no message"),
+    ],
+)
+def test_error_message(body: str, message: str) -> None:
+    assert error_message(Answer(400, (), body.encode())) == message

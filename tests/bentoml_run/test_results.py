@@ -1,0 +1,50 @@
+"""Names of result files."""
+
+import pytest
+
+from bentoml_run.asgi import Answer
+from bentoml_run.results import extension, file_name, is_file, suffix_of
+
+
+def answer(media_type: str, disposition: str = "") -> Answer:
+    headers = {"content-type": media_type, "content-disposition": disposition}
+    return Answer(200, tuple((name, value) for name, value in headers.items() if value), b"")
+
+
+@pytest.mark.parametrize(
+    ("media_type", "disposition", "suffix"),
+    [
+        ("image/png", "", ".png"),
+        ("image/jpeg", 'inline; filename="a.JPG"', ".JPG"),
+        ("application/octet-stream", "attachment; filename*=utf-8''%C3%A4.npy", ".npy"),
+        ("video/mp4", 'attachment; filename="no_extension"', ".mp4"),
+        ("audio/mpeg", 'attachment; filename="a.b/../c"', ".mp3"),
+        ("x/unknown", "", ".bin"),
+        ("", "", ".bin"),
+    ],
+)
+def test_extension(media_type: str, disposition: str, suffix: str) -> None:
+    assert extension(answer(media_type, disposition)) == suffix
+
+
+@pytest.mark.parametrize("media_type", ["text/csv", "application/json", "application/a+json"])
+def test_text_is_a_file_only_where_it_has_a_name(media_type: str) -> None:
+    assert not is_file(answer(media_type))
+    assert is_file(answer(media_type, 'attachment; filename="a"'))
+
+
+def test_other_answers_are_files() -> None:
+    assert is_file(answer("image/png"))
+    assert is_file(answer(""))
+
+
+def test_file_name() -> None:
+    assert file_name(answer("", "attachment; filename*=utf-8''%C3%A4.txt")) == "ä.txt"
+    assert file_name(answer("")) == ""
+
+
+def test_suffix() -> None:
+    labels = {"run.suffix.predict": "_seg", "run.suffix.escape": "../../x"}
+    assert suffix_of(labels, "predict") == "_seg"
+    assert suffix_of(labels, "escape") == "x"
+    assert suffix_of(labels, "other") == "_other"
