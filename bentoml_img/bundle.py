@@ -68,6 +68,8 @@ def read_manifest(bundle: Path) -> Manifest:
         raise BundleError(f"{bundle} is not a model bundle: it has no {MANIFEST}") from None
     except (OSError, ValueError) as error:
         raise BundleError(f"cannot read {bundle / MANIFEST}: {error}") from None
+    if not isinstance(data, dict):
+        raise BundleError(f"{bundle / MANIFEST} is not a JSON object")
     return Manifest.from_dict(data)
 
 
@@ -75,6 +77,8 @@ def verify(bundle: Path) -> Manifest:
     """The manifest of a bundle whose files all have the digests that it states, else BundleError."""
     manifest = read_manifest(bundle)
     for name, digest in manifest.files.items():
+        if name != Path(name).name:
+            raise BundleError(f"{bundle / MANIFEST} names {name!r}, which is not in the bundle")
         if not (bundle / name).is_file():
             raise BundleError(f"{bundle / name} is missing")
         if sha256(bundle / name) != digest:
