@@ -11,10 +11,12 @@ from bentoml_img import images
 
 ROOT = Path(__file__).resolve().parent.parent
 
-# What BentoML's own code and dependencies are warned of, on import and for each input model.
+# What BentoML's own code is warned of.
 BENTOML_WARNINGS = (
     "ignore:GitWildMatchPattern:DeprecationWarning",
     "ignore:The `__get_pydantic_core_schema__` method:DeprecationWarning",
+    "ignore:Accessing the 'model_fields' attribute on the instance:DeprecationWarning",
+    "ignore:path is deprecated:DeprecationWarning",
 )
 
 

@@ -185,7 +185,7 @@ def test_a_promise_of_too_many_pixels_is_refused_from_the_header(name: str) -> N
 def test_the_pixel_limit_is_inclusive() -> None:
     limits = Limits(max_pixels=96 * 64)
     assert open_image(jpeg(96, 64), limits).size == (96, 64)
-    with pytest.raises(ImageTooLarge, match="97×64"):
+    with pytest.raises(ImageTooLarge, match=r"97.64"):
         open_image(jpeg(97, 64), limits)
 
 
@@ -214,7 +214,7 @@ def test_other_formats_are_unsupported(data: bytes) -> None:
 def test_a_truncated_picture_is_damaged(name: str, share: float) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (64, 96, 3), np.uint8)
     data = encode(Image.fromarray(noise), name)
-    with pytest.raises(DamagedImage, match="^the picture is damaged: "):
+    with pytest.raises(DamagedImage, match=r"^the picture is damaged: "):
         decoded(data[: int(len(data) * share)])
 
 

@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message
 
 def run(main: Coroutine[Any, Any, None]) -> None:
     """Run a test's coroutine; one that hangs fails."""
-    asyncio.run(asyncio.wait_for(main, 30))
+    asyncio.run(asyncio.wait_for(main, 120))
 
 
 @asynccontextmanager

@@ -13,7 +13,7 @@ from services.edge import Edge
 
 
 # BentoML's metrics can be registered only once a process.
-@bentoml.service(metrics={"enabled": False}, traffic={"timeout": 0.2})
+@bentoml.service(metrics={"enabled": False}, traffic={"timeout": 2})
 class Echo:
     def __init__(self) -> None:
         self.go = asyncio.Event()

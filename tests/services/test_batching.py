@@ -26,7 +26,7 @@ class Doubler:
     def __call__(self, items: Sequence[int]) -> list[int]:
         self.batches.append(list(items))
         self.started.set()
-        assert self.go.wait(10)
+        assert self.go.wait(120)
         if 13 in items:
             raise self.error
         return [2 * item for item in items]
@@ -37,14 +37,14 @@ def batcher(model: Callable[[Sequence[int]], list[int]], waiting: int = 99) -> A
 
 
 def run(main: Coroutine[Any, Any, None]) -> None:
-    asyncio.run(asyncio.wait_for(main, 10))
+    asyncio.run(asyncio.wait_for(main, 120))
 
 
 async def busy(model: Doubler, batch: MicroBatcher[int, int]) -> "asyncio.Task[int]":
     """Have the model work on the item 0 until it may go."""
     model.go.clear()
     first = asyncio.ensure_future(batch(0))
-    await asyncio.to_thread(model.started.wait, 10)
+    await asyncio.to_thread(model.started.wait, 120)
     return first
 
 

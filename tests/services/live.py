@@ -1,0 +1,106 @@
+"""The service as its users meet it: a server process, and the command line."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+BENTO = "PytorchImageClassifier:latest"
+APIS = ("predict", "classify")
+BENTOML = (sys.executable, "-m", "bentoml")
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running `bentoml serve`."""
+
+    url: str
+    log: Path
+    process: "subprocess.Popen[bytes]"
+
+    def reset_peak_memory(self) -> None:
+        """Forget the peaks so far, as proc(5) says of clear_refs."""
+        for folder in self._processes():
+            (folder / "clear_refs").write_text("5")
+
+    def peak_memory(self) -> int:
+        """The sum over the server's processes of the most memory that each has had, in bytes."""
+        lines = [
+            line
+            for folder in self._processes()
+            for line in (folder / "status").read_text().splitlines()
+        ]
+        return sum(1024 * int(line.split()[1]) for line in lines if line.startswith("VmHWM:"))
+
+    def _processes(self) -> list[Path]:
+        """The /proc folders of the server's process group."""
+        stats = {path.parent: path.read_text() for path in Path("/proc").glob("[0-9]*/stat")}
+        return [
+            folder
+            for folder, stat in stats.items()
+            if int(stat.rpartition(")")[2].split()[2]) == self.process.pid
+        ]
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[Server]:
+    """Serve the classifier on a free port until the end; RuntimeError if it does not start."""
+    port = free_port()
+    log = folder / "server.log"
+    command = [*BENTOML, "serve", BENTO, "--host", "127.0.0.1", "--port", str(port)]
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command, cwd=folder, stdout=output, stderr=output, start_new_session=True
+        )
+    server = Server(f"http://127.0.0.1:{port}", log, process)
+    try:
+        _wait_until_ready(server)
+        yield server
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        try:
+            process.wait(30)
+        finally:
+            _kill(process.pid)
+
+
+def _wait_until_ready(server: Server) -> None:
+    deadline = time.monotonic() + 240
+    while time.monotonic() < deadline and server.process.poll() is None:
+        try:
+            if httpx.get(f"{server.url}/readyz", timeout=60).status_code == 200:
+                return
+        except httpx.TransportError:
+            time.sleep(0.1)
+    raise RuntimeError(f"the server did not start:\n{server.log.read_text()}")
+
+
+def _kill(group: int) -> None:
+    """End what a server may have left: its workers outlive it when it is killed."""
+    try:
+        os.killpg(group, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+
+
+def bentoml_run(
+    api: str, *arguments: str | Path, cwd: Path | None = None
+) -> "subprocess.CompletedProcess[bytes]":
+    """`bentoml run` of the classifier."""
+    command = [*BENTOML, "run", BENTO, api, *map(str, arguments)]
+    return subprocess.run(command, cwd=cwd, capture_output=True, timeout=240)

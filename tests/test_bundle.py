@@ -1,0 +1,169 @@
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from bentoml_img.bundle import (
+    GRAPH,
+    MANIFEST,
+    WEIGHTS,
+    BundleError,
+    Manifest,
+    copy,
+    read_manifest,
+    sha256,
+    verify,
+    write_manifest,
+)
+
+MANIFEST_OF_TESTS = Manifest(
+    name="tiny",
+    task="classification",
+    labels=("cat", "dog"),
+    input_size=(8, 6),
+    mean=(0.5, 0.5, 0.5),
+    std=(0.25, 0.25, 0.25),
+    license="Apache-2.0",
+    trained_on="nothing",
+    scores={"accuracy": 0.5},
+)
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Path:
+    """A bundle with two files that hold no network."""
+    folder = tmp_path / "tiny"
+    folder.mkdir()
+    (folder / WEIGHTS).write_bytes(b"weights")
+    (folder / GRAPH).write_bytes(b"graph")
+    write_manifest(folder, MANIFEST_OF_TESTS, [WEIGHTS, GRAPH])
+    return folder
+
+
+def edit(bundle: Path, change: Callable[[dict[str, object]], None]) -> None:
+    data = json.loads((bundle / MANIFEST).read_text())
+    change(data)
+    (bundle / MANIFEST).write_text(json.dumps(data))
+
+
+def assert_one_line(error: pytest.ExceptionInfo[BundleError], *parts: str) -> None:
+    text = str(error.value)
+    assert "\n" not in text
+    for part in parts:
+        assert part in text
+
+
+def test_what_is_written_is_read_and_verified(tiny: Path) -> None:
+    manifest = verify(tiny)
+    assert manifest == read_manifest(tiny)
+    assert manifest.files == {WEIGHTS: sha256(tiny / WEIGHTS), GRAPH: sha256(tiny / GRAPH)}
+    assert (manifest.labels, manifest.input_size) == (("cat", "dog"), (8, 6))
+    assert sorted(path.name for path in tiny.iterdir()) == [MANIFEST, WEIGHTS, GRAPH]
+
+
+def test_the_shipped_bundle_is_whole(bundle: Path) -> None:
+    manifest = verify(bundle)
+    assert {WEIGHTS, GRAPH} <= set(manifest.files)
+    assert len(manifest.labels) == 10
+
+
+def test_the_digest_follows_every_file_and_entry(tiny: Path) -> None:
+    before = verify(tiny).digest
+    assert write_manifest(tiny, MANIFEST_OF_TESTS, [WEIGHTS, GRAPH]).digest == before
+    (tiny / WEIGHTS).write_bytes(b"other weights")
+    assert write_manifest(tiny, MANIFEST_OF_TESTS, [WEIGHTS, GRAPH]).digest != before
+
+
+def test_a_damaged_file_is_named(tiny: Path) -> None:
+    (tiny / WEIGHTS).write_bytes(b"Weights")
+    with pytest.raises(BundleError) as error:
+        verify(tiny)
+    assert_one_line(error, str(tiny / WEIGHTS), "damaged")
+
+
+def test_a_missing_file_is_named(tiny: Path) -> None:
+    (tiny / GRAPH).unlink()
+    with pytest.raises(BundleError) as error:
+        verify(tiny)
+    assert_one_line(error, str(tiny / GRAPH), "missing")
+
+
+def test_unknown_entries_are_named(tiny: Path) -> None:
+    edit(tiny, lambda data: data.update(colour="red", weight=1))
+    with pytest.raises(BundleError) as error:
+        verify(tiny)
+    assert_one_line(error, MANIFEST, "colour, weight")
+
+
+def test_absent_entries_are_named(tiny: Path) -> None:
+    edit(tiny, lambda data: data.pop("labels"))
+    with pytest.raises(BundleError) as error:
+        verify(tiny)
+    assert_one_line(error, MANIFEST, "labels")
+
+
+def test_a_folder_without_a_manifest_is_no_bundle(tmp_path: Path) -> None:
+    for folder in (tmp_path, tmp_path / "nothing"):
+        with pytest.raises(BundleError) as error:
+            verify(folder)
+        assert_one_line(error, str(folder), "not a model bundle")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [b"", b"{", b"\xff\xfe", b"[]", b'"text"', b"null"],
+    ids=["empty", "broken", "binary", "list", "string", "null"],
+)
+def test_a_manifest_that_is_none_is_one_line(tiny: Path, text: bytes) -> None:
+    (tiny / MANIFEST).write_bytes(text)
+    with pytest.raises(BundleError) as error:
+        verify(tiny)
+    assert_one_line(error, MANIFEST)
+
+
+def test_a_file_in_place_of_the_folder_is_one_line(tiny: Path) -> None:
+    with pytest.raises(BundleError) as error:
+        verify(tiny / WEIGHTS)
+    assert_one_line(error, str(tiny / WEIGHTS))
+
+
+@pytest.mark.parametrize("name", ["../outside", "/etc/hostname", "sub/../../outside"])
+def test_a_bundle_names_no_files_outside_of_it(tiny: Path, name: str) -> None:
+    outside = tiny.parent / "outside"
+    outside.write_bytes(b"outside")
+    edit(tiny, lambda data: data.update(files={name: sha256(outside)}))
+    with pytest.raises(BundleError) as error:
+        copy(tiny, tiny.parent / "copy" / "here")
+    assert_one_line(error, name)
+
+
+def test_a_copy_has_what_the_manifest_names_and_nothing_else(tiny: Path, tmp_path: Path) -> None:
+    (tiny / "README.md").write_text("beside")
+    target = tmp_path / "copy"
+    assert copy(tiny, target) == verify(target) == verify(tiny)
+    assert sorted(path.name for path in target.iterdir()) == [MANIFEST, WEIGHTS, GRAPH]
+
+
+def test_a_damaged_bundle_is_not_copied(tiny: Path, tmp_path: Path) -> None:
+    (tiny / GRAPH).write_bytes(b"other")
+    with pytest.raises(BundleError):
+        copy(tiny, tmp_path / "copy")
+    assert not (tmp_path / "copy").exists()
+
+
+def test_writing_replaces_the_manifest_at_once(tiny: Path) -> None:
+    before = (tiny / MANIFEST).read_bytes()
+    with pytest.raises(FileNotFoundError):
+        write_manifest(tiny, MANIFEST_OF_TESTS, ["absent"])
+    assert (tiny / MANIFEST).read_bytes() == before
+
+
+def test_a_shipped_file_cut_short_is_found(bundle: Path, tmp_path: Path) -> None:
+    target = tmp_path / "cut"
+    shutil.copytree(bundle, target)
+    data = (target / WEIGHTS).read_bytes()
+    (target / WEIGHTS).write_bytes(data[:-1])
+    with pytest.raises(BundleError, match=WEIGHTS):
+        verify(target)
