@@ -30,10 +30,13 @@ def split_of(n: int, seed: int) -> Split:
 TRAIN, TEST = split_of(50, 0), split_of(10, 1)
 
 
-class Python2Pickler(pickle._Pickler):  # type: ignore[name-defined, misc]
+Pickler: Any = vars(pickle)["_Pickler"]  # the one in Python, which can be extended
+
+
+class Python2Pickler(Pickler):  # type: ignore[misc]
     """Writes strings, bytes and numpy's names as the official batches have them."""
 
-    dispatch: ClassVar = dict(pickle._Pickler.dispatch)  # type: ignore[attr-defined]
+    dispatch: ClassVar[dict[type, Any]] = dict(Pickler.dispatch)
 
     def save_string(self, obj: str | bytes) -> None:
         data = obj if isinstance(obj, bytes) else obj.encode("latin1")

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -22,7 +23,7 @@ class StopNowError(Exception):
     pass
 
 
-def stop_after(step: int) -> object:
+def stop_after(step: int) -> Callable[[Progress], None]:
     def on_step(progress: Progress) -> None:
         if progress.step == step:
             raise StopNowError

@@ -93,7 +93,8 @@ class Brightness:
 
     def __call__(self, batch: Array) -> Array:
         level = np.rint(batch.mean(axis=(1, 2, 3)) * 10 - 0.5)
-        return -np.abs(level[:, None] - np.arange(10)).astype(np.float32)
+        logits: Array = -np.abs(level[:, None] - np.arange(10)).astype(np.float32)
+        return logits
 
 
 def test_evaluated_as_served(tmp_path: Path) -> None:

@@ -1,0 +1,173 @@
+import json
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from click.testing import CliRunner, Result
+
+import bentoml_img_classify
+from bentoml_img import packaging
+from bentoml_img.bundle import GRAPH_DATA, WEIGHTS, Manifest, verify
+from bentoml_img.packaging import PackagedBento
+from bentoml_img.training import cifar10, classifier, plots
+from tests.training.tiny import WIDTHS, make_split, tiny_recipe
+
+Invoke = Callable[..., Result]
+
+
+class TinyTrainer(classifier.Trainer):
+    """A small network; Ctrl-C arrives in the step `interrupt_in`, once."""
+
+    interrupt_in = 0
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{"widths": WIDTHS, **kwargs})
+
+    def _one_step(self) -> classifier.Progress:
+        if self.step + 1 == TinyTrainer.interrupt_in:
+            TinyTrainer.interrupt_in = 0
+            signal.raise_signal(signal.SIGINT)
+        return super()._one_step()
+
+
+@pytest.fixture
+def invoke(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Invoke]:
+    """Run the command in an empty folder, with little data, a small network and no BentoML."""
+    splits = make_split(60, 0), make_split(40, 1)
+
+    def package(bundle: Path, engine: str) -> PackagedBento:
+        return PackagedBento("PytorchImageClassifier:1", bundle, verify(bundle).name)
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(cifar10, "load", lambda root: splits)
+    monkeypatch.setattr(classifier, "Recipe", tiny_recipe)
+    monkeypatch.setattr(classifier, "Trainer", TinyTrainer)
+    monkeypatch.setattr(packaging, "package", package)
+    monkeypatch.setattr(sys, "argv", ["bentoml_img_classify.py", "--data-dir", "my data"])
+    monkeypatch.setattr(plots, "open_window", lambda picture: None)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    monkeypatch.setattr(TinyTrainer, "interrupt_in", 0)
+
+    def run(*arguments: str) -> Result:
+        return CliRunner().invoke(bentoml_img_classify.main, arguments)
+
+    yield run
+    torch.set_num_threads(threads)
+
+
+def assert_one_line_error(result: Result, *parts: str) -> None:
+    assert result.exit_code == 1, result.output
+    assert result.stdout == ""
+    assert result.stderr.count("\n") == 1, result.stderr
+    for part in ("Error: ", *parts):
+        assert part in result.stderr
+
+
+def assert_same_network(one: Manifest, other: Manifest) -> None:
+    """Equal bit by bit, but for the names of the graph's nodes, which the exporter numbers."""
+    assert one.scores == other.scores
+    assert one.temperature == other.temperature
+    for name in (WEIGHTS, GRAPH_DATA):
+        assert one.files[name] == other.files[name]
+
+
+def test_from_data_to_a_bento(invoke: Invoke) -> None:
+    result = invoke("--data-dir", "data", "--epochs", "2")
+    assert result.exit_code == 0, result.output
+    assert result.stdout == "PytorchImageClassifier:1\n"
+    assert "bentoml serve PytorchImageClassifier:latest" in result.stderr
+    assert "accuracy_frog" in result.stderr
+    folder = Path("runs/classifier")
+    assert {path.name for path in folder.iterdir()} == {
+        "samples.png",
+        "checkpoint.pt",
+        "curves.png",
+        "confusion.png",
+        "reliability.png",
+        "cifar_net",
+    }
+    manifest = verify(folder / "cifar_net")
+    assert "60 training images" in manifest.trained_on
+
+    evaluated = invoke("--evaluate", str(folder / "cifar_net"), "--data-dir", "data")
+    assert evaluated.exit_code == 0, evaluated.output
+    figures = [json.loads(line) for line in evaluated.stdout.splitlines()]
+    assert {"accuracy", "accuracy_cat", "ece_uncalibrated", "ece_calibrated"} <= {
+        figure["metric"] for figure in figures
+    }
+    for figure in figures:
+        assert set(figure) == {"model", "dataset", "metric", "value", "n"}
+        assert figure["value"] == pytest.approx(manifest.scores[figure["metric"]])
+
+    again = invoke("--data-dir", "data", "--epochs", "2")
+    assert_one_line_error(again, "checkpoint.pt exists", "--resume", "--output-dir")
+    resumed = invoke("--data-dir", "data", "--epochs", "2", "--resume")
+    assert resumed.exit_code == 0, resumed.output
+    assert_same_network(verify(folder / "cifar_net"), manifest)
+
+
+def test_ctrl_c_and_resume_give_what_an_uninterrupted_run_gives(
+    invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = ("--data-dir", "data", "--epochs", "2", "--seed", "7")
+    monkeypatch.setattr(TinyTrainer, "interrupt_in", 4)
+    stopped = invoke(*options, "--output-dir", "stopped")
+    assert stopped.exit_code == 130
+    assert "saved step 4 of 6" in stopped.stderr
+    command = "python3 bentoml_img_classify.py --data-dir 'my data' --resume"
+    assert command in stopped.stderr.replace("\n", " ")
+    assert not Path("stopped/cifar_net").exists()
+
+    assert invoke(*options, "--output-dir", "stopped", "--resume").exit_code == 0
+    assert invoke(*options, "--output-dir", "whole").exit_code == 0
+    assert_same_network(verify(Path("stopped/cifar_net")), verify(Path("whole/cifar_net")))
+
+
+def test_another_recipe_cannot_be_resumed(invoke: Invoke) -> None:
+    options = ("--data-dir", "data", "--output-dir", "out")
+    assert invoke(*options, "--epochs", "1").exit_code == 0
+    result = invoke(*options, "--epochs", "2", "--resume")
+    assert result.exit_code == 1
+    assert "was made with epochs=1" in result.stderr
+
+
+def test_nothing_to_resume(invoke: Invoke) -> None:
+    assert_one_line_error(invoke("--data-dir", "data", "--resume"), "no checkpoint in")
+
+
+def test_without_network_and_data_the_ways_out_are_named(
+    invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cifar10, "URL", "http://127.0.0.1:9/cifar-10-python.tar.gz")
+    result = invoke()
+    assert_one_line_error(result, "cannot download", "--data-dir DIR", "--pretrained")
+    assert not Path("runs/classifier").exists()
+
+
+def test_an_empty_data_dir_is_told(invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    result = CliRunner().invoke(bentoml_img_classify.main, ["--data-dir", "/nowhere"])
+    assert_one_line_error(result, "no CIFAR-10 in /nowhere")
+
+
+def test_training_without_its_packages_names_the_extra(
+    invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("classifier", "export", "fit"):
+        monkeypatch.delitem(sys.modules, f"bentoml_img.training.{module}", raising=False)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    assert_one_line_error(invoke("--data-dir", "data"), "torch", "pip install -e .[train]")
+
+
+def test_evaluating_what_is_no_bundle(invoke: Invoke, tmp_path: Path) -> None:
+    result = invoke("--evaluate", str(tmp_path), "--data-dir", "data")
+    assert_one_line_error(result, "is not a model bundle")
+
+
+def test_options_that_exclude_each_other(invoke: Invoke) -> None:
+    assert invoke("--pretrained", "--evaluate").exit_code == 2
