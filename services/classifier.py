@@ -1,6 +1,5 @@
 """PytorchImageClassifier: what a photo shows, as a label or with every class's score."""
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -27,10 +26,12 @@ class Arguments(BaseModel):
 
 
 arguments = bentoml.use_arguments(Arguments)
+settings = Settings.from_environment()
 
 
 @bentoml.service(
     name="PytorchImageClassifier",
+    workers=settings.workers,
     traffic={"timeout": 30},
     tracing={"excluded_urls": ".*"},
     image=bentoml.images.Image(
@@ -43,10 +44,11 @@ class PytorchImageClassifier:
     bundle = bentoml.models.BentoModel(arguments.bundle)
 
     def __init__(self) -> None:
-        settings = Settings.from_environment()
-        self.classifier = Classifier.from_bundle(Path(self.bundle.path), arguments.engine)
+        self.classifier = Classifier.from_bundle(
+            Path(self.bundle.path), arguments.engine, settings.threads
+        )
         self.classifier([Image.new("RGB", (32, 32))])
-        self.decoder = Decoder(os.cpu_count() or 1)
+        self.decoder = Decoder(settings.threads)
         self.batcher = MicroBatcher(
             self.classifier.classify, max_batch_size=32, max_waiting=settings.max_waiting
         )

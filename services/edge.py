@@ -11,7 +11,7 @@ import asyncio
 import hmac
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -42,9 +42,10 @@ class ClientDisconnected(Exception):
 
 @dataclass(frozen=True)
 class Endpoint:
-    """One image API: its name, the field of its picture, and the models of input and answer."""
+    """One image API: its function, its picture's field, and the models of input and answer."""
 
-    name: str
+    # Not the bound method: BentoML takes a function's signature apart each time it binds one.
+    function: Callable[..., Awaitable[object]]
     field: str
     input_model: type[BaseModel]
     answer: TypeAdapter[Any]
@@ -58,11 +59,11 @@ class Endpoint:
 def image_endpoints(service: Any) -> dict[str, Endpoint]:
     """The endpoints of a BentoML service that take one picture, by path."""
     endpoints = {}
-    for name, method in service.apis.items():
+    for method in service.apis.values():
         files = method.input_spec.multipart_fields
         if len(files) == 1 and not method.is_task:
             endpoints[method.route] = Endpoint(
-                name,
+                method.func,
                 files[0],
                 method.input_spec,
                 TypeAdapter(method.func.__annotations__["return"]),
@@ -130,9 +131,8 @@ class Edge:
             values = read_fields(endpoint, body, headers, scope["query_string"])
             values[endpoint.field] = await self._open(values[endpoint.field], endpoint.field)
             arguments = validate(endpoint, values)
-            method = getattr(bentoml.get_current_service(), endpoint.name)
             try:
-                answer = await method.local(**arguments)
+                answer = await endpoint.function(bentoml.get_current_service(), **arguments)
             except ImageError as error:
                 raise refuse_image(error, endpoint.field) from None
         return endpoint.render(answer)
