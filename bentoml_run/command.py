@@ -29,18 +29,15 @@ class RunCommand(click.Command):
         return super().parse_args(ctx, spread)
 
 
-class Parameter(click.ParamType[tuple[str, str]]):
-    """``NAME=VALUE``."""
-
-    name = "NAME=VALUE"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, str]:
-        name, equals, text = value.partition("=")
+def pairs(
+    ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
+) -> list[tuple[str, str]]:
+    """Split each ``NAME=VALUE``."""
+    split = [value.partition("=") for value in values]
+    for value, (name, equals, _) in zip(values, split, strict=True):
         if not (name and equals):
-            self.fail(f"{value!r} is not NAME=VALUE.", param, ctx)
-        return name, text
+            raise click.BadParameter(f"{value!r} is not NAME=VALUE.", ctx, param)
+    return [(name, text) for name, _, text in split]
 
 
 @click.command(cls=RunCommand, add_help_option=False)
@@ -61,7 +58,12 @@ class Parameter(click.ParamType[tuple[str, str]]):
     help="The API's parameters as JSON; @FILE reads a file, - standard input.",
 )
 @click.option(
-    "--param", "params", multiple=True, type=Parameter(), help="One parameter; @FILE for a file."
+    "--param",
+    "params",
+    multiple=True,
+    metavar="NAME=VALUE",
+    callback=pairs,
+    help="One parameter; @FILE for a file.",
 )
 @click.option(
     "--output-dir",
@@ -86,9 +88,12 @@ def run(
     BENTO is a tag, NAME or NAME:VERSION. 'bentoml run BENTO --help' lists its APIs, 'bentoml run
     BENTO API --help' what one takes.
 
-    Answers go to standard output, one a line; files that the API answers with are written beside
-    the input, and their paths go to standard output. The exit status is 0 when all is well, 1 when
-    an input failed (the others are still done), and 2 for wrong usage.
+    Answers go to standard output, one a line. Files that the API answers with are written beside
+    the input as <stem>_<api>.<extension>, and their paths go to standard output; a label
+    'run.suffix.<api>' of the Bento replaces '_<api>'.
+
+    The exit status is 0 when all is well, 1 when an input failed (the others are still done), and
+    2 for wrong usage.
 
     \b
     Examples:
