@@ -1,5 +1,6 @@
 import pytest
 
+from services import settings
 from services.settings import Settings
 
 NUMBERS = {
@@ -7,11 +8,14 @@ NUMBERS = {
     "BENTOML_IMG_MAX_UPLOAD_IN_FLIGHT_MIB": "max_upload_in_flight",
     "BENTOML_IMG_MAX_MEGAPIXELS": "max_pixels",
     "BENTOML_IMG_MAX_WAITING": "max_waiting",
+    "BENTOML_IMG_WORKERS": "workers",
 }
 
 
-def test_without_variables_the_documented_limits_hold() -> None:
+def test_without_variables_the_documented_limits_hold(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settings, "_cores", lambda: 16)
     assert Settings.from_environment({}) == Settings(
+        workers=4,
         max_upload=20 * 2**20,
         max_upload_in_flight=256 * 2**20,
         max_pixels=64_000_000,
@@ -21,12 +25,13 @@ def test_without_variables_the_documented_limits_hold() -> None:
 
 
 def test_each_variable_sets_its_own_limit() -> None:
-    values = dict(zip(NUMBERS, ("1", "2", "3", "4"), strict=True))
+    values = dict(zip(NUMBERS, ("1", "2", "3", "4", "5"), strict=True))
     assert Settings.from_environment({**values, "BENTOML_IMG_API_KEY": "secret"}) == Settings(
         max_upload=2**20,
         max_upload_in_flight=2 * 2**20,
         max_pixels=3_000_000,
         max_waiting=4,
+        workers=5,
         api_key="secret",
     )
 
@@ -40,3 +45,21 @@ def test_an_empty_key_is_no_key() -> None:
 def test_what_is_no_positive_number_is_named(name: str, text: str) -> None:
     with pytest.raises(ValueError, match=f"^{name}="):
         Settings.from_environment({name: text})
+
+
+@pytest.mark.parametrize(
+    ("cores", "workers", "threads"), [(1, 1, 1), (8, 4, 2), (4, 3, 1), (2, 5, 1)]
+)
+def test_workers_share_the_cores(
+    monkeypatch: pytest.MonkeyPatch, cores: int, workers: int, threads: int
+) -> None:
+    monkeypatch.setattr(settings, "_cores", lambda: cores)
+    given = Settings.from_environment({"BENTOML_IMG_WORKERS": str(workers)})
+    assert given.threads == threads
+
+
+def test_without_a_variable_there_is_a_worker_for_each_of_few_cores(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(settings, "_cores", lambda: 2)
+    assert Settings.from_environment({}).workers == 2
