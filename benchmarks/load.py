@@ -66,9 +66,7 @@ def run(port: int, exchanges: Sequence[Exchange], clients: int, seconds: float) 
         return runner.run(_run(port, exchanges, clients, seconds))
 
 
-async def _run(
-    port: int, exchanges: Sequence[Exchange], clients: int, seconds: float
-) -> Figure:
+async def _run(port: int, exchanges: Sequence[Exchange], clients: int, seconds: float) -> Figure:
     loop = asyncio.get_running_loop()
     source = itertools.cycle(exchanges)
     start = time.perf_counter()

@@ -54,9 +54,7 @@ def candidates() -> list[Server]:
         for options in LITSERVE
     ]
     fastapi = [
-        python_server(
-            f"FastAPI {options}", "fastapi_app", options, [Route("multipart", "/async")]
-        )
+        python_server(f"FastAPI {options}", "fastapi_app", options, [Route("multipart", "/async")])
         for options in FASTAPI
     ]
     return litserve + fastapi

@@ -16,9 +16,7 @@ THREADS = "BENCHMARK_THREADS"
 
 def create() -> FastAPI:
     """The application; each of its worker processes loads the bundle."""
-    classifier = Classifier.from_bundle(
-        Path(os.environ[BUNDLE]), threads=int(os.environ[THREADS])
-    )
+    classifier = Classifier.from_bundle(Path(os.environ[BUNDLE]), threads=int(os.environ[THREADS]))
     app = FastAPI()
 
     def label(photo: bytes) -> str:

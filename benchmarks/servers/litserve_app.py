@@ -10,8 +10,8 @@ import litserve
 from fastapi import Request
 from PIL import Image
 
-from bentoml_img.classify import Classifier
 from benchmarks.servers.decoding import decode
+from bentoml_img.classify import Classifier
 
 
 class ClassifierAPI(litserve.LitAPI):
