@@ -13,6 +13,7 @@ from bentoml_img.images import load_rgb
 from services.batching import MicroBatcher
 from services.decoding import Decoder
 from services.edge import Edge
+from services.image import locked_image
 from services.page import page
 from services.settings import Settings
 
@@ -34,9 +35,7 @@ settings = Settings.from_environment()
     workers=settings.workers,
     traffic={"timeout": 30},
     tracing={"excluded_urls": ".*"},
-    image=bentoml.images.Image(
-        base_image="python:3.11-slim", distro="none", python_version="3.11"
-    ).requirements_file(arguments.requirements),
+    image=locked_image(arguments.requirements),
 )
 class PytorchImageClassifier:
     """Says which of CIFAR-10's ten classes a photo shows."""
