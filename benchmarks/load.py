@@ -26,13 +26,18 @@ class Exchange:
 
 @dataclass(frozen=True)
 class Figure:
-    """What one run of the client saw: requests/s of right answers, latencies in milliseconds."""
+    """What one run of the client saw: requests/s of right answers, latencies in milliseconds.
+
+    `cpu` is the server's processor time per answer in milliseconds: unlike the
+    others it hardly depends on what else the machine is busy with.
+    """
 
     rate: float
     p50: float
     p99: float
     answered: int
     errors: int
+    cpu: float = 0.0
 
 
 def request(path: str, photo: bytes, form: str) -> bytes:

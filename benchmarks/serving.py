@@ -20,7 +20,7 @@ import sys
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from rich.console import Console
@@ -30,7 +30,7 @@ from benchmarks.load import Exchange, Figure, request, run
 from benchmarks.machine import describe
 from benchmarks.network import write_tiny_bundle
 from benchmarks.photos import load_photos
-from benchmarks.process import ROOT, ServerError, free_port, serving
+from benchmarks.process import ROOT, ServerError, cpu_seconds, free_port, serving
 from benchmarks.servers import OTHERS, OURS, Server
 from benchmarks.servers.decoding import decode
 from bentoml_img.classify import Classifier
@@ -77,7 +77,7 @@ def measure(server: Server, network: Network, plan: Plan) -> Iterator[tuple[Case
     port = free_port()
     values = {"port": port, "bundle": network.bundle, "bento": network.bento}
     command = [part.format_map(values) for part in server.command]
-    with serving(command, port, {"BENCHMARK_BUNDLE": str(network.bundle)}):
+    with serving(command, port, {"BENCHMARK_BUNDLE": str(network.bundle)}) as process:
         for route in server.routes:
             for size, photos in network.photos.items():
                 exchanges = [
@@ -85,8 +85,10 @@ def measure(server: Server, network: Network, plan: Plan) -> Iterator[tuple[Case
                     for photo, label in photos
                 ]
                 run(port, exchanges, plan.clients, plan.warm_up)
+                before = cpu_seconds(process)
                 figure = run(port, exchanges, plan.clients, plan.seconds)
-                yield Case(network.name, size, server.name, route.form), figure
+                cpu = (cpu_seconds(process) - before) / figure.answered * 1000
+                yield Case(network.name, size, server.name, route.form), replace(figure, cpu=cpu)
 
 
 def prepare(name: str, bundle: Path, photos: Path) -> Network:
@@ -103,14 +105,14 @@ def prepare(name: str, bundle: Path, photos: Path) -> Network:
 
 def median(figures: list[Figure]) -> Figure:
     """The median of each quantity; errors are added up."""
-    rate, p50, p99 = (
+    rate, p50, p99, cpu = (
         statistics.median(getattr(figure, name) for figure in figures)
-        for name in ("rate", "p50", "p99")
+        for name in ("rate", "p50", "p99", "cpu")
     )
     answered, errors = (
         sum(getattr(figure, name) for figure in figures) for name in ("answered", "errors")
     )
-    return Figure(rate, p50, p99, answered, errors)
+    return Figure(rate, p50, p99, answered, errors, cpu)
 
 
 def ratio(figures: Figures, case: Case, rival: str) -> float | None:
@@ -135,7 +137,7 @@ def report(figures: Figures, plan: Plan) -> None:
     table = Table(title=f"{plan.clients} clients, median of {plan.rounds} rounds")
     for column in ("network", "photos", "server", "form"):
         table.add_column(column)
-    for column in ("requests/s", "p50 ms", "p99 ms", "errors", *(f"÷ {r}" for r in rivals)):
+    for column in ("req/s", "p50 ms", "p99 ms", "CPU ms", "errors", *(f"÷ {r}" for r in rivals)):
         table.add_column(column, justify="right")
     for case, rounds in figures.items():
         figure = median(rounds)
@@ -143,8 +145,13 @@ def report(figures: Figures, plan: Plan) -> None:
         rates = [round(f.rate, 1) for f in rounds]
         line = {**asdict(case), **asdict(figure), "rates": rates, "ratios": ratios, **machine}
         print(json.dumps(line))
-        cells = [f"{figure.rate:.0f}", f"{figure.p50:.1f}", f"{figure.p99:.1f}"]
-        cells += [str(figure.errors), *(f"{r:.2f}×" if r else "" for r in ratios.values())]
+        cells = [
+            f"{figure.rate:.0f}",
+            f"{figure.p50:.1f}",
+            f"{figure.p99:.1f}",
+            f"{figure.cpu:.2f}",
+        ]
+        cells += [str(figure.errors), *(f"{r:.2f}" if r else "" for r in ratios.values())]
         table.add_row(case.network, case.photos, case.server, case.form, *cells)
     Console(stderr=True, width=120).print(table)
 
@@ -189,7 +196,7 @@ def main() -> int:
                         for case, figure in measure(server, network, plan):
                             figures[case].append(figure)
         except ServerError as error:
-            print(error, file=sys.stderr)
+            console.print(error)
             return 1
     report(figures, plan)
     return 1 if any(figure.errors for rounds in figures.values() for figure in rounds) else 0

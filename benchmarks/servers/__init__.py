@@ -47,5 +47,5 @@ OTHERS = (
     python_server(
         "FastAPI", "fastapi_app", FASTAPI, [Route("multipart", "/async"), Route("raw", "/raw")]
     ),
-    bento_server("BentoML, plain", "benchmarks.servers.bentoml_app:PlainClassifier", "multipart"),
+    bento_server("BentoML", "benchmarks.servers.bentoml_app:PlainClassifier", "multipart"),
 )

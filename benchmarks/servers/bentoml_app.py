@@ -18,7 +18,7 @@ class PlainClassifier:
     def __init__(self) -> None:
         self.classifier = Classifier.from_bundle(Path(os.environ[BUNDLE]), threads=1)
 
-    @bentoml.api
+    @bentoml.api  # type: ignore[untyped-decorator]
     def predict(self, image: Image.Image) -> str:
         """The label of the class that the photo shows."""
         return self.classifier([image.convert("RGB")])[0].label

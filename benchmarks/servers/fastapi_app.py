@@ -47,6 +47,7 @@ def main() -> None:
         host="127.0.0.1",
         port=options.port,
         workers=options.workers,
+        timeout_worker_healthcheck=60,
         log_level="warning",
         access_log=False,
     )

@@ -2,11 +2,10 @@
 
 import argparse
 import base64
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import litserve
+import litserve  # type: ignore[import-untyped]
 from fastapi import Request
 from PIL import Image
 
@@ -14,7 +13,7 @@ from benchmarks.servers.decoding import decode
 from bentoml_img.classify import Classifier
 
 
-class ClassifierAPI(litserve.LitAPI):
+class ClassifierAPI(litserve.LitAPI):  # type: ignore[misc]
     """Takes a form with the file `image`, or JSON with the photo in base64."""
 
     def __init__(self, bundle: Path, threads: int, **options: Any) -> None:
@@ -26,7 +25,7 @@ class ClassifierAPI(litserve.LitAPI):
         self.classifier = Classifier.from_bundle(self._bundle, threads=self._threads)
 
     def decode_request(self, request: Request) -> Image.Image:
-        return decode(photo(request))  # type: ignore[arg-type]
+        return decode(photo(request))
 
     def predict(self, x: Any) -> Any:
         if isinstance(x, list):
@@ -41,7 +40,7 @@ class AsyncClassifierAPI(ClassifierAPI):
     """The same with LitServe's asynchronous loop."""
 
     async def decode_request(self, request: Request) -> Image.Image:  # type: ignore[override]
-        return decode(photo(request))  # type: ignore[arg-type]
+        return decode(photo(request))
 
     async def predict(self, x: Any) -> str:
         return self.classifier([x])[0].label
@@ -50,10 +49,11 @@ class AsyncClassifierAPI(ClassifierAPI):
         return output
 
 
-def photo(request: Mapping[str, Any]) -> bytes:
+def photo(request: Any) -> bytes:
     """The photo in a form or in JSON, which LitServe hands over parsed."""
     image = request["image"]
-    return base64.b64decode(image) if isinstance(image, str) else image.file.read()
+    data: bytes = base64.b64decode(image) if isinstance(image, str) else image.file.read()
+    return data
 
 
 def main() -> None:

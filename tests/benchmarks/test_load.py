@@ -1,0 +1,61 @@
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from benchmarks.load import BOUNDARY, FORMS, Exchange, request, run
+from services import multipart
+
+
+class Answers(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(500 if b"broken" in body else 200)
+        self.send_header("Content-Length", "5")
+        self.end_headers()
+        self.wfile.write(b'"dog"')
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        pass
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answers) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server.server_port
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_right_answers_are_counted_and_timed(port: int, form: str) -> None:
+    figure = run(port, [Exchange(request("/", b"photo", form), b"dog")], 2, 0.1)
+    assert figure.answered >= 2
+    assert figure.errors == 0
+    assert 0 < figure.p50 <= figure.p99
+
+
+def test_wrong_labels_and_statuses_are_errors(port: int) -> None:
+    right, wrong, broken = (
+        Exchange(request("/", photo, "raw"), label)
+        for photo, label in ((b"photo", b"dog"), (b"photo", b"cat"), (b"broken", b"dog"))
+    )
+    figure = run(port, [right, wrong, broken], 1, 0.1)
+    assert 2 * figure.answered - 2 <= figure.errors <= 2 * figure.answered
+    assert figure.errors > 0
+
+
+def test_a_server_that_is_always_wrong_has_no_figure(port: int) -> None:
+    with pytest.raises(RuntimeError, match="not one right answer"):
+        run(port, [Exchange(request("/", b"photo", "raw"), b"cat")], 2, 0.1)
+
+
+def test_a_form_holds_the_photo() -> None:
+    body = request("/", b"photo", "multipart").partition(b"\r\n\r\n")[2]
+    (part,) = multipart.parse(body, f"multipart/form-data; boundary={BOUNDARY}")
+    assert (part.name, part.filename, bytes(part.data)) == ("image", "photo.jpg", b"photo")
