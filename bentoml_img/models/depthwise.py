@@ -8,26 +8,33 @@ that take 20 to 80 times as long. So the gradients are put together from these.
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+from torch.nn import functional
 
 TILE = 3
 
 
-class DepthwiseConv2d(torch.autograd.Function):
-    """`F.conv2d(x, weight, bias, stride, padding, dilation, groups=channels)`, to be applied."""
+def depthwise_conv2d(
+    x: Tensor, weight: Tensor, bias: Tensor, stride: int, padding: int, dilation: int
+) -> Tensor:
+    """What `conv2d` gives with as many groups as channels, under autocast, too."""
+    if torch.is_autocast_enabled(x.device.type):
+        dtype = torch.get_autocast_dtype(x.device.type)
+        x, weight, bias = x.to(dtype), weight.to(dtype), bias.to(dtype)
+    y: Tensor = _DepthwiseConv2d.apply(x, weight, bias, stride, padding, dilation)
+    return y
 
+
+class _DepthwiseConv2d(torch.autograd.Function):
     @staticmethod
-    @torch.amp.custom_fwd(device_type="cpu", cast_inputs=torch.bfloat16)
     def forward(
         ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, stride: int, padding: int, dilation: int
     ) -> Tensor:
         ctx.save_for_backward(x, weight)
         ctx.geometry = stride, padding, dilation
-        return F.conv2d(x, weight, bias, stride, padding, dilation, groups=len(weight))
+        return functional.conv2d(x, weight, bias, stride, padding, dilation, groups=len(weight))
 
     @staticmethod
-    @torch.amp.custom_bwd(device_type="cpu")
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         x, weight = ctx.saved_tensors
         stride, padding, dilation = ctx.geometry
@@ -36,17 +43,17 @@ class DepthwiseConv2d(torch.autograd.Function):
         reach = dilation * (weight.shape[-1] - 1)
         if stride > 1:  # the same as a stride of 1 whose other outputs do not matter
             height, width = (side + 2 * padding - reach for side in x.shape[2:])
-            spread = gradient.new_zeros(
-                (*x.shape[:2], height, width)
-            ).contiguous(memory_format=torch.channels_last)
+            spread = gradient.new_zeros((*x.shape[:2], height, width)).contiguous(
+                memory_format=torch.channels_last
+            )
             spread[:, :, ::stride, ::stride] = gradient
             gradient = spread
         x_gradient = None
         if ctx.needs_input_grad[0]:
-            x_gradient = F.conv2d(
+            x_gradient = functional.conv2d(
                 gradient, weight.flip(2, 3), None, 1, reach - padding, dilation, len(weight)
             )
-        padded = F.pad(x, (padding,) * 4)
+        padded = functional.pad(x, (padding,) * 4)
         weight_gradient = sum(
             weight_gradient_3x3(
                 padded[:, :, row::dilation, column::dilation],
@@ -67,7 +74,7 @@ def weight_gradient_3x3(x: Tensor, gradient: Tensor, kernel: int) -> Tensor:
     """
     channels, (height, width) = x.shape[1], gradient.shape[2:]
     more = -kernel % TILE
-    x = F.pad(x, (0, more) * 2) if more else x
+    x = functional.pad(x, (0, more) * 2) if more else x
     side = kernel + more
     result = x.new_empty((channels, 1, side, side))
     shape = x.new_empty((channels, 1, TILE, TILE))

@@ -10,11 +10,10 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn import functional
 
-from bentoml_img.models.depthwise import DepthwiseConv2d
+from bentoml_img.models.depthwise import depthwise_conv2d
 
 MEAN = (0.498, 0.498, 0.498)
 STD = (0.502, 0.502, 0.502)
@@ -80,14 +79,14 @@ class ConvNorm(nn.Module):
         bias = norm.bias - norm.running_mean * scale
         padding = self.before
         if self.before != self.after:
-            x = F.pad(x, (self.before, self.after) * 2)
+            x = functional.pad(x, (self.before, self.after) * 2)
             padding = 0
         geometry = self.stride, padding, self.dilation
         if self.groups > 1 and weight.requires_grad and x.device.type == "cpu":
-            x = DepthwiseConv2d.apply(x, weight, bias, *geometry)
+            x = depthwise_conv2d(x, weight, bias, *geometry)
         else:
-            x = F.conv2d(x, weight, bias, *geometry, self.groups)
-        return F.relu6(x) if self.activation else x
+            x = functional.conv2d(x, weight, bias, *geometry, self.groups)
+        return functional.relu6(x) if self.activation else x
 
 
 class InvertedResidual(nn.Module):

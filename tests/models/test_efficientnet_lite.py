@@ -1,0 +1,48 @@
+import pytest
+import torch
+
+from bentoml_img.models.efficientnet_lite import EfficientNetLite, round_channels
+
+
+@pytest.mark.parametrize("scale", ["lite0", "lite2"])
+def test_features_are_those_of_timm(scale: str) -> None:
+    timm = pytest.importorskip("timm")
+    torch.manual_seed(0)
+    reference = (
+        timm.create_model(f"tf_efficientnet_{scale}", features_only=True, output_stride=16)
+        .double()
+        .eval()
+    )
+    for module in reference.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):  # else they would do nothing
+            torch.nn.init.uniform_(module.weight, 0.5, 1.5)
+            torch.nn.init.normal_(module.bias, std=0.1)
+            assert module.running_mean is not None
+            assert module.running_var is not None
+            torch.nn.init.normal_(module.running_mean, std=0.1)
+            torch.nn.init.uniform_(module.running_var, 0.5, 1.5)
+    backbone = EfficientNetLite(scale).double()
+    backbone.load_imagenet(reference.state_dict())
+    images = torch.randn(1, 3, 64, 96, dtype=torch.float64)
+    with torch.no_grad():
+        expected = reference(images)[-1]
+        features = backbone(images)
+    assert features.shape == (1, backbone.channels, 4, 6)
+    assert expected.abs().max() > 0.1
+    torch.testing.assert_close(features, expected, rtol=1e-9, atol=1e-9)
+
+
+def test_a_gradient_reaches_every_parameter() -> None:
+    backbone = EfficientNetLite()
+    torch.autograd.backward(backbone(torch.randn(1, 3, 32, 32)).square().sum())
+    assert all(p.grad is not None for p in backbone.parameters())
+
+
+def test_weights_of_another_network_are_refused() -> None:
+    with pytest.raises(ValueError, match="weights are of another network"):
+        EfficientNetLite("lite2").load_imagenet(EfficientNetLite("lite0").state_dict())
+
+
+@pytest.mark.parametrize(("channels", "rounded"), [(17.6, 16), (26.4, 24), (123.2, 120), (12, 16)])
+def test_round_channels(channels: float, rounded: int) -> None:
+    assert round_channels(channels) == rounded
