@@ -127,7 +127,8 @@ def change_colours(pixels: Pixels, how: Augmentation, rng: np.random.Generator) 
     # All three at once: towards the luma, towards its mean, and times a factor.
     x = x * np.float32(saturation) + grey * np.float32(1 - saturation)
     x = (x - mean) * np.float32(contrast * brightness) + mean * np.float32(brightness)
-    return x.clip(0, 255).astype(np.uint8)
+    changed: Pixels = x.clip(0, 255).astype(np.uint8)
+    return changed
 
 
 def paste(onto: tuple[Pixels, Mask], source: tuple[Pixels, Mask], class_id: int) -> None:

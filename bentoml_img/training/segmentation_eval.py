@@ -51,9 +51,9 @@ class Confusion:
         return float(np.nanmean(iou)) if np.isfinite(iou).any() else 0.0
 
 
-def frequent_classes(samples: Sequence[npt.NDArray[np.float32]], photos: int = 6) -> list[int]:
-    """Background and the classes that `photos` or more of the samples' class shares have."""
-    present = (np.array(samples) > 0).sum(axis=0)
+def frequent_classes(shares: npt.NDArray[np.float32], photos: int = 6) -> list[int]:
+    """Background and the classes that so many photos have; `shares` has a row for each photo."""
+    present = (shares > 0).sum(axis=0)
     return [k for k in range(len(VOC)) if k == 0 or present[k] >= photos]
 
 
@@ -87,7 +87,8 @@ def predict(
     features = backbone(normalize(pixels[None]))
     masks = {}
     for name, head in heads.items():
-        logits = functional.interpolate(head(features).float(), (image.height, image.width), mode="bilinear")
+        logits = head(features).float()
+        logits = functional.interpolate(logits, (image.height, image.width), mode="bilinear")
         masks[name] = logits.argmax(1)[0].to(torch.uint8).cpu().numpy()
     return masks
 

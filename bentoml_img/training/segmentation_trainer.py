@@ -140,7 +140,7 @@ class Trainer:
         self.average = copy.deepcopy(self.network).eval().requires_grad_(False)
         self.optimizer = self._optimizer()
         self._classes = {
-            name: frequent_classes(list(rows)) for name, rows in (validation_shares or {}).items()
+            name: frequent_classes(rows) for name, rows in (validation_shares or {}).items()
         }
 
     def _optimizer(self) -> torch.optim.Optimizer:
@@ -213,8 +213,11 @@ class Trainer:
     def _loss(self, logits: Tensor, targets: Tensor) -> Tensor:
         size = targets.shape[1], targets.shape[2]
         upsampled = functional.interpolate(logits.float(), size, mode="bilinear")
-        total = functional.cross_entropy(upsampled, targets, ignore_index=VOC_IGNORE, reduction="sum")
-        return total / (targets != VOC_IGNORE).sum().clamp(min=1)
+        known = (targets != VOC_IGNORE).sum().clamp(min=1)
+        total = functional.cross_entropy(
+            upsampled, targets, ignore_index=VOC_IGNORE, reduction="sum"
+        )
+        return total / known
 
     def _set_mode(self) -> None:
         self.network.train()

@@ -1,0 +1,67 @@
+import json
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+from click.testing import CliRunner
+from safetensors.torch import load_file
+
+from bentoml_img.models.efficientnet_lite import EfficientNetLite
+from bentoml_img.models.segmenters import deeplabv3_lite, fcn_lite
+from bentoml_img.training import segmentation
+from bentoml_img.training.segmentation_augment import Augmentation
+from bentoml_img.training.segmentation_trainer import Recipe
+from tests.training.scenes import write_scenes
+
+
+@pytest.fixture
+def arguments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Of a run over four tiny photos, two steps long."""
+    small = Augmentation(crop_side=48, base_side=48)
+    monkeypatch.setattr(
+        segmentation, "Recipe", partial(Recipe, batch_size=2, test_side=48, augmentation=small)
+    )
+    monkeypatch.setattr(segmentation, "LOG_STEPS", 1)
+    write_scenes(tmp_path / "voc", 4)
+    write_scenes(tmp_path / "voc", 2, "val")
+    imagenet = tmp_path / "imagenet.pth"
+    torch.save(EfficientNetLite("lite2").state_dict(), imagenet)
+    folders = ["--voc", str(tmp_path / "voc"), "--out", str(tmp_path / "out")]
+    return [*folders, "--imagenet", str(imagenet), "--epochs", "1"]
+
+
+def test_trains_evaluates_and_exports(tmp_path: Path, arguments: list[str]) -> None:
+    result = CliRunner().invoke(segmentation.main, arguments)
+    assert result.exit_code == 0, result.output
+    out = tmp_path / "out"
+    assert result.stdout.split() == [
+        str(out / "deeplabv3_lite.safetensors"),
+        str(out / "fcn_lite.safetensors"),
+    ]
+    for make in (deeplabv3_lite, fcn_lite):
+        make().load_state_dict(load_file(out / f"{make.__name__}.safetensors"))
+    log = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+    assert [entry["step"] for entry in log] == [1, 2, 2]
+    assert set(log[0]["losses"]) == {"deeplabv3_lite", "fcn_lite"}
+    assert 0 <= log[2]["deeplabv3_lite_voc_miou"] <= 1
+    assert (out / "curves.png").read_bytes().startswith(b"\x89PNG")
+
+    again = CliRunner().invoke(segmentation.main, arguments)
+    assert again.exit_code == 1
+    assert "add --resume" in again.stderr
+    resumed = CliRunner().invoke(segmentation.main, [*arguments, "--resume"])
+    assert resumed.exit_code == 0, resumed.output
+
+
+def test_says_what_is_missing(tmp_path: Path, arguments: list[str]) -> None:
+    nothing = CliRunner().invoke(segmentation.main, ["--out", str(tmp_path / "out")])
+    assert nothing.exit_code == 1
+    assert "give --voc" in nothing.stderr
+    resumed = CliRunner().invoke(segmentation.main, [*arguments, "--resume"])
+    assert resumed.exit_code == 1
+    assert "no checkpoint" in resumed.stderr
+    other = ["--coco", str(tmp_path), "--out", str(tmp_path / "out")]
+    result = CliRunner().invoke(segmentation.main, other)
+    assert result.exit_code == 1
+    assert "no COCO data" in result.stderr

@@ -1,0 +1,88 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from bentoml_img.training.segmentation_augment import (
+    FILL,
+    Augmentation,
+    Sampler,
+    change_colours,
+    load_batch,
+    paste,
+    random_crop,
+)
+from bentoml_img.training.segmentation_data import Sample, class_shares
+from tests.training.scenes import scene, write_scenes
+
+HOW = Augmentation(crop_side=64, base_side=60)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_photo_and_mask_stay_together(seed: int) -> None:
+    photo, mask = scene(np.random.default_rng(seed))
+    pixels, labels = random_crop(photo, mask, HOW, np.random.default_rng(seed))
+    assert pixels.shape == (64, 64, 3)
+    assert labels.shape == (64, 64)
+    # A scene is red where its mask says so: only borders may disagree after scaling.
+    red = pixels[:, :, 0] > 127
+    shown = labels != 255
+    assert (red == (labels > 0))[shown].mean() > 0.93
+    assert (pixels[~shown] == FILL).all()
+
+
+def test_photos_are_scaled_and_mirrored() -> None:
+    photo = Image.fromarray(
+        np.repeat(np.arange(100, dtype=np.uint8)[None, :, None], 80, 0).repeat(3, 2)
+    )
+    mask = Image.new("L", photo.size)
+    slopes = []
+    for seed in range(30):
+        pixels, labels = random_crop(photo, mask, HOW, np.random.default_rng(seed))
+        row = pixels[32][labels[32] == 0][:, 0].astype(float)
+        slopes.append((row[-1] - row[0]) / len(row))
+    assert min(slopes) < -0.9
+    assert max(slopes) > 0.9
+    assert np.ptp(np.abs(slopes)) > 0.5
+
+
+def test_colours_change_but_not_by_the_neutral_ranges() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (8, 8, 3), np.uint8)
+    rng = np.random.default_rng(0)
+    still = Augmentation(jitter=0, grey=0, blur=0)
+    assert np.abs(change_colours(pixels, still, rng).astype(int) - pixels).max() <= 1
+    grey = change_colours(pixels, Augmentation(jitter=0, grey=1, blur=0), rng)
+    assert np.ptp(grey, axis=2).max() <= 1
+    assert (change_colours(pixels, HOW, rng) != pixels).any()
+
+
+def test_paste_takes_one_class_only() -> None:
+    onto = np.zeros((2, 2, 3), np.uint8), np.zeros((2, 2), np.uint8)
+    source = np.full((2, 2, 3), 9, np.uint8), np.array([[3, 5], [255, 3]], np.uint8)
+    paste(onto, source, 3)
+    assert onto[1].tolist() == [[3, 0], [0, 3]]
+    assert (onto[0][:, :, 0] == [[9, 0], [0, 9]]).all()
+
+
+def test_rare_classes_and_small_sources_are_drawn_more_often() -> None:
+    shares = np.zeros((100, 21), np.float32)
+    shares[:, 15] = 0.2
+    shares[0, 3] = 0.2  # in one of fifty photos of the first source
+    sources = np.repeat([0, 1], [50, 50])
+    sampler = Sampler(shares, sources, (0.8, 0.2), rare=0.16)
+    assert sampler.probabilities.sum() == pytest.approx(1)
+    assert sampler.probabilities[sources == 0].sum() == pytest.approx(0.8)
+    assert sampler.probabilities[0] / sampler.probabilities[1] == pytest.approx(4)
+    drawn = {sampler.draw_class(np.random.default_rng(seed)) for seed in range(50)}
+    assert (3, 0) in drawn
+    assert {class_id for class_id, _ in drawn} == {3, 15}
+
+
+def test_a_batch_depends_on_its_seed_alone(tmp_path: Path) -> None:
+    samples: list[Sample] = write_scenes(tmp_path, 4)
+    sampler = Sampler(class_shares(samples), np.zeros(4, np.int64), (1.0,), rare=0.1)
+    first, again, other = (load_batch(samples, sampler, 3, HOW, (0, s)) for s in (1, 1, 2))
+    np.testing.assert_array_equal(first[0], again[0])
+    np.testing.assert_array_equal(first[1], again[1])
+    assert (first[0] != other[0]).any()
