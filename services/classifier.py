@@ -35,6 +35,8 @@ settings = Settings.from_environment()
     workers=settings.workers,
     traffic={"timeout": 30},
     tracing={"excluded_urls": ".*"},
+    # BentoML's log fails on a Content-Type that is not UTF-8, in the middle of the answer.
+    logging={"access": {"request_content_type": False}},
     image=locked_image(arguments.requirements),
 )
 class PytorchImageClassifier:
