@@ -1,0 +1,90 @@
+import dataclasses
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bentoml_img.bundle import (
+    GRAPH,
+    GRAPH_DATA,
+    WEIGHTS,
+    BundleError,
+    read_manifest,
+    write_manifest,
+)
+from bentoml_img.classify import Classifier
+from bentoml_img.engines import load_engine, resolve
+from bentoml_img.images import load_rgb, open_image
+
+
+def bundle_with(folder: Path, model: Path, *files: str) -> Path:
+    """A bundle that names some of another's files; they are empty."""
+    for name in files:
+        (folder / name).touch()
+    write_manifest(folder, dataclasses.replace(read_manifest(model), files={}), files)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("files", "engine"),
+    [((WEIGHTS, GRAPH, GRAPH_DATA), "openvino"), ((GRAPH,), "openvino"), ((WEIGHTS,), "torch")],
+)
+def test_auto_takes_the_graph_where_there_is_one(
+    files: tuple[str, ...], engine: str, bundle: Path, tmp_path: Path
+) -> None:
+    assert resolve(bundle_with(tmp_path, bundle, *files)) == engine
+
+
+@pytest.mark.parametrize(("files", "engine"), [((WEIGHTS,), "openvino"), ((GRAPH,), "torch")])
+def test_an_engine_without_its_file_is_refused(
+    files: tuple[str, ...], engine: str, bundle: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(BundleError, match=f"which the engine '{engine}' needs"):
+        resolve(bundle_with(tmp_path, bundle, *files), engine)
+
+
+def test_an_unknown_engine_is_met_with_the_known_ones(bundle: Path) -> None:
+    with pytest.raises(BundleError, match="choose one of auto, openvino, torch"):
+        load_engine(bundle, "abacus")
+
+
+def test_openvino_needs_no_pytorch(bundle: Path) -> None:
+    program = """
+import sys
+from pathlib import Path
+from bentoml_img.engines import load_engine
+load_engine(Path(sys.argv[1]), "openvino")
+assert not {"torch", "torchvision", "safetensors"} & set(sys.modules)
+"""
+    subprocess.run([sys.executable, "-c", program, bundle], check=True)
+
+
+@pytest.mark.parametrize("threads", [None, 1])
+def test_a_batch_gives_what_its_images_give_alone(bundle: Path, threads: int | None) -> None:
+    engine = load_engine(bundle, "openvino", threads)
+    height, width = read_manifest(bundle).input_size
+    batch = np.random.default_rng(0).normal(size=(5, 3, height, width)).astype(np.float32)
+    together = engine(batch)
+    assert (together.shape, together.dtype) == ((5, 10), np.float32)
+    alone = np.concatenate([engine(image[None]) for image in batch])
+    np.testing.assert_allclose(together, alone, atol=1e-4)
+
+
+def test_an_answer_is_not_overwritten_by_the_next_one(bundle: Path) -> None:
+    engine = load_engine(bundle, "openvino")
+    shape = (1, 3, *read_manifest(bundle).input_size)
+    first = engine(np.zeros(shape, np.float32))
+    kept = first.copy()
+    engine(np.ones(shape, np.float32))
+    np.testing.assert_array_equal(first, kept)
+
+
+def test_both_engines_agree_on_photos(bundle: Path, photos: dict[Path, str]) -> None:
+    pytest.importorskip("torch")
+    images = [load_rgb(open_image(photo.read_bytes())) for photo in photos]
+    graph, module = (Classifier.from_bundle(bundle, name)(images) for name in ("openvino", "torch"))
+    assert [answer.label for answer in graph] == [answer.label for answer in module]
+    for one, other in zip(graph, module, strict=True):
+        assert one.scores == pytest.approx(other.scores, abs=1e-3)
