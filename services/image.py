@@ -11,9 +11,11 @@ import bentoml
 
 BASE_IMAGE = "python:3.11-slim"
 
-# Of OpenVINO's libraries, serving needs the processor's plug-in and the reader of its own format.
+# Of OpenVINO, serving needs the processor's plug-in and the reader of its own format; neither its
+# converter nor the telemetry that this one starts when OpenVINO is imported.
 DROP_UNUSED = r"""find /app/.venv -type f \( \
-    -path '*/openvino/include/*' -o -path '*/numpy/*/tests/*' -o -path '*/openvino/libs/*' \
+    -path '*/openvino/include/*' -o -path '*/openvino/tools/*' -o -path '*/openvino_telemetry/*' \
+    -o -path '*/numpy/*/tests/*' -o -path '*/openvino/libs/*' \
     ! -name 'libopenvino.so*' ! -name '*_intel_cpu_plugin.so' ! -name '*_ir_frontend.so*' \
     ! -name 'libhwloc.so*' ! -name 'libtbb*.so*' \) -delete
 """

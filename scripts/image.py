@@ -1,0 +1,166 @@
+"""Build the container image of a Bento with buildah, and try it as a container would run it."""
+
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import bentoml
+import click
+from bentoml.exceptions import BentoMLException
+from rich.console import Console
+from rich.table import Table
+
+from scripts.buildah import BuildError, Image, Storage
+
+ROOT = Path(__file__).resolve().parent.parent
+MB = 1_000_000
+START_TIMEOUT = 120.0
+
+# Runs inside the image: posts its standard input, and writes the answer as it came.
+POST = (
+    "import os, sys, urllib.request as http;"
+    "url = 'http://127.0.0.1:' + os.environ['BENTOML_PORT'] + '/classify';"
+    "headers = {'Content-Type': 'application/octet-stream'};"
+    "request = http.Request(url, sys.stdin.buffer.read(), headers);"
+    "sys.stdout.buffer.write(http.urlopen(request, timeout=30).read())"
+)
+
+# A mount and a network namespace stand in for a container's: the root read-only, /tmp in memory,
+# no network but the loopback, and no process left when the first one ends.
+ENTER = (
+    'mount --bind -o ro "$0" "$0"; mount -t tmpfs tmpfs "$0/tmp"; mount -t proc proc "$0/proc";'
+    'mount --rbind /dev "$0/dev"; mount --rbind -o ro /sys "$0/sys"; ip link set lo up; exec "$@"'
+)
+
+
+class Container:
+    """A running image: read-only, unprivileged, without a network."""
+
+    def __init__(self, image: Image, server: "subprocess.Popen[bytes]") -> None:
+        self._image = image
+        self._server = server
+
+    def run(
+        self, command: Sequence[str], stdin: bytes = b""
+    ) -> "subprocess.CompletedProcess[bytes]":
+        """Run a command beside the server."""
+        enter = ["nsenter", f"--target={self._server.pid}", "--mount", "--net"]
+        inside = [*enter, *_chroot(self._image), *command]
+        return subprocess.run(inside, input=stdin, capture_output=True)
+
+    def wait(self) -> float:
+        """Seconds until the image's own health check passes; BuildError if it never does."""
+        start = time.monotonic()
+        while self.run(self._image.health).returncode:
+            if self._server.poll() is not None or time.monotonic() - start > START_TIMEOUT:
+                raise BuildError("the server in the image did not become ready, see its log")
+            time.sleep(1)
+        return time.monotonic() - start
+
+
+@contextmanager
+def running(image: Image, log: Path) -> Iterator[Container]:
+    """Start the image's server; stop it when the block ends."""
+    namespaces = ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child"]
+    enter = ["sh", "-euc", ENTER, str(image.root)]
+    (image.root / "etc" / "hosts").write_text("127.0.0.1 localhost\n")  # as an engine does
+    with log.open("wb") as file:
+        command = [*namespaces, *enter, *_chroot(image), *image.entrypoint]
+        server = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=file, stderr=file)
+        try:
+            yield Container(image, server)
+        finally:
+            server.kill()
+            server.wait()
+
+
+def _chroot(image: Image) -> list[str]:
+    environment = [f"{name}={value}" for name, value in image.environment.items()]
+    shell = ["sh", "-c", 'cd "$0" && exec "$@"', image.folder]
+    chroot = ["chroot", f"--userspec={image.user}", str(image.root)]
+    return [*chroot, "env", "-i", *environment, *shell]
+
+
+def answer_outside(bento: str, photo: Path) -> bytes:
+    """What `bentoml run` says of the photo."""
+    command = [sys.executable, "-m", "bentoml", "run", bento, "classify"]
+    run = subprocess.run([*command, f"--input-file={photo}"], capture_output=True)
+    if run.returncode:
+        raise BuildError(f"bentoml run failed: {run.stderr.decode().strip()}")
+    return run.stdout.removesuffix(b"\n")
+
+
+def sizes(image: Image) -> Counter[str]:
+    """Bytes of the image's files by what they belong to; hard links count once."""
+    totals: Counter[str] = Counter()
+    seen = set()
+    for path in image.root.rglob("*"):
+        status = path.lstat()
+        if not path.is_symlink() and path.is_file() and status.st_ino not in seen:
+            seen.add(status.st_ino)
+            totals[_owner(path.relative_to(image.root), image.folder)] += status.st_size
+    return totals
+
+
+def _owner(path: Path, bento: str) -> str:
+    if path.is_relative_to("app"):
+        parts = path.parts
+        package = parts[parts.index("site-packages") + 1] if "site-packages" in parts else "scripts"
+        return "Python packages: " + package.partition(".")[0].partition("-")[0].lower()
+    return "the Bento" if path.is_relative_to(bento.lstrip("/")) else "base image"
+
+
+def table(totals: Counter[str], rows: int = 12) -> Table:
+    """The largest owners, the rest summed up, and the total, in MB of 10^6 bytes."""
+    shown = Table("what", "MB")
+    shown.columns[1].justify = "right"
+    largest = totals.most_common(rows)
+    for name, size in largest:
+        shown.add_row(name, f"{size / MB:.1f}")
+    rest = totals.total() - sum(size for _, size in largest)
+    shown.add_row("Python packages: all others", f"{rest / MB:.1f}", end_section=True)
+    shown.add_row("total", f"{totals.total() / MB:.1f}")
+    return shown
+
+
+def photo_to_try() -> Path:
+    """images/dog.jpg, or the first JPEG beside it."""
+    dog = ROOT / "images" / "dog.jpg"
+    return dog if dog.exists() else min((ROOT / "images").glob("*.jpg"))
+
+
+@click.command(help=__doc__)
+@click.argument("bento")
+@click.option("--photo", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def main(bento: str, photo: Path | None) -> None:
+    console = Console()
+    photo = photo or photo_to_try()
+    try:
+        bento = str(bentoml.get(bento.lower()).tag)
+        storage = Storage(ROOT / "build" / "image")
+        storage.base()
+        console.print(f"building the image of {bento} ...")
+        start = time.monotonic()
+        name = storage.build(bento)
+        console.print(f"built {name} in {time.monotonic() - start:.0f} s")
+        with storage.mounted(name) as image:
+            console.print(table(sizes(image)))
+            with running(image, storage.folder / "server.log") as container:
+                console.print(f"ready after {container.wait():.1f} s")
+                answer = container.run(["python", "-c", POST], photo.read_bytes())
+            if answer.returncode:
+                raise BuildError(f"no answer: {answer.stderr.decode().strip()}")
+            console.print(f"{photo.name}: {answer.stdout.decode()}", soft_wrap=True)
+            if answer.stdout != answer_outside(bento, photo):
+                raise BuildError("bentoml run gives another answer")
+            console.print("bentoml run gives the same bytes")
+    except (BuildError, BentoMLException) as error:
+        raise click.ClickException(str(error)) from None
+
+
+if __name__ == "__main__":
+    main()
