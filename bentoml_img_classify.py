@@ -20,7 +20,7 @@ SHIPPED = Path(__file__).resolve().parent / "artifacts" / "cifar_net"
 DOWNLOADS = Path("runs/data")
 FOLDER = click.Path(file_okay=False, path_type=Path)
 
-console = Console(stderr=True, highlight=False)
+console = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -170,14 +170,14 @@ def _package(bundle: Path, engine: str) -> None:
     console.print("packaging")
     bento = package(bundle, engine)
     console.print(_tree(bento.path, bento.tag))
-    console.print(f"{bento.tag} is in {bento.path}", soft_wrap=True)
+    console.print(f"{bento.tag} is in {bento.path}")
     latest = f"{bento.name}:latest"
     for command in (
         f"bentoml run {latest} predict --input-file=images/dog.jpg",
         f"bentoml serve {latest}",
         f"bentoml containerize {latest}",
     ):
-        console.print(f"  {command}", soft_wrap=True)
+        console.print(f"  {command}")
     click.echo(bento.tag)
 
 

@@ -21,11 +21,13 @@ class Interrupted(KeyboardInterrupt):
 
 
 def fit(trainer: Trainer, checkpoint: Path, console: Console) -> None:
-    """Train to the last step, saving to `checkpoint` every two minutes and at the end.
+    """Train to the last step, if it is not there, saving every two minutes and at the end.
 
     The first Ctrl-C lets the step in hand finish, saves and raises Interrupted;
     a second one stops at once, with the last checkpoint intact.
     """
+    if trainer.step == trainer.steps:
+        return
     saved = time.monotonic()
     with _deferred_interrupt() as interrupts, _progress_bar(console) as bar:
         task = bar.add_task("", total=trainer.steps, completed=trainer.step, loss=0.0, accuracy=0.0)

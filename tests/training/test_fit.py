@@ -44,6 +44,8 @@ def test_a_run_to_the_end(tmp_path: Path, train: Split, held_out: Split, console
     again = tiny_trainer(train, held_out, tiny_recipe())
     again.restore(tmp_path / "checkpoint.pt")
     assert again.step == trainer.steps
+    fit(again, tmp_path / "unused.pt", console)
+    assert not (tmp_path / "unused.pt").exists(), "there was nothing left to train"
 
 
 def test_ctrl_c_loses_nothing(
