@@ -99,8 +99,7 @@ def main(
         _fit(trainer, checkpoint, out / "log.jsonl")
     except (DatasetError, CheckpointError) as error:
         raise click.ClickException(str(error)) from error
-    entries = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
-    save_curves([e for e in entries if "losses" in e], trainer.history, out / "curves.png")
+    save_curves(_read_losses(out / "log.jsonl"), trainer.history, out / "curves.png")
     for path in save_weights(trainer.average, out):
         click.echo(path)
 
@@ -208,6 +207,13 @@ def _evaluate(trainer: Trainer, bar: ProgressBar) -> dict[str, Any]:
 def _append(log: Path, entry: Mapping[str, Any]) -> None:
     with log.open("a") as file:
         file.write(json.dumps(entry) + "\n")
+
+
+def _read_losses(log: Path) -> list[dict[str, Any]]:
+    """The entries with losses, the last where a step was repeated after an interruption."""
+    entries = (json.loads(line) for line in log.read_text().splitlines())
+    last = {entry["step"]: entry for entry in entries if "losses" in entry}
+    return [last[step] for step in sorted(last)]
 
 
 def _bar(what: str) -> ProgressBar:
