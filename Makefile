@@ -57,9 +57,18 @@ eval: $(VENV)/.installed
 	@test -n "$(CIFAR)" || { echo "say where CIFAR-10 is: make eval CIFAR=DIR" >&2; exit 2; }
 	@$(BIN)/python bentoml_img_classify.py --evaluate artifacts/cifar_net --data-dir $(CIFAR)
 
+bench: $(VENV)/.installed-dev
+	@$(BIN)/python bentoml_img_classify.py --pretrained
+	@$(BIN)/python -m benchmarks.serving
+	@$(BIN)/python -m benchmarks.startup
+
+image: $(VENV)/.installed
+	@$(BIN)/python bentoml_img_classify.py --pretrained
+	@$(BIN)/python -m scripts.image $(BENTO)
+
 lock: $(VENV)/.installed
 	@for input in services/requirements/*.in; do \
-	    $(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-header \
+	    $(BIN)/uv pip compile --quiet --python-version 3.11 --python-platform x86_64-manylinux_2_28 --generate-hashes --no-header \
 	        $$input --output-file $${input%.in}.txt; done
 
 clean:

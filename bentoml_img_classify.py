@@ -41,7 +41,7 @@ console = Console(stderr=True, highlight=False, soft_wrap=True)
     help="Recompute the figures of a bundle (default: the shipped one) and print them as JSON.",
 )
 @click.option(
-    "--epochs", type=click.FloatRange(min=0, min_open=True), default=18.0, show_default=True
+    "--epochs", type=click.FloatRange(min=0, min_open=True), default=15.0, show_default=True
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint in the output folder.")

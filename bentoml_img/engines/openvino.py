@@ -1,9 +1,13 @@
 """OpenVINO: the engine on a processor."""
 
+import sys
 from pathlib import Path
 
-import openvino as ov
-from openvino import properties
+# OpenVINO reports its imports to its makers through this package, if it is there; serving does not.
+sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+
+import openvino as ov  # noqa: E402
+from openvino import properties  # noqa: E402
 
 from bentoml_img.engines import Array
 

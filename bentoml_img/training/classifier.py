@@ -35,7 +35,7 @@ WATCHED = 2000
 class Recipe:
     """What a run depends on, beside the data. Sizes are in pixels."""
 
-    epochs: float = 18
+    epochs: float = 15
     batch_size: int = 1000
     filter_lr: float = 0.15
     filter_momentum: float = 0.6
