@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import numpy as np
-import openvino as ov  # type: ignore[import-untyped]
+import openvino as ov
 from openvino import opset13 as ops
 
 from bentoml_img.bundle import GRAPH, GRAPH_DATA, Manifest, write_manifest

@@ -45,7 +45,7 @@ def take_steps(tag: str, photo: Path) -> list[float]:
     _, app = load_app(bento)
     stamps.append(time.time())
     if bento.info.labels["engine"] == "openvino":
-        import openvino  # type: ignore[import-untyped]  # noqa: F401
+        import openvino  # noqa: F401
     else:
         import torch  # noqa: F401
     stamps.append(time.time())

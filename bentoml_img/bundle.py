@@ -53,7 +53,9 @@ class Manifest:
         known = {f.name for f in fields(cls)}
         if unknown := set(data) - known:
             raise BundleError(f"unknown entries in {MANIFEST}: {', '.join(sorted(unknown))}")
-        values = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
+        values: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in data.items()
+        }
         try:
             return cls(**values)
         except TypeError as error:
@@ -74,7 +76,7 @@ def read_manifest(bundle: Path) -> Manifest:
 
 
 def verify(bundle: Path) -> Manifest:
-    """The manifest of a bundle whose files all have the digests that it states, else BundleError."""
+    """The manifest of a bundle, all of whose files have the digests it states; else BundleError."""
     manifest = read_manifest(bundle)
     for name, digest in manifest.files.items():
         if name != Path(name).name:

@@ -9,12 +9,12 @@ from PIL import Image
 from pydantic import BaseModel
 
 from bentoml_img.classify import Classification, Classifier
+from bentoml_img.engines import Array
 from bentoml_img.images import load_rgb
 from services.batching import MicroBatcher
 from services.decoding import Decoder
-from services.edge import Edge
+from services.edge import guard
 from services.image import locked_image
-from services.page import page
 from services.settings import Settings
 
 
@@ -55,9 +55,7 @@ class PytorchImageClassifier:
         )
 
     @bentoml.api
-    async def predict(
-        self, image: Image.Image
-    ) -> Annotated[str, ContentType("application/json")]:
+    async def predict(self, image: Image.Image) -> Annotated[str, ContentType("application/json")]:
         """The label of the class that the photo shows."""
         return (await self._classify(image)).label
 
@@ -69,10 +67,9 @@ class PytorchImageClassifier:
     async def _classify(self, image: Image.Image) -> Classification:
         return await self.batcher(await self.decoder(self._prepare, image))
 
-    def _prepare(self, image: Image.Image):
+    def _prepare(self, image: Image.Image) -> Array:
         side = max(self.classifier.manifest.input_size)
         return self.classifier.preprocess(load_rgb(image, at_least=2 * side))
 
 
-PytorchImageClassifier.mount_asgi_app(page)
-PytorchImageClassifier.add_asgi_middleware(Edge, service=PytorchImageClassifier)
+guard(PytorchImageClassifier)

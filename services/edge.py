@@ -28,6 +28,7 @@ from bentoml_img.images import ImageError, Limits, open_image
 from services import multipart
 from services.decoding import INLINE_BYTES
 from services.errors import Overloaded, RequestRefused, refuse_image
+from services.page import page
 from services.settings import MIB, Settings
 
 logger = logging.getLogger("bentoml_img.edge")
@@ -56,6 +57,12 @@ class Endpoint:
         return Response(content, media_type=self.media_type)
 
 
+def guard(service: Any) -> None:
+    """Put the edge in front of a BentoML service, and the page of its APIs at `/`."""
+    service.mount_asgi_app(page)
+    service.add_asgi_middleware(Edge, service=service)
+
+
 def image_endpoints(service: Any) -> dict[str, Endpoint]:
     """The endpoints of a BentoML service that take one picture, by path."""
     endpoints = {}
@@ -73,7 +80,7 @@ def image_endpoints(service: Any) -> dict[str, Endpoint]:
 
 
 class Edge:
-    """The middleware; add it with `Service.add_asgi_middleware(Edge, service=Service)`."""
+    """The middleware; `guard` adds it to a service."""
 
     def __init__(self, app: ASGIApp, service: Any) -> None:
         self.app = app

@@ -5,7 +5,7 @@ import base64
 from pathlib import Path
 from typing import Any
 
-import litserve  # type: ignore[import-untyped]
+import litserve
 from fastapi import Request
 from PIL import Image
 

@@ -1,13 +1,9 @@
 """OpenVINO: the engine on a processor."""
 
-import sys
 from pathlib import Path
 
-# OpenVINO reports its imports to its makers through this package, if it is there; serving does not.
-sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
-
-import openvino as ov  # noqa: E402
-from openvino import properties  # noqa: E402
+import openvino as ov
+from openvino import properties
 
 from bentoml_img.engines import Array
 
@@ -32,4 +28,5 @@ class OpenVinoEngine:
 
     def __call__(self, batch: Array) -> Array:
         results = self._request.infer([batch], share_inputs=True)
-        return results[0].copy()  # the request reuses its buffer
+        output: Array = results[0].copy()  # the request reuses its buffer
+        return output

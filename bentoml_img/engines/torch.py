@@ -22,7 +22,7 @@ class TorchEngine:
         module = zoo.build(read_manifest(bundle).name)
         weights = load_file(bundle / WEIGHTS)
         module.load_state_dict({name: value.float() for name, value in weights.items()})
-        self.module = module.eval().to(self.device, memory_format=torch.channels_last)
+        self.module = module.eval().to(self.device).to(memory_format=torch.channels_last)
 
     @torch.inference_mode()
     def __call__(self, batch: Array) -> Array:

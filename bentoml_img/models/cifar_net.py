@@ -53,7 +53,8 @@ class CifarNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.stages(F.silu(self.whiten(x)))
-        return self.head(x.amax(dim=(2, 3))) / 9.0  # keeps the first logits small
+        logits: Tensor = self.head(x.amax(dim=(2, 3))) / 9.0  # keeps the first logits small
+        return logits
 
 
 def _conv3x3(in_channels: int, out_channels: int) -> nn.Conv2d:

@@ -9,7 +9,7 @@ from bentoml.validators import ContentType
 from PIL import Image
 
 from bentoml_img.images import load_rgb
-from services.edge import Edge
+from services.edge import guard
 
 
 # BentoML's metrics can be registered only once a process.
@@ -48,4 +48,4 @@ class Echo:
         return text
 
 
-Echo.add_asgi_middleware(Edge, service=Echo)
+guard(Echo)
