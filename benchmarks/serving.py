@@ -136,7 +136,7 @@ def report(figures: Figures, plan: Plan) -> None:
     rivals = [server.name for server in OTHERS]
     table = Table(title=f"{plan.clients} clients, median of {plan.rounds} rounds")
     for column in ("network", "photos", "server", "form"):
-        table.add_column(column)
+        table.add_column(column, no_wrap=True)
     for column in ("req/s", "p50 ms", "p99 ms", "CPU ms", "errors", *(f"÷ {r}" for r in rivals)):
         table.add_column(column, justify="right")
     for case, rounds in figures.items():
@@ -153,7 +153,7 @@ def report(figures: Figures, plan: Plan) -> None:
         ]
         cells += [str(figure.errors), *(f"{r:.2f}" if r else "" for r in ratios.values())]
         table.add_row(case.network, case.photos, case.server, case.form, *cells)
-    Console(stderr=True, width=120).print(table)
+    Console(stderr=True, width=132).print(table)
 
 
 def arguments() -> argparse.Namespace:

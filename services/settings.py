@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 MIB = 2**20
-# Each worker is a process of some 250 MB: many cores do not make many of them unasked.
+# Each worker is a process of some 200 MB: many cores do not make many of them unasked.
 MAX_DEFAULT_WORKERS = 4
 
 
