@@ -4,9 +4,8 @@ from pathlib import Path
 from typing import Annotated
 
 import bentoml
-from bentoml.validators import ContentType
 from PIL import Image
-from pydantic import BaseModel
+from pydantic import BaseModel, WithJsonSchema
 
 from bentoml_img.classify import Classification, Classifier
 from bentoml_img.engines import Array
@@ -25,6 +24,9 @@ class Arguments(BaseModel):
     engine: str = "auto"
     requirements: str = "services/requirements/classifier-openvino.txt"
 
+
+# BentoML's client takes an answer whose schema says "string" for plain text; this one is JSON.
+Label = Annotated[str, WithJsonSchema({"title": "Label", "examples": ["dog"]})]
 
 arguments = bentoml.use_arguments(Arguments)
 settings = Settings.from_environment()
@@ -55,7 +57,7 @@ class PytorchImageClassifier:
         )
 
     @bentoml.api
-    async def predict(self, image: Image.Image) -> Annotated[str, ContentType("application/json")]:
+    async def predict(self, image: Image.Image) -> Label:
         """The label of the class that the photo shows."""
         return (await self._classify(image)).label
 
