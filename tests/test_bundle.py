@@ -42,7 +42,7 @@ def tiny(tmp_path: Path) -> Path:
     return folder
 
 
-def edit(bundle: Path, change: Callable[[dict[str, object]], None]) -> None:
+def edit(bundle: Path, change: Callable[[dict[str, object]], object]) -> None:
     data = json.loads((bundle / MANIFEST).read_text())
     change(data)
     (bundle / MANIFEST).write_text(json.dumps(data))

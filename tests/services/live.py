@@ -27,11 +27,19 @@ def free_port() -> int:
 
 @dataclass(frozen=True)
 class Server:
-    """A running `bentoml serve`."""
+    """A running `bentoml serve`, at 127.0.0.1."""
 
-    url: str
+    port: int
     log: Path
     process: "subprocess.Popen[bytes]"
+
+    @property
+    def address(self) -> tuple[str, int]:
+        return "127.0.0.1", self.port
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
 
     def reset_peak_memory(self) -> None:
         """Forget the peaks so far, as proc(5) says of clear_refs."""
@@ -67,7 +75,7 @@ def serving(folder: Path) -> Iterator[Server]:
         process = subprocess.Popen(
             command, cwd=folder, stdout=output, stderr=output, start_new_session=True
         )
-    server = Server(f"http://127.0.0.1:{port}", log, process)
+    server = Server(port, log, process)
     try:
         _wait_until_ready(server)
         yield server

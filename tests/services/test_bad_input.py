@@ -135,7 +135,7 @@ def test_a_promise_of_many_pixels_costs_no_memory(name: str, server: Server) -> 
 def test_100_mb_are_refused_by_their_declared_length(server: Server) -> None:
     server.reset_peak_memory()
     before = server.peak_memory()
-    with socket.create_connection(server.url.removeprefix("http://").split(":")) as connection:
+    with socket.create_connection(server.address) as connection:
         connection.settimeout(240)
         connection.sendall(
             b"POST /predict HTTP/1.1\r\nHost: test\r\nContent-Length: 100000000\r\n\r\n"
@@ -151,8 +151,7 @@ def test_100_mb_of_unknown_length_are_refused_on_the_way(server: Server) -> None
     before = server.peak_memory()
     chunk = b"100000\r\n" + bytes(MIB) + b"\r\n"
     sent = 0
-    host, port = server.url.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port))) as connection:
+    with socket.create_connection(server.address) as connection:
         connection.settimeout(240)
         connection.sendall(
             b"POST /predict HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -228,7 +227,7 @@ def test_a_damaged_form(body: bytes, server: Server) -> None:
     "declared", [b"\xff", b"multipart/form-data; boundary=\xe9", b";", b"a" * 9000]
 )
 def test_a_content_type_that_is_none(declared: bytes, server: Server) -> None:
-    headers = {"Content-Type": declared}
+    headers = {b"Content-Type": declared}
     answer = httpx.post(f"{server.url}/predict", content=b"x", headers=headers)
     assert answer.status_code in (400, 415)
     assert answer.json()["error"]
