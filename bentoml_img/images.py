@@ -105,7 +105,8 @@ def load_rgb(image: Image.Image, at_least: int | None = None) -> Image.Image:
         if at_least is not None:
             image.draft("RGB", (at_least, at_least))
         image.load()
-        return _flatten(ImageOps.exif_transpose(image))
+        ImageOps.exif_transpose(image, in_place=True)
+        return _flatten(image)
     except _DECODER_ERRORS as error:
         raise DamagedImage(f"the picture is damaged: {error}") from None
 
@@ -114,10 +115,11 @@ def _flatten(image: Image.Image) -> Image.Image:
     if image.mode == "RGB" and "transparency" not in image.info:
         return image
     if image.mode.startswith("I"):  # 16-bit grey, which convert() would clip at 255
-        grey = np.asarray(image, np.int64).clip(0, 65535) >> 8
+        grey = np.asarray(image).clip(0, 65535) >> 8
         return Image.fromarray(grey.astype(np.uint8)).convert("RGB")
     if image.has_transparency_data:
-        rgba = image.convert("RGBA")
-        white = Image.new("RGBA", rgba.size, "white")
-        return Image.alpha_composite(white, rgba).convert("RGB")
+        rgba = image if image.mode == "RGBA" else image.convert("RGBA")
+        flat = Image.new("RGB", image.size, "white")
+        flat.paste(rgba, mask=rgba)
+        return flat
     return image.convert("RGB")
