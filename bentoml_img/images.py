@@ -9,13 +9,17 @@ import io
 import struct
 import warnings
 from dataclasses import dataclass
-from typing import BinaryIO
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 MEGAPIXEL = 1_000_000
+
+# A progressive JPEG is decoded in scans over all its pixels: encoders write about ten, but a
+# small file can hold many thousands, and keep a decoder busy for hours.
+MAX_SCANS = 100
+START_OF_SCAN = b"\xff\xda"
 
 # The pixel limit is ours (`open_image`), as an error with its own message.
 Image.MAX_IMAGE_PIXELS = None
@@ -70,20 +74,21 @@ class Limits:
     max_pixels: int = 64 * MEGAPIXEL
 
 
-def open_image(file: bytes | BinaryIO, limits: Limits = Limits()) -> Image.Image:
+def open_image(data: bytes, limits: Limits = Limits()) -> Image.Image:
     """Open a picture by its content and check its size, without decoding it.
 
     Raises UnsupportedImage, ImageTooLarge or DamagedImage.
     """
-    stream = io.BytesIO(file) if isinstance(file, bytes) else file
     try:
-        image = Image.open(stream, formats=FORMATS)
+        image = Image.open(io.BytesIO(data), formats=FORMATS)
     except UnidentifiedImageError:
         raise UnsupportedImage(
             f"not a picture in a format that is read here ({', '.join(FORMATS)})"
         ) from None
     except _DECODER_ERRORS as error:
         raise DamagedImage(f"the picture is damaged: {error}") from None
+    if image.info.get("progressive") and data.count(START_OF_SCAN) > MAX_SCANS:
+        raise DamagedImage(f"the picture is damaged: a JPEG of more than {MAX_SCANS} scans")
     pixels = image.width * image.height
     if pixels > limits.max_pixels:
         raise ImageTooLarge(
