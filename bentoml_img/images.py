@@ -16,6 +16,10 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 MEGAPIXEL = 1_000_000
 
+# The longest side that a JPEG can have. Rows cost time each: a PNG of one column and a file size
+# of 100 kB can keep a decoder busy for a minute.
+MAX_SIDE = 65_535
+
 # A progressive JPEG is decoded in scans over all its pixels: encoders write about ten, but a
 # small file can hold many thousands, and keep a decoder busy for hours.
 MAX_SCANS = 100
@@ -89,8 +93,11 @@ def open_image(data: bytes, limits: Limits = Limits()) -> Image.Image:
         raise DamagedImage(f"the picture is damaged: {error}") from None
     if image.info.get("progressive") and data.count(START_OF_SCAN) > MAX_SCANS:
         raise DamagedImage(f"the picture is damaged: a JPEG of more than {MAX_SCANS} scans")
-    pixels = image.width * image.height
-    if pixels > limits.max_pixels:
+    if max(image.size) > MAX_SIDE:
+        raise ImageTooLarge(
+            f"the picture has {image.width}×{image.height} pixels, more than {MAX_SIDE} on a side"
+        )
+    if image.width * image.height > limits.max_pixels:
         raise ImageTooLarge(
             f"the picture has {image.width}×{image.height} pixels, more than the "
             f"{limits.max_pixels / MEGAPIXEL:g} megapixels allowed"
