@@ -185,6 +185,14 @@ def test_the_pixel_limit_is_inclusive() -> None:
         open_image(jpeg(97, 64), limits)
 
 
+@pytest.mark.parametrize("name", ["PNG", "BMP", "TIFF"])
+def test_a_side_beyond_what_a_jpeg_can_have_is_too_long(name: str) -> None:
+    assert decoded(encode(Image.new("1", (1, 65_535)), name)).size == (1, 65_535)
+    for size in ((1, 65_536), (65_536, 1)):
+        with pytest.raises(ImageTooLarge, match="more than 65535 on a side"):
+            open_image(encode(Image.new("1", size), name))
+
+
 @pytest.mark.parametrize(
     "data",
     [
