@@ -10,7 +10,7 @@ BENTO  := PytorchImageClassifier:latest
 export BENTOML_HOME := $(STORE)
 export BENTOML_DO_NOT_TRACK := true
 
-.PHONY: help demo test check lock bentos eval bench image clean
+.PHONY: help demo test check lock bentos eval bench pictures image clean
 
 help:
 	@echo "make demo    install, package the shipped classifier, classify the photos in images/"
@@ -18,6 +18,7 @@ help:
 	@echo "make bentos  write dist/*.bento, for 'bentoml import' on another machine"
 	@echo "make eval CIFAR=DIR   recompute the figures of the shipped weights"
 	@echo "make bench   load tests beside LitServe and FastAPI"
+	@echo "make pictures  remake the pictures that the README shows"
 	@echo "make image   build the container image and try it"
 	@echo "make lock    renew the hashed requirements of the Bentos"
 	@echo "make clean   remove what these targets made"
@@ -61,6 +62,9 @@ bench: $(VENV)/.installed-dev
 	@$(BIN)/python bentoml_img_classify.py --pretrained
 	@$(BIN)/python -m benchmarks.serving
 	@$(BIN)/python -m benchmarks.startup
+
+pictures: $(VENV)/.installed
+	@$(BIN)/python -m scripts.pictures
 
 image: $(VENV)/.installed
 	@$(BIN)/python bentoml_img_classify.py --pretrained

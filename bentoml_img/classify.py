@@ -44,6 +44,11 @@ class Classifier:
         """Load a bundle; BundleError if it is incomplete."""
         return cls(read_manifest(bundle), load_engine(bundle, engine, threads))
 
+    @property
+    def decode_at_least(self) -> int:
+        """The side in pixels that decoding should keep (see `load_rgb`): twice what is looked at."""
+        return 2 * max(self.manifest.input_size)
+
     def __call__(self, images: Sequence[Image.Image]) -> list[Classification]:
         """Classify RGB photos, as one batch."""
         return self.classify([self.preprocess(image) for image in images])

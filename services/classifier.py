@@ -70,8 +70,8 @@ class PytorchImageClassifier:
         return await self.batcher(await self.decoder(self._prepare, image))
 
     def _prepare(self, image: Image.Image) -> Array:
-        side = max(self.classifier.manifest.input_size)
-        return self.classifier.preprocess(load_rgb(image, at_least=2 * side))
+        photo = load_rgb(image, self.classifier.decode_at_least)
+        return self.classifier.preprocess(photo)
 
 
 guard(PytorchImageClassifier)
