@@ -46,7 +46,7 @@ class Classifier:
 
     @property
     def decode_at_least(self) -> int:
-        """The side in pixels that decoding should keep (see `load_rgb`): twice what is looked at."""
+        """The side in pixels that `load_rgb` should keep: twice what the network sees."""
         return 2 * max(self.manifest.input_size)
 
     def __call__(self, images: Sequence[Image.Image]) -> list[Classification]:
