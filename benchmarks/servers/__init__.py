@@ -37,7 +37,7 @@ def python_server(name: str, module: str, options: str, routes: Sequence[Route])
     return Server(name, command, routes)
 
 
-# What benchmarks.search found best of LitServe's and uvicorn's settings.
+# The best of LitServe's and uvicorn's settings in a short run of benchmarks.search.
 LITSERVE = "--batch 1 --workers 1"
 FASTAPI = "--workers 2"
 
