@@ -40,6 +40,7 @@ _DECODER_ERRORS = (
     OverflowError,
     struct.error,
     RuntimeError,
+    AssertionError,
 )
 
 
