@@ -185,6 +185,14 @@ def test_the_pixel_limit_is_inclusive() -> None:
         open_image(jpeg(97, 64), limits)
 
 
+def test_a_palette_that_is_missing_is_damage() -> None:
+    data = encode(photo(8, 8).quantize(4))
+    start = data.index(b"PLTE") - 4
+    length = int.from_bytes(data[start : start + 4], "big")
+    with pytest.raises(DamagedImage):
+        decoded(data[:start] + data[start + length + 12 :])
+
+
 @pytest.mark.parametrize("name", ["PNG", "BMP", "TIFF"])
 def test_a_side_beyond_what_a_jpeg_can_have_is_too_long(name: str) -> None:
     assert decoded(encode(Image.new("1", (1, 65_535)), name)).size == (1, 65_535)
