@@ -111,10 +111,10 @@ def download(url: str, target: Path, on_progress: OnProgress = lambda done, tota
         raise WeightsError(f"{what}; what has arrived is kept in {part.name}") from error
 
 
-def digest_in_name(file_name: str) -> str | None:
-    """The first hexadecimal digits of a file's SHA-256, if its name carries them."""
+def digest_in_name(file_name: str) -> str:
+    """The first hexadecimal digits of a file's SHA-256, empty if its name does not carry them."""
     found = re.search(r"-([0-9a-f]{8,64})\.", file_name)
-    return found[1] if found else None
+    return found[1] if found else ""
 
 
 def load_state(path: Path) -> dict[str, "Tensor"]:
@@ -141,7 +141,7 @@ def load_state(path: Path) -> dict[str, "Tensor"]:
 
 
 def _is_sound(path: Path, file_name: str) -> bool:
-    return sha256(path).startswith(digest_in_name(file_name) or "")
+    return sha256(path).startswith(digest_in_name(file_name))
 
 
 class _ConnectionLostError(Exception):

@@ -22,7 +22,7 @@ def test_what_is_said_of_published_weights_is_what_torchvision_says(name: str) -
     assert published is not None
     assert transform is not None
     assert OFFICIAL_URL + published.file == weights.url
-    assert len(digest_in_name(published.file) or "") == 8
+    assert len(digest_in_name(published.file)) == 8
     meta = weights.meta
     assert entry.labels.names[1:] == tuple(meta["categories"][1:])
     assert published.parameters == meta["num_params"]
