@@ -23,20 +23,25 @@ class BundleError(Exception):
 class Manifest:
     """What a bundle holds and where it comes from.
 
-    `input_size` is (height, width) in pixels, `mean` and `std` are per RGB
-    channel on a 0–1 scale, `files` maps file names to SHA-256 digests, `scores`
-    maps the name of a measurement to its value, in the unit that it names.
+    `input_size` is (height, width) in pixels, or (short side,) where a photo
+    keeps its proportions, with sides that are multiples of `stride`; `mean` and
+    `std` are per RGB channel on a 0–1 scale. `files` maps file names to SHA-256
+    digests, `scores` maps the name of a measurement to its value, in the unit
+    that it names. `source_sha256` is the digest of the file that the weights
+    were taken from, where they were made elsewhere.
     """
 
     name: str
     task: str
     labels: tuple[str, ...]
-    input_size: tuple[int, int]
+    input_size: tuple[int, ...]
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     license: str
     trained_on: str
+    stride: int = 1
     temperature: float = 1.0
+    source_sha256: str = ""
     scores: Mapping[str, float] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
 

@@ -11,6 +11,7 @@ from PIL import Image
 
 from bentoml_img.bundle import Manifest, read_manifest
 from bentoml_img.engines import Array, Engine, load_engine
+from bentoml_img.images import Normalizer
 
 
 @dataclass(frozen=True)
@@ -34,8 +35,7 @@ class Classifier:
     def __init__(self, manifest: Manifest, engine: Engine) -> None:
         self.manifest = manifest
         self.engine = engine
-        self._mean = np.array(manifest.mean, np.float32)
-        self._std = np.array(manifest.std, np.float32)
+        self._normalize = Normalizer(manifest.mean, manifest.std)
 
     @classmethod
     def from_bundle(
@@ -56,10 +56,9 @@ class Classifier:
     def preprocess(self, image: Image.Image) -> Array:
         """What the network sees of an RGB photo: the whole of it, shape (3, H, W), normalised."""
         height, width = self.manifest.input_size
-        small = image.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=3.0)
-        pixels = np.asarray(small, np.float32) / np.float32(255)
-        normalised: Array = ((pixels - self._mean) / self._std).transpose(2, 0, 1)
-        return normalised
+        return self._normalize(
+            image.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=3.0)
+        )
 
     def classify(self, inputs: Sequence[Array]) -> list[Classification]:
         """Classify preprocessed photos, as one batch."""

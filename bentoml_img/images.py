@@ -11,10 +11,12 @@ import warnings
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+import numpy.typing as npt
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 MEGAPIXEL = 1_000_000
+JPEG_MAX_SIDE = 65_535
 
 # The longest side that a JPEG can have. Rows cost time each: a PNG of one column and a file size
 # of 100 kB can keep a decoder busy for a minute.
@@ -122,6 +124,58 @@ def load_rgb(image: Image.Image, at_least: int | None = None) -> Image.Image:
         return _flatten(image)
     except _DECODER_ERRORS as error:
         raise DamagedImage(f"the picture is damaged: {error}") from None
+
+
+def upright_size(image: Image.Image) -> tuple[int, int]:
+    """The (width, height) of an opened picture once it is upright, whatever it is decoded at.
+
+    To be asked before `load_rgb`. Raises DamagedImage.
+    """
+    try:
+        turned = image.getexif().get(ExifTags.Base.Orientation) in (5, 6, 7, 8)
+    except _DECODER_ERRORS as error:
+        raise DamagedImage(f"the picture is damaged: {error}") from None
+    width, height = image.size
+    return (height, width) if turned else (width, height)
+
+
+class Normalizer:
+    """RGB pictures to what networks take: float32 of shape (3, H, W), less a mean, over a spread.
+
+    `mean` and `std` are per channel on a 0–1 scale.
+    """
+
+    def __init__(self, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
+        levels = np.arange(256, dtype=np.float32) / 255
+        self._tables = [
+            (levels - np.float32(m)) / np.float32(s) for m, s in zip(mean, std, strict=True)
+        ]
+
+    def __call__(self, image: Image.Image) -> npt.NDArray[np.float32]:
+        pixels = np.asarray(image)
+        planes = np.empty((3, *pixels.shape[:2]), np.float32)
+        for channel, table in enumerate(self._tables):
+            np.take(table, pixels[..., channel], out=planes[channel], mode="clip")
+        return planes
+
+
+def encode_png(image: Image.Image) -> bytes:
+    """A PNG file. Run lengths suit masks and take a quarter of the usual effort."""
+    stream = io.BytesIO()
+    image.save(stream, "PNG", compress_level=1, compress_type=3)
+    return stream.getvalue()
+
+
+def encode_jpeg(image: Image.Image) -> bytes:
+    """A JPEG file of an RGB picture; ImageTooLarge if a side is more than the format can say."""
+    if max(image.size) > JPEG_MAX_SIDE:
+        raise ImageTooLarge(
+            f"the result has {image.width}×{image.height} pixels, and the sides of a JPEG have "
+            f"{JPEG_MAX_SIDE:,} at most"
+        )
+    stream = io.BytesIO()
+    image.save(stream, "JPEG", quality=90)
+    return stream.getvalue()
 
 
 def _flatten(image: Image.Image) -> Image.Image:

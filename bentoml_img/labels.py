@@ -1,5 +1,6 @@
 """Class names and colours: the only such tables in the project."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 
@@ -70,6 +71,19 @@ def voc_colour(class_id: int) -> tuple[int, int, int]:
         for channel in range(3)
     )
     return red, green, blue
+
+
+def hub_colour(class_id: int) -> tuple[int, int, int]:
+    """The RGB colour of a class in the example of PyTorch Hub's DeepLabV3 page."""
+    return (
+        class_id * (2**25 - 1) % 255,
+        class_id * (2**15 - 1) % 255,
+        class_id * (2**21 - 1) % 255,
+    )
+
+
+Palette = Callable[[int], tuple[int, int, int]]
+PALETTES: dict[str, Palette] = {"voc": voc_colour, "hub": hub_colour}
 
 
 # COCO's ids leave gaps: 80 of the 91 categories once planned are in the data.

@@ -5,34 +5,117 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from bentoml_img.bundle import BundleError
-from bentoml_img.labels import CIFAR10, LabelSet
+from bentoml_img.labels import CIFAR10, VOC, LabelSet
 
 if TYPE_CHECKING:
     from torch import nn
 
 
 @dataclass(frozen=True)
+class Transform:
+    """What a photo goes through before a network.
+
+    `input_size` is (height, width), or (short side,), as torchvision's Resize
+    has it; sides are then multiples of `stride`. `mean` and `std` are per RGB
+    channel on a 0–1 scale.
+    """
+
+    input_size: tuple[int, ...]
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    stride: int = 1
+
+
+@dataclass(frozen=True)
+class Published:
+    """Weights that torchvision publishes, and what it says of them.
+
+    `file` carries the first digits of its SHA-256; `miou` is on COCO val2017
+    with VOC's classes, between 0 and 1; `gflops` are 10⁹ multiply-adds, and
+    `parameters` include those of an auxiliary head that is for training only.
+    """
+
+    file: str
+    miou: float
+    parameters: int
+    gflops: float
+    megabytes: float
+    license: str = "BSD-3-Clause"
+    trained_on: str = "the photos of COCO train2017 that show VOC's classes, by torchvision"
+
+
+@dataclass(frozen=True)
 class Entry:
-    """A model: what it is for, and where its module is (`module:class`, imported when built)."""
+    """A model: what it is for, where its module is (`module:function`, imported when built),
+    what it takes where that is fixed, and its weights where others publish them.
+    """
 
     name: str
     task: str
     labels: LabelSet
     module: str
+    transform: Transform | None = None
+    published: Published | None = None
+
+
+TORCHVISION = Transform((520,), mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
+LITE = Transform((384,), mean=(0.498, 0.498, 0.498), std=(0.502, 0.502, 0.502), stride=16)
+
+
+def _official(name: str, published: Published) -> Entry:
+    module = f"bentoml_img.models.official:{name}"
+    return Entry(name, "segmentation", VOC, module, TORCHVISION, published)
+
+
+def _lite(name: str) -> Entry:
+    return Entry(name, "segmentation", VOC, f"bentoml_img.models.segmenters:{name}", LITE)
 
 
 ZOO = {
     entry.name: entry
     for entry in (
         Entry("cifar_net", "classification", CIFAR10, "bentoml_img.models.cifar_net:CifarNet"),
+        _lite("deeplabv3_lite"),
+        _lite("fcn_lite"),
+        _official(
+            "deeplabv3_resnet101",
+            Published("deeplabv3_resnet101_coco-586e9e4e.pth", 0.674, 60_996_202, 258.743, 233.217),
+        ),
+        _official(
+            "fcn_resnet101",
+            Published("fcn_resnet101_coco-7ecb50ca.pth", 0.637, 54_314_346, 232.738, 207.711),
+        ),
+        _official(
+            "deeplabv3_resnet50",
+            Published("deeplabv3_resnet50_coco-cd0a2569.pth", 0.664, 42_004_074, 178.722, 160.515),
+        ),
+        _official(
+            "fcn_resnet50",
+            Published("fcn_resnet50_coco-1167a1af.pth", 0.605, 35_322_218, 152.717, 135.009),
+        ),
+        _official(
+            "deeplabv3_mobilenet_v3_large",
+            Published(
+                "deeplabv3_mobilenet_v3_large-fc3c493d.pth", 0.603, 11_029_328, 10.452, 42.301
+            ),
+        ),
+        _official(
+            "lraspp_mobilenet_v3_large",
+            Published("lraspp_mobilenet_v3_large-d234d4ea.pth", 0.579, 3_221_538, 2.086, 12.49),
+        ),
     )
 }
 
 
-def build(name: str) -> "nn.Module":
-    """A model's module, with random weights; BundleError if no model has that name."""
+def find(name: str) -> Entry:
+    """The entry of that name; BundleError if there is none."""
     if name not in ZOO:
         raise BundleError(f"no model {name!r}: choose one of {', '.join(sorted(ZOO))}")
-    module, _, attribute = ZOO[name].module.partition(":")
+    return ZOO[name]
+
+
+def build(name: str) -> "nn.Module":
+    """A model's module, with random weights; BundleError if no model has that name."""
+    module, _, attribute = find(name).module.partition(":")
     network: nn.Module = getattr(import_module(module), attribute)()
     return network

@@ -7,13 +7,14 @@ from safetensors.torch import load_file
 
 from bentoml_img.bundle import verify
 from bentoml_img.classify import Classifier, softmax
+from bentoml_img.engines.export import parity, save_weights
 from bentoml_img.engines.openvino import OpenVinoEngine
 from bentoml_img.labels import CIFAR10
 from bentoml_img.models.cifar_net import CifarNet
 from bentoml_img.training import evaluation
 from bentoml_img.training.cifar10 import Split
 from bentoml_img.training.classifier import normalize, predict_logits
-from bentoml_img.training.export import export, parity, save_graph, save_weights
+from bentoml_img.training.export import export, save_graph
 from tests.training.tiny import tiny_recipe, tiny_trainer
 
 
@@ -44,7 +45,7 @@ def test_the_graph_answers_like_the_module(
 
 
 def test_weights_are_halved_and_counters_kept(model: CifarNet, tmp_path: Path) -> None:
-    save_weights(model, tmp_path / "model.safetensors")
+    save_weights(model, tmp_path / "model.safetensors", half=True)
     state = load_file(tmp_path / "model.safetensors")
     expected = model.state_dict()
     assert state.keys() == expected.keys()

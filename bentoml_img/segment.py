@@ -1,0 +1,141 @@
+"""Photos to masks: the class of each pixel."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from bentoml_img.bundle import BundleError, Manifest, read_manifest
+from bentoml_img.engines import Array, Engine, load_engine
+from bentoml_img.images import Normalizer, load_rgb, upright_size
+from bentoml_img.labels import PALETTES
+from bentoml_img.upsample import Mask, upsample_labels
+
+# Of a panorama, the network sees no more than this many times its short side.
+MAX_ASPECT = 4
+
+
+@dataclass(frozen=True)
+class ClassArea:
+    """A class in a mask: its id, its RGB colour, and how much of the picture it covers.
+
+    `share` is a part of 1.
+    """
+
+    id: int
+    label: str
+    colour: tuple[int, int, int]
+    pixels: int
+    share: float
+
+
+@dataclass(frozen=True, eq=False)
+class Segmentation:
+    """One photo's answer: a class id for each pixel, uint8 of shape (height, width).
+
+    `labels` are the names of the ids, `palette` is the name of their colours.
+    """
+
+    mask: Mask
+    labels: tuple[str, ...]
+    palette: str = "voc"
+
+    @cached_property
+    def classes(self) -> tuple[ClassArea, ...]:
+        """The classes that are there, the largest first."""
+        counts = Image.fromarray(self.mask).histogram()
+        present = sorted((k for k, n in enumerate(counts) if n), key=lambda k: -counts[k])
+        colour, size = PALETTES[self.palette], self.mask.size
+        return tuple(
+            ClassArea(k, self.labels[k], colour(k), counts[k], round(counts[k] / size, 6))
+            for k in present
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Width, height and classes, as JSON has them."""
+        height, width = self.mask.shape
+        return {
+            "width": width,
+            "height": height,
+            "classes": [asdict(area) for area in self.classes],
+        }
+
+
+class Segmenter:
+    """Masks for photos of any size, from a model bundle.
+
+    The three steps of a call are there one by one, for whoever runs them in
+    different threads: `prepare` or `preprocess`, `scores`, `segmentation`.
+    """
+
+    def __init__(self, manifest: Manifest, engine: Engine) -> None:
+        if manifest.task != "segmentation":
+            raise BundleError(f"the model {manifest.name} is for {manifest.task}")
+        self.manifest = manifest
+        self.engine = engine
+        self._normalize = Normalizer(manifest.mean, manifest.std)
+
+    @classmethod
+    def from_bundle(
+        cls, bundle: Path, engine: str = "auto", threads: int | None = None
+    ) -> "Segmenter":
+        """Load a bundle; BundleError if it is incomplete or for another task."""
+        return cls(read_manifest(bundle), load_engine(bundle, engine, threads))
+
+    def __call__(self, images: Sequence[Image.Image], palette: str = "voc") -> list[Segmentation]:
+        """Masks for RGB photos, each of its photo's size."""
+        return [
+            self.segmentation(self.scores(self.preprocess(image)), image.size, palette)
+            for image in images
+        ]
+
+    def prepare(self, image: Image.Image) -> tuple[Array, tuple[int, int]]:
+        """Decode an opened photo only as far as the network needs.
+
+        Returns what `scores` takes, and the photo's (width, height).
+        """
+        size = upright_size(image)
+        least = 2 * min(network_size(size, self.manifest))
+        return self.preprocess(load_rgb(image, at_least=least), size), size
+
+    def preprocess(self, image: Image.Image, size: tuple[int, int] | None = None) -> Array:
+        """What the network sees of an RGB photo, shape (3, H, W).
+
+        `size` is the photo's (width, height) if it was decoded at less.
+        """
+        seen = network_size(size or image.size, self.manifest)
+        return self._normalize(image.resize(seen, Image.Resampling.BILINEAR))
+
+    def scores(self, pixels: Array) -> Array:
+        """The network's scores for a preprocessed photo: (classes, h, w), on its own grid."""
+        scores: Array = self.engine(pixels[None])[0]
+        return scores
+
+    def segmentation(
+        self, scores: Array, size: tuple[int, int], palette: str = "voc"
+    ) -> Segmentation:
+        """The answer for a photo of (width, height), given its scores."""
+        width, height = size
+        mask = upsample_labels(scores, height, width)
+        return Segmentation(mask, self.manifest.labels, palette)
+
+
+def network_size(size: tuple[int, int], manifest: Manifest) -> tuple[int, int]:
+    """The (width, height) at which a network sees a photo of (width, height).
+
+    The short side is that of the manifest, the long one in proportion, cut to a
+    whole number, as torchvision's Resize does; then both go to the nearest
+    multiple of the network's stride.
+    """
+    (side,) = manifest.input_size
+    short, long = min(size), max(size)
+    if long > MAX_ASPECT * short:
+        ends = max(1, MAX_ASPECT * side * short // long), MAX_ASPECT * side
+    else:
+        ends = side, side * long // short
+    stride = manifest.stride
+    short, long = (max(stride, round(end / stride) * stride) for end in ends)
+    return (short, long) if size[0] <= size[1] else (long, short)

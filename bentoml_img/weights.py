@@ -1,0 +1,200 @@
+"""Find, download, verify and load weights that others publish.
+
+They lie where torch's own hub keeps them, so that what is there already is not
+downloaded again, and under names that carry the first digits of their SHA-256,
+as torchvision's do: a file without these is never used.
+"""
+
+import errno
+import http
+import http.client
+import os
+import pickle
+import re
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from bentoml_img.bundle import sha256
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+OFFICIAL_URL = "https://download.pytorch.org/models/"
+URL_VARIABLE = "BENTOML_IMG_WEIGHTS_URL"
+
+TIMEOUT = 30.0  # seconds without a byte
+ATTEMPTS = 5  # in a row that bring nothing new
+CHUNK = 2**20
+
+OnProgress = Callable[[int, int | None], None]
+"""Called with the bytes that are there, and how many there will be, if known."""
+
+
+# What torch.load raises on files that are no weights, or damaged ones.
+_NOT_LOADABLE = (
+    OSError,
+    RuntimeError,
+    EOFError,
+    LookupError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    pickle.UnpicklingError,
+)
+
+
+class WeightsError(Exception):
+    """Weights that cannot be had, or that are not what they should be; for the user to read."""
+
+
+def cache_folder(environment: Mapping[str, str] = os.environ) -> Path:
+    """Where `torch.hub` keeps downloaded weights: the same rule, without importing torch."""
+    cache = environment.get("XDG_CACHE_HOME") or "~/.cache"
+    home = environment.get("TORCH_HOME") or os.path.join(cache, "torch")
+    return Path(home).expanduser() / "hub" / "checkpoints"
+
+
+def fetch(
+    file_name: str,
+    url: str | None = None,
+    folder: Path | None = None,
+    on_progress: OnProgress = lambda done, total: None,
+) -> Path:
+    """The verified file of that name: from `folder`, or else downloaded into it.
+
+    `url` is a mirror, the folder or the file itself; by default what the
+    environment names, or torchvision's server. `folder` is by default torch's
+    cache. WeightsError if the file cannot be had whole.
+    """
+    target = (folder or cache_folder()) / file_name
+    if target.is_file() and _is_sound(target, file_name):
+        return target
+    base = url or os.environ.get(URL_VARIABLE) or OFFICIAL_URL
+    source = base if base.endswith(".pth") else f"{base.rstrip('/')}/{file_name}"
+    try:
+        download(source, target, on_progress)
+    except WeightsError as error:
+        if target.is_file():
+            raise WeightsError(f"{target} is damaged, and {error}") from error
+        raise
+    return target
+
+
+def download(url: str, target: Path, on_progress: OnProgress = lambda done, total: None) -> None:
+    """Download to `target`, whose name carries digits of its SHA-256.
+
+    What has arrived waits in a `.part` file beside it, from which the next
+    attempt, or the next call, goes on. WeightsError if it cannot be completed.
+    """
+    if urlsplit(url).scheme not in ("http", "https"):
+        raise WeightsError(f"{url} is not an http or https address")
+    part = target.with_name(target.name + ".part")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        resumed = part.is_file()
+        if not resumed or not _is_sound(part, target.name):
+            _complete(url, part, on_progress)
+        if resumed and not _is_sound(part, target.name):
+            part.unlink()  # the beginning was of another file
+            _complete(url, part, on_progress)
+        if not _is_sound(part, target.name):
+            part.unlink()
+            raise WeightsError(f"{url} is damaged: its SHA-256 does not begin as its name says")
+        os.replace(part, target)
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        what = f"no space left for {target}" if full else f"cannot write {target}: {error}"
+        raise WeightsError(f"{what}; what has arrived is kept in {part.name}") from error
+
+
+def digest_in_name(file_name: str) -> str:
+    """The first hexadecimal digits of a file's SHA-256, empty if its name does not carry them."""
+    found = re.search(r"-([0-9a-f]{8,64})\.", file_name)
+    return found[1] if found else ""
+
+
+def load_state(path: Path) -> dict[str, "Tensor"]:
+    """The state dict in a `.pth` file, on the processor; nothing in it is executed.
+
+    WeightsError if the file's name carries another digest than its content has,
+    or if it holds no state dict.
+    """
+    import torch
+
+    if not path.is_file():
+        raise WeightsError(f"there is no file {path}")
+    if not _is_sound(path, path.name):
+        raise WeightsError(f"{path} is damaged: its SHA-256 does not begin as its name says")
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except _NOT_LOADABLE:
+        raise WeightsError(f"{path} holds no weights that PyTorch can load safely") from None
+    if not isinstance(state, dict) or not all(
+        isinstance(name, str) and isinstance(value, torch.Tensor) for name, value in state.items()
+    ):
+        raise WeightsError(f"{path} is not a state dict: parameter names with their tensors")
+    return state
+
+
+def _is_sound(path: Path, file_name: str) -> bool:
+    return sha256(path).startswith(digest_in_name(file_name))
+
+
+class _ConnectionLostError(Exception):
+    """The network failed, before the file was whole."""
+
+
+def _complete(url: str, part: Path, on_progress: OnProgress) -> None:
+    """Download until `part` is as long as the server says, in as many pieces as it takes."""
+    fruitless = 0
+    while True:
+        before = part.stat().st_size if part.is_file() else 0
+        try:
+            return _download_rest(url, part, before, on_progress)
+        except urllib.error.HTTPError as error:
+            if error.code != http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE or before == 0:
+                raise WeightsError(f"cannot download {url}: {error}") from error
+            part.unlink()  # it is longer than the file
+        except _ConnectionLostError as error:
+            after = part.stat().st_size if part.is_file() else 0
+            fruitless = 0 if after > before else fruitless + 1
+            if after == 0 or fruitless == ATTEMPTS:
+                raise WeightsError(f"cannot download {url}: {error}") from error
+
+
+def _download_rest(url: str, part: Path, start: int, on_progress: OnProgress) -> None:
+    headers = {"User-Agent": "bentoml-img"} | ({"Range": f"bytes={start}-"} if start else {})
+    with _open(urllib.request.Request(url, headers=headers)) as answer:  # noqa: S310 - checked
+        done = start if answer.status == http.HTTPStatus.PARTIAL_CONTENT else 0
+        length = answer.headers.get("Content-Length", "")
+        total = done + int(length) if length.isdecimal() else None
+        with part.open("ab" if done else "wb") as file:
+            on_progress(done, total)
+            while chunk := _read(answer):
+                file.write(chunk)
+                done += len(chunk)
+                on_progress(done, total)
+    if total is not None and done < total:
+        raise _ConnectionLostError(f"the connection broke off at {done:,} of {total:,} bytes")
+
+
+def _open(request: urllib.request.Request) -> http.client.HTTPResponse:
+    try:
+        answer: http.client.HTTPResponse = urllib.request.urlopen(request, timeout=TIMEOUT)  # noqa: S310
+    except urllib.error.HTTPError:
+        raise
+    except (OSError, http.client.HTTPException) as error:
+        raise _ConnectionLostError(str(getattr(error, "reason", error))) from error
+    return answer
+
+
+def _read(answer: http.client.HTTPResponse) -> bytes:
+    """The next bytes; an error of the network is told from one of the disk by its class."""
+    try:
+        return answer.read(CHUNK)
+    except (OSError, http.client.HTTPException) as error:
+        raise _ConnectionLostError(str(error)) from error

@@ -1,0 +1,313 @@
+import errno
+import hashlib
+import http.server
+import io
+import threading
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from bentoml_img import weights
+from bentoml_img.weights import (
+    ATTEMPTS,
+    URL_VARIABLE,
+    WeightsError,
+    cache_folder,
+    digest_in_name,
+    fetch,
+    load_state,
+)
+
+CONTENT = bytes(range(256)) * 4000  # about 1 MB
+NOWHERE = "http://127.0.0.1:9/"  # nothing listens there
+
+
+def named(content: bytes) -> str:
+    return f"net-{hashlib.sha256(content).hexdigest()[:8]}.pth"
+
+
+NAME = named(CONTENT)
+
+
+class Server(http.server.ThreadingHTTPServer):
+    """Serves one content; `break_after` bytes it hangs up, `breaks` times; it logs ranges."""
+
+    content = CONTENT
+    ranges = True
+    length = True
+    breaks = 0
+    break_after = 300_000
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.asked: list[tuple[str, str | None]] = []
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}/models"
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    server: Server
+
+    def do_GET(self) -> None:
+        server, asked = self.server, self.headers["Range"]
+        server.asked.append((self.path, asked))
+        if not self.path.endswith(".pth"):
+            return self.send_error(404)
+        content, start = server.content, 0
+        if asked and server.ranges:
+            start = int(asked.removeprefix("bytes=").removesuffix("-"))
+            if start >= len(content):
+                return self.send_error(416)
+            self.send_response(206)
+        else:
+            self.send_response(200)
+        if server.length:
+            self.send_header("Content-Length", str(len(content) - start))
+        self.end_headers()
+        if server.breaks:
+            server.breaks -= 1
+            content = content[: start + server.break_after]
+        self.wfile.write(content[start:])
+        return None
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with Server() as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def assert_nothing_usable(folder: Path, kept: int | None = None) -> None:
+    """No file has come to be; what has arrived is there still, if `kept` says so."""
+    assert not (folder / NAME).exists()
+    part = folder / (NAME + ".part")
+    assert (part.stat().st_size if part.exists() else None) == kept
+
+
+def test_a_file_is_downloaded_once(server: Server, tmp_path: Path) -> None:
+    seen: list[tuple[int, int | None]] = []
+    path = fetch(NAME, server.url, tmp_path / "new", lambda *at: seen.append(at))
+    assert path.read_bytes() == CONTENT
+    assert seen[0] == (0, len(CONTENT))
+    assert seen[-1] == (len(CONTENT), len(CONTENT))
+    assert seen == sorted(seen)
+    assert fetch(NAME, NOWHERE, tmp_path / "new") == path
+    assert server.asked == [(f"/models/{NAME}", None)]
+    assert [file.name for file in path.parent.iterdir()] == [NAME]
+
+
+def test_the_address_may_be_the_file_itself(server: Server, tmp_path: Path) -> None:
+    fetch(NAME, f"{server.url}/mine.pth", tmp_path)
+    assert server.asked == [("/models/mine.pth", None)]
+
+
+def test_a_mirror_can_be_set_in_the_environment(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(URL_VARIABLE, server.url + "/")
+    assert fetch(NAME, folder=tmp_path).read_bytes() == CONTENT
+
+
+def test_torchs_cache_is_used(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    path = fetch(NAME, server.url)
+    assert path == Path(torch.hub.get_dir()) / "checkpoints" / NAME
+
+
+@pytest.mark.parametrize("variable", ["TORCH_HOME", "XDG_CACHE_HOME", None])
+def test_the_cache_is_where_torch_has_it(
+    variable: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("TORCH_HOME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    if variable:
+        monkeypatch.setenv(variable, "~/elsewhere")
+    assert cache_folder() == Path(torch.hub.get_dir()) / "checkpoints"
+
+
+def test_a_broken_connection_is_resumed(server: Server, tmp_path: Path) -> None:
+    server.breaks = 2
+    assert fetch(NAME, server.url, tmp_path).read_bytes() == CONTENT
+    assert [asked for _, asked in server.asked] == [None, "bytes=300000-", "bytes=600000-"]
+
+
+def test_a_later_call_resumes(server: Server, tmp_path: Path) -> None:
+    (tmp_path / (NAME + ".part")).write_bytes(CONTENT[:1000])
+    assert fetch(NAME, server.url, tmp_path).read_bytes() == CONTENT
+    assert [asked for _, asked in server.asked] == ["bytes=1000-"]
+
+
+def test_a_server_without_ranges_starts_again(server: Server, tmp_path: Path) -> None:
+    server.ranges, server.breaks = False, 1
+    assert fetch(NAME, server.url, tmp_path).read_bytes() == CONTENT
+
+
+def test_a_server_that_says_no_length(server: Server, tmp_path: Path) -> None:
+    server.length = False
+    assert fetch(NAME, server.url, tmp_path).read_bytes() == CONTENT
+
+
+def test_a_connection_that_breaks_for_good_keeps_what_arrived(
+    server: Server, tmp_path: Path
+) -> None:
+    server.breaks, server.break_after = 1000, 0
+    (tmp_path / (NAME + ".part")).write_bytes(CONTENT[:100])
+    with pytest.raises(WeightsError, match="broke off at 100 of 1,024,000 bytes"):
+        fetch(NAME, server.url, tmp_path)
+    assert_nothing_usable(tmp_path, kept=100)
+    assert len(server.asked) == ATTEMPTS
+
+
+def test_what_is_whole_but_was_not_renamed_is_taken(tmp_path: Path) -> None:
+    (tmp_path / (NAME + ".part")).write_bytes(CONTENT)
+    assert fetch(NAME, NOWHERE, tmp_path).read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("rest", [b"other" * 100, b"x" * len(CONTENT), CONTENT + b"x"])
+def test_a_rest_of_another_file_is_thrown_away(rest: bytes, server: Server, tmp_path: Path) -> None:
+    (tmp_path / (NAME + ".part")).write_bytes(rest)
+    assert fetch(NAME, server.url, tmp_path).read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("content", [b"other", CONTENT[:-1], b""], ids=["other", "short", "empty"])
+def test_a_wrong_hash_is_never_used(content: bytes, server: Server, tmp_path: Path) -> None:
+    server.content = content
+    with pytest.raises(WeightsError, match="damaged"):
+        fetch(NAME, server.url, tmp_path)
+    assert_nothing_usable(tmp_path)
+
+
+def test_a_damaged_file_in_the_cache_is_replaced(server: Server, tmp_path: Path) -> None:
+    (tmp_path / NAME).write_bytes(CONTENT[:-1])
+    assert fetch(NAME, server.url, tmp_path).read_bytes() == CONTENT
+
+
+def test_a_damaged_file_in_the_cache_is_named_offline(tmp_path: Path) -> None:
+    (tmp_path / NAME).write_bytes(CONTENT[:-1])
+    with pytest.raises(WeightsError) as error:
+        fetch(NAME, NOWHERE, tmp_path)
+    assert f"{tmp_path / NAME} is damaged, and cannot download {NOWHERE}" in str(error.value)
+
+
+def test_offline(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match=r"cannot download .*refused"):
+        fetch(NAME, NOWHERE, tmp_path)
+    assert_nothing_usable(tmp_path)
+
+
+@pytest.mark.parametrize("url", ["file:///etc/x.pth", "ftp://host/x.pth", "models"])
+def test_only_http(url: str, tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match="not an http or https address"):
+        fetch(NAME, url, tmp_path)
+
+
+def test_a_file_that_the_server_lacks(server: Server, tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match="404"):
+        fetch("net-12345678.bin", server.url, tmp_path)
+
+
+class FullDisk(io.BytesIO):
+    def write(self, data: Any) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_full_disk(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    original: Callable[..., Any] = Path.open
+
+    def open_full(path: Path, mode: str = "r", *args: Any) -> Any:
+        return original(path, mode, *args) if "r" in mode else FullDisk()
+
+    monkeypatch.setattr(Path, "open", open_full)
+    with pytest.raises(WeightsError, match="no space left"):
+        fetch(NAME, server.url, tmp_path)
+    assert_nothing_usable(tmp_path)
+
+
+def test_a_folder_that_cannot_be_written(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(WeightsError, match="cannot write"):
+        fetch(NAME, server.url, tmp_path / "file" / "folder")
+
+
+def test_the_digits_in_a_name() -> None:
+    assert digest_in_name("deeplabv3_resnet50_coco-cd0a2569.pth") == "cd0a2569"
+    assert digest_in_name("my-weights.pth") == ""
+    assert digest_in_name("net-1.pth") == ""
+
+
+def saved(value: object, path: Path) -> Path:
+    torch.save(value, path)
+    return path
+
+
+def test_a_state_dict_is_loaded(tmp_path: Path) -> None:
+    path = saved({"weight": torch.arange(3.0)}, tmp_path / "mine.pth")
+    assert load_state(path)["weight"].tolist() == [0, 1, 2]
+    named_path = path.rename(tmp_path / named(path.read_bytes()))
+    assert load_state(named_path)["weight"].tolist() == [0, 1, 2]
+
+
+class Code:
+    def __reduce__(self) -> Any:
+        return print, ("executed",)
+
+
+def test_code_in_a_file_is_not_executed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = saved({"weight": Code()}, tmp_path / "evil.pth")
+    with pytest.raises(WeightsError, match="load safely"):
+        load_state(path)
+    assert "executed" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("cut", [0, 10, 500, -1])
+def test_a_file_cut_short_is_one_line(cut: int, tmp_path: Path) -> None:
+    path = saved({"weight": torch.zeros(1000)}, tmp_path / "cut.pth")
+    path.write_bytes(path.read_bytes()[:cut])
+    with pytest.raises(WeightsError) as error:
+        load_state(path)
+    assert "\n" not in str(error.value)
+
+
+def test_a_name_that_says_another_hash(tmp_path: Path) -> None:
+    path = saved({"weight": torch.zeros(3)}, tmp_path / "net-00000000.pth")
+    with pytest.raises(WeightsError, match="damaged"):
+        load_state(path)
+
+
+@pytest.mark.parametrize("value", [[1, 2], {"epoch": 3}, torch.zeros(3), {1: torch.zeros(3)}])
+def test_what_is_no_state_dict(value: object, tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match="not a state dict"):
+        load_state(saved(value, tmp_path / "other.pth"))
+
+
+def test_no_file(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match="no file"):
+        load_state(tmp_path / "absent.pth")
+
+
+def test_every_attempt_has_a_timeout(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    given = []
+
+    def urlopen(request: object, timeout: float) -> Any:
+        given.append(timeout)
+        raise TimeoutError("timed out")
+
+    monkeypatch.setattr(urllib.request, "urlopen", urlopen)
+    with pytest.raises(WeightsError, match="timed out"):
+        fetch(NAME, "http://127.0.0.1/", tmp_path)
+    assert given == [weights.TIMEOUT]

@@ -1,0 +1,59 @@
+import pytest
+import torch
+from torchvision.models import get_model_weights
+
+from bentoml_img import zoo
+from bentoml_img.bundle import BundleError
+from bentoml_img.models import efficientnet_lite
+from bentoml_img.weights import OFFICIAL_URL, digest_in_name
+
+OFFICIAL = [name for name, entry in zoo.ZOO.items() if entry.published]
+
+
+def test_the_six_of_torchvision_are_there() -> None:
+    assert len(OFFICIAL) == 6
+
+
+@pytest.mark.parametrize("name", OFFICIAL)
+def test_what_is_said_of_published_weights_is_what_torchvision_says(name: str) -> None:
+    entry = zoo.find(name)
+    weights = get_model_weights(name)["COCO_WITH_VOC_LABELS_V1"]
+    published, transform = entry.published, entry.transform
+    assert published is not None
+    assert transform is not None
+    assert OFFICIAL_URL + published.file == weights.url
+    assert len(digest_in_name(published.file)) == 8
+    meta = weights.meta
+    assert entry.labels.names[1:] == tuple(meta["categories"][1:])
+    assert published.parameters == meta["num_params"]
+    assert published.gflops == meta["_ops"]
+    assert published.megabytes == meta["_file_size"]
+    assert published.miou == pytest.approx(
+        meta["_metrics"]["COCO-val2017-VOC-labels"]["miou"] / 100
+    )
+    preset = weights.transforms()
+    assert list(transform.input_size) == preset.resize_size
+    assert (list(transform.mean), list(transform.std)) == (preset.mean, preset.std)
+    assert transform.stride == 1
+
+
+def test_the_light_models_take_what_their_backbone_does() -> None:
+    for name in ("deeplabv3_lite", "fcn_lite"):
+        transform = zoo.find(name).transform
+        assert transform is not None
+        assert transform.mean == efficientnet_lite.MEAN
+        assert transform.std == efficientnet_lite.STD
+        assert transform.stride == efficientnet_lite.OUTPUT_STRIDE
+        assert transform.input_size[0] % transform.stride == 0
+
+
+def test_an_unknown_name_is_answered_with_the_known_ones() -> None:
+    with pytest.raises(BundleError, match=r"no model 'unet': choose one of .*deeplabv3_lite"):
+        zoo.build("unet")
+
+
+@pytest.mark.parametrize("name", ["cifar_net", "lraspp_mobilenet_v3_large"])
+def test_a_model_is_built(name: str) -> None:
+    with torch.no_grad():
+        scores = zoo.build(name).eval()(torch.zeros(1, 3, 32, 32))
+    assert scores.shape[:2] == (1, len(zoo.find(name).labels))
