@@ -3,7 +3,7 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
-STORE  := $(CURDIR)/$(VENV)/bentoml
+STORE  := $(CURDIR)/build/bentoml
 BENTO  := PytorchImageClassifier:latest
 
 # The Bentos of this checkout live in its own store, and nothing is reported home.
