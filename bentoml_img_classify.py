@@ -6,21 +6,18 @@ import sys
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.table import Table
-from rich.tree import Tree
 
-from bentoml_img.bundle import BundleError
 from bentoml_img.classify import Classifier
+from bentoml_img.console import console, plain_errors, show_packaged
 from bentoml_img.engines import ENGINES
+from bentoml_img.shelf import SHIPPED as ARTIFACTS
 from bentoml_img.training import cifar10
 from bentoml_img.training.evaluation import Evaluation, evaluate
 
-SHIPPED = Path(__file__).resolve().parent / "artifacts" / "cifar_net"
+SHIPPED = ARTIFACTS / "cifar_net"
 DOWNLOADS = Path("runs/data")
 FOLDER = click.Path(file_okay=False, path_type=Path)
-
-console = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -69,20 +66,14 @@ def main(
     if pretrained and evaluated:
         raise click.UsageError("--pretrained packages and --evaluate measures: give one of them")
     try:
-        if evaluated:
-            _print_figures(evaluated, engine, data_dir)
-        elif pretrained:
-            _package(SHIPPED, engine)
-        else:
-            _train(data_dir, epochs, seed, resume, output_dir, engine)
-            _package(output_dir / "cifar_net", engine)
-    except (BundleError, cifar10.DatasetError) as error:
-        raise click.ClickException(str(error)) from error
-    except ModuleNotFoundError as error:
-        if error.name not in {"matplotlib", "safetensors", "torch", "torchvision"}:
-            raise
-        message = f"{error.name} is not installed: pip install -e .[train]"
-        raise click.ClickException(message) from error
+        with plain_errors("train", cifar10.DatasetError):
+            if evaluated:
+                _print_figures(evaluated, engine, data_dir)
+            elif pretrained:
+                _package(SHIPPED, engine)
+            else:
+                _train(data_dir, epochs, seed, resume, output_dir, engine)
+                _package(output_dir / "cifar_net", engine)
     except KeyboardInterrupt:
         context.exit(130)
 
@@ -168,24 +159,7 @@ def _package(bundle: Path, engine: str) -> None:
     from bentoml_img.packaging import package
 
     console.print("packaging")
-    bento = package(bundle, engine)
-    console.print(_tree(bento.path, bento.tag))
-    console.print(f"{bento.tag} is in {bento.path}")
-    latest = f"{bento.name}:latest"
-    for command in (
-        f"bentoml run {latest} predict --input-file=images/dog.jpg",
-        f"bentoml serve {latest}",
-        f"bentoml containerize {latest}",
-    ):
-        console.print(f"  {command}")
-    click.echo(bento.tag)
-
-
-def _tree(folder: Path, name: str) -> Tree:
-    tree = Tree(name)
-    for path in sorted(folder.iterdir()):
-        tree.add(_tree(path, path.name) if path.is_dir() else path.name)
-    return tree
+    show_packaged(package(bundle, engine), photo="images/dog.jpg")
 
 
 if __name__ == "__main__":

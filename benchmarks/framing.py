@@ -20,7 +20,7 @@ from PIL import Image
 
 from bentoml_img.classify import Classifier
 from bentoml_img.labels import CIFAR10, VOC
-from bentoml_img.packaging import ROOT
+from bentoml_img.shelf import ROOT
 
 SAME = {
     "aeroplane": "airplane",

@@ -1,12 +1,13 @@
 """Pictures of results: coloured masks, masks over photos, legends."""
 
+from collections.abc import Mapping
 from functools import cache
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from bentoml_img.labels import PALETTES
-from bentoml_img.segment import ClassArea, Segmentation
+from bentoml_img.segment import Segmentation
 
 OPACITY = 0.55
 STRIP_ROWS = 256
@@ -26,24 +27,26 @@ def colour_mask(segmentation: Segmentation) -> Image.Image:
 def overlay(photo: Image.Image, segmentation: Segmentation) -> Image.Image:
     """An RGB photo with its mask laid over it, and below it a legend."""
     classes = [area for area in segmentation.classes if area.id != BACKGROUND]
-    panel = legend(classes or list(segmentation.classes), photo.size)
+    panel = legend(
+        {f"{area.label} {area.share:.1%}": area.colour for area in classes or segmentation.classes},
+        photo.size,
+    )
     size = max(photo.width, panel.width), photo.height + panel.height
     canvas = Image.new("RGB", size, PAPER)
     canvas.paste(photo)
-    _blend(canvas, segmentation)
+    blend(canvas, segmentation)
     canvas.paste(panel, (0, photo.height))
     return canvas
 
 
-def legend(classes: list[ClassArea], size: tuple[int, int]) -> Image.Image:
-    """Each class's colour, name and share, in lines, to go with a picture of (width, height).
+def legend(entries: Mapping[str, tuple[int, int, int]], size: tuple[int, int]) -> Image.Image:
+    """Captions, each beside its RGB colour, in lines, to go with a picture of (width, height).
 
     Its text grows with the picture; it is as wide, or wider if a name demands it.
     """
     text = max(MIN_TEXT, round((size[0] * size[1]) ** 0.5 / 40))
     font = _font(text)
     gap = text // 2
-    entries = [f"{area.label} {area.share:.1%}" for area in classes]
     lengths = [round(font.getlength(entry)) + 2 * text + 2 * gap for entry in entries]
     width = max(size[0], *(length + gap for length in lengths))
     places = []
@@ -55,14 +58,14 @@ def legend(classes: list[ClassArea], size: tuple[int, int]) -> Image.Image:
         x += length
     panel = Image.new("RGB", (width, y + text + 2 * gap), PAPER)
     pen = ImageDraw.Draw(panel)
-    for area, entry, (x, y) in zip(classes, entries, places, strict=True):
-        pen.rectangle((x, y, x + text, y + text), area.colour, outline=INK)
+    for (entry, colour), (x, y) in zip(entries.items(), places, strict=True):
+        pen.rectangle((x, y, x + text, y + text), colour, outline=INK)
         pen.text((x + text + gap, y + text // 2), entry, INK, font, anchor="lm")
     return panel
 
 
-def _blend(canvas: Image.Image, segmentation: Segmentation) -> None:
-    """Lay the mask over the canvas, from its upper left corner, a few rows at a time."""
+def blend(canvas: Image.Image, segmentation: Segmentation) -> None:
+    """Lay the mask over an RGB canvas, from its upper left corner, a few rows at a time."""
     palette = _palette(segmentation.palette)
     alpha = [round(255 * OPACITY) if k != BACKGROUND else 0 for k in range(256)]
     for y in range(0, len(segmentation.mask), STRIP_ROWS):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageFile, ImageOps, UnidentifiedImageError
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 MEGAPIXEL = 1_000_000
@@ -124,6 +124,16 @@ def load_rgb(image: Image.Image, at_least: int | None = None) -> Image.Image:
         return _flatten(image)
     except _DECODER_ERRORS as error:
         raise DamagedImage(f"the picture is damaged: {error}") from None
+
+
+def reopen(image: Image.Image) -> Image.Image:
+    """What `open_image` gave, once more, to be decoded a second time from the same upload.
+
+    To be asked before `load_rgb`.
+    """
+    assert isinstance(image, ImageFile.ImageFile)  # noqa: S101 - for the type checker
+    assert isinstance(image.fp, io.BytesIO)  # noqa: S101
+    return Image.open(io.BytesIO(image.fp.getvalue()), formats=FORMATS)
 
 
 def upright_size(image: Image.Image) -> tuple[int, int]:

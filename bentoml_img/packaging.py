@@ -3,18 +3,16 @@
 import contextlib
 import hashlib
 import logging
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import bentoml
 from bentoml.exceptions import NotFound
 
-import bentoml_img
 from bentoml_img import bundle as bundles
 from bentoml_img.engines import resolve
-
-ROOT = Path(bentoml_img.__file__).resolve().parent.parent
+from bentoml_img.shelf import ROOT
 
 # Sources of a Bento: what serving imports, and nothing that only training needs.
 SOURCES = ("services/**/*.py", "bentoml_img/**/*.py")
@@ -23,13 +21,21 @@ TRAINING_ONLY = ("bentoml_img/training/**",)
 
 @dataclass(frozen=True)
 class ServiceSpec:
-    """How the service of one task is packaged: its Bento's name, and its module."""
+    """How the service of one task is packaged: its Bento's name and labels, and its module.
+
+    A label `run.suffix.API` says what `bentoml run` adds to the name of the
+    input for a file that the API answers with.
+    """
 
     bento: str
     module: str
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
-SERVICES = {"classification": ServiceSpec("PytorchImageClassifier", "classifier")}
+SERVICES = {
+    "classification": ServiceSpec("PytorchImageClassifier", "classifier"),
+    "segmentation": ServiceSpec("PytorchImageSegment", "segmenter", {"run.suffix.predict": "_seg"}),
+}
 
 
 @dataclass(frozen=True)
@@ -71,7 +77,7 @@ def package(bundle: Path, engine: str = "auto") -> PackagedBento:
                 exclude=list(TRAINING_ONLY),
                 models=[model_tag],
                 description=_description(manifest, engine),
-                labels={"model": manifest.name, "engine": engine},
+                labels={"model": manifest.name, "engine": engine, **service.labels},
                 args={"bundle": model_tag, "engine": engine, "requirements": requirements},
             )
     return PackagedBento(tag, Path(bento.path), model_tag)

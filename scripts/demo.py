@@ -12,7 +12,7 @@ import sys
 from rich.console import Console
 from rich.table import Table
 
-from bentoml_img.packaging import ROOT
+from bentoml_img.shelf import ROOT
 
 
 def main(bento: str) -> int:

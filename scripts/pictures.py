@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from bentoml_img.classify import Classification, Classifier
 from bentoml_img.images import load_rgb, open_image
-from bentoml_img.packaging import ROOT
+from bentoml_img.shelf import ROOT
 
 COLUMNS = 8
 SIDE = 150

@@ -18,6 +18,7 @@ from bentoml_img.images import (
     UnsupportedImage,
     load_rgb,
     open_image,
+    reopen,
 )
 from tests.samples import encode, huge, jpeg, photo
 
@@ -284,3 +285,12 @@ def test_decoding_in_threads_leaves_the_warning_filters_alone() -> None:
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(decoded, [jpeg()] * 64))
     assert list(warnings.filters) == before
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_picture_can_be_opened_again(name: str) -> None:
+    data = encode(photo(), name)
+    first = open_image(data)
+    again = reopen(first)
+    expected = load_rgb(first)
+    assert load_rgb(again).tobytes() == expected.tobytes()

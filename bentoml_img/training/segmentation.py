@@ -27,7 +27,7 @@ from bentoml_img.training.segmentation_data import (
     read_coco,
     read_voc,
 )
-from bentoml_img.training.segmentation_export import save_curves, save_weights
+from bentoml_img.training.segmentation_export import export, save_curves
 from bentoml_img.training.segmentation_trainer import (
     CheckpointError,
     Progress,
@@ -100,8 +100,8 @@ def main(
     except (DatasetError, CheckpointError) as error:
         raise click.ClickException(str(error)) from error
     save_curves(_read_losses(out / "log.jsonl"), trainer.history, out / "curves.png")
-    for path in save_weights(trainer.average, out):
-        click.echo(path)
+    for bundle in export(trainer.average, f"photos of {', '.join(given)}", out):
+        click.echo(bundle)
 
 
 def _prepare(

@@ -1,5 +1,6 @@
-"""What a segmentation run leaves behind: weights and curves."""
+"""What a segmentation run leaves behind: bundles and curves."""
 
+import copy
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -7,28 +8,52 @@ from typing import Any
 
 import torch
 from matplotlib.figure import Figure
-from safetensors.torch import save_file
+from torch.utils.flop_counter import FlopCounterMode
 
+from bentoml_img import zoo
+from bentoml_img.assemble import assemble
+from bentoml_img.bundle import Manifest
 from bentoml_img.models.segmenters import LiteSegmenter
 from bentoml_img.training.segmentation_trainer import Network
 
 
-def save_weights(network: Network, folder: Path) -> list[Path]:
-    """A file for each head, with the backbone: safetensors, floats in half precision."""
-    files = []
-    for name, head in network.heads.items():
-        state = {
-            key: (value.half() if value.is_floating_point() else value).cpu().contiguous()
-            for key, value in LiteSegmenter(network.backbone, head).state_dict().items()
-        }
-        if bad := [key for key, value in state.items() if not torch.isfinite(value).all()]:
-            raise ValueError(f"{name} does not fit into half precision: {', '.join(bad)}")
-        path = folder / f"{name}.safetensors"
-        temporary = path.with_name(path.name + ".part")
-        save_file(state, temporary)
-        os.replace(temporary, path)
-        files.append(path)
-    return files
+def export(network: Network, trained_on: str, folder: Path) -> list[Path]:
+    """A bundle for each head, with the backbone, in half precision: folders named after them."""
+    network = copy.deepcopy(network).cpu().eval()
+    return [
+        _export(name, LiteSegmenter(network.backbone, head), trained_on, folder / name)
+        for name, head in network.heads.items()
+    ]
+
+
+def _export(name: str, module: LiteSegmenter, trained_on: str, bundle: Path) -> Path:
+    entry = zoo.find(name)
+    transform = zoo.LITE
+    manifest = Manifest(
+        name=name,
+        task=entry.task,
+        labels=entry.labels.names,
+        input_size=transform.input_size,
+        stride=transform.stride,
+        mean=transform.mean,
+        std=transform.std,
+        license="Apache-2.0",
+        trained_on=trained_on,
+        scores=_costs(module),
+    )
+    assemble(module, manifest, bundle, half=True)
+    return bundle
+
+
+def _costs(module: LiteSegmenter) -> dict[str, float]:
+    """Parameters, and 10⁹ multiply-adds for a photo of 4:3."""
+    height = zoo.LITE.input_size[0]
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        module(torch.zeros(1, 3, height, height * 4 // 3))
+    return {
+        "parameters": sum(p.numel() for p in module.parameters()),
+        "gflops": round(counter.get_total_flops() / 2e9, 2),
+    }
 
 
 def save_curves(

@@ -1,30 +1,32 @@
-"""The packaged classifier and its server, made once for all tests of it."""
+"""Each packaged service and its server, made once for all tests of it."""
 
 from collections.abc import Generator, Iterator
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.services.live import Server, serving
+from bentoml_img.shelf import SHIPPED
+from tests.services.live import CLASSIFIER, SEGMENTER, Server, Service, serving
 
-if TYPE_CHECKING:
-    from bentoml_img.packaging import PackagedBento
+
+@pytest.fixture(scope="session", params=[CLASSIFIER, SEGMENTER], ids=lambda it: it.name)
+def service(request: pytest.FixtureRequest) -> Service:
+    """Each of the services in turn."""
+    given: Service = request.param
+    return given
 
 
 @pytest.fixture(scope="session")
-def bento(bundle: Path) -> "PackagedBento":
-    """The classifier in the store."""
+def bento(service: Service) -> Service:
+    """The service, its Bento in the store."""
     from bentoml_img.packaging import package
 
-    return package(bundle)
+    package(SHIPPED / service.model)
+    return service
 
 
 @pytest.fixture(scope="session")
-def running_server(
-    bento: "PackagedBento", tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Server]:
-    with serving(tmp_path_factory.mktemp("server")) as server:
+def running_server(bento: Service, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with serving(bento, tmp_path_factory.mktemp("server")) as server:
         yield server
 
 

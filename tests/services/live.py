@@ -13,9 +13,36 @@ from pathlib import Path
 
 import httpx
 
-BENTO = "PytorchImageClassifier:latest"
-APIS = ("predict", "classify")
 BENTOML = (sys.executable, "-m", "bentoml")
+
+
+@dataclass(frozen=True)
+class Service:
+    """One of the project's services: the model that it is tried with, and its APIs."""
+
+    name: str
+    model: str
+    media_types: dict[str, str]  # of each API's answers
+
+    @property
+    def bento(self) -> str:
+        return f"{self.name}:latest"
+
+    def run(
+        self, api: str, *arguments: str | Path, cwd: Path | None = None
+    ) -> "subprocess.CompletedProcess[bytes]":
+        """`bentoml run` of its Bento."""
+        command = [*BENTOML, "run", self.bento, api, *map(str, arguments)]
+        return subprocess.run(command, cwd=cwd, capture_output=True, timeout=240)
+
+
+JSON = "application/json"
+CLASSIFIER = Service("PytorchImageClassifier", "cifar_net", {"predict": JSON, "classify": JSON})
+SEGMENTER = Service(
+    "PytorchImageSegment",
+    "deeplabv3_lite",
+    {"predict": "image/png", "overlay": "image/jpeg", "segment": JSON},
+)
 
 
 def free_port() -> int:
@@ -66,11 +93,11 @@ class Server:
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[Server]:
-    """Serve the classifier on a free port until the end; RuntimeError if it does not start."""
+def serving(service: Service, folder: Path) -> Iterator[Server]:
+    """Serve its Bento on a free port until the end; RuntimeError if it does not start."""
     port = free_port()
     log = folder / "server.log"
-    command = [*BENTOML, "serve", BENTO, "--host", "127.0.0.1", "--port", str(port)]
+    command = [*BENTOML, "serve", service.bento, "--host", "127.0.0.1", "--port", str(port)]
     with log.open("wb") as output:
         process = subprocess.Popen(
             command, cwd=folder, stdout=output, stderr=output, start_new_session=True
@@ -104,11 +131,3 @@ def _kill(group: int) -> None:
         os.killpg(group, signal.SIGKILL)
     except ProcessLookupError:
         return
-
-
-def bentoml_run(
-    api: str, *arguments: str | Path, cwd: Path | None = None
-) -> "subprocess.CompletedProcess[bytes]":
-    """`bentoml run` of the classifier."""
-    command = [*BENTOML, "run", BENTO, api, *map(str, arguments)]
-    return subprocess.run(command, cwd=cwd, capture_output=True, timeout=240)

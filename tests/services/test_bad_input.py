@@ -11,7 +11,7 @@ import pytest
 
 from bentoml_img.images import FORMATS
 from tests.samples import encode, huge, jpeg, photo
-from tests.services.live import APIS, BENTO, Server, bentoml_run
+from tests.services.live import JSON, Server, Service
 
 MIB = 2**20
 # What one worker of the server may need for any of the requests here, and what it may not.
@@ -84,7 +84,7 @@ def assert_refused(answer: httpx.Response, status: int, field: str | None = "ima
 
 @pytest.mark.parametrize("upload", UPLOADS, ids=lambda upload: upload.name)
 @pytest.mark.parametrize("form", [True, False], ids=["form", "raw"])
-def test_uploads(upload: Upload, form: bool, server: Server) -> None:
+def test_uploads(upload: Upload, form: bool, service: Service, server: Server) -> None:
     url = f"{server.url}/predict"
     if form:
         file = (upload.name, upload.data, "image/jpeg")
@@ -93,17 +93,27 @@ def test_uploads(upload: Upload, form: bool, server: Server) -> None:
         headers = {"Content-Type": "image/jpeg"}
         answer = httpx.post(url, content=upload.data, headers=headers, timeout=240)
     if upload.status == 200:
-        assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
+        media_type = service.media_types["predict"]
+        assert (answer.status_code, answer.headers["content-type"]) == (200, media_type)
     elif upload.status == 413 and len(upload.data) > MIB:
         assert_refused(answer, 413, None)
     else:
         assert_refused(answer, upload.status)
 
 
-@pytest.mark.parametrize("api", APIS)
-def test_bentoml_run_says_the_same(api: str, server: Server, folder: Path) -> None:
+def test_bentoml_run_says_the_same(
+    service: Service, server: Server, folder: Path, tmp_path: Path
+) -> None:
+    for api in service.media_types:
+        compare_run_with_http(api, service, server, folder, tmp_path)
+
+
+def compare_run_with_http(
+    api: str, service: Service, server: Server, folder: Path, results: Path
+) -> None:
     names = [upload.name for upload in UPLOADS] + ["100_mb.jpg"]
-    run = bentoml_run(api, "--format", "json", "--input-file", *names, cwd=folder)
+    to_results = ("--format", "json", "--output-dir", results)
+    run = service.run(api, *to_results, "--input-file", *names, cwd=folder)
     assert run.returncode == 1
     assert b"Traceback" not in run.stderr
     records = [json.loads(line) for line in run.stdout.splitlines()]
@@ -113,7 +123,11 @@ def test_bentoml_run_says_the_same(api: str, server: Server, folder: Path) -> No
         for upload, record in zip(UPLOADS, records[:-1], strict=True):
             answer = client.post(f"/{api}", files={"image": (upload.name, upload.data)})
             assert record["result"]["http_status"] == upload.status == answer.status_code
-            assert record["result"]["data"] == answer.text
+            data = record["result"]["data"]
+            if upload.status == 200 and service.media_types[api] != JSON:
+                assert (results / data["name"]).read_bytes() == answer.content
+            else:
+                assert data == answer.text
             if upload.status != 200:
                 (line,) = [line for line in errors if upload.name in line]
                 assert answer.json()["error"] in line
@@ -169,14 +183,14 @@ def test_100_mb_of_unknown_length_are_refused_on_the_way(server: Server) -> None
     assert server.peak_memory() - before < UPLOAD_ALLOWANCE
 
 
-@pytest.mark.parametrize("api", APIS)
-def test_a_missing_field(api: str, server: Server) -> None:
-    url = f"{server.url}/{api}"
-    assert_refused(httpx.post(url), 400)
-    assert_refused(httpx.post(url, files={"file": jpeg()}), 400, "file")
-    empty = b"--x--\r\n"
-    headers = {"Content-Type": "multipart/form-data; boundary=x"}
-    assert_refused(httpx.post(url, content=empty, headers=headers), 400)
+def test_a_missing_field(service: Service, server: Server) -> None:
+    for api in service.media_types:
+        url = f"{server.url}/{api}"
+        assert_refused(httpx.post(url), 400)
+        assert_refused(httpx.post(url, files={"file": jpeg()}), 400, "file")
+        empty = b"--x--\r\n"
+        headers = {"Content-Type": "multipart/form-data; boundary=x"}
+        assert_refused(httpx.post(url, content=empty, headers=headers), 400)
 
 
 def test_two_files_in_the_field(server: Server) -> None:
@@ -236,10 +250,6 @@ def test_a_content_type_that_is_none(declared: bytes, server: Server) -> None:
 class TestBentomlRun:
     """Where the command line has its own ways to be wrong."""
 
-    @pytest.fixture(autouse=True)
-    def packaged(self, bento: object) -> None:
-        """The Bento is in the store."""
-
     @pytest.mark.parametrize(
         "arguments",
         [
@@ -253,23 +263,25 @@ class TestBentomlRun:
         ],
         ids=["nothing", "an empty object", "no file", "a string", "two files", "a list", "unknown"],
     )
-    def test_wrong_usage(self, arguments: list[str], folder: Path) -> None:
-        run = bentoml_run("predict", *arguments, cwd=folder)
+    def test_wrong_usage(self, arguments: list[str], bento: Service, folder: Path) -> None:
+        run = bento.run("predict", *arguments, cwd=folder)
         assert run.returncode in (1, 2)
         assert run.stdout == b""
         assert b"Traceback" not in run.stderr
         assert b"Error: " in run.stderr
 
-    def test_an_address_is_not_fetched(self, listener: socket.socket, folder: Path) -> None:
+    def test_an_address_is_not_fetched(
+        self, bento: Service, listener: socket.socket, folder: Path
+    ) -> None:
         text = address(listener)
         for arguments in (["--param", f"image={text}"], ["--input", json.dumps({"image": text})]):
-            run = bentoml_run("predict", *arguments, cwd=folder)
+            run = bento.run("predict", *arguments, cwd=folder)
             assert run.returncode in (1, 2)
             assert b"Traceback" not in run.stderr
         assert_nobody_called(listener)
 
-    def test_an_unknown_api_is_met_with_the_near_one(self) -> None:
-        run = bentoml_run("predicts")
+    def test_an_unknown_api_is_met_with_the_near_one(self, bento: Service) -> None:
+        run = bento.run("predicts")
         assert run.returncode == 2
         assert b"predict" in run.stderr
-        assert BENTO.partition(":")[0].lower().encode() in run.stderr.lower()
+        assert bento.name.lower().encode() in run.stderr.lower()

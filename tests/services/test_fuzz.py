@@ -16,6 +16,9 @@ from PIL import Image
 
 from bentoml_img.images import FORMATS
 from tests.samples import encode, photo
+from tests.services.live import CLASSIFIER
+
+pytestmark = pytest.mark.parametrize("service", [CLASSIFIER], indirect=True)
 
 
 def tries(number: int) -> settings:
@@ -29,7 +32,7 @@ def tries(number: int) -> settings:
     )
 
 
-class Service:
+class InProcess:
     """The classifier's own application, started in this process."""
 
     def __init__(self, app: Any, runner: asyncio.Runner) -> None:
@@ -47,14 +50,14 @@ class Service:
 
 
 @pytest.fixture(scope="module")
-def service(bento: object) -> Iterator[Service]:
+def classifier(bento: object) -> Iterator[InProcess]:
     from services.classifier import PytorchImageClassifier
 
     app = PytorchImageClassifier.to_asgi()  # type: ignore[attr-defined]
     lifespan = app.router.lifespan_context(app)
     with asyncio.Runner() as runner:
         runner.run(lifespan.__aenter__())
-        yield Service(app, runner)
+        yield InProcess(app, runner)
         runner.run(lifespan.__aexit__(None, None, None))
 
 
@@ -99,14 +102,14 @@ PREFIXES = (
 
 @tries(400)
 @given(st.sampled_from(PREFIXES), st.binary(max_size=400))
-def test_random_bytes(service: Service, prefix: bytes, data: bytes) -> None:
-    service.check(content=prefix + data)
+def test_random_bytes(classifier: InProcess, prefix: bytes, data: bytes) -> None:
+    classifier.check(content=prefix + data)
 
 
 @tries(1600)
 @given(st.sampled_from(SAMPLES), st.randoms(use_true_random=False))
-def test_mutated_pictures(service: Service, sample: bytes, chance: random.Random) -> None:
-    service.check(content=mutated(sample, chance))
+def test_mutated_pictures(classifier: InProcess, sample: bytes, chance: random.Random) -> None:
+    classifier.check(content=mutated(sample, chance))
 
 
 def mutated(data: bytes, chance: random.Random) -> bytes:
@@ -141,13 +144,13 @@ def mutated(data: bytes, chance: random.Random) -> bytes:
     return bytes(changed)
 
 
-def test_shuffled_png_chunks(service: Service) -> None:
+def test_shuffled_png_chunks(classifier: InProcess) -> None:
     chance = random.Random(0)
     for sample in (data for data in SAMPLES if data.startswith(b"\x89PNG")):
         chunks = list(png_chunks(sample))
         for _ in range(20):
             chance.shuffle(chunks)
-            service.check(content=sample[:8] + b"".join(chunks))
+            classifier.check(content=sample[:8] + b"".join(chunks))
 
 
 def png_chunks(data: bytes) -> Iterator[bytes]:
@@ -198,9 +201,9 @@ PIECES = st.sampled_from(
     b'--x\r\nContent-Disposition: form-data; name="image"\r\n\r\n' + b"[" * 9999 + b"\r\n--x--",
     "; boundary=x",
 )
-def test_random_forms(service: Service, body: bytes, options: str) -> None:
+def test_random_forms(classifier: InProcess, body: bytes, options: str) -> None:
     content_type = ("multipart/form-data" + options).encode("latin-1")
-    service.check(content=body, headers={"Content-Type": content_type})
+    classifier.check(content=body, headers={"Content-Type": content_type})
 
 
 @tries(100)
@@ -214,6 +217,6 @@ def test_random_forms(service: Service, body: bytes, options: str) -> None:
         ["image/jpeg", "application/json", "text/plain", "multipart/mixed", "", ";", "\xff"]
     ),
 )
-def test_random_parameters_and_types(service: Service, query: Any, content_type: str) -> None:
+def test_random_parameters_and_types(classifier: InProcess, query: Any, content_type: str) -> None:
     headers = {"Content-Type": content_type.encode("latin-1")}
-    service.check(content=SAMPLES[0], params=query, headers=headers)
+    classifier.check(content=SAMPLES[0], params=query, headers=headers)

@@ -1,0 +1,52 @@
+"""Where the bundles of the zoo's models are: shipped, made before, or made when asked for."""
+
+from pathlib import Path
+
+from bentoml_img import zoo
+from bentoml_img.assemble import official_bundle
+from bentoml_img.bundle import MANIFEST
+from bentoml_img.weights import OnProgress, WeightsError, cache_folder
+
+ROOT = Path(__file__).resolve().parent.parent
+SHIPPED = ROOT / "artifacts"
+MADE = ROOT / "build" / "models"
+
+
+def bundle_of(
+    name: str,
+    weights: Path | None = None,
+    url: str | None = None,
+    on_progress: OnProgress = lambda done, total: None,
+) -> Path:
+    """The bundle of a model: the shipped one, or one that is made of published weights.
+
+    These come from the file `weights`, from torch's cache, or from the mirror
+    `url` or torchvision's server. WeightsError if they cannot be had; BundleError
+    if there is no such model.
+    """
+    entry = zoo.find(name)
+    if not entry.published:
+        if weights or url:
+            raise WeightsError(f"{name} comes with its weights: leave out the others")
+        return SHIPPED / name
+    try:
+        return official_bundle(name, MADE / name, weights, url, on_progress)
+    except WeightsError as error:
+        if weights:
+            raise
+        shipped = " or ".join(
+            e.name for e in zoo.ZOO.values() if e.task == entry.task and not e.published
+        )
+        raise WeightsError(
+            f"{error}; give --weights FILE, or a mirror with --weights-url URL or the variable "
+            f"BENTOML_IMG_WEIGHTS_URL, or choose {shipped}, which need no download"
+        ) from error
+
+
+def is_at_hand(name: str) -> bool:
+    """Whether a model's bundle can be had without a download."""
+    published = zoo.find(name).published
+    if not published:
+        return (SHIPPED / name / MANIFEST).is_file()
+    made = MADE / name / MANIFEST
+    return made.is_file() or (cache_folder() / published.file).is_file()

@@ -1,0 +1,68 @@
+"""The figures of a bundle's segmenter, as it serves: one scale, no flips."""
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from rich.console import Console
+from rich.progress import track
+
+from bentoml_img.segment import Segmenter
+from bentoml_img.training.segmentation_data import Sample, class_shares, read_coco, read_voc
+from bentoml_img.training.segmentation_eval import Confusion, frequent_classes
+
+
+def figures(segmenter: Segmenter, data: Path, console: Console) -> Iterator[dict[str, Any]]:
+    """Figures on the photos of DATA/coco's and DATA/VOCdevkit's validation split, one by one.
+
+    The mIoU over all classes that the photos have, and over background and the
+    classes that six or more of them have; the share of right pixels; the IoU of
+    each class. DatasetError if the photos are not there.
+    """
+    with tempfile.TemporaryDirectory() as masks:
+        for dataset, samples in (
+            ("coco-val", read_coco(data / "coco", "val", Path(masks))),
+            ("voc-val", read_voc(data, "val")),
+        ):
+            seen = track(samples, dataset, console=console)
+            confusion = Confusion()
+            for sample in seen:
+                count(confusion, segmenter, sample)
+            yield from _figures(segmenter, dataset, confusion, samples)
+
+
+def count(confusion: Confusion, segmenter: Segmenter, sample: Sample) -> None:
+    """Add a photo's pixels to a confusion matrix."""
+    with Image.open(sample.image) as photo:
+        pixels, size = segmenter.prepare(photo)
+    with Image.open(sample.mask) as truth:
+        confusion.add(
+            np.asarray(truth), segmenter.segmentation(segmenter.scores(pixels), size).mask
+        )
+
+
+def _figures(
+    segmenter: Segmenter, dataset: str, confusion: Confusion, samples: Sequence[Sample]
+) -> Iterator[dict[str, Any]]:
+    frequent = frequent_classes(class_shares(samples))
+    values = {
+        "miou": confusion.mean_iou(),
+        f"miou_{len(frequent)}_frequent_classes": confusion.mean_iou(frequent),
+        "pixel_accuracy": float(confusion.counts.trace() / confusion.counts.sum()),
+        **{
+            f"iou_{name}": float(iou)
+            for name, iou in zip(segmenter.manifest.labels, confusion.iou, strict=True)
+            if np.isfinite(iou)
+        },
+    }
+    for metric, value in values.items():
+        yield {
+            "model": segmenter.manifest.name,
+            "dataset": dataset,
+            "metric": metric,
+            "value": round(value, 4),
+            "n": len(samples),
+        }

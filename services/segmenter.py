@@ -1,0 +1,108 @@
+"""PytorchImageSegment: which class each pixel of a photo shows, as a mask or in figures."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Annotated, Literal, TypeVar
+
+import bentoml
+from bentoml.validators import ContentType
+from PIL import Image
+from pydantic import BaseModel
+
+from bentoml_img.draw import colour_mask, overlay
+from bentoml_img.engines import Array
+from bentoml_img.images import encode_jpeg, encode_png, load_rgb, reopen
+from bentoml_img.segment import ClassArea, Segmentation, Segmenter
+from services.edge import guard
+from services.image import locked_image
+from services.queueing import Queue
+from services.settings import Settings
+
+Result = TypeVar("Result")
+Png = Annotated[bytes, ContentType("image/png")]
+Jpeg = Annotated[bytes, ContentType("image/jpeg")]
+Palette = Literal["voc", "hub"]
+
+
+class Arguments(BaseModel):
+    """Set when the Bento is built, and kept in it."""
+
+    bundle: str = "deeplabv3_lite:latest"
+    engine: str = "auto"
+    requirements: str = "services/requirements/segmenter-openvino.txt"
+
+
+class Summary(BaseModel):
+    """The classes in a photo, the largest first, and the photo's size in pixels."""
+
+    width: int
+    height: int
+    classes: list[ClassArea]
+
+
+arguments = bentoml.use_arguments(Arguments)
+settings = Settings.from_environment()
+
+
+@bentoml.service(
+    name="PytorchImageSegment",
+    workers=settings.workers,
+    traffic={"timeout": 60},
+    tracing={"excluded_urls": ".*"},
+    # BentoML's log fails on a Content-Type that is not UTF-8, in the middle of the answer.
+    logging={"access": {"request_content_type": False}},
+    image=locked_image(arguments.requirements),
+)
+class PytorchImageSegment:
+    """Colours each pixel of a photo by the class that it shows."""
+
+    bundle = bentoml.models.BentoModel(arguments.bundle)
+
+    def __init__(self) -> None:
+        threads = settings.threads
+        self.segmenter = Segmenter.from_bundle(Path(self.bundle.path), arguments.engine, threads)
+        self.segmenter([Image.new("RGB", (64, 64))])
+        self.network = ThreadPoolExecutor(1, thread_name_prefix="model")
+        self.pictures = ThreadPoolExecutor(threads, thread_name_prefix="pictures")
+        # One request more than there are threads, so that the network need not wait for a decoder.
+        self.queue = Queue(threads + 1, settings.max_waiting)
+
+    @bentoml.api
+    async def predict(self, image: Image.Image, palette: Palette = "voc") -> Png:
+        """The mask: a PNG of the photo's size whose pixel values are class ids, in colours."""
+        return await self._answer(image, palette, lambda it: encode_png(colour_mask(it)))
+
+    @bentoml.api
+    async def overlay(self, image: Image.Image, palette: Palette = "voc") -> Jpeg:
+        """The mask over the photo, with a legend: a JPEG."""
+        photo = reopen(image)
+        return await self._answer(
+            image, palette, lambda it: encode_jpeg(overlay(load_rgb(photo), it))
+        )
+
+    @bentoml.api
+    async def segment(self, image: Image.Image, palette: Palette = "voc") -> Summary:
+        """The classes in the photo: their colours, pixels and shares of the picture."""
+        return await self._answer(image, palette, lambda it: Summary.model_validate(it.to_dict()))
+
+    async def _answer(
+        self, image: Image.Image, palette: Palette, finish: Callable[[Segmentation], Result]
+    ) -> Result:
+        loop = asyncio.get_running_loop()
+        async with self.queue.place():
+            pixels, size = await loop.run_in_executor(self.pictures, self._prepare, image)
+            scores = await loop.run_in_executor(self.network, self.segmenter.scores, pixels)
+            return await loop.run_in_executor(
+                self.pictures,
+                lambda: finish(self.segmenter.segmentation(scores, size, palette)),
+            )
+
+    def _prepare(self, image: Image.Image) -> tuple[Array, tuple[int, int]]:
+        prepared = self.segmenter.prepare(image)
+        image.close()  # the request holds it until the answer: let go of its pixels
+        return prepared
+
+
+guard(PytorchImageSegment)

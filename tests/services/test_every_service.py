@@ -1,0 +1,122 @@
+"""What holds for every service, as a server process and on the command line."""
+
+import asyncio
+import itertools
+import json
+import os
+from pathlib import Path
+
+import bentoml
+import httpx
+import pytest
+
+from bentoml_img.shelf import ROOT
+from tests.samples import jpeg
+from tests.services.live import JSON, Server, Service
+
+Answers = dict[str, dict[Path, bytes]]
+NAMES = (ROOT / "images" / "segmentation.txt").read_text().split()
+PHOTOS = [ROOT / "images" / name for name in NAMES]
+
+
+@pytest.fixture(scope="session")
+def served(service: Service, running_server: Server) -> Answers:
+    """Every photo's answer from every API by HTTP, sent as a form: API → photo → bytes."""
+    answers: Answers = {api: {} for api in service.media_types}
+    with httpx.Client(base_url=running_server.url, timeout=240) as client:
+        for api, photo in itertools.product(answers, PHOTOS):
+            answer = client.post(f"/{api}", files={"image": (photo.name, photo.read_bytes())})
+            answers[api][photo] = answer.raise_for_status().content
+    return answers
+
+
+def test_a_raw_body_gives_the_same_bytes(service: Service, server: Server, served: Answers) -> None:
+    with httpx.Client(base_url=server.url, timeout=240) as client:
+        for api, media_type in service.media_types.items():
+            for photo, body in served[api].items():
+                headers = {"Content-Type": "image/jpeg"}
+                answer = client.post(f"/{api}", content=photo.read_bytes(), headers=headers)
+                assert (answer.status_code, answer.content) == (200, body)
+                assert answer.headers["content-type"] == media_type
+
+
+def test_the_client_of_bentoml_gives_the_same_answer(
+    service: Service, server: Server, served: Answers
+) -> None:
+    with bentoml.SyncHTTPClient(server.url, timeout=240) as client:
+        for api, media_type in service.media_types.items():
+            for photo, body in list(served[api].items())[:5]:
+                answer = client.call(api, image=photo)
+                if media_type == JSON:
+                    assert answer == json.loads(body)
+                else:
+                    assert Path(answer).read_bytes() == body
+        client._temp_dir.cleanup()  # which it would leave to the garbage collector
+
+
+def test_bentoml_run_gives_the_same_bytes(
+    service: Service, served: Answers, tmp_path: Path
+) -> None:
+    for api, media_type in service.media_types.items():
+        run = service.run(api, "--output-dir", tmp_path, "--input-file", *PHOTOS)
+        assert run.returncode == 0, run.stderr.decode()
+        lines = run.stdout.splitlines()
+        answers = (
+            lines if media_type == JSON else [Path(os.fsdecode(it)).read_bytes() for it in lines]
+        )
+        assert answers == list(served[api].values())
+
+
+def test_clients_at_once_with_one_corrupt_file(server: Server, served: Answers) -> None:
+    """Photos of many sizes; the corrupt one fails alone."""
+    chosen = [PHOTOS[i % len(PHOTOS)] for i in range(64)]
+    bodies = [photo.read_bytes() for photo in chosen]
+    bodies[40] = bodies[40][: len(bodies[40]) // 2]
+
+    async def main() -> list[httpx.Response]:
+        limits = httpx.Limits(max_connections=64)
+        async with httpx.AsyncClient(base_url=server.url, limits=limits, timeout=240) as client:
+            posts = [client.post("/predict", files={"image": body}) for body in bodies]
+            return await asyncio.gather(*posts)
+
+    answers = asyncio.run(main())
+    corrupt = answers.pop(40)
+    del chosen[40]
+    assert (corrupt.status_code, corrupt.json()["field"]) == (400, "image")
+    assert [answer.status_code for answer in answers] == [200] * 63
+    assert [answer.content for answer in answers] == [served["predict"][p] for p in chosen]
+
+
+@pytest.mark.parametrize("path", ["/livez", "/readyz", "/healthz"])
+def test_health(path: str, server: Server) -> None:
+    assert httpx.get(server.url + path).status_code == 200
+
+
+def test_metrics_count_requests(server: Server) -> None:
+    httpx.post(f"{server.url}/predict", content=jpeg(), timeout=240).raise_for_status()
+    metrics = httpx.get(f"{server.url}/metrics", timeout=240).raise_for_status().text
+    assert 'endpoint="/predict"' in metrics
+    assert 'http_response_code="200"' in metrics
+
+
+def test_the_description_has_every_api(service: Service, server: Server) -> None:
+    spec = httpx.get(f"{server.url}/docs.json", timeout=240).raise_for_status().json()
+    assert spec["info"]["title"] == service.name
+    assert {f"/{api}" for api in service.media_types} <= set(spec["paths"])
+
+
+def test_the_page_loads_nothing_from_elsewhere(server: Server) -> None:
+    page = httpx.get(server.url, timeout=240).raise_for_status()
+    assert "default-src 'self'" in page.headers["content-security-policy"]
+    assert "//" not in page.text
+    for path in ("page.js", "static_content/swagger-ui.css", "static_content/swagger-ui-bundle.js"):
+        assert path in page.text
+        assert httpx.get(f"{server.url}/{path}", timeout=240).status_code == 200
+
+
+def test_get_on_an_api_and_unknown_paths_are_json_errors(server: Server) -> None:
+    wrong = httpx.get(f"{server.url}/predict")
+    assert (wrong.status_code, wrong.headers["allow"]) == (405, "POST")
+    assert wrong.json() == {"error": "/predict takes POST"}
+    unknown = httpx.get(f"{server.url}/nothing")
+    assert (unknown.status_code, unknown.json()) == (404, {"error": "not found"})

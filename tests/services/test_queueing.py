@@ -1,0 +1,85 @@
+import asyncio
+
+import pytest
+
+from services.errors import Overloaded
+from services.queueing import Queue
+from tests.services.asgi import run
+
+
+async def turns() -> None:
+    """Let the others run as far as they can."""
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+class Work:
+    """Requests that hold their place until they may go; notes who has started."""
+
+    def __init__(self, queue: Queue) -> None:
+        self.queue = queue
+        self.started: list[int] = []
+        self.go = asyncio.Event()
+
+    async def __call__(self, number: int) -> int:
+        async with self.queue.place():
+            self.started.append(number)
+            await self.go.wait()
+        return number
+
+
+def test_so_many_run_and_the_others_follow_in_order() -> None:
+    async def main() -> None:
+        work = Work(Queue(running=2, max_waiting=9))
+        tasks = [asyncio.ensure_future(work(k)) for k in range(5)]
+        await turns()
+        assert work.started == [0, 1]
+        work.go.set()
+        assert await asyncio.gather(*tasks) == [0, 1, 2, 3, 4]
+        assert work.started == [0, 1, 2, 3, 4]
+
+    run(main())
+
+
+def test_too_many_are_refused_at_once() -> None:
+    async def main() -> None:
+        work = Work(Queue(running=1, max_waiting=2))
+        tasks = [asyncio.ensure_future(work(k)) for k in range(3)]
+        await turns()
+        with pytest.raises(Overloaded):
+            await work(3)
+        work.go.set()
+        assert await asyncio.gather(*tasks) == [0, 1, 2]
+        assert await work(4) == 4
+
+    run(main())
+
+
+def test_who_is_gone_gives_up_the_place() -> None:
+    async def main() -> None:
+        work = Work(Queue(running=1, max_waiting=2))
+        first, second, third = (asyncio.ensure_future(work(k)) for k in range(3))
+        await turns()
+        second.cancel()
+        await turns()
+        fourth = asyncio.ensure_future(work(3))
+        await turns()
+        first.cancel()
+        await turns()
+        assert work.started == [0, 2]
+        work.go.set()
+        assert await asyncio.gather(third, fourth) == [2, 3]
+
+    run(main())
+
+
+def test_an_error_gives_the_place_back() -> None:
+    async def main() -> None:
+        queue = Queue(running=1, max_waiting=1)
+        with pytest.raises(ZeroDivisionError):
+            async with queue.place():
+                raise ZeroDivisionError
+        async with queue.place():
+            pass
+
+    run(main())
