@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+import tempfile
 from pathlib import Path
 
 import click
@@ -12,7 +13,7 @@ from rich.table import Table
 
 from bentoml_img import zoo
 from bentoml_img.apply import Unreadable, apply, inputs_of
-from bentoml_img.bundle import read_manifest
+from bentoml_img.bundle import WEIGHTS, read_manifest
 from bentoml_img.compare import side_by_side, timed_masks
 from bentoml_img.console import console, download_bar, plain_errors, show_packaged
 from bentoml_img.engines import ENGINES
@@ -108,26 +109,27 @@ def _bundle(name: str, weights: Path | None, url: str | None) -> Path:
 
 
 def _list() -> None:
-    """A table of the models; what is not known stays empty."""
-    table = Table("model", "mIoU", "of", "parameters", "GFLOPs", "MB", "photo's side", "weights")
+    table = Table("model", "mIoU", "parameters", "GFLOPs", "MB", "sees", "weights")
     for name in MODELS:
         entry = zoo.find(name)
-        published, transform = entry.published, entry.transform
-        if published:
-            miou, of = f"{published.miou:.3f}", "COCO val2017, published"
-            size = (f"{published.parameters / 1e6:.1f} M", f"{published.gflops:.1f}")
-            megabytes = f"{published.megabytes:.0f}"
+        if entry.published:
+            miou, parameters = entry.published.miou, entry.published.parameters
+            gflops, megabytes = entry.published.gflops, entry.published.megabytes
+            weights = "at hand" if is_at_hand(name) else "to download"
         else:
             bundle = bundle_of(name)
             scores = read_manifest(bundle).scores
-            miou, of = f"{scores['coco_val_miou']:.3f}", "258 photos of COCO val2017"
-            size = (f"{scores['parameters'] / 1e6:.1f} M", f"{scores['gflops']:.1f}")
-            megabytes = f"{sum(f.stat().st_size for f in bundle.glob('*.safetensors')) / 1e6:.0f}"
-        where = "to download" if published else "shipped"
-        side = str(transform.input_size[0]) if transform else ""
-        here = "at hand" if published and is_at_hand(name) else where
-        table.add_row(name, miou, of, *size, megabytes, side, here)
-    Console(highlight=False).print(table)
+            miou, parameters = scores["coco_val_miou"], int(scores["parameters"])
+            gflops, megabytes = scores["gflops"], (bundle / WEIGHTS).stat().st_size / 1e6
+            weights = "shipped"
+        side = f"{entry.transform.input_size[0]} px" if entry.transform else ""
+        figures = (f"{miou:.3f}", f"{parameters / 1e6:.1f} M", f"{gflops:.1f}", f"{megabytes:.0f}")
+        table.add_row(name, *figures, side, weights)
+    Console(highlight=False, width=None if sys.stdout.isatty() else 100).print(table)
+    console.print(
+        "mIoU on COCO val2017 with the 21 classes of PASCAL VOC: as published, on 5,000 photos; "
+        "of the shipped models on 258 of them. GFLOPs are 10⁹ multiply-adds a photo."
+    )
 
 
 def _compare(
@@ -158,18 +160,18 @@ def _apply(path: Path, segmenter: Segmenter, palette: str, output_dir: Path | No
                 click.echo(written)
         except Unreadable as error:
             failed.append(error)
-    for error in failed:
-        click.echo(f"Error: {error}", err=True)
+    for unreadable in failed:
+        click.echo(f"Error: {unreadable}", err=True)
     return 1 if failed else 0
 
 
 def _evaluate(segmenter: Segmenter, data: Path) -> None:
     with plain_errors("train"):
         from bentoml_img.training.segmentation_data import DatasetError
-        from bentoml_img.training.segmentation_scores import figures
+        from bentoml_img.training.segmentation_scores import figures, validation_sets
 
-    with plain_errors("train", DatasetError):
-        for figure in figures(segmenter, data, console):
+    with plain_errors("train", DatasetError), tempfile.TemporaryDirectory() as masks:
+        for figure in figures(segmenter, validation_sets(data, Path(masks)), console):
             click.echo(json.dumps(figure))
 
 

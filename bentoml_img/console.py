@@ -52,13 +52,18 @@ def plain_errors(extra: str, *others: type[Exception]) -> Iterator[None]:
 def download_bar(what: str) -> Iterator[OnProgress]:
     """A bar for one download, which appears with its first bytes."""
     columns = (TextColumn(what), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with Progress(*columns, TimeRemainingColumn(), console=console) as bar:
-        task = bar.add_task("", total=None, visible=False)
+    bar = Progress(*columns, TimeRemainingColumn(), console=console)
+    task = bar.add_task("", total=None)
 
-        def on_progress(done: int, total: int | None) -> None:
-            bar.update(task, completed=done, total=total, visible=True)
+    def on_progress(done: int, total: int | None) -> None:
+        bar.start()
+        bar.update(task, completed=done, total=total)
 
+    try:
         yield on_progress
+    finally:
+        if bar.live.is_started:
+            bar.stop()
 
 
 def show_packaged(bento: "PackagedBento", photo: str) -> None:

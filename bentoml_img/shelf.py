@@ -1,11 +1,12 @@
 """Where the bundles of the zoo's models are: shipped, made before, or made when asked for."""
 
+import contextlib
 from pathlib import Path
 
 from bentoml_img import zoo
 from bentoml_img.assemble import official_bundle
-from bentoml_img.bundle import MANIFEST
-from bentoml_img.weights import OnProgress, WeightsError, cache_folder
+from bentoml_img.bundle import MANIFEST, BundleError, read_manifest
+from bentoml_img.weights import OnProgress, WeightsError, cache_folder, digest_in_name
 
 ROOT = Path(__file__).resolve().parent.parent
 SHIPPED = ROOT / "artifacts"
@@ -48,5 +49,8 @@ def is_at_hand(name: str) -> bool:
     published = zoo.find(name).published
     if not published:
         return (SHIPPED / name / MANIFEST).is_file()
-    made = MADE / name / MANIFEST
-    return made.is_file() or (cache_folder() / published.file).is_file()
+    with contextlib.suppress(BundleError):
+        made = read_manifest(MADE / name)
+        if made.source_sha256.startswith(digest_in_name(published.file)):
+            return True
+    return (cache_folder() / published.file).is_file()

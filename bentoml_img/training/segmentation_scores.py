@@ -1,7 +1,6 @@
 """The figures of a bundle's segmenter, as it serves: one scale, no flips."""
 
-import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,23 +14,31 @@ from bentoml_img.training.segmentation_data import Sample, class_shares, read_co
 from bentoml_img.training.segmentation_eval import Confusion, frequent_classes
 
 
-def figures(segmenter: Segmenter, data: Path, console: Console) -> Iterator[dict[str, Any]]:
-    """Figures on the photos of DATA/coco's and DATA/VOCdevkit's validation split, one by one.
+def validation_sets(data: Path, masks: Path) -> dict[str, list[Sample]]:
+    """The validation splits in DATA/coco and DATA/VOCdevkit, by name; else DatasetError.
+
+    COCO's instances are painted into the folder `masks`.
+    """
+    return {
+        "coco-val": read_coco(data / "coco", "val", masks),
+        "voc-val": read_voc(data, "val"),
+    }
+
+
+def figures(
+    segmenter: Segmenter, sets: Mapping[str, Sequence[Sample]], console: Console
+) -> Iterator[dict[str, Any]]:
+    """What the segmenter reaches on each set of photos, one figure after another.
 
     The mIoU over all classes that the photos have, and over background and the
     classes that six or more of them have; the share of right pixels; the IoU of
-    each class. DatasetError if the photos are not there.
+    each class.
     """
-    with tempfile.TemporaryDirectory() as masks:
-        for dataset, samples in (
-            ("coco-val", read_coco(data / "coco", "val", Path(masks))),
-            ("voc-val", read_voc(data, "val")),
-        ):
-            seen = track(samples, dataset, console=console)
-            confusion = Confusion()
-            for sample in seen:
-                count(confusion, segmenter, sample)
-            yield from _figures(segmenter, dataset, confusion, samples)
+    for dataset, samples in sets.items():
+        confusion = Confusion()
+        for sample in track(samples, dataset, console=console):
+            count(confusion, segmenter, sample)
+        yield from _figures(segmenter, dataset, confusion, samples)
 
 
 def count(confusion: Confusion, segmenter: Segmenter, sample: Sample) -> None:

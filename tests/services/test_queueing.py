@@ -68,7 +68,7 @@ def test_who_is_gone_gives_up_the_place() -> None:
         await turns()
         assert work.started == [0, 2]
         work.go.set()
-        assert await asyncio.gather(third, fourth) == [2, 3]
+        assert list(await asyncio.gather(third, fourth)) == [2, 3]
 
     run(main())
 

@@ -1,0 +1,150 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+from PIL import Image
+
+import bentoml_img_segment
+from bentoml_img import packaging, shelf
+from bentoml_img.bundle import verify
+from bentoml_img.packaging import PackagedBento
+from bentoml_img.shelf import ROOT
+from tests.samples import photo
+from tests.test_assemble import state_file
+from tests.test_weights import NOWHERE
+from tests.training.scenes import write_scenes
+
+__all__ = ["state_file"]
+
+STREET = ROOT / "images" / "street.jpg"
+LRASPP = "lraspp_mobilenet_v3_large"
+
+Invoke = Callable[..., Result]
+
+
+@pytest.fixture
+def invoke(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Invoke:
+    """Run the command with no cache but an empty one, and without BentoML."""
+
+    def package(bundle: Path, engine: str) -> PackagedBento:
+        return PackagedBento("PytorchImageSegment:1", bundle, verify(bundle).name)
+
+    monkeypatch.setattr(packaging, "package", package)
+    monkeypatch.setattr(shelf, "MADE", tmp_path / "made")
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+
+    def run(*arguments: str | Path) -> Result:
+        return CliRunner().invoke(bentoml_img_segment.main, list(map(str, arguments)))
+
+    return run
+
+
+def lines(result: Result) -> list[str]:
+    assert result.exit_code == 0, result.output
+    return result.stdout.splitlines()
+
+
+def assert_error(result: Result, code: int, *parts: str) -> None:
+    assert result.exit_code == code, result.output
+    assert result.stdout == ""
+    for part in ("Error: ", *parts):
+        assert part in result.stderr
+
+
+def test_packages_the_shipped_model(invoke: Invoke) -> None:
+    result = invoke()
+    assert lines(result) == ["PytorchImageSegment:1"]
+    assert "bentoml run PytorchImageSegment:latest predict" in result.stderr
+    assert "model.safetensors" in result.stderr
+
+
+def test_lists_every_model(invoke: Invoke) -> None:
+    table = "\n".join(lines(invoke("--list")))
+    for name in bentoml_img_segment.MODELS:
+        assert name in table
+    assert table.count("shipped") == 2
+    assert table.count("to download") == 6
+
+
+def test_compares_what_is_at_hand(invoke: Invoke, tmp_path: Path) -> None:
+    result = invoke("--compare", STREET, "--output-dir", tmp_path / "new")
+    assert lines(result) == [str(tmp_path / "new" / "street_compare.jpg")]
+    assert "deeplabv3_lite: " in result.stderr
+    assert "fcn_lite: " in result.stderr
+    with Image.open(tmp_path / "new" / "street_compare.jpg") as sheet:
+        assert sheet.width > 3 * 480
+
+
+def test_applies_to_a_folder_and_names_what_failed(invoke: Invoke, tmp_path: Path) -> None:
+    photo(60, 40).save(tmp_path / "good.png")
+    (tmp_path / "bad.jpg").write_text("not a picture")
+    (tmp_path / "notes.txt").write_text("not asked for")
+    result = invoke("--apply", tmp_path)
+    assert result.exit_code == 1
+    written = [tmp_path / "good_seg.png", tmp_path / "good_overlay.jpg"]
+    assert result.stdout.splitlines() == list(map(str, written))
+    assert result.stderr.startswith(f"Error: {tmp_path / 'bad.jpg'}: not a picture")
+    with Image.open(written[0]) as mask:
+        assert (mask.mode, mask.size) == ("P", (60, 40))
+    again = invoke("--apply", tmp_path)
+    assert again.stdout == result.stdout, "results are no inputs"
+
+
+def test_evaluates(invoke: Invoke, tmp_path: Path) -> None:
+    write_scenes(tmp_path / "VOCdevkit" / "VOC2012", 3, "val")
+    write_coco(tmp_path / "coco")
+    figures = [json.loads(line) for line in lines(invoke("--evaluate", tmp_path))]
+    assert {figure["dataset"] for figure in figures} == {"coco-val", "voc-val"}
+    assert all(set(f) == {"model", "dataset", "metric", "value", "n"} for f in figures)
+    accuracy = [f for f in figures if f["metric"] == "pixel_accuracy"]
+    assert all(0 <= f["value"] <= 1 and f["model"] == "deeplabv3_lite" for f in accuracy)
+
+
+def write_coco(root: Path) -> None:
+    """A photo that shows nothing."""
+    (root / "val2017").mkdir(parents=True)
+    (root / "annotations").mkdir()
+    photo(64, 48).save(root / "val2017" / "1.jpg")
+    images = [{"id": 1, "file_name": "1.jpg", "width": 64, "height": 48}]
+    content = {"images": images, "annotations": []}
+    (root / "annotations" / "instances_val2017.json").write_text(json.dumps(content))
+
+
+def test_an_official_model_from_a_file(invoke: Invoke, state_file: Path) -> None:
+    result = invoke("--model", LRASPP, "--weights", state_file)
+    assert lines(result) == ["PytorchImageSegment:1"]
+    assert not shelf.is_at_hand(LRASPP), "these are not the published weights"
+
+
+def test_without_a_network_the_ways_out_are_named(invoke: Invoke) -> None:
+    result = invoke("--model", LRASPP, "--weights-url", NOWHERE)
+    assert_error(result, 1, "--weights FILE", "--weights-url URL", "BENTOML_IMG_WEIGHTS_URL")
+    assert "deeplabv3_lite or fcn_lite" in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_wrong_usage(invoke: Invoke, tmp_path: Path) -> None:
+    assert_error(invoke("--model", "unet"), 2, "unet")
+    assert_error(invoke("--compare", "none.jpg"), 2, "none.jpg")
+    assert_error(invoke("--list", "--compare", STREET), 2, "one of them")
+    assert_error(invoke("--model", "fcn_lite", "--model", LRASPP), 2, "compared only")
+    assert_error(invoke("--apply", tmp_path), 1, "no pictures in")
+    assert_error(invoke("--evaluate", tmp_path), 1, "no COCO data in")
+    assert_error(invoke("--weights", STREET), 1, "comes with its weights")
+    assert_error(invoke("--compare", Path(__file__)), 1, "not a picture")
+
+
+def test_masks_of_the_sample_photos_are_as_stored(invoke: Invoke, tmp_path: Path) -> None:
+    """Half a percent may differ: decoders and processors round in their own ways."""
+    names = (ROOT / "images" / "segmentation.txt").read_text().split()
+    for name in names:
+        path = ROOT / "images" / name
+        mask = tmp_path / f"{path.stem}_seg.png"
+        assert str(mask) in lines(invoke("--apply", path, "--output-dir", tmp_path))
+        stored = ROOT / "images" / "results" / mask.name
+        with Image.open(mask) as ours, Image.open(stored) as theirs:
+            assert ours.getpalette() == theirs.getpalette()
+            assert (np.asarray(ours) == np.asarray(theirs)).mean() > 0.995, name
