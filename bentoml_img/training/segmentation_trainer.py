@@ -54,7 +54,7 @@ class Recipe:
     average_decay: float = 0.999
     fcn_loss: float = 0.4
     loss_stride: int = 4
-    frozen_stages: int = 2
+    frozen_stages: int = 3
     rare: float = 0.15
     test_side: int = 384
     augmentation: Augmentation = field(default_factory=Augmentation)
