@@ -1,8 +1,6 @@
 """Train a CIFAR-10 classifier, or take the shipped one; evaluate it; package it as a Bento."""
 
 import json
-import shlex
-import sys
 from pathlib import Path
 
 import click
@@ -81,35 +79,28 @@ def main(
 def _train(
     data_dir: Path | None, epochs: float, seed: int, resume: bool, output_dir: Path, engine: str
 ) -> None:
-    from bentoml_img.training import plots
-    from bentoml_img.training.classifier import CheckpointError, Recipe, Trainer, best_device
+    from bentoml_img.training import checkpoint, plots
+    from bentoml_img.training.classifier import Recipe, Trainer, best_device
     from bentoml_img.training.export import export
-    from bentoml_img.training.fit import Interrupted, fit
+    from bentoml_img.training.fit import Interrupted, command_to_resume, fit
 
-    checkpoint = output_dir / "checkpoint.pt"
-    if checkpoint.is_file() != resume:
-        raise click.ClickException(
-            f"there is no checkpoint in {output_dir} to resume"
-            if resume
-            else f"{checkpoint} exists: add --resume to go on from it, or give another --output-dir"
-        )
-    train, test = _dataset(data_dir)
-    output_dir.mkdir(parents=True, exist_ok=True)
-    samples = output_dir / "samples.png"
-    plots.save_samples(train, samples)
-    plots.open_window(samples)
-    console.print(f"sample images with their labels: {samples}")
-
-    trainer = Trainer(train, test, Recipe(epochs=epochs, seed=seed), device=best_device())
     try:
+        path = checkpoint.locate(output_dir, resume)
+        train, test = _dataset(data_dir)
+        output_dir.mkdir(parents=True, exist_ok=True)
+        samples = output_dir / "samples.png"
+        plots.save_samples(train, samples)
+        plots.open_window(samples)
+        console.print(f"sample images with their labels: {samples}")
+
+        trainer = Trainer(train, test, Recipe(epochs=epochs, seed=seed), device=best_device())
         if resume:
-            trainer.restore(checkpoint)
-        fit(trainer, checkpoint, console)
-    except CheckpointError as error:
+            trainer.restore(path)
+        fit(trainer, path, console)
+    except checkpoint.CheckpointError as error:
         raise click.ClickException(str(error)) from error
-    except Interrupted:
-        command = shlex.join(["python3", *sys.argv, *([] if resume else ["--resume"])])
-        console.print(f"saved step {trainer.step} of {trainer.steps}; to go on: {command}")
+    except Interrupted as interrupted:
+        console.print(f"{interrupted}; to go on: {command_to_resume()}")
         raise
     plots.save_curves(trainer.history, output_dir / "curves.png")
 

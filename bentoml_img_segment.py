@@ -119,7 +119,7 @@ def _list() -> None:
         else:
             bundle = bundle_of(name)
             scores = read_manifest(bundle).scores
-            miou, parameters = scores["coco_val_miou"], int(scores["parameters"])
+            miou, parameters = scores["coco_miou"], int(scores["parameters"])
             gflops, megabytes = scores["gflops"], (bundle / WEIGHTS).stat().st_size / 1e6
             weights = "shipped"
         side = f"{entry.transform.input_size[0]} px" if entry.transform else ""

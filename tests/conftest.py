@@ -11,14 +11,6 @@ from bentoml_img import images
 
 ROOT = Path(__file__).resolve().parent.parent
 
-# What BentoML's own code is warned of.
-BENTOML_WARNINGS = (
-    "ignore:GitWildMatchPattern:DeprecationWarning",
-    "ignore:The `__get_pydantic_core_schema__` method:DeprecationWarning",
-    "ignore:Accessing the 'model_fields' attribute on the instance:DeprecationWarning",
-    "ignore:path is deprecated:DeprecationWarning",
-)
-
 
 def pytest_configure(config: pytest.Config) -> None:
     """Keep the tests out of the user's own store, before anything imports BentoML."""
@@ -26,8 +18,6 @@ def pytest_configure(config: pytest.Config) -> None:
     config.add_cleanup(home.cleanup)
     os.environ["BENTOML_HOME"] = home.name
     os.environ["BENTOML_DO_NOT_TRACK"] = "true"
-    for warning in BENTOML_WARNINGS:
-        config.addinivalue_line("filterwarnings", warning)
 
 
 @pytest.fixture(autouse=True)

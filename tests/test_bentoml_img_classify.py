@@ -47,7 +47,8 @@ def invoke(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Invoke]:
     monkeypatch.setattr(classifier, "Recipe", tiny_recipe)
     monkeypatch.setattr(classifier, "Trainer", TinyTrainer)
     monkeypatch.setattr(packaging, "package", package)
-    monkeypatch.setattr(sys, "argv", ["bentoml_img_classify.py", "--data-dir", "my data"])
+    command = ["python3", "bentoml_img_classify.py", "--data-dir", "my data"]
+    monkeypatch.setattr(sys, "orig_argv", command)
     monkeypatch.setattr(plots, "open_window", lambda picture: None)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -105,7 +106,7 @@ def test_from_data_to_a_bento(invoke: Invoke) -> None:
         assert figure["value"] == pytest.approx(manifest.scores[figure["metric"]])
 
     again = invoke("--data-dir", "data", "--epochs", "2")
-    assert_one_line_error(again, "checkpoint.pt exists", "--resume", "--output-dir")
+    assert_one_line_error(again, "checkpoint.pt exists", "--resume", "another output folder")
     resumed = invoke("--data-dir", "data", "--epochs", "2", "--resume")
     assert resumed.exit_code == 0, resumed.output
     assert_same_network(verify(folder / "cifar_net"), manifest)

@@ -97,7 +97,7 @@ def test_evaluates(invoke: Invoke, tmp_path: Path) -> None:
     write_scenes(tmp_path / "VOCdevkit" / "VOC2012", 3, "val")
     write_coco(tmp_path / "coco")
     figures = [json.loads(line) for line in lines(invoke("--evaluate", tmp_path))]
-    assert {figure["dataset"] for figure in figures} == {"coco-val", "voc-val"}
+    assert {figure["dataset"] for figure in figures} == {"coco", "voc"}
     assert all(set(f) == {"model", "dataset", "metric", "value", "n"} for f in figures)
     accuracy = [f for f in figures if f["metric"] == "pixel_accuracy"]
     assert all(0 <= f["value"] <= 1 and f["model"] == "deeplabv3_lite" for f in accuracy)

@@ -10,10 +10,9 @@ All randomness is a function of the seed and the step, so that a run that was
 interrupted and resumed gives the weights of one that was not.
 """
 
-import os
-import pickle
+import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -23,6 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from bentoml_img.models.cifar_net import WIDTHS, CifarNet, whitening_weight
+from bentoml_img.training import checkpoint
 from bentoml_img.training.cifar10 import Split
 from bentoml_img.training.muon import Muon
 
@@ -49,18 +49,20 @@ class Recipe:
     seed: int = 0
 
 
-class CheckpointError(Exception):
-    """A checkpoint that cannot be resumed; the message is for the user."""
-
-
 @dataclass(frozen=True)
 class Progress:
     """One step done: loss and accuracy (0–1) of its batch."""
 
     step: int
-    steps: int
     loss: float
     accuracy: float
+
+    @property
+    def losses(self) -> Mapping[str, float]:
+        return {"loss": self.loss}
+
+    def __str__(self) -> str:
+        return f"loss {self.loss:.3f}, accuracy {self.accuracy:.1%}"
 
 
 class Augment:
@@ -101,9 +103,9 @@ def normalize(images: Tensor) -> Tensor:
 class Trainer:
     """A training run that can be stopped after any step and resumed from its checkpoint.
 
-    `history` has an entry an epoch: step, loss and train_accuracy of the last
-    batch, test_accuracy_2000 on the first 2,000 images of `test` (to watch;
-    nothing is chosen by it), and seconds of training so far.
+    `history` has an entry for each evaluation: step, loss and train_accuracy of
+    the last batch, test_accuracy_2000 on the first 2,000 images of `test` (to
+    watch; nothing is chosen by it), and seconds of training so far.
     """
 
     def __init__(
@@ -132,6 +134,7 @@ class Trainer:
         self.model = model.to(memory_format=torch.channels_last).to(self.device)
         self.optimizers = self._optimizers()
         self.history: list[dict[str, float]] = []
+        self._last = Progress(0, math.nan, math.nan)
 
     def _optimizers(self) -> list[torch.optim.Optimizer]:
         recipe, model = self.recipe, self.model
@@ -157,30 +160,35 @@ class Trainer:
     def run(self, on_step: Callable[[Progress], None] = lambda progress: None) -> None:
         """Train from the current step to the last.
 
-        `on_step` is called after each step: it may save, and may stop the run
-        by raising.
+        `on_step` is called after each step: it may evaluate, save, and stop the
+        run by raising.
         """
         self.model.train()
         start = time.monotonic() - self.seconds
         while self.step < self.steps:
-            progress = self._one_step()
+            self._last = self._one_step()
             self.seconds = time.monotonic() - start
-            if self.step % self.steps_per_epoch == 0 or self.step == self.steps:
-                self._record(progress)
-            on_step(progress)
+            on_step(self._last)
 
-    def _record(self, progress: Progress) -> None:
+    def evaluate(
+        self, on_photo: Callable[[int, int], None] = lambda done, total: None
+    ) -> dict[str, float]:
+        """The last step's figures and the accuracy on the watched images, also put into `history`.
+
+        The images take a second: `on_photo` is called once, at the end.
+        """
         hits = predict_logits(self.model, self.watched.images).argmax(1) == self.watched.labels
         self.model.train()
-        self.history.append(
-            {
-                "step": self.step,
-                "loss": progress.loss,
-                "train_accuracy": progress.accuracy,
-                "test_accuracy_2000": float(hits.mean()),
-                "seconds": self.seconds,
-            }
-        )
+        on_photo(len(hits), len(hits))
+        entry = {
+            "step": self.step,
+            "loss": self._last.loss,
+            "train_accuracy": self._last.accuracy,
+            "test_accuracy_2000": float(hits.mean()),
+            "seconds": self.seconds,
+        }
+        self.history.append(entry)
+        return entry
 
     def _one_step(self) -> Progress:
         epoch, position = divmod(self.step, self.steps_per_epoch)
@@ -201,7 +209,7 @@ class Trainer:
             optimizer.zero_grad()
         self.step += 1
         accuracy = (logits.argmax(1) == labels).float().mean().item()
-        return Progress(self.step, self.steps, loss.item(), accuracy)
+        return Progress(self.step, loss.item(), accuracy)
 
     def _generator(self, stream: int, index: int) -> torch.Generator:
         return torch.Generator().manual_seed((self.recipe.seed << 40) | (stream << 32) | index)
@@ -225,22 +233,13 @@ class Trainer:
             "history": self.history,
             "seconds": self.seconds,
         }
-        temporary = path.with_name(path.name + ".part")
-        torch.save(state, temporary)
-        os.replace(temporary, path)
+        checkpoint.save(state, path)
 
     def restore(self, path: Path) -> None:
         """Go on from a checkpoint; CheckpointError if it is damaged or of another recipe."""
-        try:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-            recipe, self.history = state["recipe"], state["history"]
-        except (OSError, RuntimeError, EOFError, KeyError, pickle.UnpicklingError) as error:
-            raise CheckpointError(f"cannot read the checkpoint {path}: {error}") from error
-        ours = asdict(self.recipe)
-        if changed := [name for name in ours if recipe.get(name) != ours[name]]:
-            was = ", ".join(f"{name}={recipe.get(name)}" for name in changed)
-            raise CheckpointError(f"the checkpoint {path} was made with {was}")
-        self.step = state["step"]
+        state = checkpoint.load(path)
+        checkpoint.check_recipe(path, state["recipe"], asdict(self.recipe))
+        self.step, self.history = state["step"], state["history"]
         self.seconds = state.get("seconds", 0.0)
         self.model.load_state_dict(state["model"])
         for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):

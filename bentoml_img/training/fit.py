@@ -1,77 +1,124 @@
-"""Run a Trainer to its end: progress bar, checkpoints, and a Ctrl-C that loses nothing."""
+"""Run a trainer to its end: progress bar, evaluations, checkpoints, a Ctrl-C that loses nothing."""
 
+import shlex
 import signal
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
+from typing import Any, Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as ProgressBar
 
-from bentoml_img.training.classifier import Progress, Trainer
+from bentoml_img.training.log import Log
 
 SAVE_SECONDS = 120.0
+
+
+class Progress(Protocol):
+    """One step done. Its text is for the progress bar."""
+
+    @property
+    def step(self) -> int: ...
+
+    @property
+    def losses(self) -> Mapping[str, float]:
+        """Of the step's batch, by name."""
+
+    def __str__(self) -> str: ...
+
+
+class Trainer(Protocol):
+    """A training run that can be stopped after any step and resumed from its checkpoint."""
+
+    step: int
+    steps: int
+    steps_per_epoch: int
+    seconds: float
+
+    def run(self, on_step: Callable[[Progress], None]) -> None:
+        """Train from the current step to the last; `on_step` may evaluate, save and raise."""
+
+    def evaluate(self, on_photo: Callable[[int, int], None]) -> Mapping[str, Any]:
+        """Measure the network as it is, calling `on_photo(done, total)`; the figures by name."""
+
+    def save(self, path: Path) -> None:
+        """Write a checkpoint."""
 
 
 class Interrupted(KeyboardInterrupt):
     """Ctrl-C: the run stopped between two steps, and its checkpoint is written."""
 
 
-def fit(trainer: Trainer, checkpoint: Path, console: Console) -> None:
-    """Train to the last step, if it is not there, saving every two minutes and at the end.
+def fit(trainer: Trainer, checkpoint: Path, console: Console, log: Log | None = None) -> None:
+    """Train to the last step, if it is not there.
 
-    The first Ctrl-C lets the step in hand finish, saves and raises Interrupted;
-    a second one stops at once, with the last checkpoint intact.
+    Evaluates after each epoch, saves every two minutes, and does both at the
+    end. The first Ctrl-C lets the step in hand finish, saves and raises
+    Interrupted; a second one stops at once, with the last checkpoint intact.
     """
     if trainer.step == trainer.steps:
         return
     saved = time.monotonic()
-    with _deferred_interrupt() as interrupts, _progress_bar(console) as bar:
-        task = bar.add_task("", total=trainer.steps, completed=trainer.step, loss=0.0, accuracy=0.0)
+    with _deferred_interrupt() as interrupts, progress_bar(console) as bar:
+        task = bar.add_task("training", total=trainer.steps, completed=trainer.step, note="")
 
         def on_step(progress: Progress) -> None:
             nonlocal saved
-            bar.update(
-                task,
-                completed=progress.step,
-                loss=progress.loss,
-                accuracy=progress.accuracy,
-            )
-            if trainer.history and trainer.history[-1]["step"] == progress.step:
-                console.print(_epoch_line(trainer))
+            step, steps = progress.step, trainer.steps
+            bar.update(task, completed=step, note=str(progress))
+            if log:
+                log.add_losses(progress.losses, step, steps, trainer.seconds)
+            if step % trainer.steps_per_epoch == 0 or step == steps:
+                entry = _evaluate(trainer, bar)
+                if log:
+                    log.add(entry)
             if interrupts or time.monotonic() - saved > SAVE_SECONDS:
                 trainer.save(checkpoint)
                 saved = time.monotonic()
             if interrupts:
-                raise Interrupted
+                raise Interrupted(f"saved step {step} of {steps}")
 
         trainer.run(on_step)
     trainer.save(checkpoint)
 
 
-def _epoch_line(trainer: Trainer) -> str:
-    last = trainer.history[-1]
-    return (
-        f"epoch {last['step'] / trainer.steps_per_epoch:g}/{trainer.recipe.epochs:g}: "
-        f"loss {last['loss']:.3f}, train accuracy {last['train_accuracy']:.1%}, "
-        f"test accuracy {last['test_accuracy_2000']:.1%} (on {len(trainer.watched)}), "
-        f"{last['seconds'] / 60:.1f} min"
-    )
+def command_to_resume() -> str:
+    """What to type to go on with the run that this process was started for."""
+    command = sys.orig_argv
+    return shlex.join(command if "--resume" in command else [*command, "--resume"])
 
 
-def _progress_bar(console: Console) -> ProgressBar:
+def progress_bar(console: Console) -> ProgressBar:
+    """A bar for tasks that have a description and the field `note`."""
     return ProgressBar(
-        TextColumn("training"),
+        TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("loss {task.fields[loss]:.3f}  accuracy {task.fields[accuracy]:.1%}  left"),
+        TextColumn("{task.fields[note]}  left"),
         TimeRemainingColumn(),
         console=console,
         speed_estimate_period=300,
     )
+
+
+def _evaluate(trainer: Trainer, bar: ProgressBar) -> Mapping[str, Any]:
+    task = bar.add_task("evaluating", total=None, note="")
+    entry = trainer.evaluate(lambda done, total: bar.update(task, completed=done, total=total))
+    bar.remove_task(task)
+    epoch, epochs = (n / trainer.steps_per_epoch for n in (trainer.step, trainer.steps))
+    figures = [
+        f"{name} {value:.3f}"
+        for name, value in entry.items()
+        if isinstance(value, float) and name != "seconds"
+    ]
+    minutes = f"{trainer.seconds / 60:.1f} min"
+    bar.console.print(f"epoch {epoch:g}/{epochs:g}: {', '.join([*figures, minutes])}")
+    return entry
 
 
 @contextmanager

@@ -17,13 +17,8 @@ import click
 from rich.console import Console
 
 from bentoml_img.training import cifar10
-from bentoml_img.training.classifier import (
-    CheckpointError,
-    Recipe,
-    Trainer,
-    best_device,
-    predict_logits,
-)
+from bentoml_img.training.checkpoint import CheckpointError
+from bentoml_img.training.classifier import Recipe, Trainer, best_device, predict_logits
 from bentoml_img.training.fit import Interrupted, fit
 
 
@@ -91,8 +86,8 @@ def main(
             click.echo(json.dumps(runs[-1]))
     except (cifar10.DatasetError, CheckpointError) as error:
         raise click.ClickException(str(error)) from error
-    except Interrupted:
-        click.echo("stopped; the same command goes on from here", err=True)
+    except Interrupted as interrupted:
+        click.echo(f"{interrupted}; the same command goes on from here", err=True)
         context.exit(130)
     click.echo(json.dumps(summary(runs)))
 

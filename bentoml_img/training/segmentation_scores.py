@@ -1,6 +1,7 @@
 """The figures of a bundle's segmenter, as it serves: one scale, no flips."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from PIL import Image
 from rich.console import Console
 from rich.progress import track
 
+from bentoml_img.bundle import write_manifest
 from bentoml_img.segment import Segmenter
 from bentoml_img.training.segmentation_data import Sample, class_shares, read_coco, read_voc
 from bentoml_img.training.segmentation_eval import Confusion, frequent_classes
@@ -20,8 +22,8 @@ def validation_sets(data: Path, masks: Path) -> dict[str, list[Sample]]:
     COCO's instances are painted into the folder `masks`.
     """
     return {
-        "coco-val": read_coco(data / "coco", "val", masks),
-        "voc-val": read_voc(data, "val"),
+        "coco": read_coco(data / "coco", "val", masks),
+        "voc": read_voc(data, "val"),
     }
 
 
@@ -39,6 +41,19 @@ def figures(
         for sample in track(samples, dataset, console=console):
             count(confusion, segmenter, sample)
         yield from _figures(segmenter, dataset, confusion, samples)
+
+
+def record(bundle: Path, sets: Mapping[str, Sequence[Sample]], console: Console) -> None:
+    """Measure a bundle's segmenter, and put its mIoUs into the bundle's manifest."""
+    segmenter = Segmenter.from_bundle(bundle)
+    scores = {
+        f"{figure['dataset']}_{figure['metric']}": figure["value"]
+        for figure in figures(segmenter, sets, console)
+        if figure["metric"].startswith("miou")
+    }
+    manifest = segmenter.manifest
+    complete = replace(manifest, scores={**manifest.scores, **scores})
+    write_manifest(bundle, complete, manifest.files)
 
 
 def count(confusion: Confusion, segmenter: Segmenter, sample: Sample) -> None:

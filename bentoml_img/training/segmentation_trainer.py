@@ -12,8 +12,7 @@ interrupted and resumed gives the weights of one that was not.
 """
 
 import copy
-import os
-import pickle
+import itertools
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -29,13 +28,10 @@ from torch.nn import functional
 from bentoml_img.labels import VOC_IGNORE
 from bentoml_img.models.efficientnet_lite import EfficientNetLite
 from bentoml_img.models.segmenters import BACKBONE, HEADS
+from bentoml_img.training import checkpoint
 from bentoml_img.training.segmentation_augment import Augmentation, Floats, Sampler, load_batch
 from bentoml_img.training.segmentation_data import Sample
 from bentoml_img.training.segmentation_eval import evaluate, frequent_classes, normalize
-
-
-class CheckpointError(Exception):
-    """A checkpoint that cannot be resumed; the message is for the user."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +54,7 @@ class Recipe:
     average_decay: float = 0.999
     fcn_loss: float = 0.4
     loss_stride: int = 4
-    frozen_stages: int = 2
+    frozen_stages: int = 3
     rare: float = 0.15
     test_side: int = 384
     augmentation: Augmentation = field(default_factory=Augmentation)
@@ -75,12 +71,13 @@ class Source:
 
 @dataclass(frozen=True)
 class Progress:
-    """One step done: losses of each head, and the learning rates' factor (0–1)."""
+    """One step done, and the loss of each head on its batch."""
 
     step: int
-    steps: int
     losses: Mapping[str, float]
-    rate: float
+
+    def __str__(self) -> str:
+        return ", ".join(f"{name} {loss:.3f}" for name, loss in self.losses.items())
 
 
 class Network(nn.Module):
@@ -103,8 +100,8 @@ class Trainer:
 
     `shares` are the class shares of all the sources' samples, in their order;
     `imagenet` is the state dict of the classifier whose backbone to start from.
-    `history` has an entry for each evaluation: step, seconds of training, losses
-    of the last step, and of each head and validation set the mIoU.
+    `history` has an entry for each evaluation: step, seconds of training, and of
+    each head and validation set the mIoU.
     """
 
     def __init__(
@@ -208,7 +205,7 @@ class Trainer:
         self.step += 1
         self._update_average()
         values = {name: loss.item() for name, loss in losses.items()}
-        return Progress(self.step, self.steps, values, rate)
+        return Progress(self.step, values)
 
     def _loss(self, logits: Tensor, targets: Tensor) -> Tensor:
         size = targets.shape[1], targets.shape[2]
@@ -244,18 +241,27 @@ class Trainer:
             else:
                 mean.copy_(value)
 
-    def evaluate(self, on_photo: Callable[[], None] = lambda: None) -> dict[str, Any]:
+    def evaluate(
+        self, on_photo: Callable[[int, int], None] = lambda done, total: None
+    ) -> dict[str, Any]:
         """The mIoU of the averaged weights on each validation set, also put into `history`.
 
         Of each set over all classes that it has, and over those that six or more
-        of its photos have.
+        of its photos have. `on_photo` is called with the numbers of photos done
+        and in all.
         """
+        total = sum(len(samples) for samples in self.validation.values())
+        done = itertools.count(1)
         entry: dict[str, Any] = {"step": self.step, "seconds": self.seconds, "iou": {}}
         heads = dict(self.average.heads.items())
         for name, samples in self.validation.items():
             with torch.autocast(self.device.type, torch.bfloat16):
                 confusions = evaluate(
-                    self.average.backbone, heads, samples, self.recipe.test_side, on_photo
+                    self.average.backbone,
+                    heads,
+                    samples,
+                    self.recipe.test_side,
+                    lambda: on_photo(next(done), total),
                 )
             for head, confusion in confusions.items():
                 entry[f"{head}_{name}_miou"] = confusion.mean_iou()
@@ -276,33 +282,20 @@ class Trainer:
             "history": self.history,
             "seconds": self.seconds,
         }
-        temporary = path.with_name(path.name + ".part")
-        torch.save(state, temporary)
-        os.replace(temporary, path)
+        checkpoint.save(state, path)
 
     def restore(self, path: Path) -> None:
         """Go on from a checkpoint; CheckpointError if it is damaged or of another recipe.
 
         Only the number of epochs may be another one, until the cool-down has begun.
         """
-        try:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-            recipe, photos = state["recipe"], state["photos"]
-        except (OSError, RuntimeError, EOFError, KeyError, pickle.UnpicklingError) as error:
-            raise CheckpointError(f"cannot read the checkpoint {path}: {error}") from error
-        ours = asdict(self.recipe)
-        steps = round(recipe["epochs"] * self.steps_per_epoch)
-        cooling = state["step"] > self._cool_down_start(steps)
-        changed = [
-            name
-            for name in ours
-            if recipe.get(name) != ours[name] and (cooling or name != "epochs")
-        ]
-        if changed:
-            was = ", ".join(f"{name}={recipe.get(name)}" for name in changed)
-            raise CheckpointError(f"the checkpoint {path} was made with {was}")
-        if photos != len(self.samples):
-            raise CheckpointError(f"the checkpoint {path} was made with {photos} photos")
+        state = checkpoint.load(path)
+        was, now = state["recipe"], asdict(self.recipe)
+        if state["step"] <= self._cool_down_start(round(was["epochs"] * self.steps_per_epoch)):
+            now["epochs"] = was["epochs"]
+        checkpoint.check_recipe(path, was, now)
+        if (photos := state["photos"]) != len(self.samples):
+            raise checkpoint.CheckpointError(f"{path} was made with {photos} photos")
         self.step, self.seconds, self.history = state["step"], state["seconds"], state["history"]
         self.network.load_state_dict(state["network"])
         self.average.load_state_dict(state["average"])

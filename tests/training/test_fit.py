@@ -1,5 +1,7 @@
 import io
+import json
 import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +12,8 @@ from torch import Tensor
 
 from bentoml_img.training.cifar10 import Split
 from bentoml_img.training.classifier import Trainer
-from bentoml_img.training.fit import Interrupted, fit
+from bentoml_img.training.fit import Interrupted, command_to_resume, fit
+from bentoml_img.training.log import Log
 from tests.training.tiny import tiny_recipe, tiny_trainer
 
 Augmentation = Callable[[Tensor, int, torch.Generator], Tensor]
@@ -40,7 +43,9 @@ def test_a_run_to_the_end(tmp_path: Path, train: Split, held_out: Split, console
     assert trainer.step == trainer.steps
     output = console.file.getvalue()  # type: ignore[attr-defined]
     assert "epoch 1/2: loss " in output
+    assert "epoch 2/2: loss " in output
     assert "10/10" in output
+    assert [entry["step"] for entry in trainer.history] == [5, 10]
     again = tiny_trainer(train, held_out, tiny_recipe())
     again.restore(tmp_path / "checkpoint.pt")
     assert again.step == trainer.steps
@@ -55,7 +60,7 @@ def test_ctrl_c_loses_nothing(
     handler = signal.getsignal(signal.SIGINT)
     stopped = tiny_trainer(train, held_out, tiny_recipe())
     press_ctrl_c_in_step(stopped, 3)
-    with pytest.raises(Interrupted):
+    with pytest.raises(Interrupted, match=r"^saved step 3 of 10$"):
         fit(stopped, checkpoint, console)
     assert stopped.step == 3, "the step in hand is finished"
     assert signal.getsignal(signal.SIGINT) is handler
@@ -65,6 +70,7 @@ def test_ctrl_c_loses_nothing(
     fit(resumed, checkpoint, console)
     whole = tiny_trainer(train, held_out, tiny_recipe())
     whole.run()
+    assert [entry["step"] for entry in resumed.history] == [5, 10]
     for ours, theirs in zip(resumed.model.parameters(), whole.model.parameters(), strict=True):
         assert torch.equal(ours, theirs)
 
@@ -96,3 +102,25 @@ def test_it_saves_now_and_then(
     monkeypatch.setattr(trainer, "save", lambda path: saved.append(trainer.step))
     fit(trainer, tmp_path / "checkpoint.pt", console)
     assert saved == [*range(1, 11), 10]
+
+
+def test_a_run_may_be_logged_and_ends_with_an_evaluation(
+    tmp_path: Path, train: Split, held_out: Split, console: Console
+) -> None:
+    trainer = tiny_trainer(train, held_out, tiny_recipe(epochs=1.4))
+    log = Log(tmp_path / "log.jsonl")
+    fit(trainer, tmp_path / "checkpoint.pt", console, log)
+    lines = [json.loads(line) for line in log.path.read_text().splitlines()]
+    assert lines[0] == trainer.history[0]
+    assert (lines[1]["step"], list(lines[1]["losses"])) == (7, ["loss"])
+    assert lines[2] == trainer.history[1]
+    assert [entry["step"] for entry in trainer.history] == [5, 7]
+
+
+@pytest.mark.parametrize("resumed", [[], ["--resume"]])
+def test_the_command_to_go_on(monkeypatch: pytest.MonkeyPatch, resumed: list[str]) -> None:
+    typed = ["python3", "-m", "bentoml_img.training.segmentation", "--out", "my run", *resumed]
+    monkeypatch.setattr(sys, "orig_argv", typed)
+    assert command_to_resume() == (
+        "python3 -m bentoml_img.training.segmentation --out 'my run' --resume"
+    )

@@ -1,17 +1,20 @@
 import json
+import signal
+import sys
 from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
 from click.testing import CliRunner
-from safetensors.torch import load_file
 
+from bentoml_img.bundle import verify
 from bentoml_img.models.efficientnet_lite import EfficientNetLite
-from bentoml_img.models.segmenters import deeplabv3_lite, fcn_lite
-from bentoml_img.training import segmentation
+from bentoml_img.segment import Segmenter
+from bentoml_img.training import log, segmentation
 from bentoml_img.training.segmentation_augment import Augmentation
-from bentoml_img.training.segmentation_trainer import Recipe
+from bentoml_img.training.segmentation_trainer import Progress, Recipe, Trainer
+from tests.samples import photo
 from tests.training.scenes import write_scenes
 
 
@@ -22,7 +25,7 @@ def arguments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(
         segmentation, "Recipe", partial(Recipe, batch_size=2, test_side=48, augmentation=small)
     )
-    monkeypatch.setattr(segmentation, "LOG_STEPS", 1)
+    monkeypatch.setattr(log, "LOG_STEPS", 1)
     write_scenes(tmp_path / "voc", 4)
     write_scenes(tmp_path / "voc", 2, "val")
     imagenet = tmp_path / "imagenet.pth"
@@ -31,27 +34,65 @@ def arguments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return [*folders, "--imagenet", str(imagenet), "--epochs", "1"]
 
 
-def test_trains_evaluates_and_exports(tmp_path: Path, arguments: list[str]) -> None:
+def export_nothing(*_: object) -> list[Path]:
+    return []
+
+
+def test_trains_evaluates_and_exports(
+    tmp_path: Path, arguments: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     result = CliRunner().invoke(segmentation.main, arguments)
     assert result.exit_code == 0, result.output
     out = tmp_path / "out"
-    assert result.stdout.split() == [
-        str(out / "deeplabv3_lite.safetensors"),
-        str(out / "fcn_lite.safetensors"),
-    ]
-    for make in (deeplabv3_lite, fcn_lite):
-        make().load_state_dict(load_file(out / f"{make.__name__}.safetensors"))
-    log = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
-    assert [entry["step"] for entry in log] == [1, 2, 2]
-    assert set(log[0]["losses"]) == {"deeplabv3_lite", "fcn_lite"}
-    assert 0 <= log[2]["deeplabv3_lite_voc_miou"] <= 1
+    bundles = [out / "deeplabv3_lite", out / "fcn_lite"]
+    assert result.stdout.split() == list(map(str, bundles))
+    for bundle in bundles:
+        manifest = verify(bundle)
+        assert manifest.name == bundle.name
+        assert 0 <= manifest.scores["voc_miou"] <= 1
+        (mask,) = Segmenter.from_bundle(bundle)([photo(96, 64)])
+        assert mask.mask.shape == (64, 96)
+    lines = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+    assert [entry["step"] for entry in lines] == [1, 2, 2]
+    assert set(lines[0]["losses"]) == {"deeplabv3_lite", "fcn_lite"}
+    assert 0 <= lines[2]["deeplabv3_lite_voc_miou"] <= 1
     assert (out / "curves.png").read_bytes().startswith(b"\x89PNG")
 
     again = CliRunner().invoke(segmentation.main, arguments)
     assert again.exit_code == 1
     assert "add --resume" in again.stderr
+    monkeypatch.setattr(segmentation, "export", export_nothing)
     resumed = CliRunner().invoke(segmentation.main, [*arguments, "--resume"])
     assert resumed.exit_code == 0, resumed.output
+
+
+def test_ctrl_c_and_resume_give_what_an_uninterrupted_run_gives(
+    tmp_path: Path, arguments: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopped, whole = tmp_path / "stopped", tmp_path / "whole"
+    one_step = Trainer._one_step
+
+    def interrupted(trainer: Trainer, *batch: torch.Tensor) -> Progress:
+        signal.raise_signal(signal.SIGINT)
+        return one_step(trainer, *batch)
+
+    with monkeypatch.context() as context:
+        context.setattr(Trainer, "_one_step", interrupted)
+        context.setattr(sys, "orig_argv", ["python3", "-m", "train", "--seed", "0"])
+        result = CliRunner().invoke(segmentation.main, [*arguments, "--out", str(stopped)])
+    assert result.exit_code == 130
+    assert "saved step 1 of 2; to go on: python3 -m train --seed 0 --resume" in result.stderr
+    assert not (stopped / "fcn_lite").exists()
+
+    monkeypatch.setattr(segmentation, "export", export_nothing)
+    for out in ([str(stopped), "--resume"], [str(whole)]):
+        result = CliRunner().invoke(segmentation.main, [*arguments, "--out", *out])
+        assert result.exit_code == 0, result.output
+    one, other = (
+        torch.load(out / "checkpoint.pt", weights_only=True)["average"] for out in (stopped, whole)
+    )
+    assert one.keys() == other.keys()
+    assert all(torch.equal(one[name], other[name]) for name in one)
 
 
 def test_says_what_is_missing(tmp_path: Path, arguments: list[str]) -> None:

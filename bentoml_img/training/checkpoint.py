@@ -1,0 +1,50 @@
+"""Checkpoints: where one lies, how it is written and read, and when it is refused."""
+
+import os
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+
+class CheckpointError(Exception):
+    """A checkpoint that is missing, in the way or not resumable; the message is for the user."""
+
+
+def locate(folder: Path, resume: bool) -> Path:
+    """The checkpoint of a folder; CheckpointError if there is none to resume, or one to lose."""
+    path = folder / "checkpoint.pt"
+    if path.is_file() == resume:
+        return path
+    raise CheckpointError(
+        f"there is no checkpoint in {folder} to resume"
+        if resume
+        else f"{path} exists: add --resume to go on from it, or give another output folder"
+    )
+
+
+def save(state: Mapping[str, Any], path: Path) -> None:
+    """Write a checkpoint, beside and then in place of the last one."""
+    temporary = path.with_name(path.name + ".part")
+    torch.save(state, temporary)
+    os.replace(temporary, path)
+
+
+def load(path: Path) -> dict[str, Any]:
+    """The state that was saved, on the CPU; CheckpointError if it is damaged."""
+    try:
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        raise CheckpointError(f"cannot read the checkpoint {path}: {error}") from error
+    if not isinstance(state, dict) or not isinstance(state.get("recipe"), dict):
+        raise CheckpointError(f"cannot read the checkpoint {path}: it has no recipe")
+    return state
+
+
+def check_recipe(path: Path, was: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """CheckpointError if a checkpoint was made with another recipe than a run has now."""
+    if changed := [name for name in now if was.get(name) != now[name]]:
+        values = ", ".join(f"{name}={was.get(name)}" for name in changed)
+        raise CheckpointError(f"the checkpoint {path} was made with {values}")
