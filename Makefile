@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STORE  := $(CURDIR)/build/bentoml
-BENTO  := PytorchImageClassifier:latest
+BENTOS := PytorchImageClassifier PytorchImageSegment
 
 # The Bentos of this checkout live in its own store, and nothing is reported home.
 export BENTOML_HOME := $(STORE)
@@ -13,13 +13,13 @@ export BENTOML_DO_NOT_TRACK := true
 .PHONY: help demo test check lock bentos eval bench pictures image clean
 
 help:
-	@echo "make demo    install, package the shipped classifier, classify the photos in images/"
+	@echo "make demo    install, package the shipped models, try them on the photos in images/"
 	@echo "make test    install all, check style and types, run the tests"
 	@echo "make bentos  write dist/*.bento, for 'bentoml import' on another machine"
-	@echo "make eval CIFAR=DIR   recompute the figures of the shipped weights"
-	@echo "make bench   load tests beside LitServe and FastAPI"
+	@echo "make eval CIFAR=DIR DATA=DIR   recompute the figures of the shipped weights"
+	@echo "make bench   load tests beside LitServe and FastAPI; the stages of a request"
 	@echo "make pictures  remake the pictures that the README shows"
-	@echo "make image   build the container image and try it"
+	@echo "make image   build the container images and try them"
 	@echo "make lock    renew the hashed requirements of the Bentos"
 	@echo "make clean   remove what these targets made"
 
@@ -38,7 +38,8 @@ $(VENV)/.installed-dev: pyproject.toml
 
 demo: $(VENV)/.installed
 	@$(BIN)/python bentoml_img_classify.py --pretrained
-	@$(BIN)/python -m scripts.demo $(BENTO)
+	@$(BIN)/python bentoml_img_segment.py
+	@$(BIN)/python -m scripts.demo
 
 test: check
 	@$(BIN)/python -m pytest
@@ -50,25 +51,34 @@ check: $(VENV)/.installed-dev
 
 bentos: $(VENV)/.installed
 	@$(BIN)/python bentoml_img_classify.py --pretrained
+	@$(BIN)/python bentoml_img_segment.py
 	@mkdir -p dist
-	@rm -f dist/PytorchImageClassifier.bento
-	@$(BIN)/bentoml export $(BENTO) $(CURDIR)/dist/PytorchImageClassifier.bento
+	@for bento in $(BENTOS); do \
+	    rm -f dist/$$bento.bento; \
+	    $(BIN)/bentoml export $$bento:latest $(CURDIR)/dist/$$bento.bento || exit; done
 
-eval: $(VENV)/.installed
-	@test -n "$(CIFAR)" || { echo "say where CIFAR-10 is: make eval CIFAR=DIR" >&2; exit 2; }
-	@$(BIN)/python bentoml_img_classify.py --evaluate artifacts/cifar_net --data-dir $(CIFAR)
+# DATA may hold the data sets' folders, or the archives of these.
+eval: $(VENV)/.installed-dev
+	@test -n "$(CIFAR)$(DATA)" || { echo "say where the data are: make eval CIFAR=DIR DATA=DIR" >&2; exit 2; }
+	@test -z "$(CIFAR)" || $(BIN)/python bentoml_img_classify.py --evaluate artifacts/cifar_net --data-dir $(CIFAR)
+	@test -z "$(DATA)" || { $(BIN)/python -m scripts.unpack $(DATA) build/data && \
+	    for model in deeplabv3_lite fcn_lite; do \
+	        $(BIN)/python bentoml_img_segment.py --model $$model --evaluate build/data || exit; done; }
 
 bench: $(VENV)/.installed-dev
 	@$(BIN)/python bentoml_img_classify.py --pretrained
 	@$(BIN)/python -m benchmarks.serving
 	@$(BIN)/python -m benchmarks.startup
+	@$(BIN)/python -m benchmarks.stages
 
 pictures: $(VENV)/.installed
 	@$(BIN)/python -m scripts.pictures
 
 image: $(VENV)/.installed
 	@$(BIN)/python bentoml_img_classify.py --pretrained
-	@$(BIN)/python -m scripts.image $(BENTO)
+	@$(BIN)/python -m scripts.image PytorchImageClassifier:latest classify images/dog.jpg
+	@$(BIN)/python bentoml_img_segment.py
+	@$(BIN)/python -m scripts.image PytorchImageSegment:latest segment images/street.jpg
 
 lock: $(VENV)/.installed
 	@for input in services/requirements/*.in; do \

@@ -1,13 +1,14 @@
-"""Classify the photos in images/ with `bentoml run`, and print a table.
+"""Try the packaged Bentos on the photos in images/ with `bentoml run`, and print tables.
 
-`images/expected.csv` says what each shows. Photos of none of the classes come
-apart: no answer to them is right.
+`images/expected.csv` says what each photo shows to the classifier. Photos of
+none of its classes come apart: no answer to them is right.
 """
 
 import csv
 import json
 import subprocess
 import sys
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -15,30 +16,65 @@ from rich.table import Table
 from bentoml_img.shelf import ROOT
 
 
-def main(bento: str) -> int:
-    with (ROOT / "images" / "expected.csv").open(newline="") as file:
-        expected = {row["file"]: row["label"] for row in csv.DictReader(file)}
-    files = [f"images/{name}" for name in expected]
-    command = [sys.executable, "-m", "bentoml", "run", bento, "classify", "-q", "--input-file"]
+class RunError(Exception):
+    """`bentoml run` failed, and has said why."""
+
+
+def answers(bento: str, api: str, names: list[str], *options: str) -> list[str]:
+    """What `bentoml run` prints for each photo."""
+    files = [f"images/{name}" for name in names]
+    command = [sys.executable, "-m", "bentoml", "run", bento, api, "-q", *options, "--input-file"]
     run = subprocess.run([*command, *files], cwd=ROOT, stdout=subprocess.PIPE, text=True)
     if run.returncode:
-        return run.returncode
-    answers = dict(zip(expected, map(json.loads, run.stdout.splitlines()), strict=True))
+        raise RunError
+    return run.stdout.splitlines()
+
+
+def classes_table() -> tuple[Table, str]:
+    """The classifier's labels, and how many are right."""
+    with (ROOT / "images" / "expected.csv").open(newline="") as file:
+        expected = {row["file"]: row["label"] for row in csv.DictReader(file)}
+    lines = answers("PytorchImageClassifier:latest", "classify", list(expected))
+    found: dict[str, Any] = dict(zip(expected, map(json.loads, lines), strict=True))
     of_the_ten = [name for name in expected if expected[name] != "none"]
     others = [name for name in expected if expected[name] == "none"]
     table = Table("file", "shows", "label", "score")
     for group in (of_the_ten, others):
         for name in group:
-            label, score = answers[name]["label"], answers[name]["score"]
+            label, score = found[name]["label"], found[name]["score"]
             colour = "green" if label == expected[name] else "red"
             table.add_row(name, expected[name], f"[{colour}]{label}[/]", f"{score:.2f}")
         table.add_section()
-    right = sum(answers[name]["label"] == expected[name] for name in of_the_ten)
+    right = sum(found[name]["label"] == expected[name] for name in of_the_ten)
+    return table, f"{right} right of {len(of_the_ten)} that show one of the ten classes"
+
+
+def areas_table(names: list[str]) -> Table:
+    """What the segmenter sees in the photos, the largest areas first."""
+    table = Table("file", "classes")
+    for name, line in zip(
+        names, answers("PytorchImageSegment:latest", "segment", names), strict=True
+    ):
+        areas = [f"{area['label']} {area['share']:.0%}" for area in json.loads(line)["classes"]]
+        table.add_row(name, ", ".join(areas))
+    return table
+
+
+def main() -> int:
     console = Console()
-    console.print(table)
-    console.print(f"{right} right of {len(of_the_ten)} that show one of the ten classes")
+    names = (ROOT / "images" / "segmentation.txt").read_text().split()
+    try:
+        table, summary = classes_table()
+        console.print(table)
+        console.print(summary)
+        console.print(areas_table(names))
+        results = ("--output-dir", "build/demo")
+        masks = answers("PytorchImageSegment:latest", "overlay", names, *results)
+    except RunError:
+        return 1
+    console.print(f"overlays of {len(masks)} photos: {(ROOT / 'build' / 'demo').relative_to(ROOT)}")
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(main())

@@ -1,4 +1,7 @@
-"""Build the container image of a Bento with buildah, and try it as a container would run it."""
+"""Build the container image of a Bento with buildah, and try it as a container would run it.
+
+API is one that takes a photo and answers with JSON.
+"""
 
 import subprocess
 import sys
@@ -23,7 +26,7 @@ START_TIMEOUT = 120.0
 # Runs inside the image: posts its standard input, and writes the answer as it came.
 POST = (
     "import os, sys, urllib.request as http;"
-    "url = 'http://127.0.0.1:' + os.environ['BENTOML_PORT'] + '/classify';"
+    "url = 'http://127.0.0.1:' + os.environ['BENTOML_PORT'] + '/' + sys.argv[1];"
     "headers = {'Content-Type': 'application/octet-stream'};"
     "request = http.Request(url, sys.stdin.buffer.read(), headers);"
     "sys.stdout.buffer.write(http.urlopen(request, timeout=30).read())"
@@ -85,9 +88,9 @@ def _chroot(image: Image) -> list[str]:
     return [*chroot, "env", "-i", *environment, *shell]
 
 
-def answer_outside(bento: str, photo: Path) -> bytes:
+def answer_outside(bento: str, api: str, photo: Path) -> bytes:
     """What `bentoml run` says of the photo."""
-    command = [sys.executable, "-m", "bentoml", "run", bento, "classify"]
+    command = [sys.executable, "-m", "bentoml", "run", bento, api]
     run = subprocess.run([*command, f"--input-file={photo}"], capture_output=True)
     if run.returncode:
         raise BuildError(f"bentoml run failed: {run.stderr.decode().strip()}")
@@ -127,18 +130,12 @@ def table(totals: Counter[str], rows: int = 12) -> Table:
     return shown
 
 
-def photo_to_try() -> Path:
-    """images/dog.jpg, or the first JPEG beside it."""
-    dog = ROOT / "images" / "dog.jpg"
-    return dog if dog.exists() else min((ROOT / "images").glob("*.jpg"))
-
-
 @click.command(help=__doc__)
 @click.argument("bento")
-@click.option("--photo", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-def main(bento: str, photo: Path | None) -> None:
+@click.argument("api")
+@click.argument("photo", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def main(bento: str, api: str, photo: Path) -> None:
     console = Console()
-    photo = photo or photo_to_try()
     try:
         bento = str(bentoml.get(bento.lower()).tag)
         storage = Storage(ROOT / "build" / "image")
@@ -151,11 +148,11 @@ def main(bento: str, photo: Path | None) -> None:
             console.print(table(sizes(image)))
             with running(image, storage.folder / "server.log") as container:
                 console.print(f"ready after {container.wait():.1f} s")
-                answer = container.run(["python", "-c", POST], photo.read_bytes())
+                answer = container.run(["python", "-c", POST, api], photo.read_bytes())
             if answer.returncode:
                 raise BuildError(f"no answer: {answer.stderr.decode().strip()}")
             console.print(f"{photo.name}: {answer.stdout.decode()}", soft_wrap=True)
-            if answer.stdout != answer_outside(bento, photo):
+            if answer.stdout != answer_outside(bento, api, photo):
                 raise BuildError("bentoml run gives another answer")
             console.print("bentoml run gives the same bytes")
     except (BuildError, BentoMLException) as error:

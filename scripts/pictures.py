@@ -1,7 +1,11 @@
 """Make the pictures that the README shows, with the shipped models.
 
-`python -m scripts.pictures` writes docs/classifier.jpg: every photo of
-images/expected.csv, with the classifier's label and score.
+`python -m scripts.pictures` writes
+  docs/classifier.jpg         every photo of images/expected.csv, with its label and score;
+  docs/segmentation.jpg       five photos, each with its mask and its overlay;
+  docs/segmentation_all.jpg   the same of every photo of images/segmentation.txt;
+  docs/compare.jpg            a street, by each shipped model;
+  images/results/*_seg.png    the masks, which the tests compare with new ones.
 """
 
 import csv
@@ -10,14 +14,21 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
+from bentoml_img.apply import MASK
 from bentoml_img.classify import Classification, Classifier
-from bentoml_img.images import load_rgb, open_image
-from bentoml_img.shelf import ROOT
+from bentoml_img.compare import side_by_side, timed_masks
+from bentoml_img.draw import colour_mask, overlay
+from bentoml_img.images import encode_png, load_rgb, open_image
+from bentoml_img.segment import Segmenter
+from bentoml_img.shelf import ROOT, SHIPPED
 
 COLUMNS = 8
 SIDE = 150
 CAPTION = 22
 GREEN, RED, GREY = (0, 120, 40), (190, 30, 30), (110, 110, 110)
+
+SHOWN = ("dog.jpg", "people_mechanics.jpg", "street.jpg", "trees.jpg", "pig.jpg")
+TRIPLE = 960, 250  # a photo, its mask and its overlay, in pixels
 
 
 def contact_sheet(
@@ -37,24 +48,65 @@ def contact_sheet(
     return sheet
 
 
+def triples(names: list[str], segmenter: Segmenter, columns: int) -> Image.Image:
+    """Photos, each beside its mask and its overlay, so many in a row."""
+    width, height = TRIPLE
+    sheet = Image.new("RGB", (columns * width, -(-len(names) // columns) * height), "white")
+    for i, name in enumerate(names):
+        photo = load_rgb(open_image((ROOT / "images" / name).read_bytes()))
+        (answer,) = segmenter([photo])
+        parts = (photo, colour_mask(answer).convert("RGB"), overlay(photo, answer))
+        for k, part in enumerate(parts):
+            cell = ImageOps.contain(part, (width // 3 - 8, height - 8))
+            x, y = i % columns * width + k * width // 3, i // columns * height
+            sheet.paste(cell, (x + (width // 3 - cell.width) // 2, y))
+    return sheet
+
+
 def save(picture: Image.Image, path: Path) -> None:
     temporary = path.with_suffix(".part")
     picture.save(temporary, "JPEG", quality=85)
     os.replace(temporary, path)
+    print(path.relative_to(ROOT))
 
 
-def main() -> None:
+def classifier_picture() -> None:
     with (ROOT / "images" / "expected.csv").open(newline="") as file:
         expected = {row["file"]: row["label"] for row in csv.DictReader(file)}
-    classifier = Classifier.from_bundle(ROOT / "artifacts" / "cifar_net")
+    classifier = Classifier.from_bundle(SHIPPED / "cifar_net")
     photos = [
         load_rgb(open_image((ROOT / "images" / name).read_bytes()), classifier.decode_at_least)
         for name in expected
     ]
-    answers = classifier(photos)
-    target = ROOT / "docs" / "classifier.jpg"
-    save(contact_sheet(photos, answers, list(expected.values())), target)
-    print(target.relative_to(ROOT))
+    sheet = contact_sheet(photos, classifier(photos), list(expected.values()))
+    save(sheet, ROOT / "docs" / "classifier.jpg")
+
+
+def segmenter_pictures() -> None:
+    names = (ROOT / "images" / "segmentation.txt").read_text().split()
+    segmenters = {
+        name: Segmenter.from_bundle(SHIPPED / name) for name in ("fcn_lite", "deeplabv3_lite")
+    }
+    segmenter = segmenters["deeplabv3_lite"]
+    save(triples(list(SHOWN), segmenter, columns=1), ROOT / "docs" / "segmentation.jpg")
+    save(triples(names, segmenter, columns=2), ROOT / "docs" / "segmentation_all.jpg")
+    street = (ROOT / "images" / "street.jpg").read_bytes()
+    save(side_by_side(street, timed_masks(street, segmenters)), ROOT / "docs" / "compare.jpg")
+    results = ROOT / "images" / "results"
+    results.mkdir(exist_ok=True)
+    for name in names:
+        pixels, size = segmenter.prepare(open_image((ROOT / "images" / name).read_bytes()))
+        answer = segmenter.segmentation(segmenter.scores(pixels), size)
+        target = results / (Path(name).stem + MASK)
+        temporary = target.with_suffix(".part")
+        temporary.write_bytes(encode_png(colour_mask(answer)))
+        os.replace(temporary, target)
+        print(target.relative_to(ROOT))
+
+
+def main() -> None:
+    classifier_picture()
+    segmenter_pictures()
 
 
 if __name__ == "__main__":

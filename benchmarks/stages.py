@@ -1,0 +1,155 @@
+"""The stages of one request to the segmenter, beside the same as commonly written.
+
+    python -m benchmarks.stages --rounds 7
+
+A large photo becomes a mask: decode, resize and normalise, network, upsample and
+argmax, PNG. The common way decodes in full, enlarges all scores with
+`torch.nn.functional.interpolate`, and writes a default PNG. Both take turns and
+share the network. One JSON line a stage goes to stdout, medians in milliseconds;
+a table to stderr.
+"""
+
+import argparse
+import io
+import json
+import os
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.machine import describe
+from bentoml_img.draw import colour_mask
+from bentoml_img.images import encode_png, load_rgb, open_image, upright_size
+from bentoml_img.segment import Segmentation, Segmenter, network_size
+from bentoml_img.shelf import ROOT, SHIPPED
+
+SIZE = 4000, 3000
+STAGES = ("decode", "resize and normalise", "network", "upsample and argmax", "PNG")
+AROUND = "all but the network"
+
+
+class Clock:
+    """Milliseconds between its calls."""
+
+    def __init__(self) -> None:
+        self.laps: list[float] = []
+        self._last = time.perf_counter()
+
+    def lap(self) -> None:
+        now = time.perf_counter()
+        self.laps.append(1000 * (now - self._last))
+        self._last = now
+
+
+def ours(photo: bytes, segmenter: Segmenter) -> tuple[bytes, list[float]]:
+    """The mask's PNG as the service makes it, and the time of each stage."""
+    clock = Clock()
+    image = open_image(photo)
+    size = upright_size(image)
+    decoded = load_rgb(image, at_least=2 * min(network_size(size, segmenter.manifest)))
+    clock.lap()
+    pixels = segmenter.preprocess(decoded, size)
+    clock.lap()
+    scores = segmenter.scores(pixels)
+    clock.lap()
+    answer = segmenter.segmentation(scores, size)
+    clock.lap()
+    png = encode_png(colour_mask(answer))
+    clock.lap()
+    return png, clock.laps
+
+
+def common(photo: bytes, segmenter: Segmenter) -> tuple[bytes, list[float]]:
+    """The same with Pillow and PyTorch, as examples have it."""
+    manifest = segmenter.manifest
+    clock = Clock()
+    image = Image.open(io.BytesIO(photo)).convert("RGB")
+    clock.lap()
+    resized = image.resize(network_size(image.size, manifest), Image.Resampling.BILINEAR)
+    pixels = np.asarray(resized, np.float32).transpose(2, 0, 1) / 255
+    mean, std = (np.array(it, np.float32)[:, None, None] for it in (manifest.mean, manifest.std))
+    normalised = ((pixels - mean) / std).astype(np.float32)
+    clock.lap()
+    scores = segmenter.scores(normalised)
+    clock.lap()
+    size = image.height, image.width
+    enlarged = torch.nn.functional.interpolate(
+        torch.from_numpy(scores)[None], size, mode="bilinear", align_corners=False
+    )
+    mask = enlarged[0].argmax(0).to(torch.uint8).numpy()
+    clock.lap()
+    stream = io.BytesIO()
+    colour_mask(Segmentation(mask, manifest.labels)).save(stream, "PNG")
+    clock.lap()
+    return stream.getvalue(), clock.laps
+
+
+def agreement(one: bytes, other: bytes) -> float:
+    """The share of pixels that two masks have in common."""
+    masks = [np.asarray(Image.open(io.BytesIO(png))) for png in (one, other)]
+    return float((masks[0] == masks[1]).mean())
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Time the stages of a request to the segmenter.")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--bundle", type=Path, default=SHIPPED / "deeplabv3_lite")
+    parser.add_argument("--photo", type=Path, default=ROOT / "images" / "street.jpg")
+    options = parser.parse_args()
+    stream = io.BytesIO()
+    with Image.open(options.photo) as small:
+        small.resize(SIZE, Image.Resampling.LANCZOS).save(stream, "JPEG", quality=90)
+    photo = stream.getvalue()
+    segmenter = Segmenter.from_bundle(options.bundle)
+    ways: dict[str, Callable[[bytes, Segmenter], tuple[bytes, list[float]]]] = {
+        "ours": ours,
+        "common": common,
+    }
+    equal = agreement(*(way(photo, segmenter)[0] for way in ways.values()))
+    laps: dict[str, list[list[float]]] = {name: [] for name in ways}
+    for _ in range(options.rounds):
+        for name, way in ways.items():
+            laps[name].append(way(photo, segmenter)[1])
+    report({name: _medians(rounds) for name, rounds in laps.items()}, equal)
+    return 0
+
+
+def _medians(rounds: list[list[float]]) -> dict[str, float]:
+    """The median of each stage, and of their sum without the network's."""
+    medians = {
+        stage: statistics.median(times)
+        for stage, times in zip(STAGES, zip(*rounds, strict=True), strict=True)
+    }
+    around = [sum(times) - times[STAGES.index("network")] for times in rounds]
+    return {**medians, AROUND: statistics.median(around)}
+
+
+def report(medians: dict[str, dict[str, float]], equal: float) -> None:
+    """Print a JSON line for each stage to stdout and the table to stderr."""
+    table = Table(
+        "stage", "ours, ms", "common, ms", "ratio", title=f"a JPEG of {SIZE[0]}×{SIZE[1]}"
+    )
+    machine: dict[str, Any] = describe(os.cpu_count() or 1)
+    for stage, milliseconds in medians["ours"].items():
+        other = medians["common"][stage]
+        ratio = other / milliseconds
+        figures = {"ours_ms": milliseconds, "common_ms": other, "ratio": ratio}
+        rounded = {name: round(value, 2) for name, value in figures.items()}
+        print(json.dumps({"stage": stage, **rounded, **machine}))
+        table.add_row(stage, f"{milliseconds:.1f}", f"{other:.1f}", f"{ratio:.1f}×")
+    console = Console(stderr=True)
+    console.print(table)
+    console.print(f"{equal:.2%} of the pixels have the same class")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
