@@ -1,0 +1,69 @@
+"""How good the segmenters are on photos that are not in the repository, where these are at hand.
+
+`BENTOML_IMG_DATA` names a folder with the data sets or their archives (see
+`make eval`), `BENTOML_IMG_OFFICIAL_WEIGHTS` one with torchvision's .pth files.
+"""
+
+import os
+from pathlib import Path
+
+import click
+import pytest
+from rich.console import Console
+
+from bentoml_img import zoo
+from bentoml_img.segment import Segmenter
+from bentoml_img.shelf import ROOT, SHIPPED, bundle_of
+from bentoml_img.training.segmentation_data import Sample
+from bentoml_img.training.segmentation_scores import figures, validation_sets
+from scripts.unpack import unpack
+
+DATA = Path(os.environ.get("BENTOML_IMG_DATA", ROOT.parent / "shared" / "data"))
+WEIGHTS = os.environ.get("BENTOML_IMG_OFFICIAL_WEIGHTS")
+EVERY = 6  # photo of a set is looked at
+OFFICIAL = [
+    name for name, entry in zoo.ZOO.items() if entry.published and entry.task == "segmentation"
+]
+
+
+@pytest.fixture(scope="module")
+def sets(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Sample]]:
+    if not DATA.is_dir():
+        pytest.skip(f"no data in {DATA}")
+    folder = tmp_path_factory.mktemp("data")
+    unpack(DATA, folder)
+    return validation_sets(folder, folder / "masks")
+
+
+def mean_ious(segmenter: Segmenter, sets: dict[str, list[Sample]]) -> dict[str, float]:
+    """The mIoU over all classes, of each set."""
+    measured = figures(segmenter, sets, Console(quiet=True))
+    return {f["dataset"]: f["value"] for f in measured if f["metric"] == "miou"}
+
+
+@pytest.mark.parametrize("name", ["deeplabv3_lite", "fcn_lite"])
+def test_a_part_of_the_photos_gives_about_the_stated_figures(
+    name: str, sets: dict[str, list[Sample]]
+) -> None:
+    segmenter = Segmenter.from_bundle(SHIPPED / name)
+    part = {dataset: samples[::EVERY] for dataset, samples in sets.items()}
+    for dataset, value in mean_ious(segmenter, part).items():
+        assert value == pytest.approx(segmenter.manifest.scores[f"{dataset}_miou"], abs=0.08)
+
+
+@pytest.mark.skipif(not WEIGHTS, reason="BENTOML_IMG_OFFICIAL_WEIGHTS is not set")
+@pytest.mark.parametrize("name", OFFICIAL)
+def test_official_weights_reach_what_is_published(
+    name: str, sets: dict[str, list[Sample]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    published = zoo.find(name).published
+    assert published is not None
+    assert WEIGHTS is not None
+    bundle = bundle_of(name, Path(WEIGHTS) / published.file)
+    measured = mean_ious(Segmenter.from_bundle(bundle), {"coco": sets["coco"]})["coco"]
+    with capsys.disabled():
+        photos = len(sets["coco"])
+        click.echo(
+            f"\n{name}: mIoU {measured:.3f} on {photos} photos, published {published.miou:.3f}"
+        )
+    assert measured == pytest.approx(published.miou, abs=0.08)
