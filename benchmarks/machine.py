@@ -5,7 +5,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ("bentoml", "litserve", "fastapi", "uvicorn", "openvino", "pillow")
+PACKAGES = ("bentoml", "litserve", "fastapi", "uvicorn", "openvino", "pillow", "torch")
 
 
 def describe(cores: int) -> dict[str, Any]:

@@ -1,0 +1,153 @@
+"""Each segmenter on OpenVINO beside the same network on eager PyTorch.
+
+    python -m benchmarks.engines --rounds 5
+
+Both take turns on the same preprocessed photos. Weights that are not at hand are
+random: they cost the same time, but then the agreement of labels says little.
+One JSON line a model goes to stdout; a table to stderr; and docs/speed.png, the
+milliseconds of a photo against the model's mIoU.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from rich.console import Console
+from rich.table import Table
+from safetensors.torch import load_file
+
+from benchmarks.machine import describe
+from bentoml_img import zoo
+from bentoml_img.assemble import official_bundle
+from bentoml_img.bundle import WEIGHTS
+from bentoml_img.engines import Array
+from bentoml_img.images import load_rgb, open_image
+from bentoml_img.segment import Segmenter
+from bentoml_img.shelf import ROOT, bundle_of, is_at_hand
+
+MODELS = tuple(entry.name for entry in zoo.ZOO.values() if entry.task == "segmentation")
+
+
+@dataclass(frozen=True)
+class Row:
+    """Medians in milliseconds of a photo's pass through the network, and what they are for."""
+
+    model: str
+    weights: str
+    openvino_ms: float
+    torch_ms: float
+    ratio: float
+    label_agreement: float
+    photos: int
+    miou: float | None
+
+
+def compare(name: str, bundle: Path, photos: list[Path], rounds: int, weights: str) -> Row:
+    segmenter = Segmenter.from_bundle(bundle, "openvino")
+    module = zoo.build(name)
+    module.load_state_dict({k: v.float() for k, v in load_file(bundle / WEIGHTS).items()})
+    module.eval()
+
+    @torch.inference_mode()
+    def eager(pixels: Array) -> Array:
+        scores: Array = module(torch.from_numpy(pixels[None]))[0].numpy()
+        return scores
+
+    inputs = [segmenter.preprocess(load_rgb(open_image(path.read_bytes()))) for path in photos]
+    ways: dict[str, Callable[[Array], Array]] = {"openvino": segmenter.scores, "torch": eager}
+    equal = [
+        (ways["openvino"](pixels).argmax(0) == ways["torch"](pixels).argmax(0)).mean()
+        for pixels in inputs
+    ]
+    times: dict[str, list[float]] = {way: [] for way in ways}
+    for i in range(rounds):
+        for way, run in ways.items():
+            start = time.perf_counter()
+            run(inputs[i % len(inputs)])
+            times[way].append(1000 * (time.perf_counter() - start))
+    medians = {way: statistics.median(values) for way, values in times.items()}
+    published = zoo.find(name).published
+    return Row(
+        name,
+        weights,
+        round(medians["openvino"], 1),
+        round(medians["torch"], 1),
+        round(medians["torch"] / medians["openvino"], 2),
+        round(float(np.mean(equal)), 6),
+        len(photos),
+        published.miou if published else segmenter.manifest.scores.get("coco_miou"),
+    )
+
+
+def random_bundle(name: str, folder: Path) -> Path:
+    """A bundle of a model with random weights."""
+    torch.manual_seed(0)
+    state = folder / f"{name}.pth"
+    torch.save(zoo.build(name).state_dict(), state)
+    return official_bundle(name, folder / name, state)
+
+
+def plot(rows: list[Row], path: Path) -> None:
+    figure = Figure(figsize=(7, 4.5), layout="constrained")
+    axes = figure.subplots()
+    for row in rows:
+        if row.miou is not None:
+            axes.scatter(row.openvino_ms, row.miou, color="tab:blue")
+            at = (row.openvino_ms, row.miou)
+            axes.annotate(row.model, at, xytext=(5, -3), textcoords="offset points")
+    axes.set(
+        xscale="log",
+        xlabel="milliseconds a photo through the network (OpenVINO, single precision)",
+        ylabel="mIoU on COCO val2017, VOC's classes",
+        ylim=(0, None),
+    )
+    axes.margins(x=0.25)
+    axes.grid(alpha=0.3)
+    temporary = path.with_suffix(".part")
+    figure.savefig(temporary, format="png", dpi=110)
+    os.replace(temporary, path)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Time each segmenter on both engines.")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--photos", type=int, default=50)
+    parser.add_argument("--models", nargs="*", choices=MODELS, default=MODELS)
+    options = parser.parse_args()
+    photos = sorted((ROOT / "images").glob("*.jpg"))[: options.photos]
+    table = Table("model", "weights", "OpenVINO, ms", "PyTorch, ms", "ratio", "equal labels")
+    rows = []
+    for name in options.models:
+        with tempfile.TemporaryDirectory() as scratch:
+            at_hand = is_at_hand(name)
+            bundle = bundle_of(name) if at_hand else random_bundle(name, Path(scratch))
+            shown = photos if at_hand else photos[:1]
+            row = compare(name, bundle, shown, options.rounds, "real" if at_hand else "random")
+        rows.append(row)
+        print(json.dumps({**asdict(row), **describe(os.cpu_count() or 1)}))
+        table.add_row(
+            row.model,
+            row.weights,
+            f"{row.openvino_ms:.0f}",
+            f"{row.torch_ms:.0f}",
+            f"{row.ratio:.2f}×",
+            f"{row.label_agreement:.3%}",
+        )
+    Console(stderr=True).print(table)
+    if len(rows) == len(MODELS):
+        plot(rows, ROOT / "docs" / "speed.png")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
