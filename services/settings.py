@@ -4,6 +4,8 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from bentoml.exceptions import BentoMLConfigException
+
 MIB = 2**20
 # Each worker is a process of some 200 MB: many cores do not make many of them unasked.
 MAX_DEFAULT_WORKERS = 4
@@ -27,12 +29,15 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
-        """Read the variables below; ValueError names one that is not a positive number."""
+        """Read the variables below; BentoMLConfigException if one is not a positive number.
+
+        Not ValueError, which BentoML takes for a tag that is none.
+        """
 
         def number(name: str, default: int) -> int:
             text = environment.get(name, str(default))
             if not text.isdecimal() or int(text) == 0:
-                raise ValueError(f"{name}={text!r} is not a whole number above 0")
+                raise BentoMLConfigException(f"{name}={text!r} is not a whole number above 0")
             return int(text)
 
         return cls(

@@ -1,7 +1,12 @@
+import os
+import subprocess
+
 import pytest
+from bentoml.exceptions import BentoMLConfigException
 
 from services import settings
 from services.settings import Settings
+from tests.services.live import BENTO, BENTOML
 
 NUMBERS = {
     "BENTOML_IMG_MAX_UPLOAD_MIB": "max_upload",
@@ -43,8 +48,22 @@ def test_an_empty_key_is_no_key() -> None:
 @pytest.mark.parametrize("name", NUMBERS)
 @pytest.mark.parametrize("text", ["", "0", "-1", "1.5", "many", "²", " 1"])
 def test_what_is_no_positive_number_is_named(name: str, text: str) -> None:
-    with pytest.raises(ValueError, match=f"^{name}="):
+    with pytest.raises(BentoMLConfigException, match=f"^{name}="):
         Settings.from_environment({name: text})
+
+
+@pytest.mark.parametrize("command", [["serve", BENTO], ["run", BENTO, "predict", "--help"]])
+def test_the_commands_say_in_one_line_what_is_wrong(bento: object, command: list[str]) -> None:
+    done = subprocess.run(
+        [*BENTOML, *command],
+        env={**os.environ, "BENTOML_IMG_WORKERS": "many"},
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "BENTOML_IMG_WORKERS='many' is not a whole number above 0" in done.stderr
 
 
 @pytest.mark.parametrize(
