@@ -21,6 +21,7 @@ import bentoml
 from PIL import Image
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from starlette.datastructures import Headers
+from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -80,9 +81,18 @@ def image_endpoints(service: Any) -> dict[str, Endpoint]:
 
 
 class Edge:
-    """The middleware; `guard` adds it to a service."""
+    """The middleware; `guard` adds it to a service.
+
+    BentoML puts its CORS middleware, where `http.cors` is enabled, behind all
+    others. It changes places with this one: the browser's question before a
+    request carries no key, and answers from here need its headers, too.
+    """
 
     def __init__(self, app: ASGIApp, service: Any) -> None:
+        self.entry: ASGIApp = self._respond
+        if isinstance(app, CORSMiddleware):
+            self.entry, app = app, app.app
+            self.entry.app = self._respond
         self.app = app
         self.settings = Settings.from_environment()
         self.limits = Limits(max_pixels=self.settings.max_pixels)
@@ -90,9 +100,10 @@ class Edge:
         self.bytes_in_flight = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
+        app = self.entry if scope["type"] == "http" else self.app
+        await app(scope, receive, send)
+
+    async def _respond(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
         endpoint = self.endpoints.get(scope["path"])
         try:

@@ -3,12 +3,14 @@ import json
 import logging
 import threading
 from collections.abc import AsyncIterator, Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import bentoml
 import httpx
 import pytest
+from _bentoml_impl.server.app import ServiceAppFactory  # type: ignore[import-untyped]
 from PIL import Image
+from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message
 
@@ -39,12 +41,12 @@ def client_of(app: ASGIApp) -> httpx.AsyncClient:
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test")
 
 
-def send(method: str, path: str, **request: Any) -> httpx.Response:
-    """What a new edge answers to one request."""
+def send(method: str, path: str, app: Edge | None = None, **request: Any) -> httpx.Response:
+    """What an edge, by default a new one, answers to one request."""
     answers = []
 
     async def main() -> None:
-        async with client_of(new_edge()) as client:
+        async with client_of(app or new_edge()) as client:
             answers.append(await client.request(method, path, **request))
 
     run(main())
@@ -324,6 +326,64 @@ class TestKey:
     @pytest.mark.parametrize("path", sorted(edge.HEALTH))
     def test_health_needs_no_key(self, path: str) -> None:
         assert send("GET", path).status_code == 200
+
+
+class TestCors:
+    """BentoML's middleware, made from `http.cors`, is what the edge is put before."""
+
+    preflight: ClassVar = {
+        "Origin": "https://a.test",
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "Authorization",
+    }
+    options: ClassVar[dict[str, Any]] = {
+        "allow_origins": ["https://a.test"],
+        "allow_methods": ["POST"],
+        "allow_headers": ["Authorization"],
+    }
+
+    def send(self, method: str, path: str, **request: Any) -> httpx.Response:
+        behind = CORSMiddleware(PlainTextResponse("behind the edge"), **self.options)
+        return send(method, path, Edge(behind, service=Echo), **request)
+
+    @pytest.mark.parametrize("path", ["/describe", "/say"])
+    def test_a_browser_may_ask_without_a_key(
+        self, path: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("BENTOML_IMG_API_KEY", "open sesame")
+        answer = self.send("OPTIONS", path, headers=self.preflight)
+        assert answer.status_code == 200
+        assert answer.headers["access-control-allow-origin"] == "https://a.test"
+        assert answer.headers["access-control-allow-methods"] == "POST"
+        other = {**self.preflight, "Origin": "https://b.test"}
+        assert self.send("OPTIONS", path, headers=other).status_code == 400
+
+    @pytest.mark.parametrize(
+        ("path", "status"), [("/describe", 200), ("/crash", 500), ("/wait?x=1", 400), ("/say", 200)]
+    )
+    def test_every_answer_says_who_may_read_it(self, path: str, status: int) -> None:
+        answer = self.send("POST", path, content=jpeg(), headers={"Origin": "https://a.test"})
+        assert answer.status_code == status
+        assert answer.headers["access-control-allow-origin"] == "https://a.test"
+
+    def test_without_it_no_answer_does(self) -> None:
+        for method in ("OPTIONS", "POST"):
+            answer = send(method, "/describe", content=jpeg(), headers=self.preflight)
+            assert answer.status_code == (200 if method == "POST" else 405)
+            assert not [name for name in answer.headers if name.startswith("access-control")]
+
+    def test_bentoml_puts_it_where_the_edge_finds_it(self) -> None:
+        async def main() -> None:
+            service: Any = Echo
+            service.inject_config()
+            app = ServiceAppFactory(
+                service, enable_access_control=True, access_control_options=self.options
+            )()
+            async with client_of(app) as client:
+                answer = await client.options("/describe", headers=self.preflight)
+                assert (answer.status_code, answer.text) == (200, "OK")
+
+        run(main())
 
 
 class TestBehindBentoML:
