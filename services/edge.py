@@ -18,6 +18,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 import bentoml
+from bentoml.exceptions import BentoMLConfigException
 from PIL import Image
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from starlette.datastructures import Headers
@@ -59,7 +60,16 @@ class Endpoint:
 
 
 def guard(service: Any) -> None:
-    """Put the edge in front of a BentoML service, and the page of its APIs at `/`."""
+    """Put the edge in front of a BentoML service, and the page of its APIs at `/`.
+
+    BentoMLConfigException if the service has a path_prefix: the edge, the image's
+    health check and what we print know the APIs without one.
+    """
+    if service.path_prefix:
+        raise BentoMLConfigException(
+            f"{service.name} has the path_prefix {service.path_prefix!r}, under which its pictures "
+            "would be taken unguarded: leave it out, and let a proxy add it"
+        )
     service.mount_asgi_app(page)
     service.add_asgi_middleware(Edge, service=service)
 

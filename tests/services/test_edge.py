@@ -9,6 +9,7 @@ import bentoml
 import httpx
 import pytest
 from _bentoml_impl.server.app import ServiceAppFactory  # type: ignore[import-untyped]
+from bentoml.exceptions import BentoMLConfigException
 from PIL import Image
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import PlainTextResponse
@@ -16,7 +17,7 @@ from starlette.types import ASGIApp, Message
 
 from bentoml_img import images
 from services import edge
-from services.edge import FORM_OVERHEAD, Edge
+from services.edge import FORM_OVERHEAD, Edge, guard
 from tests.samples import encode, huge, jpeg, photo
 from tests.services.asgi import exchange, run, started
 from tests.services.echo import Echo
@@ -155,6 +156,12 @@ def test_json_is_told_how_to_send_a_picture() -> None:
     answer = post("/describe", json={"image": "http://127.0.0.1:1/a.jpg"})
     assert answer.status_code == 415
     assert "multipart/form-data" in answer.json()["error"]
+
+
+def test_a_service_with_a_prefix_is_refused() -> None:
+    prefixed = bentoml.service(path_prefix="/v1")(type("Prefixed", (), {}))
+    with pytest.raises(BentoMLConfigException, match="Prefixed has the path_prefix '/v1'"):
+        guard(prefixed)
 
 
 def test_all_else_passes_through() -> None:
