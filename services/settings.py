@@ -1,14 +1,17 @@
 """What an operator may set, each by an environment variable."""
 
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from bentoml.exceptions import BentoMLConfigException
 
 MIB = 2**20
 # Each worker is a process of some 200 MB: many cores do not make many of them unasked.
 MAX_DEFAULT_WORKERS = 4
+CGROUP = Path("/sys/fs/cgroup")
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,18 @@ class Settings:
 
 
 def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    """How many cores this process may keep busy: those it may run on, within its quota."""
+    affinity = hasattr(os, "sched_getaffinity")
+    cores = len(os.sched_getaffinity(0)) if affinity else os.cpu_count() or 1
+    return math.ceil(min(cores, _quota()))
+
+
+def _quota() -> float:
+    """A container's share of processor time, in cores: of cgroup v2, or of v1 if that is there."""
+    for names in (["cpu.max"], ["cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us"]):
+        try:
+            quota, period = " ".join((CGROUP / name).read_text() for name in names).split()
+        except OSError:
+            continue
+        return math.inf if quota in ("max", "-1") else int(quota) / int(period)
+    return math.inf

@@ -1,5 +1,6 @@
 import os
 import subprocess
+from pathlib import Path
 
 import pytest
 from bentoml.exceptions import BentoMLConfigException
@@ -75,6 +76,31 @@ def test_workers_share_the_cores(
     monkeypatch.setattr(settings, "_cores", lambda: cores)
     given = Settings.from_environment({"BENTOML_IMG_WORKERS": str(workers)})
     assert given.threads == threads
+
+
+@pytest.mark.parametrize(
+    ("files", "cores"),
+    [
+        ({}, 8),
+        ({"cpu.max": "max 100000\n"}, 8),
+        ({"cpu.max": "150000 100000\n"}, 2),
+        ({"cpu.max": "5000 100000\n"}, 1),
+        ({"cpu.max": "6400000 100000\n"}, 8),
+        ({"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"}, 8),
+        ({"cpu/cpu.cfs_quota_us": "300000\n", "cpu/cpu.cfs_period_us": "100000\n"}, 3),
+    ],
+)
+def test_a_container_uses_no_more_cores_than_its_quota_pays_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: dict[str, str], cores: int
+) -> None:
+    monkeypatch.setattr(settings, "CGROUP", tmp_path)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: range(8), raising=False)
+    (tmp_path / "cpu").mkdir()
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    given = Settings.from_environment({})
+    assert given.workers == min(cores, 4)
+    assert Settings.from_environment({"BENTOML_IMG_WORKERS": "1"}).threads == cores
 
 
 def test_without_a_variable_there_is_a_worker_for_each_of_few_cores(
