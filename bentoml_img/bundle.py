@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
+
 MANIFEST = "manifest.json"
 WEIGHTS = "model.safetensors"
 GRAPH = "model.xml"
@@ -19,6 +21,7 @@ class BundleError(Exception):
     """A bundle that is incomplete, damaged or of another kind; the message is for the user."""
 
 
+@with_config(ConfigDict(extra="forbid", strict=True))
 @dataclass(frozen=True)
 class Manifest:
     """What a bundle holds and where it comes from.
@@ -53,31 +56,19 @@ class Manifest:
     def to_json(self) -> str:
         return json.dumps(asdict(self), indent=2, sort_keys=True) + "\n"
 
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> "Manifest":
-        known = {f.name for f in fields(cls)}
-        if unknown := set(data) - known:
-            raise BundleError(f"unknown entries in {MANIFEST}: {', '.join(sorted(unknown))}")
-        values: dict[str, Any] = {
-            k: tuple(v) if isinstance(v, list) else v for k, v in data.items()
-        }
-        try:
-            return cls(**values)
-        except TypeError as error:
-            raise BundleError(f"{MANIFEST} is incomplete: {error}") from None
-
 
 def read_manifest(bundle: Path) -> Manifest:
-    """The manifest of a bundle; BundleError if there is none or it cannot be read."""
+    """The manifest of a bundle; BundleError if there is none or it is not what it should be."""
     try:
-        data = json.loads((bundle / MANIFEST).read_text())
+        return TypeAdapter(Manifest).validate_json((bundle / MANIFEST).read_bytes())
     except FileNotFoundError:
         raise BundleError(f"{bundle} is not a model bundle: it has no {MANIFEST}") from None
-    except (OSError, ValueError) as error:
+    except OSError as error:
         raise BundleError(f"cannot read {bundle / MANIFEST}: {error}") from None
-    if not isinstance(data, dict):
-        raise BundleError(f"{bundle / MANIFEST} is not a JSON object")
-    return Manifest.from_dict(data)
+    except ValidationError as error:
+        problem = error.errors(include_url=False)[0]
+        what = ": ".join(filter(None, (".".join(map(str, problem["loc"])), problem["msg"])))
+        raise BundleError(f"cannot read {bundle / MANIFEST}: {what}") from None
 
 
 def verify(bundle: Path) -> Manifest:
