@@ -19,6 +19,7 @@ from bentoml_img.video.segments import Segment
 COPIED = {"aac", "mp3", "ac3", "eac3", "opus", "flac", "alac"}
 AAC_BITS, AAC_RATE = 160_000, 48_000  # a second
 
+Source = av.container.InputContainer
 Timed = tuple[float, int, "av.Packet[Any]"]  # second, number of the stream, packet
 
 
@@ -55,30 +56,32 @@ def _audio_streams(sound: Path | None) -> int:
         return len(source.streams.audio)
 
 
-def _audio(
-    source: av.container.InputContainer, number: int, output: av.container.OutputContainer
-) -> Iterator[Timed]:
+def _audio(source: Source, number: int, output: av.container.OutputContainer) -> Iterator[Timed]:
     """Add a stream to the output; the packets for it come from the generator returned."""
     audio = source.streams.audio[number]
     start = Fraction(source.start_time or 0, av.time_base)
     if audio.codec_context.name in COPIED:
-        return _copied(audio, output.add_stream_from_template(audio), start)
+        return _copied(source, audio, output.add_stream_from_template(audio), start)
     rates = av.Codec("aac", "w").audio_rates or ()
     stream = output.add_stream("aac", audio.rate if audio.rate in rates else AAC_RATE)
     stream.bit_rate = AAC_BITS
     stream.layout = "mono" if audio.channels == 1 else "stereo"
-    return _encoded(audio, stream, start)
+    return _encoded(source, audio, stream, start)
 
 
-def _copied(audio: av.AudioStream, stream: av.AudioStream, start: Fraction) -> Iterator[Timed]:
-    for packet in _demux(audio):
+def _copied(
+    source: Source, audio: av.AudioStream, stream: av.AudioStream, start: Fraction
+) -> Iterator[Timed]:
+    for packet in _demux(source, audio):
         if packet.size and packet.pts is not None:
             yield _timed(packet, stream, -start)
 
 
-def _encoded(audio: av.AudioStream, stream: av.AudioStream, start: Fraction) -> Iterator[Timed]:
+def _encoded(
+    source: Source, audio: av.AudioStream, stream: av.AudioStream, start: Fraction
+) -> Iterator[Timed]:
     resampler = av.AudioResampler("fltp", stream.layout, stream.rate)
-    for packet in _demux(audio):
+    for packet in _demux(source, audio):
         try:
             frames = audio.codec_context.decode(packet)
         except av.error.FFmpegError:
@@ -91,10 +94,10 @@ def _encoded(audio: av.AudioStream, stream: av.AudioStream, start: Fraction) -> 
         yield _timed(encoded, stream, -start)
 
 
-def _demux(stream: av.AudioStream) -> Iterator["av.Packet[av.AudioStream]"]:
+def _demux(source: Source, stream: av.AudioStream) -> Iterator["av.Packet[av.AudioStream]"]:
     """The packets up to the first damage."""
     with suppress(av.error.FFmpegError):
-        yield from stream.container.demux(stream)
+        yield from source.demux(stream)
 
 
 def _timed(packet: "av.Packet[Any]", stream: av.stream.Stream, shift: Fraction) -> Timed:

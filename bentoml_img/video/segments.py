@@ -51,10 +51,12 @@ class SegmentWriter:
         self._container = av.open(str(path), "w", format="mp4", options=options)
         codec, encoding = ("libx264rgb", LOSSLESS) if self._lossless else ("libx264", H264)
         average = Fraction(rate).limit_denominator(1001)
-        self._stream = self._container.add_stream(codec, average, options=encoding)
+        stream = self._container.add_stream(codec, average, options=encoding)
+        assert isinstance(stream, av.VideoStream)  # noqa: S101 - for the type checker
+        self._stream = stream
         even = 1 if self._lossless else 2
         self._padding = [(0, -size[1] % even), (0, -size[0] % even), (0, 0)]
-        context = self._stream.codec_context
+        context = stream.codec_context
         context.width, context.height = (side + -side % even for side in size)
         context.pix_fmt = "rgb24" if self._lossless else "yuv420p"
         context.time_base = Fraction(1, TICKS)
