@@ -1,0 +1,118 @@
+"""GIF, WebP and PNG animations, and pictures in a folder, through Pillow."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from PIL import Image
+
+from bentoml_img.images import ImageError, Limits, load_rgb, open_image
+from bentoml_img.video.frames import MAX_PIXELS, VideoError, VideoInfo, check_size
+
+# Browsers show a frame that asks for less than 20 ms for 100 ms, and so do we.
+SHORTEST, DEFAULT = 0.02, 0.1
+_DECODER_ERRORS = (OSError, SyntaxError, ValueError, EOFError, IndexError, RuntimeError)
+
+
+class Animation:
+    """The frames of an animation with their delays."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.end = 0.0
+        self.damage: str | None = None
+        self._image = self._open()
+        check_size(path, *self._image.size)
+        try:
+            self._image.load()
+        except _DECODER_ERRORS as error:
+            self.close()
+            raise VideoError(f"{path.name} has no frame that can be decoded: {error}") from None
+        width, height = self._image.size
+        frames = self._count()
+        self.info = VideoInfo(path, width, height, rate=1 / _delay(self._image), frames=frames)
+
+    def _open(self) -> Image.Image:
+        try:
+            return Image.open(self._path, formats=("GIF", "WEBP", "PNG"))
+        except _DECODER_ERRORS:
+            raise VideoError(f"{self._path.name} is damaged: it has no readable header") from None
+
+    def _count(self) -> int | None:
+        """How many frames there are. None if the file ends within one of them."""
+        with self._open() as image:
+            try:
+                frames: int = getattr(image, "n_frames", 1)
+            except _DECODER_ERRORS:
+                return None
+            return frames
+
+    def __iter__(self) -> Iterator[tuple[float, Image.Image]]:
+        index = 0
+        while True:
+            try:
+                self._image.seek(index)
+                self._image.load()
+            except EOFError as error:
+                if self.info.frames is None or index < self.info.frames:
+                    self.damage = str(error) or "the file ends early"
+                return
+            except _DECODER_ERRORS as error:
+                self.damage = str(error)
+                return
+            start, self.end = self.end, self.end + _delay(self._image)
+            yield start, _over_white(self._image)
+            index += 1
+
+    def close(self) -> None:
+        self._image.close()
+
+
+class Folder:
+    """Pictures, all of the same size, at an even rate."""
+
+    def __init__(self, path: Path, files: Sequence[Path], rate: float) -> None:
+        if not rate > 0:
+            raise VideoError(f"a rate of {rate:g} frames a second: it must be more than 0")
+        self._files = files
+        self.end = 0.0
+        self.damage: str | None = None
+        width, height = _load(files[0]).size
+        duration = len(files) / rate
+        self.info = VideoInfo(path, width, height, rate, len(files), duration)
+
+    def __iter__(self) -> Iterator[tuple[float, Image.Image]]:
+        for index, file in enumerate(self._files):
+            image = _load(file)
+            if image.size != (self.info.width, self.info.height):
+                raise VideoError(
+                    f"{file.name} has {image.width}×{image.height} pixels and "
+                    f"{self._files[0].name} {self.info.width}×{self.info.height}: "
+                    "make the frames of one size"
+                )
+            self.end = (index + 1) / self.info.rate
+            yield index / self.info.rate, image
+
+    def close(self) -> None:
+        pass
+
+
+def _load(file: Path) -> Image.Image:
+    try:
+        return load_rgb(open_image(file.read_bytes(), Limits(MAX_PIXELS)))
+    except (OSError, ImageError) as error:
+        raise VideoError(f"{file.name}: {error}") from None
+
+
+def _delay(image: Image.Image) -> float:
+    """How long the frame at hand is shown, in seconds."""
+    delay = float(image.info.get("duration", 0)) / 1000
+    return delay if delay >= SHORTEST else DEFAULT
+
+
+def _over_white(image: Image.Image) -> Image.Image:
+    if not image.has_transparency_data:
+        return image.convert("RGB")
+    rgba = image.convert("RGBA")
+    flat = Image.new("RGB", image.size, "white")
+    flat.paste(rgba, mask=rgba)
+    return flat

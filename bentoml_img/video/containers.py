@@ -1,0 +1,156 @@
+"""MP4, MOV, AVI, MKV, WebM and whatever else FFmpeg reads, through PyAV."""
+
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import av.container
+import av.error
+import av.stream
+from PIL import Image
+
+from bentoml_img.video.frames import VideoError, VideoInfo, check_size
+
+# A file is cut short if its frames end this much before it says: encoders round, and edit lists
+# hide a frame or two.
+SLACK_FRAMES = 3
+
+Streamed = tuple[Fraction | None, int, Image.Image]
+
+
+class Container:
+    """The first video stream of a container that is not an attached picture."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.end = 0.0
+        self.damage: str | None = None
+        self._container = _open(path)
+        try:
+            self._stream = self._pick()
+            self._pictures = self._decode()
+            self._first = next(self._pictures, None)
+            if self._first is None:
+                raise VideoError(f"{path.name} has no frame that can be decoded")
+            self.info = self._describe(self._first[2])
+        except BaseException:
+            self.close()
+            raise
+
+    def _pick(self) -> av.VideoStream:
+        streams = self._container.streams
+        videos = [
+            s for s in streams.video if not s.disposition & av.stream.Disposition.attached_pic
+        ]
+        if not videos:
+            kind = "only audio" if streams.audio else "none that can be read"
+            raise VideoError(f"{self._path.name} has no video stream: {kind}")
+        stream = videos[0]
+        check_size(self._path, stream.codec_context.width, stream.codec_context.height)
+        stream.thread_type = "AUTO"
+        return stream
+
+    def _describe(self, first: Image.Image) -> VideoInfo:
+        stream = self._stream
+        rate = stream.average_rate or stream.guessed_rate or Fraction(25)
+        duration = _duration(self._container, stream)
+        frames = stream.frames or (round(duration * rate) if duration is not None else None)
+        return VideoInfo(
+            self._path,
+            *first.size,
+            float(rate),
+            frames or None,
+            duration,
+            tuple(s.codec_context.name for s in self._container.streams.audio if s.codec_context),
+        )
+
+    def __iter__(self) -> Iterator[tuple[float, Image.Image]]:
+        assert self._first is not None  # noqa: S101 - for the type checker
+        start = Fraction(self._container.start_time or 0, av.time_base)
+        step = 1 / self.info.rate
+        size = self.info.width, self.info.height
+        shown, previous = 0, float("-inf")
+        for pts, duration, image in _chain(self._first, self._pictures):
+            time = self.end if pts is None else float(pts - start)
+            if time <= previous:
+                time = previous + step
+            previous = time
+            shown += 1
+            self.end = time + (duration * float(self._stream.time_base or 0) or step)
+            yield time, image if image.size == size else image.resize(size)
+        self._judge(shown)
+
+    def _judge(self, shown: int) -> None:
+        """Note if the file says that there is more."""
+        info, count = self.info, self._stream.frames
+        if self.damage is not None or info.duration is None:
+            return
+        slack = SLACK_FRAMES / info.rate
+        short = self.end + slack < info.duration
+        if short and (not count or shown + SLACK_FRAMES < count):
+            self.damage = "the file ends early"
+
+    def _decode(self) -> Iterator[Streamed]:
+        """Time, duration in the stream's time base, and picture of each frame."""
+        for packet in self._packets():
+            try:
+                frames = self._stream.codec_context.decode(packet)
+            except av.error.FFmpegError as error:
+                self.damage = error.strerror
+                continue
+            for frame in frames:
+                check_size(self._path, frame.width, frame.height)
+                base = frame.time_base
+                time = None if frame.pts is None or base is None else frame.pts * base
+                yield time, frame.duration or 0, _upright(frame, self._aspect)
+
+    def _packets(self) -> Iterator["av.Packet[av.VideoStream] | None"]:
+        """The stream's packets, and None: what the decoder holds back is wanted too."""
+        try:
+            for packet in self._container.demux(self._stream):
+                if packet.size:
+                    yield packet
+        except av.error.FFmpegError as error:
+            self.damage = error.strerror
+        yield None
+
+    @property
+    def _aspect(self) -> Fraction:
+        return self._stream.sample_aspect_ratio or Fraction(1)
+
+    def close(self) -> None:
+        self._container.close()
+
+
+def _open(path: Path) -> av.container.InputContainer:
+    try:
+        return av.open(str(path), metadata_errors="replace")
+    except av.error.FFmpegError as error:
+        raise VideoError(f"{path.name} is not a video, or is cut short: {error.strerror}") from None
+
+
+def _chain(first: Streamed, rest: Iterator[Streamed]) -> Iterator[Streamed]:
+    yield first
+    yield from rest
+
+
+def _duration(container: av.container.InputContainer, stream: av.VideoStream) -> float | None:
+    """Seconds from the container's start to the stream's end, as the file says."""
+    if stream.duration is not None and stream.time_base is not None:
+        start = Fraction(container.start_time or 0, av.time_base)
+        return float(((stream.start_time or 0) + stream.duration) * stream.time_base - start)
+    if tagged := stream.metadata.get("DURATION"):  # Matroska's
+        hours, minutes, seconds = tagged.split(":")
+        return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+    if container.duration is not None and not container.streams.audio:
+        return container.duration / av.time_base
+    return None
+
+
+def _upright(frame: av.VideoFrame, aspect: Fraction) -> Image.Image:
+    """RGB, with square pixels, turned as the file's display matrix says."""
+    width = max(1, round(frame.width * aspect))
+    pixels = frame.reformat(width=width, height=frame.height, format="rgb24").to_ndarray()
+    image = Image.fromarray(pixels)
+    return image.rotate(frame.rotation, expand=True) if frame.rotation else image

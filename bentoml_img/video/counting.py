@@ -1,0 +1,200 @@
+"""Tracks to events: what appeared, crossed a line, entered a zone. Every total is a sum of events.
+
+A thing is where the middle of the lower side of its box is: where it touches
+the ground. It has changed sides only once it is clear of a line by a part of
+its own size, so that what trembles on a line does not cross it at every frame.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from bentoml_img.video.ground import Ground
+from bentoml_img.video.regions import Line, Point, Zone
+from bentoml_img.video.tracking import Instance
+
+CLEAR = 0.1  # of the shorter side of a thing's box: so far beyond a line it is across
+SPEED_WINDOW = 1.0  # seconds over which a speed is measured
+
+Kind = Literal["appeared", "disappeared", "crossed", "entered", "left"]
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that a confirmed track did, in the frame where it was seen to be done.
+
+    `place` is the name of a line or zone, empty for the picture itself. `direction`
+    is right, left, down or up across a line; into a zone it is "in", or "start"
+    for what was first seen there; out of it "out", or "end" for what was last seen
+    there. `seconds` is the time spent in the zone that was left; `km_h` the speed
+    across a line, where a scale is known. `box` is left, top, right, bottom.
+    """
+
+    frame: int
+    time: float
+    track_id: int
+    label: str
+    kind: Kind
+    place: str
+    direction: str
+    seconds: float | None
+    km_h: float | None
+    box: tuple[float, float, float, float]
+
+
+@dataclass
+class _Path:
+    """What is remembered of a track; `sides` and `since` are by the name of a line or zone."""
+
+    frame: int
+    time: float
+    label: str
+    box: tuple[float, float, float, float]
+    sides: dict[str, tuple[int, Point]] = field(default_factory=dict)
+    since: dict[str, float] = field(default_factory=dict)
+    way: list[tuple[float, float, float]] = field(default_factory=list)
+
+    @property
+    def foot(self) -> Point:
+        left, _, right, bottom = self.box
+        return (left + right) / 2, bottom
+
+    @property
+    def clear(self) -> float:
+        left, top, right, bottom = self.box
+        return CLEAR * min(right - left, bottom - top)
+
+
+class Counter:
+    """Events of one video. ValueError if two lines or zones have one name."""
+
+    def __init__(
+        self,
+        lines: Sequence[Line] = (),
+        zones: Sequence[Zone] = (),
+        ground: Ground | None = None,
+    ) -> None:
+        names = [line.name for line in lines] + [zone.name for zone in zones]
+        if len(set(names)) < len(names):
+            raise ValueError("two lines or zones have one name")
+        self.lines, self.zones, self.ground = lines, zones, ground
+        self._paths: dict[int, _Path] = {}
+
+    def update(
+        self, frame: int, time: float, instances: Iterable[Instance], ended: Iterable[int] = ()
+    ) -> list[Event]:
+        """The events of a frame. Counts only what was detected in it, not what was carried there.
+
+        `ended` are the tracks that are given up by now: they disappeared when last seen.
+        """
+        events = [event for track_id in ended for event in self._end(track_id)]
+        for instance in instances:
+            if instance.detected:
+                events += self._see(frame, time, instance)
+        return events
+
+    def finish(self) -> list[Event]:
+        """The last events: all that is still there disappears when it was last seen."""
+        return [event for track_id in list(self._paths) for event in self._end(track_id)]
+
+    def _see(self, frame: int, time: float, instance: Instance) -> list[Event]:
+        track_id = instance.track_id
+        path = self._paths.get(track_id)
+        new = path is None
+        if path is None:
+            path = self._paths[track_id] = _Path(frame, time, instance.label, instance.box)
+        path.frame, path.time, path.label, path.box = frame, time, instance.label, instance.box
+        path.way.append((time, *path.foot))
+        while path.way[0][0] < time - SPEED_WINDOW:
+            del path.way[0]
+        events = [_event(track_id, path, "appeared")] if new else []
+        for line in self.lines:
+            events += self._line(track_id, path, line)
+        for zone in self.zones:
+            events += self._zone(track_id, path, zone, new)
+        return events
+
+    def _line(self, track_id: int, path: _Path, line: Line) -> list[Event]:
+        distance = line.distance(path.foot)
+        if abs(distance) < max(path.clear, 1e-9):
+            return []
+        side = 1 if distance > 0 else -1
+        before, place = path.sides.get(line.name, (side, path.foot))
+        path.sides[line.name] = side, path.foot
+        if side == before or not line.crosses(place, path.foot):
+            return []
+        speed = self._km_h(path.way)
+        return [_event(track_id, path, "crossed", line.name, line.towards(side), km_h=speed)]
+
+    def _zone(self, track_id: int, path: _Path, zone: Zone, new: bool) -> list[Event]:
+        depth = zone.depth(path.foot)
+        inside = zone.name in path.since
+        if new and depth > 0:
+            path.since[zone.name] = path.time
+            return [_event(track_id, path, "entered", zone.name, "start")]
+        if not inside and depth > path.clear:
+            path.since[zone.name] = path.time
+            return [_event(track_id, path, "entered", zone.name, "in")]
+        if inside and depth < -path.clear:
+            return [_left(track_id, path, zone.name, "out")]
+        return []
+
+    def _end(self, track_id: int) -> list[Event]:
+        path = self._paths.pop(track_id, None)
+        if path is None:
+            return []
+        events = [_left(track_id, path, name, "end") for name in list(path.since)]
+        return [*events, _event(track_id, path, "disappeared")]
+
+    def _km_h(self, way: Sequence[tuple[float, float, float]]) -> float | None:
+        if self.ground is None or len(way) < 2:
+            return None
+        (start, *a), (end, *b) = way[0], way[-1]
+        metres = math.dist(self.ground.metres(*a), self.ground.metres(*b))
+        return round(3.6 * metres / (end - start), 2)
+
+    def state(self) -> dict[str, Any]:
+        """All that later events depend on, as JSON has it."""
+        return {str(track_id): asdict(path) for track_id, path in self._paths.items()}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from what `state` gave."""
+        self._paths = {int(track_id): _path(saved) for track_id, saved in state.items()}
+
+
+def _left(track_id: int, path: _Path, zone: str, direction: str) -> Event:
+    seconds = round(path.time - path.since.pop(zone), 3)
+    return _event(track_id, path, "left", zone, direction, seconds=seconds)
+
+
+def _event(
+    track_id: int,
+    path: _Path,
+    kind: Kind,
+    place: str = "",
+    direction: str = "",
+    seconds: float | None = None,
+    km_h: float | None = None,
+) -> Event:
+    left, top, right, bottom = path.box
+    return Event(
+        path.frame,
+        round(path.time, 4),
+        track_id,
+        path.label,
+        kind,
+        place,
+        direction,
+        seconds,
+        km_h,
+        (round(left, 2), round(top, 2), round(right, 2), round(bottom, 2)),
+    )
+
+
+def _path(saved: dict[str, Any]) -> _Path:
+    """A path again, from lists where it had tuples."""
+    sides = {name: (side, (x, y)) for name, (side, (x, y)) in saved["sides"].items()}
+    left, top, right, bottom = saved["box"]
+    way = [(time, x, y) for time, x, y in saved["way"]]
+    return _Path(**{**saved, "box": (left, top, right, bottom), "sides": sides, "way": way})

@@ -1,0 +1,55 @@
+"""What a video is here: frames with their times, and what is known of them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+MEGAPIXEL = 1_000_000
+MAX_PIXELS = 36 * MEGAPIXEL  # 8K is 33 megapixels; a pipeline holds a dozen frames
+
+
+class VideoError(ValueError):
+    """A video that cannot be used; the message is for the user."""
+
+
+class DamagedVideo(VideoError):
+    """Raised after the last frame that could be decoded: says how far that was."""
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """What is known of a video before it is decoded.
+
+    `width` and `height` are those of its frames once upright. `frames` and
+    `duration` (seconds) are what the file says, None if it says nothing; `rate`
+    is the mean number of frames a second. `audio` names the codec of each
+    audio stream.
+    """
+
+    path: Path
+    width: int
+    height: int
+    rate: float
+    frames: int | None = None
+    duration: float | None = None
+    audio: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """A frame: its number from 0, when it appears and for how long (seconds), an RGB picture."""
+
+    index: int
+    time: float
+    duration: float
+    image: Image.Image
+
+
+def check_size(path: Path, width: int, height: int) -> None:
+    """VideoError if frames of that size are too large to be held in memory by the dozen."""
+    if width * height > MAX_PIXELS:
+        raise VideoError(
+            f"{path.name} has frames of {width}×{height} pixels, more than the "
+            f"{MAX_PIXELS / MEGAPIXEL:g} megapixels allowed"
+        )

@@ -1,0 +1,135 @@
+"""Segments to a GIF: one palette for all of it, chosen from all of its frames."""
+
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import av.error
+import av.filter
+import numpy as np
+
+from bentoml_img.video.segments import Segment
+
+CENTISECOND = Fraction(1, 100)  # a GIF knows no finer time
+SHORTEST = 2  # centiseconds: browsers slow down what is faster
+
+# A pixel that changes by less than this keeps its colour: noise of a camera, which would cost
+# two thirds of the file.
+STEADY = 8
+
+# Ordered dither stays where it is from frame to frame, and so costs few bytes.
+DITHER = "dither=bayer:bayer_scale=4"
+
+
+def write_gif(segments: Sequence[Segment], path: Path) -> None:
+    """Write an endless GIF with the delays of the frames, to the hundredth of a second.
+
+    Frames that follow another within two hundredths are left out.
+    """
+    palette = _palette(segments)
+    last = max(frame.pts or 0 for frame in _frames(segments))
+    delay = max(SHORTEST, round(segments[-1].end / CENTISECOND) - last)
+    with av.open(
+        str(path), "w", format="gif", options={"loop": "0", "final_delay": str(delay)}
+    ) as output:
+        stream = output.add_stream("gif")
+        graph: _Graph | None = None
+        for frame in _steady(_frames(segments)):
+            if graph is None:
+                stream.width, stream.height = frame.width, frame.height
+                stream.pix_fmt = "pal8"
+                stream.codec_context.time_base = CENTISECOND
+                graph = _Graph("paletteuse", DITHER, frame, palette)
+                graph.push(palette, 1)
+                graph.push(None, 1)
+            graph.push(frame)
+            for picture in graph.pull():
+                output.mux(stream.encode(picture))
+        if graph is not None:
+            graph.push(None)
+            for picture in graph.pull():
+                output.mux(stream.encode(picture))
+        output.mux(stream.encode(None))
+
+
+class _Graph:
+    """One of FFmpeg's filters, with a source for each of its inputs."""
+
+    def __init__(self, name: str, arguments: str, *inputs: av.VideoFrame) -> None:
+        graph = av.filter.Graph()
+        node = graph.add(name, arguments)
+        self._sources = []
+        for number, frame in enumerate(inputs):
+            source = graph.add_buffer(
+                width=frame.width,
+                height=frame.height,
+                format=frame.format,
+                time_base=CENTISECOND,
+            )
+            source.link_to(node, 0, number)
+            self._sources.append(source)
+        self._sink = graph.add("buffersink")
+        node.link_to(self._sink)
+        graph.configure()
+        self._graph = graph
+
+    def push(self, frame: av.VideoFrame | None, number: int = 0) -> None:
+        """Give a frame to an input; None at its end."""
+        self._sources[number].push(frame)
+
+    def pull(self) -> Iterator[av.VideoFrame]:
+        """What is ready by now."""
+        while True:
+            try:
+                frame = self._sink.pull()
+            except (av.error.BlockingIOError, av.error.EOFError):
+                return
+            assert isinstance(frame, av.VideoFrame)  # noqa: S101 - for the type checker
+            yield frame
+
+
+def _palette(segments: Sequence[Segment]) -> av.VideoFrame:
+    """16×16 pixels: the 255 colours that suit all frames best, and a transparent one."""
+    graph: _Graph | None = None
+    for frame in _frames(segments):
+        graph = graph or _Graph("palettegen", "", frame)
+        graph.push(frame)
+    assert graph is not None  # noqa: S101 - a segment has a frame
+    graph.push(None)
+    palette = next(graph.pull())
+    palette.pts, palette.time_base = 0, CENTISECOND
+    return palette
+
+
+def _frames(segments: Sequence[Segment]) -> Iterator[av.VideoFrame]:
+    """The frames in RGB, their times in centiseconds of the whole video from its first frame."""
+    following = 0
+    for segment in segments:
+        with av.open(str(segment.path)) as container:
+            for frame in container.decode(container.streams.video[0]):
+                if frame.pts is None or frame.time_base is None:
+                    continue
+                time = segment.start - segments[0].start + frame.pts * frame.time_base
+                pts = round(time / CENTISECOND)
+                if pts < following:
+                    continue
+                following = pts + SHORTEST
+                picture = frame.reformat(format="rgb24")
+                picture.pts, picture.time_base = pts, CENTISECOND
+                yield picture
+
+
+def _steady(frames: Iterator[av.VideoFrame]) -> Iterator[av.VideoFrame]:
+    shown = None
+    for frame in frames:
+        pixels = frame.to_ndarray()
+        if shown is None:
+            shown = pixels.copy()
+        else:
+            change = np.maximum(pixels, shown) - np.minimum(pixels, shown)
+            moved = (change >= STEADY).any(axis=2)
+            shown[moved] = pixels[moved]
+        picture = av.VideoFrame.from_ndarray(shown, format="rgb24")
+        picture.pts, picture.time_base = frame.pts, CENTISECOND
+        yield picture

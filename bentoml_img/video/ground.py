@@ -1,0 +1,31 @@
+"""Pixels to metres on the ground, without which nothing has a speed."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+Matrix = tuple[tuple[float, float, float], ...]
+
+
+@dataclass(frozen=True)
+class Ground:
+    """`homography`, 3×3, takes (x, y, 1) in pixels to a point on the ground in metres, times w.
+
+    ValueError if it is not of that shape or cannot be inverted.
+    """
+
+    homography: Matrix
+
+    def __post_init__(self) -> None:
+        matrix = np.array(self.homography, float)
+        if matrix.shape != (3, 3) or not np.isfinite(matrix).all() or not np.linalg.det(matrix):
+            raise ValueError("a homography is 3×3 finite numbers, and can be inverted")
+
+    @classmethod
+    def from_scale(cls, metres: float) -> "Ground":
+        """For a camera that looks straight down: a pixel is so many metres, everywhere."""
+        return cls(((metres, 0.0, 0.0), (0.0, metres, 0.0), (0.0, 0.0, 1.0)))
+
+    def metres(self, x: float, y: float) -> tuple[float, float]:
+        u, v, w = np.array(self.homography, float) @ (x, y, 1.0)
+        return float(u / w), float(v / w)

@@ -1,0 +1,114 @@
+"""Segments and sound into one MP4, without encoding a picture again."""
+
+import heapq
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, suppress
+from fractions import Fraction
+from itertools import takewhile
+from pathlib import Path
+from typing import Any
+
+import av
+import av.container
+import av.error
+import av.stream
+
+from bentoml_img.video.segments import Segment
+
+# Audio that stays as it is; any other becomes AAC.
+COPIED = {"aac", "mp3", "ac3", "eac3", "opus", "flac", "alac"}
+AAC_BITS, AAC_RATE = 160_000, 48_000  # a second
+
+Source = av.container.InputContainer
+Timed = tuple[float, int, "av.Packet[Any]"]  # second, number of the stream, packet
+
+
+def write_mp4(segments: Sequence[Segment], path: Path, sound: Path | None = None) -> None:
+    """Write an MP4 whose index is in front, so that a browser can start at once.
+
+    It gets the audio of the video `sound`, as far as the pictures go.
+    """
+    with ExitStack() as stack:
+        options = {"movflags": "faststart"}
+        output = stack.enter_context(av.open(str(path), "w", format="mp4", options=options))
+        with av.open(str(segments[0].path)) as first:
+            video = output.add_stream_from_template(first.streams.video[0])
+        tracks = [_pictures(segments, video)]
+        for number in range(_audio_streams(sound)):
+            source = stack.enter_context(av.open(str(sound), metadata_errors="replace"))
+            tracks.append(_until(segments[-1].end, _audio(source, number, output)))
+        for _, _, packet in heapq.merge(*tracks, key=lambda timed: timed[:2]):
+            output.mux(packet)
+
+
+def _pictures(segments: Sequence[Segment], video: av.VideoStream) -> Iterator[Timed]:
+    for segment in segments:
+        with av.open(str(segment.path)) as container:
+            for packet in container.demux(container.streams.video[0]):
+                if packet.size:
+                    yield _timed(packet, video, segment.start)
+
+
+def _audio_streams(sound: Path | None) -> int:
+    if sound is None:
+        return 0
+    with av.open(str(sound), metadata_errors="replace") as source:
+        return len(source.streams.audio)
+
+
+def _audio(source: Source, number: int, output: av.container.OutputContainer) -> Iterator[Timed]:
+    """Add a stream to the output; the packets for it come from the generator returned."""
+    audio = source.streams.audio[number]
+    start = Fraction(source.start_time or 0, av.time_base)
+    if audio.codec_context.name in COPIED:
+        return _copied(source, audio, output.add_stream_from_template(audio), start)
+    rates = av.Codec("aac", "w").audio_rates or ()
+    stream = output.add_stream("aac", audio.rate if audio.rate in rates else AAC_RATE)
+    stream.bit_rate = AAC_BITS
+    stream.layout = "mono" if audio.channels == 1 else "stereo"
+    return _encoded(source, audio, stream, start)
+
+
+def _copied(
+    source: Source, audio: av.AudioStream, stream: av.AudioStream, start: Fraction
+) -> Iterator[Timed]:
+    for packet in _demux(source, audio):
+        if packet.size and packet.pts is not None:
+            yield _timed(packet, stream, -start)
+
+
+def _encoded(
+    source: Source, audio: av.AudioStream, stream: av.AudioStream, start: Fraction
+) -> Iterator[Timed]:
+    resampler = av.AudioResampler("fltp", stream.layout, stream.rate)
+    for packet in _demux(source, audio):
+        try:
+            frames = audio.codec_context.decode(packet)
+        except av.error.FFmpegError:
+            continue
+        for frame in frames:
+            for resampled in resampler.resample(frame):
+                for encoded in stream.encode(resampled):
+                    yield _timed(encoded, stream, -start)
+    for encoded in stream.encode(None):
+        yield _timed(encoded, stream, -start)
+
+
+def _demux(source: Source, stream: av.AudioStream) -> Iterator["av.Packet[av.AudioStream]"]:
+    """The packets up to the first damage."""
+    with suppress(av.error.FFmpegError):
+        yield from source.demux(stream)
+
+
+def _timed(packet: "av.Packet[Any]", stream: av.stream.Stream, shift: Fraction) -> Timed:
+    """A packet for another stream, `shift` seconds later."""
+    assert packet.pts is not None  # noqa: S101 - for the type checker
+    ticks = round(shift / packet.time_base)
+    packet.pts += ticks
+    packet.dts = packet.pts if packet.dts is None else packet.dts + ticks
+    packet.stream = stream
+    return float(packet.dts * packet.time_base), stream.index, packet
+
+
+def _until(end: Fraction, track: Iterator[Timed]) -> Iterator[Timed]:
+    return takewhile(lambda timed: timed[0] < end, track)

@@ -1,0 +1,126 @@
+"""A result in the making: closed segments with their records, and where to go on.
+
+They lie in a folder beside the result until it is whole. The segment at hand is
+in the manifest only once it is closed, with the state of tracker and counter at
+its end: a resumed run does over what came after.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from bentoml_img.video.counting import Event
+from bentoml_img.video.frames import Frame, VideoError, VideoInfo
+from bentoml_img.video.records import SCHEMA, frame_record, write_events
+from bentoml_img.video.segments import Segment, SegmentWriter
+from bentoml_img.video.tracking import Instance
+
+
+class Part:
+    """A segment with its tracks and events, while it is written."""
+
+    def __init__(self, stem: Path, output: Path, info: VideoInfo) -> None:
+        self._events = stem.with_suffix(".csv").open("w", newline="")
+        self._tracks = stem.with_suffix(".jsonl").open("w")
+        self._video = SegmentWriter(
+            stem.with_suffix(".mp4"), output, (info.width, info.height), info.rate
+        )
+
+    def write(
+        self,
+        frame: Frame,
+        image: Image.Image,
+        instances: Iterable[Instance],
+        events: Iterable[Event],
+    ) -> None:
+        self._video.write(frame, image)
+        json.dump(frame_record(frame, instances), self._tracks, separators=(",", ":"))
+        self._tracks.write("\n")
+        write_events(self._events, events)
+
+    def close(self, events: Iterable[Event] = ()) -> Segment | None:
+        """Finish with the last events; None if there was no frame."""
+        write_events(self._events, events)
+        self._events.close()
+        self._tracks.close()
+        return self._video.close()
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a run can go on: after so many frames, with these states."""
+
+    frames: int
+    tracker: dict[str, Any] | None
+    counter: dict[str, Any]
+
+
+class Parts:
+    """The parts of `output`. `key` says what they are made of: others cannot go on with them."""
+
+    def __init__(self, output: Path, info: VideoInfo, key: dict[str, Any], resume: bool) -> None:
+        self._output, self._info = output, info
+        self._key = json.loads(json.dumps(key))
+        self.folder = output.with_name(f"{output.name}.parts")
+        self.segments: list[Segment] = []
+        self.reached = Progress(0, None, {})
+        if resume and self._manifest.exists():
+            self._load()
+        else:
+            shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def _manifest(self) -> Path:
+        return self.folder / "manifest.json"
+
+    def _load(self) -> None:
+        saved = json.loads(self._manifest.read_text())
+        if saved["schema"] != SCHEMA or saved["key"] != self._key:
+            raise VideoError(
+                f"cannot go on with {self._output.name}: it was begun with another video, model "
+                "or settings. Start anew, without resuming"
+            )
+        self.reached = Progress(**saved["reached"])
+        self.segments = [
+            Segment(self.folder / name, Fraction(start), Fraction(end))
+            for name, start, end in saved["segments"]
+        ]
+
+    def open(self) -> Part:
+        """The next part."""
+        return Part(self.folder / f"{len(self.segments):05}", self._output, self._info)
+
+    def add(self, segment: Segment, reached: Progress) -> None:
+        """Note a closed part; from now on a run can go on after it."""
+        self.segments.append(segment)
+        self.reached = reached
+        manifest = {
+            "schema": SCHEMA,
+            "key": self._key,
+            "segments": [(s.path.name, str(s.start), str(s.end)) for s in self.segments],
+            "reached": vars(reached),
+        }
+        beside = self._manifest.with_suffix(".partial")
+        beside.write_text(json.dumps(manifest))
+        os.replace(beside, self._manifest)
+
+    def collect(self, segments: Sequence[Segment], suffix: str, path: Path, first: str) -> None:
+        """Write the records of segments into one file, after a first line."""
+        beside = path.with_name(f".{path.name}.partial")
+        with beside.open("w") as target:
+            target.write(first)
+            for segment in segments:
+                with segment.path.with_suffix(suffix).open() as source:
+                    shutil.copyfileobj(source, target)
+        os.replace(beside, path)
+
+    def remove(self) -> None:
+        shutil.rmtree(self.folder, ignore_errors=True)

@@ -1,0 +1,262 @@
+"""A video in, an annotated video and its records out.
+
+Decoding, detection, tracking with drawing, and encoding overlap, each in a
+thread of its own, a few frames apart: memory does not grow with the length.
+"""
+
+import json
+import os
+import threading
+import time
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from bentoml_img.video import records
+from bentoml_img.video.counting import Counter
+from bentoml_img.video.frames import DamagedVideo, Frame
+from bentoml_img.video.ground import Ground
+from bentoml_img.video.overlap import overlap
+from bentoml_img.video.parts import Part, Parts, Progress
+from bentoml_img.video.reading import FOLDER_RATE, Video, open_video
+from bentoml_img.video.regions import Line, Zone
+from bentoml_img.video.tracking import Detections, Instance, Tracker
+from bentoml_img.video.writing import check_output, join
+
+SEGMENT = 10.0  # seconds, about: what is lost at most when a run is killed
+
+Detect = Callable[[Sequence[Image.Image]], Sequence[Detections]]
+Draw = Callable[[Image.Image, Sequence[Instance]], Image.Image]
+
+
+@dataclass(frozen=True)
+class Options:
+    """`every` Nth frame is detected, and tracks are carried between; `model` names the detector.
+
+    `rate` is the frames a second of a folder of pictures.
+    """
+
+    every: int = 1
+    lines: tuple[Line, ...] = ()
+    zones: tuple[Zone, ...] = ()
+    ground: Ground | None = None
+    rate: float = FOLDER_RATE
+    model: str = ""
+
+    def __post_init__(self) -> None:
+        if self.every < 1:
+            raise ValueError(f"every {self.every} frames: it must be 1 or more")
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Given after each frame: how many are done, of how many if known, and frames a second."""
+
+    done: int
+    total: int | None
+    per_second: float
+
+
+@dataclass(frozen=True)
+class Result:
+    """The files written, how many frames they have, and why they end early, if they do."""
+
+    video: Path
+    tracks: Path
+    events: Path
+    summary: Path
+    frames: int
+    stopped: str | None
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C; `result` is what was done until then, None if that was nothing."""
+
+    def __init__(self, result: Result | None) -> None:
+        super().__init__()
+        self.result = result
+
+
+@dataclass(frozen=True)
+class _Annotated:
+    """A drawn frame; `tracker` is the tracker's state where a segment ends."""
+
+    frame: Frame
+    image: Image.Image
+    instances: list[Instance]
+    ended: tuple[int, ...]
+    tracker: dict[str, Any] | None
+
+
+def annotate_video(
+    source: Path,
+    output: Path,
+    detect: Detect,
+    draw: Draw,
+    options: Options = Options(),
+    *,
+    resume: bool = False,
+    progress: Callable[[Speed], None] = lambda speed: None,
+    stop: threading.Event | None = None,
+) -> Result:
+    """Detect, track and count in a video, and draw it into `output` (.mp4 or .gif).
+
+    Tracks, events and a summary are written beside it. If the source is damaged,
+    `stop` is set, or Ctrl-C comes (Interrupted), the files hold what was done;
+    so they do after an error of `detect` or `draw`, which is raised again. With
+    `resume`, a run that did not end goes on where it was. VideoError if the
+    source is no video, before anything is written.
+    """
+    check_output(output)
+    with open_video(source, options.rate) as video:
+        key = {"source": _fingerprint(source), "options": asdict(options)}
+        run = _Run(video, output, Parts(output, video.info, key, resume), options)
+        sound = source if video.info.audio else None
+        try:
+            stopped, keep = run(detect, draw, progress, stop or threading.Event())
+        except KeyboardInterrupt:
+            raise Interrupted(run.finish("interrupted", True, sound)) from None
+        except Exception as error:
+            run.finish(str(error), True, sound)
+            raise
+        result = run.finish(stopped, keep, sound)
+        assert result is not None  # noqa: S101 - a video that was opened has a frame
+        return result
+
+
+class _Run:
+    """One pass through a video, from where its parts say."""
+
+    def __init__(self, video: Video, output: Path, parts: Parts, options: Options) -> None:
+        self._video, self._output, self._parts, self._options = video, output, parts, options
+        size = video.info.width, video.info.height
+        reached = parts.reached
+        self._tracker = (
+            Tracker.from_state(size, reached.tracker) if reached.tracker else Tracker(size)
+        )
+        self._counter = Counter(options.lines, options.zones, options.ground)
+        self._counter.restore(reached.counter)
+        self._first, self._done = reached.frames, reached.frames
+        self._part: Part | None = None
+        updates = max(1, round(SEGMENT * video.info.rate / options.every))
+        self._segment = updates * options.every  # frames
+
+    def __call__(
+        self,
+        detect: Detect,
+        draw: Draw,
+        progress: Callable[[Speed], None],
+        stop: threading.Event,
+    ) -> tuple[str | None, bool]:
+        """Do the frames. Why it ended early, if it did, and whether it could go on."""
+        frames = overlap(self._frames())
+        detected = overlap(self._detected(frames, detect))
+        began = time.perf_counter()
+        try:
+            with closing(overlap(self._annotated(detected, draw))) as annotated:
+                for item in annotated:
+                    self._write(item)
+                    seconds = time.perf_counter() - began
+                    speed = (self._done - self._first) / seconds
+                    progress(Speed(self._done, self._video.info.frames, speed))
+                    if stop.is_set():
+                        return "stopped", True
+        except DamagedVideo as error:
+            return str(error), False
+        return None, False
+
+    def _frames(self) -> Generator[Frame]:
+        """The frames that are not done yet."""
+        for frame in self._video:
+            if frame.index >= self._first:
+                yield frame
+
+    def _detected(
+        self, frames: Generator[Frame], detect: Detect
+    ) -> Generator[tuple[Frame, Detections | None]]:
+        with closing(frames):
+            for frame in frames:
+                wanted = frame.index % self._options.every == 0
+                yield frame, detect([frame.image])[0] if wanted else None
+
+    def _annotated(
+        self, detected: Generator[tuple[Frame, Detections | None]], draw: Draw
+    ) -> Generator[_Annotated]:
+        tracker = self._tracker
+        with closing(detected):
+            for frame, found in detected:
+                if found is None:
+                    instances, ended = tracker.carry(frame.time), ()
+                else:
+                    instances = tracker.update(found, frame.time)
+                    ended = tracker.ended
+                closes = (frame.index + 1) % self._segment == 0
+                state = tracker.state() if closes else None
+                yield _Annotated(frame, draw(frame.image, instances), instances, ended, state)
+
+    def _write(self, item: _Annotated) -> None:
+        frame = item.frame
+        events = self._counter.update(frame.index, frame.time, item.instances, item.ended)
+        self._part = self._part or self._parts.open()
+        self._part.write(frame, item.image, item.instances, events)
+        self._done = frame.index + 1
+        if item.tracker is not None:
+            segment = self._part.close()
+            self._part = None
+            assert segment is not None  # noqa: S101 - it has this frame
+            self._parts.add(segment, Progress(self._done, item.tracker, self._counter.state()))
+
+    def finish(self, stopped: str | None, keep: bool, sound: Path | None) -> Result | None:
+        """Join what is done; None, and nothing written, if that is not a frame."""
+        part = self._part or self._parts.open()
+        last = part.close(self._counter.finish())
+        segments = [*self._parts.segments, *([last] if last else [])]
+        if not segments:
+            self._parts.remove()
+            return None
+        output = self._output
+        result = Result(
+            output,
+            output.with_suffix(".tracks.jsonl"),
+            output.with_suffix(".events.csv"),
+            output.with_suffix(".summary.json"),
+            self._done,
+            stopped,
+        )
+        join(segments, output, sound)
+        self._parts.collect(segments, ".jsonl", result.tracks, "")
+        self._parts.collect(segments, ".csv", result.events, records.header())
+        self._summarize(result, float(segments[-1].end))
+        if not keep:
+            self._parts.remove()
+        return result
+
+    def _summarize(self, result: Result, seconds: float) -> None:
+        info, options = self._video.info, self._options
+        size = info.width, info.height
+        warnings = [line.warning(size) for line in options.lines]
+        summary = {
+            "schema": records.SCHEMA,
+            "source": info.path.name,
+            "model": options.model,
+            "width": info.width,
+            "height": info.height,
+            "frames": result.frames,
+            "seconds": round(seconds, 3),
+            "stopped": result.stopped,
+            "warnings": [warning for warning in warnings if warning],
+            **records.summarize(records.read_events(result.events)),
+        }
+        beside = result.summary.with_name(f".{result.summary.name}.partial")
+        beside.write_text(json.dumps(summary, indent=2) + "\n")
+        os.replace(beside, result.summary)
+
+
+def _fingerprint(source: Path) -> list[tuple[str, int, int]]:
+    """Name, bytes and time of change of the video, or of each picture in the folder."""
+    files = sorted(source.iterdir()) if source.is_dir() else [source]
+    return [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files]

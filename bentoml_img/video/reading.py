@@ -1,0 +1,114 @@
+"""Video files, animations and folders of pictures as one kind of thing: frames with their times.
+
+Frames come one at a time, upright, in RGB, with square pixels, all of one size.
+"""
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+from PIL import Image
+
+from bentoml_img.video.animations import Animation, Folder
+from bentoml_img.video.containers import Container
+from bentoml_img.video.frames import DamagedVideo, Frame, VideoError, VideoInfo
+
+FOLDER_RATE = 25.0  # frames a second, as pictures in a folder have no times
+PICTURES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
+
+
+class Source(Protocol):
+    """Pictures and the time of each, in their order; `end` is the time when the last one is over.
+
+    `end` is known once all are read, and so is `damage`: what was wrong with
+    the file, if anything was.
+    """
+
+    info: VideoInfo
+    end: float
+    damage: str | None
+
+    def __iter__(self) -> Iterator[tuple[float, Image.Image]]: ...
+
+    def close(self) -> None: ...
+
+
+class Video:
+    """An opened video. Iterate over it once for its frames; close it, or use it with `with`."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self.info = source.info
+
+    def __iter__(self) -> Iterator[Frame]:
+        """The frames; DamagedVideo after the last one that is there if the file is cut short."""
+        source, index = self._source, 0
+        waiting: tuple[float, Image.Image] | None = None
+        for time, image in source:
+            if waiting is not None:
+                yield Frame(index, waiting[0], time - waiting[0], waiting[1])
+                index += 1
+            waiting = time, image
+        if waiting is not None:
+            yield Frame(index, waiting[0], max(0.0, source.end - waiting[0]), waiting[1])
+        if source.damage is not None:
+            raise DamagedVideo(self._how_far(index + 1))
+
+    def _how_far(self, frames: int) -> str:
+        info = self.info
+        total = f" of {info.frames}" if info.frames else ""
+        seconds = f" of {info.duration:.1f}" if info.duration else ""
+        return (
+            f"{info.path.name} is damaged: it ends after {frames}{total} frames, "
+            f"{self._source.end:.1f}{seconds} seconds ({self._source.damage})"
+        )
+
+    def close(self) -> None:
+        self._source.close()
+
+    def __enter__(self) -> "Video":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def open_video(path: Path, rate: float = FOLDER_RATE) -> Video:
+    """Open a video file, a GIF, or a folder of pictures in the order of their names.
+
+    Its first frame is decoded at once, so that what is no video is refused here:
+    VideoError. `rate` is the frames a second of a folder.
+    """
+    if path.is_dir():
+        return Video(Folder(path, _pictures(path), rate))
+    head = _head(path)
+    if head.startswith((b"GIF8", b"\x89PNG")) or head[8:] == b"WEBP":
+        return Video(Animation(path))
+    return Video(Container(path))
+
+
+def _head(path: Path) -> bytes:
+    try:
+        with path.open("rb") as stream:
+            head = stream.read(12)
+    except FileNotFoundError:
+        raise VideoError(f"there is no file {path}") from None
+    except OSError as error:
+        raise VideoError(f"cannot read {path}: {os.strerror(error.errno or 0)}") from None
+    if not head:
+        raise VideoError(f"{path.name} is empty")
+    return head
+
+
+def _pictures(folder: Path) -> list[Path]:
+    """The pictures of a folder; frame2 comes before frame10."""
+    files = [file for file in folder.iterdir() if file.suffix.lower() in PICTURES]
+    if not files:
+        raise VideoError(f"there are no pictures in {folder} ({', '.join(sorted(PICTURES))})")
+    return sorted(files, key=lambda file: _natural(file.name))
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    return [(int(part or 0), text) for text, part in re.findall(r"(\D*)(\d*)", name)]

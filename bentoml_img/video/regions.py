@@ -1,0 +1,95 @@
+"""Lines to be crossed and zones to be in, in pixels of a frame."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+Point = tuple[float, float]
+
+BORDER = 0.05  # of a frame's side: nearer than this, things are cut off by the border
+
+
+@dataclass(frozen=True)
+class Line:
+    """From `start` to `end`; ValueError if that is one point."""
+
+    name: str
+    start: Point
+    end: Point
+
+    def __post_init__(self) -> None:
+        if self.start == self.end:
+            raise ValueError(f"{self.name} starts where it ends: give two points")
+
+    def distance(self, point: Point) -> float:
+        """Pixels from the line, drawn on without end; below 0 on the side of `towards(-1)`."""
+        dx, dy = self._direction
+        return (point[1] - self.start[1]) * dx - (point[0] - self.start[0]) * dy
+
+    def crosses(self, a: Point, b: Point) -> bool:
+        """Whether the way from a to b, on different sides, meets the line between its ends."""
+        da, db = self.distance(a), self.distance(b)
+        share = da / (da - db)
+        x, y = a[0] + share * (b[0] - a[0]), a[1] + share * (b[1] - a[1])
+        dx, dy = self._direction
+        along = (x - self.start[0]) * dx + (y - self.start[1]) * dy
+        return 0 <= along <= math.dist(self.start, self.end)
+
+    def towards(self, side: int) -> str:
+        """Which way on the picture a thing goes that comes to the side of that sign."""
+        dx, dy = self._direction
+        x, y = -dy * side, dx * side
+        if abs(x) > abs(y):
+            return "right" if x > 0 else "left"
+        return "down" if y > 0 else "up"
+
+    @property
+    def _direction(self) -> Point:
+        length = math.dist(self.start, self.end)
+        return (self.end[0] - self.start[0]) / length, (self.end[1] - self.start[1]) / length
+
+    def warning(self, size: tuple[int, int]) -> str | None:
+        """Why little may be counted, in frames of (width, height): the line is at the border."""
+        for axis, side in enumerate(size):
+            places = self.start[axis], self.end[axis]
+            if max(places) < BORDER * side or min(places) > (1 - BORDER) * side:
+                return (
+                    f"{self.name} is so near the border that things leave the picture before "
+                    "they are across: move it inwards"
+                )
+        return None
+
+
+@dataclass(frozen=True)
+class Zone:
+    """A polygon; ValueError if it has fewer than three corners."""
+
+    name: str
+    corners: tuple[Point, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.corners) < 3:
+            raise ValueError(f"{self.name} has {len(self.corners)} corners: give three or more")
+
+    def depth(self, point: Point) -> float:
+        """Pixels to the edge of the zone; below 0 outside."""
+        x, y = point
+        inside = False
+        nearest = math.inf
+        for (x1, y1), (x2, y2) in self._edges():
+            if (y1 > y) != (y2 > y) and x < x1 + (y - y1) / (y2 - y1) * (x2 - x1):
+                inside = not inside
+            nearest = min(nearest, _distance(point, (x1, y1), (x2, y2)))
+        return nearest if inside else -nearest
+
+    def _edges(self) -> Sequence[tuple[Point, Point]]:
+        return list(zip(self.corners, self.corners[1:] + self.corners[:1], strict=True))
+
+
+def _distance(point: Point, a: Point, b: Point) -> float:
+    """Pixels from a point to the way from a to b."""
+    dx, dy = b[0] - a[0], b[1] - a[1]
+    square = dx * dx + dy * dy
+    share = ((point[0] - a[0]) * dx + (point[1] - a[1]) * dy) / square if square else 0.0
+    share = min(1.0, max(0.0, share))
+    return math.dist(point, (a[0] + share * dx, a[1] + share * dy))

@@ -1,0 +1,287 @@
+"""Detections to tracks: which instance of a frame is which of the frames before.
+
+ByteTrack (Zhang et al., ECCV 2022): boxes move by a Kalman filter; sure
+detections are matched to tracks first, unsure ones only to the tracks that are
+left, and never start one. Ours differs in that time is seconds and not frames,
+so that rates may vary; in that boxes are matched a margin wider, as in C-BIoU
+(Yang et al., WACV 2023), for the gaps between frames that are detected; and in
+that a detection of another class is matched less readily.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any, Protocol
+
+import lap
+import numpy as np
+import numpy.typing as npt
+
+Box = npt.NDArray[np.float64]
+
+SURE = 0.5  # a score that starts a track
+UNSURE = 0.1  # a score that may go on with one
+CONFIRMED = 3  # detections in a row until a track has an id
+PATIENCE = 1.0  # seconds that a track is looked for once it is lost
+COAST = 0.3  # seconds that a track is shown where it must be, though it was not detected
+
+MARGIN = 0.3  # of a box's width and height, on each side, when boxes are matched
+MIN_OVERLAP = 0.15  # of two boxes with their margins: intersection over union
+OTHER_CLASS = 0.5  # times the overlap, if the class is not the track's
+SAME_THING = 0.7  # overlap with a matched detection from which on another starts no track
+
+# The filter's spreads, in heights of the box, after DeepSORT's (Wojke et al., 2017): where it is
+# measured, how fast it may go when first seen (a second), how much that may change (a second²).
+MEASURED, SPEED, ACCELERATION = 0.05, 4.0, 4.0
+
+
+class Mask(Protocol):
+    """Which pixels are of an instance: a boolean window, and its left upper corner."""
+
+    @property
+    def x(self) -> int: ...
+    @property
+    def y(self) -> int: ...
+    @property
+    def pixels(self) -> npt.NDArray[np.bool_]: ...
+    def to_coco(self, size: tuple[int, int]) -> dict[str, Any]: ...
+
+
+class Detections(Protocol):
+    """What a detector finds in a frame: N instances.
+
+    `boxes_xyxy` has shape (N, 4), in pixels; `labels` are N ids, whose names are
+    `names`; `scores`, shape (N,), are between 0 and 1.
+    """
+
+    @property
+    def boxes_xyxy(self) -> npt.NDArray[np.floating[Any]]: ...
+    @property
+    def labels(self) -> npt.NDArray[np.integer[Any]]: ...
+    @property
+    def scores(self) -> npt.NDArray[np.floating[Any]]: ...
+    @property
+    def masks(self) -> Sequence[Mask]: ...
+    @property
+    def names(self) -> Sequence[str]: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Instance:
+    """A tracked thing in a frame.
+
+    `box` is left, top, right, bottom in pixels. `detected` says that it was seen
+    in this very frame; if not, box and mask are carried along from where it was.
+    The mask is None where none is known.
+    """
+
+    track_id: int
+    label: str
+    score: float
+    box: tuple[float, float, float, float]
+    mask: Any  # a Mask or None
+    detected: bool
+
+
+@dataclass
+class _Track:
+    """`state` is box and velocity, (2, 4); the four sides share one covariance, (2, 2)."""
+
+    state: Box
+    covariance: Box
+    time: float
+    seen: float
+    seen_box: Box
+    score: float
+    votes: dict[str, float]
+    hits: int = 1
+    track_id: int | None = None
+    mask: Any = None
+
+    @property
+    def label(self) -> str:
+        """The class that most of the detections, by their scores, say."""
+        return max(self.votes, key=self.votes.__getitem__)
+
+    def predict(self, time: float) -> None:
+        """Move on to a later second: constant velocity, white noise as acceleration."""
+        dt = time - self.time
+        step = np.array([[1.0, dt], [0.0, 1.0]])
+        noise = np.array([[dt**4 / 4, dt**3 / 2], [dt**3 / 2, dt**2]])
+        spread = ACCELERATION * _height(self.state[0])
+        self.covariance = step @ self.covariance @ step.T + noise * spread**2
+        self.state = step @ self.state
+        self.time = time
+
+    def correct(self, box: Box, label: str, score: float, mask: Any) -> None:
+        """Take in what was seen at the time of the last prediction."""
+        measured = (MEASURED * _height(box)) ** 2
+        gain = self.covariance[:, :1] / (self.covariance[0, 0] + measured)
+        self.state = self.state + gain * (box - self.state[0])
+        self.covariance = self.covariance - gain @ self.covariance[:1]
+        self.seen, self.seen_box, self.score, self.mask = self.time, box, score, mask
+        self.votes[label] = self.votes.get(label, 0.0) + score
+        self.hits += 1
+
+
+class Tracker:
+    """Tracks through one video of frames of `size` (width, height).
+
+    Call `update` for each frame with detections, `carry` for those without, in
+    the order of time. Only confirmed tracks have an id and are in the answers;
+    ids count from 1. `ended` are the ids that the last update gave up.
+    """
+
+    def __init__(self, size: tuple[int, int]) -> None:
+        self.size = size
+        self.ended: tuple[int, ...] = ()
+        self._tracks: list[_Track] = []
+        self._next_id = 1
+        self._updated = 0.0
+
+    def update(self, detections: Detections, time: float) -> list[Instance]:
+        """Match the detections of the frame at `time` (seconds) to the tracks."""
+        boxes = np.asarray(detections.boxes_xyxy, np.float64).reshape(-1, 4)
+        scores = [float(score) for score in detections.scores]
+        labels = [detections.names[label] for label in detections.labels]
+        sure = [k for k, score in enumerate(scores) if score >= SURE]
+        unsure = [k for k, score in enumerate(scores) if UNSURE <= score < SURE]
+        self._updated = time
+        for track in self._tracks:
+            track.predict(time)
+        pairs = _match(self._tracks, sure, boxes, labels)
+        found = {k for k, _ in pairs}
+        left = [t for t in self._tracks if t.track_id and all(t is not other for _, other in pairs)]
+        for k, track in pairs + _match(left, unsure, boxes, labels):
+            track.correct(boxes[k], labels[k], scores[k], detections.masks[k])
+        self._give_up()
+        for k in sure:
+            if k not in found and not _overlaps(boxes[k], boxes[sorted(found)]):
+                found.add(k)
+                self._tracks.append(_new(boxes[k], labels[k], scores[k], detections.masks[k], time))
+        self._confirm()
+        return self.carry(time)
+
+    def carry(self, time: float) -> list[Instance]:
+        """Where the tracks are at `time`, by the velocity they had when last seen."""
+        return [
+            self._instance(track, time)
+            for track in self._tracks
+            if track.track_id and (track.seen == self._updated or time - track.seen <= COAST)
+        ]
+
+    def _give_up(self) -> None:
+        """Drop tracks that are lost: at once if unconfirmed, else after some patience."""
+        kept, ended = [], []
+        for track in self._tracks:
+            if track.seen == self._updated:
+                kept.append(track)
+            elif track.track_id:
+                lost = self._updated - track.seen > PATIENCE
+                ended.append(track.track_id) if lost else kept.append(track)
+        self._tracks, self.ended = kept, tuple(ended)
+
+    def _confirm(self) -> None:
+        for track in self._tracks:
+            if track.track_id is None and track.hits >= CONFIRMED:
+                track.track_id = self._next_id
+                self._next_id += 1
+
+    def _instance(self, track: _Track, time: float) -> Instance:
+        assert track.track_id is not None  # noqa: S101 - for the type checker
+        shift = track.state[1] * (time - track.seen)
+        width, height = self.size
+        box = np.clip(track.seen_box + shift, 0, (width, height, width, height))
+        left, top, right, bottom = box.tolist()
+        mask = _moved(track.mask, shift, self.size) if shift.any() else track.mask
+        return Instance(
+            track.track_id,
+            track.label,
+            track.score,
+            (left, top, right, bottom),
+            mask,
+            time == track.seen,
+        )
+
+    def state(self) -> dict[str, Any]:
+        """All that later updates depend on, as JSON has it; masks are left out."""
+        tracks = [
+            {
+                **{f.name: getattr(track, f.name) for f in fields(track) if f.name not in _ARRAYS},
+                **{name: getattr(track, name).tolist() for name in _ARRAYS},
+                "mask": None,
+            }
+            for track in self._tracks
+        ]
+        return {"next_id": self._next_id, "updated": self._updated, "tracks": tracks}
+
+    @classmethod
+    def from_state(cls, size: tuple[int, int], state: dict[str, Any]) -> "Tracker":
+        tracker = cls(size)
+        tracker._next_id, tracker._updated = state["next_id"], state["updated"]
+        tracker._tracks = [
+            _Track(**{**track, **{name: np.array(track[name]) for name in _ARRAYS}})
+            for track in state["tracks"]
+        ]
+        return tracker
+
+
+_ARRAYS = ("state", "covariance", "seen_box")
+
+
+def _new(box: Box, label: str, score: float, mask: Any, time: float) -> _Track:
+    height = _height(box)
+    covariance = np.diag([(MEASURED * height) ** 2, (SPEED * height) ** 2])
+    state = np.stack([box, np.zeros(4)])
+    return _Track(state, covariance, time, time, box, score, {label: score}, mask=mask)
+
+
+def _height(box: Box) -> float:
+    return max(1.0, float(box[3] - box[1]))
+
+
+def _match(
+    tracks: Sequence[_Track], candidates: Sequence[int], boxes: Box, labels: Sequence[str]
+) -> list[tuple[int, _Track]]:
+    """Detections and their tracks: the assignment with the largest sum of overlaps."""
+    if not tracks or not candidates:
+        return []
+    predicted = np.stack([track.state[0] for track in tracks])
+    overlap = _iou(_widened(predicted), _widened(boxes[list(candidates)]))
+    for row, track in enumerate(tracks):
+        overlap[row] *= [1.0 if labels[k] == track.label else OTHER_CLASS for k in candidates]
+    _, columns, _ = lap.lapjv(1 - overlap, extend_cost=True, cost_limit=1 - MIN_OVERLAP)
+    return [
+        (candidates[column], track)
+        for track, column in zip(tracks, columns.tolist(), strict=True)
+        if column >= 0
+    ]
+
+
+def _widened(boxes: Box) -> Box:
+    margin = MARGIN * (boxes[:, 2:] - boxes[:, :2])
+    return np.concatenate([boxes[:, :2] - margin, boxes[:, 2:] + margin], axis=1)
+
+
+def _overlaps(box: Box, others: Box) -> bool:
+    return bool((_iou(box[None], others) > SAME_THING).any())
+
+
+def _iou(a: Box, b: Box) -> Box:
+    """Intersection over union, (len(a), len(b)), of boxes (…, 4)."""
+    top_left = np.maximum(a[:, None, :2], b[None, :, :2])
+    bottom_right = np.minimum(a[:, None, 2:], b[None, :, 2:])
+    shared = np.clip(bottom_right - top_left, 0, None).prod(axis=2)
+    area_a, area_b = ((boxes[:, 2:] - boxes[:, :2]).prod(axis=1) for boxes in (a, b))
+    union = area_a[:, None] + area_b[None] - shared
+    overlap: Box = shared / np.maximum(union, 1e-9)
+    return overlap
+
+
+def _moved(mask: Any, shift: Box, size: tuple[int, int]) -> Any:
+    """A mask moved with its box; what leaves the frame is cut off."""
+    if mask is None:
+        return None
+    x = mask.x + round(float(shift[0] + shift[2]) / 2)
+    y = mask.y + round(float(shift[1] + shift[3]) / 2)
+    pixels = mask.pixels[max(0, -y) : max(0, size[1] - y), max(0, -x) : max(0, size[0] - x)]
+    return replace(mask, x=max(0, x), y=max(0, y), pixels=pixels)
