@@ -45,7 +45,7 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     "applied",
     type=click.Path(exists=True, path_type=Path),
     metavar="PATH",
-    help="Write masks and overlays of a photo, or of all photos in a folder.",
+    help="Mask a photo, a GIF, a film, or all of a folder.",
 )
 @click.option(
     "--evaluate",
@@ -151,10 +151,10 @@ def _apply(path: Path, segmenter: Segmenter, palette: str, output_dir: Path | No
     """Mask each photo; those that cannot be read are named at the end. The exit status."""
     inputs = inputs_of(path)
     if not inputs:
-        raise click.ClickException(f"no pictures in {path}")
+        raise click.ClickException(f"no pictures or films in {path}")
     failed = []
     many = sys.stderr.isatty() and len(inputs) > 1
-    for photo in track(inputs, "photos", console=console, disable=not many):
+    for photo in track(inputs, "files", console=console, disable=not many):
         try:
             for written in apply(photo, segmenter, palette, output_dir or photo.parent):
                 click.echo(written)

@@ -2,6 +2,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
@@ -12,6 +13,7 @@ from bentoml_img import packaging, shelf
 from bentoml_img.bundle import verify
 from bentoml_img.packaging import PackagedBento
 from bentoml_img.shelf import ROOT
+from bentoml_img.video.reading import open_video
 from tests.samples import photo
 from tests.test_assemble import state_file
 from tests.test_weights import NOWHERE
@@ -93,6 +95,37 @@ def test_applies_to_a_folder_and_names_what_failed(invoke: Invoke, tmp_path: Pat
     assert again.stdout == result.stdout, "results are no inputs"
 
 
+def write_film(path: Path, frames: int) -> None:
+    """A square on its way to the right."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", 10)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+        for k in range(frames):
+            picture = np.zeros((64, 96, 3), np.uint8)
+            picture[20:40, 4 * k : 4 * k + 20] = 255
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture)))
+        container.mux(stream.encode())
+
+
+def test_films(invoke: Invoke, tmp_path: Path) -> None:
+    write_film(tmp_path / "film.mkv", 6)
+    stills = [photo(60, 40).rotate(10 * k) for k in range(3)]
+    stills[0].save(tmp_path / "moving.gif", save_all=True, append_images=stills[1:], duration=80)
+    stills[0].save(tmp_path / "still.gif")
+    (tmp_path / "none.mp4").write_text("no film")
+    result = invoke("--apply", tmp_path)
+    assert result.exit_code == 1
+    names = ["film_seg.mp4", "moving_seg.gif", "still_seg.png", "still_overlay.jpg"]
+    assert result.stdout.splitlines() == [str(tmp_path / name) for name in names]
+    assert "none.mp4" in result.stderr
+    with open_video(tmp_path / "film_seg.mp4") as film:
+        assert (film.info.width, film.info.height) == (96, 64)
+        assert [round(frame.time, 2) for frame in film] == [0, 0.1, 0.2, 0.3, 0.4, 0.5]
+    with Image.open(tmp_path / "moving_seg.gif") as moving:
+        assert (getattr(moving, "n_frames", 1), moving.info["duration"]) == (3, 80)
+    assert not list(tmp_path.glob("tmp*"))
+
+
 def test_evaluates(invoke: Invoke, tmp_path: Path) -> None:
     write_scenes(tmp_path / "VOCdevkit" / "VOC2012", 3, "val")
     write_coco(tmp_path / "coco")
@@ -131,7 +164,7 @@ def test_wrong_usage(invoke: Invoke, tmp_path: Path) -> None:
     assert_error(invoke("--compare", "none.jpg"), 2, "none.jpg")
     assert_error(invoke("--list", "--compare", STREET), 2, "one of them")
     assert_error(invoke("--model", "fcn_lite", "--model", LRASPP), 2, "compared only")
-    assert_error(invoke("--apply", tmp_path), 1, "no pictures in")
+    assert_error(invoke("--apply", tmp_path), 1, "no pictures or films in")
     assert_error(invoke("--evaluate", tmp_path), 1, "no COCO data in")
     assert_error(invoke("--weights", STREET), 1, "comes with its weights")
     assert_error(invoke("--compare", Path(__file__)), 1, "not a picture")

@@ -44,14 +44,14 @@ class Recipe:
     last part of the run. An epoch is as many draws as there are photos.
     """
 
-    epochs: float = 14
+    epochs: float = 4
     batch_size: int = 12
     head_lr: float = 1e-3
     backbone_lr: float = 2e-4
     weight_decay: float = 0.02
     warm_up_steps: int = 100
-    cool_down: float = 0.35
-    average_decay: float = 0.999
+    cool_down: float = 0.5
+    average_decay: float = 0.998
     fcn_loss: float = 0.4
     loss_stride: int = 4
     frozen_stages: int = 3
