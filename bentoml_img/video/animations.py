@@ -21,15 +21,17 @@ class Animation:
         self.end = 0.0
         self.damage: str | None = None
         self._image = self._open()
-        check_size(path, *self._image.size)
         try:
+            check_size(path, *self._image.size)
             self._image.load()
+        except VideoError:
+            self.close()
+            raise
         except _DECODER_ERRORS as error:
             self.close()
             raise VideoError(f"{path.name} has no frame that can be decoded: {error}") from None
         width, height = self._image.size
-        frames = self._count()
-        self.info = VideoInfo(path, width, height, rate=1 / _delay(self._image), frames=frames)
+        self.info = VideoInfo(path, width, height, 1 / _delay(self._image), self._count())
 
     def _open(self) -> Image.Image:
         try:

@@ -16,7 +16,7 @@ from bentoml_img.video.frames import VideoError, VideoInfo, check_size
 # hide a frame or two.
 SLACK_FRAMES = 3
 
-Streamed = tuple[Fraction | None, int, Image.Image]
+Streamed = tuple[Fraction | None, Fraction, Image.Image]
 
 
 class Container:
@@ -29,6 +29,7 @@ class Container:
         self._container = _open(path)
         try:
             self._stream = self._pick()
+            self._base = self._stream.time_base or Fraction(1, av.time_base)
             self._pictures = self._decode()
             self._first = next(self._pictures, None)
             if self._first is None:
@@ -44,8 +45,8 @@ class Container:
             s for s in streams.video if not s.disposition & av.stream.Disposition.attached_pic
         ]
         if not videos:
-            kind = "only audio" if streams.audio else "none that can be read"
-            raise VideoError(f"{self._path.name} has no video stream: {kind}")
+            kind = "has no video stream: only audio" if streams.audio else "is not a video"
+            raise VideoError(f"{self._path.name} {kind}")
         stream = videos[0]
         check_size(self._path, stream.codec_context.width, stream.codec_context.height)
         stream.thread_type = "AUTO"
@@ -77,22 +78,24 @@ class Container:
                 time = previous + step
             previous = time
             shown += 1
-            self.end = time + (duration * float(self._stream.time_base or 0) or step)
+            self.end = time + (float(duration) or step)
             yield time, image if image.size == size else image.resize(size)
         self._judge(shown)
 
     def _judge(self, shown: int) -> None:
         """Note if the file says that there is more."""
         info, count = self.info, self._stream.frames
-        if self.damage is not None or info.duration is None:
-            return
         slack = SLACK_FRAMES / info.rate
-        short = self.end + slack < info.duration
-        if short and (not count or shown + SLACK_FRAMES < count):
+        short = info.duration is not None and self.end + slack < info.duration
+        fewer = 0 < shown < count - SLACK_FRAMES
+        # An edit list hides frames that MP4 and MOV count; an AVI's duration is guessed from what
+        # there is of it.
+        edited = "mov" in self._container.format.name
+        if self.damage is None and ((short and (fewer or not count)) if edited else short or fewer):
             self.damage = "the file ends early"
 
     def _decode(self) -> Iterator[Streamed]:
-        """Time, duration in the stream's time base, and picture of each frame."""
+        """Time and duration in seconds, 0 if unknown, and picture of each frame."""
         for packet in self._packets():
             try:
                 frames = self._stream.codec_context.decode(packet)
@@ -101,9 +104,9 @@ class Container:
                 continue
             for frame in frames:
                 check_size(self._path, frame.width, frame.height)
-                base = frame.time_base
-                time = None if frame.pts is None or base is None else frame.pts * base
-                yield time, frame.duration or 0, _upright(frame, self._aspect)
+                time = None if frame.pts is None else frame.pts * self._base
+                length = (frame.duration or 0) * self._base
+                yield time, length, _upright(frame, self._aspect)
 
     def _packets(self) -> Iterator["av.Packet[av.VideoStream] | None"]:
         """The stream's packets, and None: what the decoder holds back is wanted too."""

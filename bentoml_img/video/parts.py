@@ -18,7 +18,7 @@ from PIL import Image
 
 from bentoml_img.video.counting import Event
 from bentoml_img.video.frames import Frame, VideoError, VideoInfo
-from bentoml_img.video.records import SCHEMA, frame_record, write_events
+from bentoml_img.video.records import SCHEMA, frame_record, rows
 from bentoml_img.video.segments import Segment, SegmentWriter
 from bentoml_img.video.tracking import Instance
 
@@ -43,11 +43,10 @@ class Part:
         self._video.write(frame, image)
         json.dump(frame_record(frame, instances), self._tracks, separators=(",", ":"))
         self._tracks.write("\n")
-        write_events(self._events, events)
+        self._events.write(rows(events))
 
-    def close(self, events: Iterable[Event] = ()) -> Segment | None:
-        """Finish with the last events; None if there was no frame."""
-        write_events(self._events, events)
+    def close(self) -> Segment | None:
+        """Finish; None if there was no frame."""
         self._events.close()
         self._tracks.close()
         return self._video.close()
@@ -112,14 +111,17 @@ class Parts:
         beside.write_text(json.dumps(manifest))
         os.replace(beside, self._manifest)
 
-    def collect(self, segments: Sequence[Segment], suffix: str, path: Path, first: str) -> None:
-        """Write the records of segments into one file, after a first line."""
+    def collect(
+        self, segments: Sequence[Segment], suffix: str, path: Path, first: str = "", last: str = ""
+    ) -> None:
+        """Write the records of segments into one file, with what comes first and last."""
         beside = path.with_name(f".{path.name}.partial")
         with beside.open("w") as target:
             target.write(first)
             for segment in segments:
                 with segment.path.with_suffix(suffix).open() as source:
                     shutil.copyfileobj(source, target)
+            target.write(last)
         os.replace(beside, path)
 
     def remove(self) -> None:

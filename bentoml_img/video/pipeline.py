@@ -189,8 +189,9 @@ class _Run:
         tracker = self._tracker
         with closing(detected):
             for frame, found in detected:
+                ended: tuple[int, ...] = ()
                 if found is None:
-                    instances, ended = tracker.carry(frame.time), ()
+                    instances = tracker.carry(frame.time)
                 else:
                     instances = tracker.update(found, frame.time)
                     ended = tracker.ended
@@ -212,8 +213,7 @@ class _Run:
 
     def finish(self, stopped: str | None, keep: bool, sound: Path | None) -> Result | None:
         """Join what is done; None, and nothing written, if that is not a frame."""
-        part = self._part or self._parts.open()
-        last = part.close(self._counter.finish())
+        last = self._part.close() if self._part else None
         segments = [*self._parts.segments, *([last] if last else [])]
         if not segments:
             self._parts.remove()
@@ -228,8 +228,9 @@ class _Run:
             stopped,
         )
         join(segments, output, sound)
-        self._parts.collect(segments, ".jsonl", result.tracks, "")
-        self._parts.collect(segments, ".csv", result.events, records.header())
+        self._parts.collect(segments, ".jsonl", result.tracks)
+        endings = records.rows(self._counter.finish())
+        self._parts.collect(segments, ".csv", result.events, records.HEADER, endings)
         self._summarize(result, float(segments[-1].end))
         if not keep:
             self._parts.remove()

@@ -5,11 +5,12 @@ summary is a number of their rows.
 """
 
 import csv
+import io
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from bentoml_img.video.counting import Event
 from bentoml_img.video.frames import Frame
@@ -19,6 +20,7 @@ SCHEMA = 1  # of the lines of tracks and of the summary; goes up when a field ch
 
 _BOX = ("x1", "y1", "x2", "y2")
 EVENT_COLUMNS = [field.name for field in fields(Event) if field.name != "box"] + [*_BOX]
+HEADER = ",".join(EVENT_COLUMNS) + "\n"
 
 
 def frame_record(frame: Frame, instances: Iterable[Instance]) -> dict[str, Any]:
@@ -45,12 +47,14 @@ def frame_record(frame: Frame, instances: Iterable[Instance]) -> dict[str, Any]:
     }
 
 
-def write_events(stream: TextIO, events: Iterable[Event]) -> None:
-    """Add events to an opened CSV file, as rows of EVENT_COLUMNS."""
-    writer = csv.writer(stream, lineterminator="\n")
+def rows(events: Iterable[Event]) -> str:
+    """Events as lines of CSV with EVENT_COLUMNS."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
     for event in events:
         row = {**vars(event), **dict(zip(_BOX, event.box, strict=True))}
         writer.writerow([row[column] for column in EVENT_COLUMNS])
+    return text.getvalue()
 
 
 def read_events(path: Path) -> Iterator[dict[str, str]]:
@@ -79,8 +83,3 @@ def summarize(rows: Iterable[dict[str, str]]) -> dict[str, Any]:
             zone[kind][label] += 1
             zone["seconds"] = round(zone["seconds"] + float(row["seconds"] or 0), 3)
     return {"counts": counts, "crossings": crossings, "zones": zones}
-
-
-def header(columns: Sequence[str] = EVENT_COLUMNS) -> str:
-    """The first line of a CSV file of events."""
-    return ",".join(columns) + "\n"

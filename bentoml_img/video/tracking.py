@@ -162,12 +162,16 @@ class Tracker:
         return self.carry(time)
 
     def carry(self, time: float) -> list[Instance]:
-        """Where the tracks are at `time`, by the velocity they had when last seen."""
-        return [
+        """Where the tracks are at `time`, by the velocity they had when last seen.
+
+        Those that must have left the frame are left out.
+        """
+        shown = [
             self._instance(track, time)
             for track in self._tracks
             if track.track_id and (track.seen == self._updated or time - track.seen <= COAST)
         ]
+        return [i for i in shown if i.box[2] - i.box[0] >= 1 and i.box[3] - i.box[1] >= 1]
 
     def _give_up(self) -> None:
         """Drop tracks that are lost: at once if unconfirmed, else after some patience."""
@@ -188,9 +192,10 @@ class Tracker:
 
     def _instance(self, track: _Track, time: float) -> Instance:
         assert track.track_id is not None  # noqa: S101 - for the type checker
-        shift = track.state[1] * (time - track.seen)
+        velocity = track.state[1].reshape(2, 2).mean(axis=0)  # of its middle
+        shift = velocity * (time - track.seen)
         width, height = self.size
-        box = np.clip(track.seen_box + shift, 0, (width, height, width, height))
+        box = np.clip(track.seen_box + np.tile(shift, 2), 0, (width, height, width, height))
         left, top, right, bottom = box.tolist()
         mask = _moved(track.mask, shift, self.size) if shift.any() else track.mask
         return Instance(
@@ -281,7 +286,6 @@ def _moved(mask: Any, shift: Box, size: tuple[int, int]) -> Any:
     """A mask moved with its box; what leaves the frame is cut off."""
     if mask is None:
         return None
-    x = mask.x + round(float(shift[0] + shift[2]) / 2)
-    y = mask.y + round(float(shift[1] + shift[3]) / 2)
+    x, y = mask.x + round(float(shift[0])), mask.y + round(float(shift[1]))
     pixels = mask.pixels[max(0, -y) : max(0, size[1] - y), max(0, -x) : max(0, size[0] - x)]
     return replace(mask, x=max(0, x), y=max(0, y), pixels=pixels)

@@ -1,0 +1,170 @@
+"""Clips whose truth is known: plain shapes that move in a straight line over a grey ground."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageDraw
+
+GROUND = (128, 128, 128)
+NAMES = ("background", "car", "person")
+SIZE = (160, 120)
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A rectangle of `size` in a colour of its own, at `start` (left, top) + `speed` × frame."""
+
+    colour: tuple[int, int, int]
+    label: int
+    start: tuple[float, float]
+    speed: tuple[float, float]
+    size: tuple[int, int] = (24, 16)
+    first: int = 0
+    last: int = 10_000
+
+    def box(self, frame: int) -> tuple[float, float, float, float] | None:
+        """Where it is, in whole pixels; None where it is out of sight."""
+        if not self.first <= frame <= self.last:
+            return None
+        left, top = (round(s + v * frame) for s, v in zip(self.start, self.speed, strict=True))
+        box = (
+            max(0, left),
+            max(0, top),
+            min(SIZE[0], left + self.size[0]),
+            min(SIZE[1], top + self.size[1]),
+        )
+        return box if box[2] - box[0] > 3 and box[3] - box[1] > 3 else None
+
+
+RED_CAR = Shape((230, 20, 20), 1, (-20, 30), (4, 0))
+BLUE_CAR = Shape((20, 20, 230), 1, (160, 60), (-4, 0))
+GREEN_WALKER = Shape((20, 200, 20), 2, (70, -10), (0, 3), (10, 22))
+SHAPES = (RED_CAR, BLUE_CAR, GREEN_WALKER)
+
+
+def picture(frame: int, shapes: Sequence[Shape] = SHAPES) -> Image.Image:
+    image = Image.new("RGB", SIZE, GROUND)
+    pen = ImageDraw.Draw(image)
+    for shape in shapes:
+        if box := shape.box(frame):
+            pen.rectangle((box[0], box[1], box[2] - 1, box[3] - 1), shape.colour)
+    return image
+
+
+def write_clip(
+    path: Path,
+    frames: int = 60,
+    rate: int = 10,
+    codec: str = "libx264",
+    *,
+    times: Sequence[Fraction] = (),
+    pictures: Iterator[Image.Image] | None = None,
+    audio: str = "",
+    rotation: int = 0,
+    size: tuple[int, int] = SIZE,
+    options: dict[str, str] | None = None,
+) -> Path:
+    """Encode the shapes, or `pictures`, with a tone for sound if `audio` names a codec."""
+    with av.open(str(path), "w", options=options or {}) as container:
+        stream = container.add_stream(codec, rate)
+        assert isinstance(stream, av.VideoStream)
+        stream.width, stream.height = size
+        stream.pix_fmt = "yuv420p"
+        stream.codec_context.time_base = Fraction(1, 1000)
+        if codec in ("mpeg4", "libvpx"):
+            stream.codec_context.time_base = Fraction(1, rate)
+            stream.bit_rate = 2_000_000
+        if rotation:
+            stream.set_display_rotation(rotation)
+        sound = add_sound(container, audio) if audio else None
+        made = pictures or (picture(k) for k in range(frames))
+        for k, image in enumerate(made):
+            frame = av.VideoFrame.from_ndarray(np.asarray(image), format="rgb24")
+            frame.time_base = stream.codec_context.time_base
+            frame.pts = round((times[k] if times else Fraction(k, rate)) / frame.time_base)
+            container.mux(stream.encode(frame))
+            if sound is not None:
+                container.mux(sound.encode(tone(k, rate)))
+        container.mux(stream.encode(None))
+        if sound is not None:
+            container.mux(sound.encode(None))
+    return path
+
+
+def add_sound(container: av.container.OutputContainer, codec: str) -> av.AudioStream:
+    sound = container.add_stream(codec, 48000)
+    assert isinstance(sound, av.AudioStream)
+    sound.layout = "mono"
+    return sound
+
+
+def tone(k: int, rate: int) -> av.AudioFrame:
+    """As much of 440 Hz as frame k lasts."""
+    n = 48000 // rate
+    samples = np.sin(np.arange(k * n, (k + 1) * n) * 2 * np.pi * 440 / 48000) * 8000
+    frame = av.AudioFrame.from_ndarray(samples.astype(np.int16)[None], format="s16", layout="mono")
+    frame.sample_rate, frame.pts, frame.time_base = 48000, k * n, Fraction(1, 48000)
+    return frame
+
+
+@dataclass(frozen=True, eq=False)
+class FoundMask:
+    x: int
+    y: int
+    pixels: npt.NDArray[np.bool_]
+
+    def to_coco(self, size: tuple[int, int]) -> dict[str, Any]:
+        return {"size": [size[1], size[0]], "counts": f"{self.x},{self.y}"}
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    boxes_xyxy: npt.NDArray[np.float32]
+    labels: npt.NDArray[np.int64]
+    scores: npt.NDArray[np.float32]
+    masks: tuple[FoundMask, ...]
+    names: tuple[str, ...] = NAMES
+
+
+def found(
+    boxes: Sequence[Sequence[float]],
+    labels: Sequence[int] | None = None,
+    scores: Sequence[float] | None = None,
+) -> Found:
+    """Detections with full masks."""
+    return Found(
+        np.array(boxes, np.float32).reshape(-1, 4),
+        np.array([1] * len(boxes) if labels is None else labels, np.int64),
+        np.array([0.9] * len(boxes) if scores is None else scores, np.float32),
+        tuple(
+            FoundMask(int(b[0]), int(b[1]), np.ones((int(b[3] - b[1]), int(b[2] - b[0])), bool))
+            for b in boxes
+        ),
+    )
+
+
+class ColourDetector:
+    """Finds each shape by its colour, exactly but for what compression blurs."""
+
+    def __init__(self, shapes: Sequence[Shape] = SHAPES) -> None:
+        self.shapes = shapes
+        self.calls = 0
+
+    def __call__(self, images: Sequence[Image.Image]) -> list[Found]:
+        self.calls += len(images)
+        return [self._find(np.asarray(image).astype(np.int16)) for image in images]
+
+    def _find(self, pixels: npt.NDArray[np.int16]) -> Found:
+        boxes, labels = [], []
+        for shape in self.shapes:
+            rows, columns = np.nonzero(np.abs(pixels - shape.colour).max(axis=2) < 60)
+            if len(rows) >= 9:
+                boxes.append((columns.min(), rows.min(), columns.max() + 1, rows.max() + 1))
+                labels.append(shape.label)
+        return found(boxes, labels)

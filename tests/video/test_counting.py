@@ -1,0 +1,126 @@
+import json
+from collections.abc import Iterable
+
+import pytest
+
+from bentoml_img.video.counting import Counter, Event
+from bentoml_img.video.ground import Ground
+from bentoml_img.video.regions import Line, Zone
+from bentoml_img.video.tracking import Instance
+
+GATE = Line("gate", (0, 100), (200, 100))
+BAY = Zone("bay", ((50, 50), (150, 50), (150, 150), (50, 150)))
+
+
+def seen(track_id: int, x: float, y: float, *, detected: bool = True) -> Instance:
+    """A car of 20×20 pixels whose foot is at (x, y)."""
+    return Instance(track_id, "car", 0.9, (x - 10, y - 20, x + 10, y), None, detected)
+
+
+def run(counter: Counter, feet: Iterable[tuple[float, float]], track_id: int = 1) -> list[Event]:
+    events = []
+    for frame, (x, y) in enumerate(feet):
+        events += counter.update(frame, frame / 10, [seen(track_id, x, y)])
+    return events + counter.finish()
+
+
+def of_kind(events: list[Event], *kinds: str) -> list[tuple[str, str]]:
+    return [(event.kind, event.direction) for event in events if event.kind in kinds]
+
+
+def test_a_crossing_each_way() -> None:
+    down = run(Counter([GATE]), [(60, y) for y in range(60, 140, 5)])
+    assert of_kind(down, "crossed") == [("crossed", "down")]
+    up = run(Counter([GATE]), [(60, y) for y in range(140, 60, -5)])
+    assert of_kind(up, "crossed") == [("crossed", "up")]
+    (event,) = [event for event in down if event.kind == "crossed"]
+    assert event.place == "gate"
+    assert event.frame == 9  # the first beyond the line by a tenth of the car
+    assert event.time == pytest.approx(0.9)
+    assert event.box == (50, 85, 70, 105)
+
+
+def test_what_trembles_on_a_line_crosses_once() -> None:
+    trembling = [(60, 100 + 1.5 * (-1) ** k) for k in range(30)]
+    way = [(60, 80), (60, 90), *trembling, (60, 110), *trembling, (60, 120)]
+    assert of_kind(run(Counter([GATE]), way), "crossed") == [("crossed", "down")]
+
+
+def test_back_and_forth_is_two_crossings() -> None:
+    way = [(60, y) for y in (80, 90, 110, 120, 110, 90, 80)]
+    assert of_kind(run(Counter([GATE]), way), "crossed") == [("crossed", "down"), ("crossed", "up")]
+
+
+def test_past_the_end_of_a_line() -> None:
+    assert of_kind(run(Counter([GATE]), [(230, y) for y in range(60, 140, 5)]), "crossed") == []
+
+
+def test_a_jump_over_the_line_counts() -> None:
+    assert of_kind(run(Counter([GATE]), [(60, 40), (60, 160)]), "crossed") == [("crossed", "down")]
+
+
+def test_only_what_was_detected_counts() -> None:
+    counter = Counter([GATE])
+    counter.update(0, 0.0, [seen(1, 60, 80)])
+    assert counter.update(1, 0.1, [seen(1, 60, 120, detected=False)]) == []
+    assert of_kind(counter.update(2, 0.2, [seen(1, 60, 120)]), "crossed") == [("crossed", "down")]
+
+
+def test_every_track_appears_and_disappears_once() -> None:
+    counter = Counter()
+    events = counter.update(0, 0.0, [seen(1, 10, 30), seen(2, 90, 30)])
+    events += counter.update(1, 0.1, [seen(2, 90, 40)])
+    events += counter.update(2, 0.2, [seen(2, 90, 50)], ended=[1])
+    events += counter.finish()
+    assert [(e.kind, e.track_id, e.frame) for e in events] == [
+        ("appeared", 1, 0),
+        ("appeared", 2, 0),
+        ("disappeared", 1, 0),
+        ("disappeared", 2, 2),
+    ]
+
+
+def test_time_in_a_zone() -> None:
+    events = run(Counter(zones=[BAY]), [(100, y) for y in range(20, 200, 10)])
+    assert of_kind(events, "entered", "left") == [("entered", "in"), ("left", "out")]
+    entered, left = (e for e in events if e.place == "bay")
+    assert left.seconds == pytest.approx(left.time - entered.time)
+    assert left.seconds == pytest.approx(1.0, abs=0.2)
+
+
+def test_first_and_last_seen_in_a_zone() -> None:
+    events = run(Counter(zones=[BAY]), [(100, 100)] * 11)
+    assert of_kind(events, "entered", "left") == [("entered", "start"), ("left", "end")]
+    assert events[-2].seconds == pytest.approx(1.0)
+
+
+def test_speeds_only_with_a_scale() -> None:
+    way = [(60, y) for y in range(60, 140, 5)]  # 50 pixels a second
+    (without,) = [e for e in run(Counter([GATE]), way) if e.kind == "crossed"]
+    assert without.km_h is None
+    counter = Counter([GATE], ground=Ground.from_scale(0.1))
+    (event,) = [e for e in run(counter, way) if e.kind == "crossed"]
+    assert event.km_h == pytest.approx(50 * 0.1 * 3.6)
+
+
+def test_two_lines_of_one_name() -> None:
+    with pytest.raises(ValueError, match="one name"):
+        Counter([GATE, GATE])
+
+
+def test_a_counter_goes_on_from_its_state() -> None:
+    def events(split: int | None) -> list[Event]:
+        counter = Counter([GATE], [BAY], Ground.from_scale(0.1))
+        found = []
+        for frame in range(30):
+            if frame == split:
+                state = json.loads(json.dumps(counter.state()))
+                counter = Counter([GATE], [BAY], Ground.from_scale(0.1))
+                counter.restore(state)
+            instances = [seen(1, 60, 40 + 5 * frame), seen(2, 5 + 6 * frame, 120)]
+            found += counter.update(frame, frame / 10, instances)
+        return found + counter.finish()
+
+    whole = events(None)
+    assert len(whole) > 6
+    assert all(events(split) == whole for split in (1, 7, 13, 29))

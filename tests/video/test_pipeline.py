@@ -1,0 +1,234 @@
+import json
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image, ImageDraw
+
+from bentoml_img.video import pipeline
+from bentoml_img.video.frames import VideoError
+from bentoml_img.video.pipeline import Interrupted, Options, Result, Speed, annotate_video
+from bentoml_img.video.reading import open_video
+from bentoml_img.video.records import read_events
+from bentoml_img.video.regions import Line, Zone
+from bentoml_img.video.tracking import Instance
+from tests.video.clips import ColourDetector, Found, write_clip
+
+FRAMES = 60
+OPTIONS = Options(
+    lines=(Line("gate", (80, 0), (80, 120)), Line("kerb", (0, 80), (160, 80))),
+    zones=(Zone("bay", ((40, 10), (120, 10), (120, 110), (40, 110))),),
+)
+
+
+def outline(image: Image.Image, instances: Sequence[Instance]) -> Image.Image:
+    drawn = image.copy()
+    pen = ImageDraw.Draw(drawn)
+    for instance in instances:
+        pen.rectangle(instance.box, outline="white")
+    return drawn
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_clip(tmp_path_factory.mktemp("clip") / "street.mp4", FRAMES, audio="aac")
+
+
+@pytest.fixture(scope="module")
+def whole(clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Result:
+    """The clip done in one go."""
+    output = tmp_path_factory.mktemp("whole") / "street.mp4"
+    return annotate_video(clip, output, ColourDetector(), outline, OPTIONS)
+
+
+def records(result: Result) -> tuple[str, str, dict[str, Any]]:
+    summary = json.loads(result.summary.read_text())
+    return result.tracks.read_text(), result.events.read_text(), summary
+
+
+def test_the_video_has_the_frames_times_and_sound_of_its_source(clip: Path, whole: Result) -> None:
+    with open_video(clip) as source, open_video(whole.video) as result:
+        assert result.info.audio == source.info.audio == ("aac",)
+        assert [(f.time, f.duration) for f in result] == [(f.time, f.duration) for f in source]
+    assert whole.frames == FRAMES
+    assert whole.stopped is None
+    assert sorted(file.name for file in whole.video.parent.iterdir()) == [
+        "street.events.csv",
+        "street.mp4",
+        "street.summary.json",
+        "street.tracks.jsonl",
+    ]
+
+
+def test_counts_are_those_of_the_scene(whole: Result) -> None:
+    _, _, summary = records(whole)
+    assert summary["frames"] == FRAMES
+    assert summary["seconds"] == pytest.approx(6.0)
+    assert summary["counts"] == {"car": 2, "person": 1}
+    assert summary["crossings"]["gate"] == {"right": {"car": 1}, "left": {"car": 1}}
+    assert summary["crossings"]["kerb"] == {"down": {"person": 1}}
+    assert summary["zones"]["bay"]["entered"] == {"car": 2, "person": 1}
+    assert summary["zones"]["bay"]["left"] == {"car": 2, "person": 1}
+
+
+def test_every_total_is_a_sum_of_rows(whole: Result) -> None:
+    rows = list(read_events(whole.events))
+    _, _, summary = records(whole)
+    assert sum(row["kind"] == "appeared" for row in rows) == sum(summary["counts"].values())
+    crossed = [row for row in rows if row["kind"] == "crossed"]
+    totals = summary["crossings"].values()
+    assert len(crossed) == sum(n for line in totals for way in line.values() for n in way.values())
+    seconds = sum(float(row["seconds"] or 0) for row in rows)
+    assert summary["zones"]["bay"]["seconds"] == pytest.approx(seconds)
+    assert len({row["track_id"] for row in rows}) == 3
+
+
+def test_tracks_have_a_line_a_frame(whole: Result) -> None:
+    lines = [json.loads(line) for line in whole.tracks.read_text().splitlines()]
+    assert [line["frame"] for line in lines] == list(range(FRAMES))
+    assert {line["schema"] for line in lines} == {1}
+    instances = [instance for line in lines for instance in line["instances"]]
+    assert {instance["track_id"] for instance in instances} == {1, 2, 3}
+    assert {instance["label"] for instance in instances} == {"car", "person"}
+    assert all(
+        set(i) == {"track_id", "label", "score", "box", "detected", "mask"} for i in instances
+    )
+
+
+def test_every_third_frame_gives_the_same_counts(clip: Path, whole: Result, tmp_path: Path) -> None:
+    detector = ColourDetector()
+    options = Options(every=3, lines=OPTIONS.lines, zones=OPTIONS.zones)
+    result = annotate_video(clip, tmp_path / "out.mp4", detector, outline, options)
+    assert detector.calls == FRAMES // 3
+    _, _, summary = records(result)
+    _, _, expected = records(whole)
+    assert summary["counts"] == expected["counts"]
+    assert summary["crossings"] == expected["crossings"]
+    lines = [json.loads(line) for line in result.tracks.read_text().splitlines()]
+    assert [len(line["instances"]) for line in lines[27:30]] == [3, 3, 3]
+
+
+def test_a_gif(clip: Path, tmp_path: Path) -> None:
+    result = annotate_video(clip, tmp_path / "out.gif", ColourDetector(), outline)
+    with open_video(result.video) as video:
+        assert video.info.frames == FRAMES
+        assert sum(frame.duration for frame in video) == pytest.approx(6.0)
+
+
+def test_progress(clip: Path, tmp_path: Path) -> None:
+    told: list[Speed] = []
+    annotate_video(clip, tmp_path / "out.mp4", ColourDetector(), outline, progress=told.append)
+    assert [speed.done for speed in told] == list(range(1, FRAMES + 1))
+    assert {speed.total for speed in told} == {FRAMES}
+    assert all(speed.per_second > 0 for speed in told)
+
+
+class Failing(ColourDetector):
+    def __call__(self, images: Sequence[Image.Image]) -> list[Found]:
+        if self.calls >= 33:
+            raise RuntimeError("out of memory")
+        return super().__call__(images)
+
+
+def interrupt_at(frame: int) -> Any:
+    def progress(speed: Speed) -> None:
+        if speed.done == frame:
+            raise KeyboardInterrupt
+
+    return progress
+
+
+@pytest.fixture
+def short_segments(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipeline, "SEGMENT", 1.0)
+
+
+@pytest.mark.usefixtures("short_segments")
+@pytest.mark.parametrize("frame", [5, 10, 37, FRAMES])
+def test_ctrl_c_leaves_what_was_done_and_a_resumed_run_ends_the_same(
+    clip: Path, whole: Result, tmp_path: Path, frame: int
+) -> None:
+    output = tmp_path / "out.mp4"
+    before = threading.active_count()
+    with pytest.raises(Interrupted) as caught:
+        annotate_video(
+            clip, output, ColourDetector(), outline, OPTIONS, progress=interrupt_at(frame)
+        )
+    assert threading.active_count() == before
+    partial = caught.value.result
+    assert partial is not None
+    assert (partial.frames, partial.stopped) == (frame, "interrupted")
+    with open_video(output) as video:
+        assert len(list(video)) == frame
+    detector = ColourDetector()
+    result = annotate_video(clip, output, detector, outline, OPTIONS, resume=True)
+    assert detector.calls == FRAMES - frame // 10 * 10
+    assert records(result)[1] == records(whole)[1]
+    summary, expected = records(result)[2], records(whole)[2]
+    assert summary == expected
+    with open_video(output) as video, open_video(whole.video) as reference:
+        assert [(f.time, f.duration) for f in video] == [(f.time, f.duration) for f in reference]
+    assert not (tmp_path / "out.mp4.parts").exists()
+
+
+@pytest.mark.usefixtures("short_segments")
+def test_an_error_of_the_detector_leaves_what_was_done(clip: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out.mp4"
+    with pytest.raises(RuntimeError, match="out of memory"):
+        annotate_video(clip, output, Failing(), outline)
+    with open_video(output) as video:
+        assert len(list(video)) == 33
+    assert json.loads((tmp_path / "out.summary.json").read_text())["stopped"] == "out of memory"
+
+
+def test_stopping(clip: Path, tmp_path: Path) -> None:
+    stop = threading.Event()
+
+    def progress(speed: Speed) -> None:
+        if speed.done == 7:
+            stop.set()
+
+    result = annotate_video(
+        clip, tmp_path / "out.mp4", ColourDetector(), outline, progress=progress, stop=stop
+    )
+    assert (result.frames, result.stopped) == (7, "stopped")
+
+
+@pytest.mark.usefixtures("short_segments")
+def test_other_settings_cannot_go_on(clip: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out.mp4"
+    with pytest.raises(Interrupted):
+        annotate_video(clip, output, ColourDetector(), outline, progress=interrupt_at(25))
+    with pytest.raises(VideoError, match=r"cannot go on with out\.mp4"):
+        annotate_video(clip, output, ColourDetector(), outline, Options(every=2), resume=True)
+
+
+def test_a_damaged_video(clip: Path, tmp_path: Path) -> None:
+    source = write_clip(tmp_path / "in.mkv", FRAMES)
+    data = source.read_bytes()
+    source.write_bytes(data[: len(data) // 2])
+    result = annotate_video(source, tmp_path / "out.mp4", ColourDetector(), outline)
+    assert 0 < result.frames < FRAMES
+    assert result.stopped is not None
+    assert f"in.mkv is damaged: it ends after {result.frames} of 60 frames" in result.stopped
+    with open_video(result.video) as video:
+        assert len(list(video)) == result.frames
+    assert not (tmp_path / "out.mp4.parts").exists()
+
+
+def test_what_is_no_video_leaves_nothing(tmp_path: Path) -> None:
+    source = tmp_path / "in.mp4"
+    source.write_text("not a video")
+    (tmp_path / "out").mkdir()
+    with pytest.raises(VideoError):
+        annotate_video(source, tmp_path / "out/out.mp4", ColourDetector(), outline)
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_a_line_at_the_border_is_warned_of(clip: Path, tmp_path: Path) -> None:
+    options = Options(lines=(Line("edge", (2, 0), (2, 120)),))
+    result = annotate_video(clip, tmp_path / "out.mp4", ColourDetector(), outline, options)
+    (warning,) = records(result)[2]["warnings"]
+    assert "edge is so near the border" in warning

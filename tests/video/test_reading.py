@@ -1,0 +1,203 @@
+import io
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from PIL import Image
+
+from bentoml_img.video.frames import DamagedVideo, Frame, VideoError
+from bentoml_img.video.reading import open_video
+from tests.video.clips import SIZE, add_sound, picture, tone, write_clip
+
+CODECS = {
+    "a.mp4": "libx264",
+    "a.mov": "libx264",
+    "a.avi": "mpeg4",
+    "a.mkv": "libx264",
+    "a.webm": "libvpx",
+}
+UNEVEN = [Fraction(t, 1000) for t in (0, 100, 150, 400, 410, 900)]
+
+
+def read(path: Path) -> list[Frame]:
+    with open_video(path) as video:
+        return list(video)
+
+
+def write_gif(path: Path, delays: list[int]) -> Path:
+    first, *rest = [picture(k) for k in range(len(delays))]
+    first.save(path, save_all=True, append_images=rest, duration=delays, loop=0)
+    return path
+
+
+def differs(image: Image.Image, expected: Image.Image) -> float:
+    return float(np.abs(np.asarray(image, np.int16) - np.asarray(expected)).mean())
+
+
+@pytest.mark.parametrize("name", CODECS)
+def test_frames_of_a_container(tmp_path: Path, name: str) -> None:
+    path = write_clip(tmp_path / name, frames=12, codec=CODECS[name])
+    with open_video(path) as video:
+        assert (video.info.width, video.info.height) == SIZE
+        assert video.info.rate == pytest.approx(10)
+        assert video.info.frames == 12
+        frames = list(video)
+    assert [frame.index for frame in frames] == list(range(12))
+    assert [frame.time for frame in frames] == pytest.approx([k / 10 for k in range(12)], abs=2e-3)
+    assert sum(frame.duration for frame in frames) == pytest.approx(1.2, abs=5e-3)
+    assert all(differs(frame.image, picture(k)) < 6 for k, frame in enumerate(frames))
+    assert differs(frames[0].image, picture(11)) > 6
+
+
+def test_uneven_times_are_kept(tmp_path: Path) -> None:
+    frames = read(write_clip(tmp_path / "a.mp4", frames=6, times=UNEVEN))
+    assert [frame.time for frame in frames] == pytest.approx([float(t) for t in UNEVEN])
+    assert [frame.duration for frame in frames[:5]] == pytest.approx([0.1, 0.05, 0.25, 0.01, 0.49])
+
+
+def test_delays_of_a_gif(tmp_path: Path) -> None:
+    frames = read(write_gif(tmp_path / "a.gif", [40, 250, 10, 70]))
+    assert [frame.duration for frame in frames] == pytest.approx([0.04, 0.25, 0.1, 0.07])
+    assert frames[3].time == pytest.approx(0.39)
+    assert all(differs(frame.image, picture(k)) < 3 for k, frame in enumerate(frames))
+
+
+def test_an_animation_is_known_by_its_content(tmp_path: Path) -> None:
+    path = write_gif(tmp_path / "a.gif", [50, 60])
+    frames = read(path.rename(tmp_path / "a.mp4"))
+    assert [frame.duration for frame in frames] == pytest.approx([0.05, 0.06])
+
+
+def test_rotation_is_applied(tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "a.mp4", frames=2, rotation=90)
+    with open_video(path) as video:
+        assert (video.info.width, video.info.height) == SIZE[::-1]
+        frame = next(iter(video))
+    assert differs(frame.image, picture(0).rotate(90, expand=True)) < 6
+
+
+def test_audio_is_known(tmp_path: Path) -> None:
+    with open_video(write_clip(tmp_path / "a.mp4", frames=10, audio="aac")) as video:
+        assert video.info.audio == ("aac",)
+
+
+def test_a_folder_in_the_order_of_its_numbers(tmp_path: Path) -> None:
+    for k in (0, 1, 2, 10):
+        picture(k).save(tmp_path / f"frame{k}.png")
+    (tmp_path / "notes.txt").write_text("not a picture")
+    with open_video(tmp_path, rate=4) as video:
+        frames = list(video)
+    assert [frame.time for frame in frames] == [0, 0.25, 0.5, 0.75]
+    assert all(
+        differs(frame.image, picture(k)) == 0
+        for frame, k in zip(frames, (0, 1, 2, 10), strict=True)
+    )
+
+
+def test_a_folder_of_different_sizes(tmp_path: Path) -> None:
+    picture(0).save(tmp_path / "0.png")
+    picture(1).resize((80, 60)).save(tmp_path / "1.png")
+    with pytest.raises(VideoError, match=r"1\.png has 80×60 pixels and 0\.png 160×120"):
+        read(tmp_path)
+
+
+def test_one_frame(tmp_path: Path) -> None:
+    (frame,) = read(write_clip(tmp_path / "a.mp4", frames=1))
+    assert frame.duration == pytest.approx(0.1, abs=1e-3)
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.avi", "a.webm", "a.mkv"])
+def test_cut_short(tmp_path: Path, name: str) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (30, 48, 64, 3), np.uint8)
+    options = {"movflags": "faststart"} if name == "a.mp4" else None
+    path = write_clip(
+        tmp_path / name,
+        codec=CODECS[name],
+        pictures=(Image.fromarray(pixels) for pixels in noise),
+        size=(64, 48),
+        options=options,
+    )
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2])
+    frames: list[Frame] = []
+    with open_video(path) as video, pytest.raises(DamagedVideo) as caught:
+        frames.extend(video)
+    assert 5 < len(frames) < 25
+    assert f"it ends after {len(frames)} of 30 frames" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_gif_cut_short(tmp_path: Path) -> None:
+    path = write_gif(tmp_path / "a.gif", [50] * 20)
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) * 2 // 3])
+    frames: list[Frame] = []
+    with open_video(path) as video, pytest.raises(DamagedVideo, match="it ends after"):
+        frames.extend(video)
+    assert 5 < len(frames) < 20
+
+
+def write_header(path: Path, side: int) -> None:
+    """An AVI that says it has frames of that side, and has a small one."""
+    jpeg = io.BytesIO()
+    Image.new("RGB", (16, 16)).save(jpeg, "JPEG")
+    with av.open(str(path), "w", format="avi") as container:
+        stream = container.add_stream("mjpeg", 10)
+        assert isinstance(stream, av.VideoStream)
+        stream.width, stream.height, stream.pix_fmt = side, side, "yuvj420p"
+        packet: av.Packet[av.VideoStream] = av.Packet(jpeg.getvalue())
+        packet.stream, packet.time_base = stream, Fraction(1, 10)
+        packet.pts = packet.dts = 0
+        container.start_encoding()
+        container.mux(packet)
+
+
+def broken(folder: Path, what: str) -> Path:
+    path = folder / "a.mp4"
+    if what == "text":
+        path.write_text("1\n00:00:01,000 --> 00:00:02,000\nNot a video, not at all.\n" * 20)
+    elif what == "empty":
+        path.touch()
+    elif what == "no index":
+        data = write_clip(path).read_bytes()
+        path.write_bytes(data[: len(data) // 2])
+    elif what == "no frames":
+        write_clip(path, frames=0)
+    elif what == "audio only":
+        with av.open(str(path), "w") as container:
+            sound = add_sound(container, "aac")
+            for k in range(10):
+                container.mux(sound.encode(tone(k, 10)))
+            container.mux(sound.encode(None))
+    elif what == "huge gif":
+        data = bytearray(write_gif(folder / "a.gif", [50, 50]).read_bytes())
+        data[6:10] = (10_000).to_bytes(2, "little") * 2
+        path.write_bytes(bytes(data))
+    elif what == "huge":
+        write_header(path, 10_000)
+    elif what == "an empty folder":
+        path.mkdir()
+    return path
+
+
+BROKEN = {
+    "text": "not a video",
+    "empty": "is empty",
+    "missing": "there is no file",
+    "no index": "cut short",
+    "no frames": "no frame|not a video|cut short",
+    "audio only": "no video stream: only audio",
+    "huge gif": "10000×10000 pixels",
+    "huge": "10000×10000 pixels",
+    "an empty folder": "no pictures",
+}
+
+
+@pytest.mark.parametrize("what", BROKEN)
+def test_what_is_no_video(tmp_path: Path, what: str) -> None:
+    with pytest.raises(VideoError, match=BROKEN[what]) as caught:
+        open_video(broken(tmp_path, what))
+    assert "\n" not in str(caught.value)
+    assert "a.mp4" in str(caught.value)

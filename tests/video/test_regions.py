@@ -1,0 +1,70 @@
+import pytest
+
+from bentoml_img.video.ground import Ground
+from bentoml_img.video.regions import Line, Zone
+
+DOWN = Line("gate", (0, 50), (100, 50))
+RIGHT = Line("gate", (50, 100), (50, 0))
+
+
+def test_sides_of_a_line() -> None:
+    assert DOWN.distance((10, 80)) == pytest.approx(30)
+    assert DOWN.distance((10, 20)) == pytest.approx(-30)
+
+
+@pytest.mark.parametrize(
+    ("line", "point", "direction"),
+    [
+        (DOWN, (50, 90), "down"),
+        (DOWN, (50, 10), "up"),
+        (RIGHT, (90, 50), "right"),
+        (RIGHT, (10, 50), "left"),
+        (Line("back", (100, 50), (0, 50)), (50, 90), "down"),
+        (Line("slope", (0, 0), (100, 60)), (0, 100), "down"),
+    ],
+)
+def test_the_direction_is_that_on_the_picture(
+    line: Line, point: tuple[float, float], direction: str
+) -> None:
+    assert line.towards(1 if line.distance(point) > 0 else -1) == direction
+
+
+def test_a_line_ends() -> None:
+    assert DOWN.crosses((50, 40), (50, 60))
+    assert DOWN.crosses((110, 40), (80, 60))
+    assert not DOWN.crosses((110, 40), (110, 60))
+
+
+@pytest.mark.parametrize(
+    ("line", "warned"),
+    [
+        (Line("a", (0, 5), (200, 5)), True),
+        (Line("a", (0, 195), (200, 199)), True),
+        (Line("a", (197, 0), (197, 200)), True),
+        (Line("a", (0, 5), (200, 100)), False),
+        (Line("a", (0, 100), (200, 100)), False),
+    ],
+)
+def test_a_line_at_the_border_is_warned_of(line: Line, warned: bool) -> None:
+    assert (line.warning((200, 200)) is not None) == warned
+
+
+def test_depth_in_a_zone() -> None:
+    zone = Zone("bay", ((10, 10), (50, 10), (50, 40), (30, 20), (10, 40)))
+    assert zone.depth((15, 15)) == pytest.approx(5)
+    assert zone.depth((30, 35)) < 0  # in the notch
+    assert zone.depth((0, 15)) == pytest.approx(-10)
+
+
+def test_what_is_no_region() -> None:
+    with pytest.raises(ValueError, match="starts where it ends"):
+        Line("gate", (1, 1), (1, 1))
+    with pytest.raises(ValueError, match="2 corners"):
+        Zone("bay", ((0, 0), (1, 1)))
+
+
+def test_ground() -> None:
+    assert Ground.from_scale(0.5).metres(10, 4) == (5, 2)
+    assert Ground(((1, 0, 0), (0, 1, 0), (0, 0.1, 1))).metres(20, 10) == (10, 5)
+    with pytest.raises(ValueError, match="inverted"):
+        Ground(((1, 0, 0), (1, 0, 0), (0, 0, 1)))

@@ -1,0 +1,123 @@
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from PIL import Image
+
+from bentoml_img.video.frames import Frame, VideoError
+from bentoml_img.video.reading import open_video
+from bentoml_img.video.segments import Segment, SegmentWriter
+from bentoml_img.video.writing import check_output, join
+from tests.video.clips import picture, write_clip
+
+TIMES = [0.0, 0.1, 0.2, 0.35, 0.4, 0.7, 0.8, 1.5]
+DURATIONS = [0.1, 0.1, 0.15, 0.05, 0.3, 0.1, 0.7, 0.2]
+CUT = 3  # frames in the first segment
+
+
+def segments(folder: Path, output: Path, size: tuple[int, int] = (160, 120)) -> list[Segment]:
+    closed = []
+    for frames in (range(CUT), range(CUT, len(TIMES))):
+        writer = SegmentWriter(folder / f"{frames.start}.part", output, size, 10)
+        for k in frames:
+            image = picture(5 * k).resize(size, Image.Resampling.NEAREST)
+            writer.write(Frame(k, TIMES[k], DURATIONS[k], image), image)
+        segment = writer.close()
+        assert segment is not None
+        closed.append(segment)
+    return closed
+
+
+@pytest.mark.parametrize("name", ["out.mp4", "out.gif"])
+def test_frames_and_times_are_kept(tmp_path: Path, name: str) -> None:
+    output = tmp_path / name
+    join(segments(tmp_path, output), output)
+    with open_video(output) as video:
+        frames = list(video)
+    assert [frame.time for frame in frames] == pytest.approx(TIMES, abs=1e-4)
+    assert [frame.duration for frame in frames] == pytest.approx(DURATIONS, abs=1e-4)
+    for k, frame in enumerate(frames):
+        error = np.abs(np.asarray(frame.image, np.int16) - np.asarray(picture(5 * k)))
+        assert error.mean() < 4
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_odd_sides_of_an_mp4_get_one_more_pixel(tmp_path: Path) -> None:
+    output = tmp_path / "out.mp4"
+    join(segments(tmp_path, output, (61, 47)), output)
+    with open_video(output) as video:
+        (width, height), frame = (video.info.width, video.info.height), next(iter(video))
+    assert (width, height) == (62, 48)
+    column = np.asarray(frame.image, np.int16)[:, 60:]
+    assert np.abs(column[:, 0] - column[:, 1]).max() < 12
+
+
+def test_odd_sides_of_a_gif_stay(tmp_path: Path) -> None:
+    output = tmp_path / "out.gif"
+    join(segments(tmp_path, output, (61, 47)), output)
+    with open_video(output) as video:
+        assert (video.info.width, video.info.height) == (61, 47)
+
+
+def test_an_mp4_plays_in_a_browser(tmp_path: Path) -> None:
+    output = tmp_path / "out.mp4"
+    join(segments(tmp_path, output), output)
+    with av.open(str(output)) as container:
+        (stream,) = container.streams.video
+        assert stream.codec_context.name == "h264"
+        assert stream.codec_context.pix_fmt == "yuv420p"
+    data = output.read_bytes()
+    assert data.index(b"moov") < data.index(b"mdat")
+
+
+def test_a_gif_of_a_noisy_camera_is_small(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    ground = random.integers(0, 256, (48, 64, 3))
+    sizes = {}
+    for name, noise in (("still.gif", 0), ("noisy.gif", 3), ("restless.gif", 40)):
+        writer = SegmentWriter(tmp_path / "0.part", tmp_path / name, (64, 48), 10)
+        for k in range(8):
+            pixels = ground + random.integers(-noise, noise + 1, ground.shape)
+            image = Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
+            writer.write(Frame(k, k / 10, 0.1, image), image)
+        segment = writer.close()
+        assert segment is not None
+        join([segment], tmp_path / name)
+        sizes[name] = (tmp_path / name).stat().st_size
+    assert sizes["noisy.gif"] < 2 * sizes["still.gif"] < sizes["restless.gif"]
+
+
+def packets(path: Path) -> list[tuple[float, bytes]]:
+    with av.open(str(path)) as container:
+        return [
+            (round(float(packet.pts * packet.time_base), 3), bytes(packet))
+            for packet in container.demux(audio=0)
+            if packet.size and packet.pts is not None
+        ]
+
+
+def test_sound_is_copied_as_far_as_the_pictures_go(tmp_path: Path) -> None:
+    sound = write_clip(tmp_path / "in.mp4", frames=40, audio="aac")
+    output = tmp_path / "out.mp4"
+    join(segments(tmp_path, output), output, sound)
+    copied, original = packets(output), packets(sound)
+    assert copied == original[: len(copied)]
+    assert copied[-1][0] == pytest.approx(1.7, abs=0.03)
+
+
+def test_sound_that_an_mp4_cannot_hold_becomes_aac(tmp_path: Path) -> None:
+    sound = write_clip(tmp_path / "in.mkv", frames=40, audio="pcm_s16le")
+    output = tmp_path / "out.mp4"
+    join(segments(tmp_path, output), output, sound)
+    with av.open(str(output)) as container:
+        assert container.streams.audio[0].codec_context.name == "aac"
+        samples = np.concatenate([f.to_ndarray()[0] for f in container.decode(audio=0)])
+    assert len(samples) / 48000 == pytest.approx(1.7, abs=0.05)
+    tone = np.abs(np.fft.rfft(samples[:48000]))
+    assert int(tone.argmax()) == pytest.approx(440, abs=2)
+
+
+def test_other_suffixes_are_refused() -> None:
+    with pytest.raises(VideoError, match=r"cannot write a\.avi: the result is a \.mp4 or a \.gif"):
+        check_output(Path("a.avi"))
