@@ -147,7 +147,7 @@ def write_header(path: Path, side: int) -> None:
         stream = container.add_stream("mjpeg", 10)
         assert isinstance(stream, av.VideoStream)
         stream.width, stream.height, stream.pix_fmt = side, side, "yuvj420p"
-        packet: av.Packet[av.VideoStream] = av.Packet(jpeg.getvalue())
+        packet = av.Packet(jpeg.getvalue())
         packet.stream, packet.time_base = stream, Fraction(1, 10)
         packet.pts = packet.dts = 0
         container.start_encoding()
@@ -172,9 +172,8 @@ def broken(folder: Path, what: str) -> Path:
                 container.mux(sound.encode(tone(k, 10)))
             container.mux(sound.encode(None))
     elif what == "huge gif":
-        data = bytearray(write_gif(folder / "a.gif", [50, 50]).read_bytes())
-        data[6:10] = (10_000).to_bytes(2, "little") * 2
-        path.write_bytes(bytes(data))
+        gif = write_gif(folder / "a.gif", [50, 50]).read_bytes()
+        path.write_bytes(gif[:6] + (10_000).to_bytes(2, "little") * 2 + gif[10:])
     elif what == "huge":
         write_header(path, 10_000)
     elif what == "an empty folder":

@@ -168,9 +168,9 @@ def test_masks_that_are_carried_stay_in_the_picture() -> None:
 
 
 def test_a_tracker_goes_on_from_its_state() -> None:
-    def answers(split: int | None) -> list[tuple[int, str, float, tuple[float, ...], bool]]:
+    def answers(split: int | None) -> list[tuple[object, ...]]:
         tracker = Tracker(SIZE)
-        rows = []
+        rows: list[tuple[object, ...]] = []
         for frame in range(50):
             if frame == split:
                 tracker = Tracker.from_state(SIZE, json.loads(json.dumps(tracker.state())))
