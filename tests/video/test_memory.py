@@ -1,5 +1,6 @@
 import os
 from collections.abc import Sequence
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,8 @@ from bentoml_img.video.pipeline import Options, Speed, annotate_video
 from bentoml_img.video.tracking import Instance
 from tests.video.clips import Found, found, write_clip
 
-FRAMES, SIZE = 600, (320, 240)  # ten minutes of a frame a second, of 230 kB each
-WARM = 100
+FRAMES, SIZE = 300, (400, 300)  # ten minutes of a frame every two seconds, of 360 kB each
+WARM = 60
 LEAK = (FRAMES - WARM) * SIZE[0] * SIZE[1] * 3
 
 
@@ -18,7 +19,8 @@ LEAK = (FRAMES - WARM) * SIZE[0] * SIZE[1] * 3
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pictures = (Image.new("RGB", SIZE, (k % 256, 90, 90)) for k in range(FRAMES))
     path = tmp_path_factory.mktemp("long") / "long.mp4"
-    return write_clip(path, rate=1, pictures=pictures, size=SIZE)
+    times = [Fraction(2 * k) for k in range(FRAMES)]
+    return write_clip(path, rate=1, times=times, pictures=pictures, size=SIZE)
 
 
 def detect(images: Sequence[Image.Image]) -> list[Found]:
