@@ -5,6 +5,7 @@ from collections import Counter
 from pathlib import Path
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 
 def plot_counts(tracks: Path, path: Path) -> None:
@@ -20,7 +21,7 @@ def plot_counts(tracks: Path, path: Path) -> None:
     axes = figure.add_subplot(xlabel="seconds", ylabel="in the picture")
     for label in sorted(set().union(*counts)):
         axes.step(times, [count[label] for count in counts], where="post", label=label)
-    axes.yaxis.get_major_locator().set_params(integer=True)
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_ylim(bottom=0)
     if axes.get_legend_handles_labels()[0]:
         axes.legend()

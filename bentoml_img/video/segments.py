@@ -7,6 +7,7 @@ done, whatever happens to the rest.
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from types import TracebackType
 
 import av
 import numpy as np
@@ -88,10 +89,24 @@ class SegmentWriter:
             self._container.mux(packet)
 
     def close(self) -> Segment | None:
-        """Finish the file; None if nothing was written."""
-        if self._start is not None:
-            self._mux(None)
-        self._container.close()
+        """Finish the file; None, and no file, if nothing was written."""
         if self._start is None:
+            self.discard()
             return None
+        self._mux(None)
+        self._container.close()
         return Segment(self.path, Fraction(self._start, TICKS), Fraction(self._end, TICKS))
+
+    def discard(self) -> None:
+        """Drop the file."""
+        self._container.close()
+        self.path.unlink(missing_ok=True)
+
+    def __enter__(self) -> "SegmentWriter":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, _: object, __: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            self.discard()
