@@ -83,6 +83,7 @@ def write_clip(
         if rotation:
             stream.set_display_rotation(rotation)
         sound = add_sound(container, audio) if audio else None
+        container.start_encoding()
         made = pictures or (picture(k) for k in range(frames))
         for k, image in enumerate(made):
             frame = av.VideoFrame.from_ndarray(np.asarray(image), format="rgb24")
