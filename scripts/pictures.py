@@ -2,9 +2,8 @@
 
 `python -m scripts.pictures` writes
   docs/classifier.jpg         every photo of images/expected.csv, with its label and score;
-  docs/segmentation.jpg       five photos, each with its mask and its overlay;
-  docs/segmentation_all.jpg   the same of every photo of images/segmentation.txt;
-  docs/compare.jpg            a street, by each shipped model;
+  docs/segmentation.jpg       every photo of images/segmentation.txt, its mask, its overlay;
+  docs/compare.jpg            a herd, by each shipped model;
   images/results/*_seg.png    the masks, which the tests compare with new ones.
 """
 
@@ -27,7 +26,6 @@ SIDE = 150
 CAPTION = 22
 GREEN, RED, GREY = (0, 120, 40), (190, 30, 30), (110, 110, 110)
 
-SHOWN = ("dog.jpg", "people_mechanics.jpg", "street.jpg", "trees.jpg", "pig.jpg")
 TRIPLE = 960, 250  # a photo, its mask and its overlay, in pixels
 
 
@@ -88,10 +86,9 @@ def segmenter_pictures() -> None:
         name: Segmenter.from_bundle(SHIPPED / name) for name in ("fcn_lite", "deeplabv3_lite")
     }
     segmenter = segmenters["deeplabv3_lite"]
-    save(triples(list(SHOWN), segmenter, columns=1), ROOT / "docs" / "segmentation.jpg")
-    save(triples(names, segmenter, columns=2), ROOT / "docs" / "segmentation_all.jpg")
-    street = (ROOT / "images" / "street.jpg").read_bytes()
-    save(side_by_side(street, timed_masks(street, segmenters)), ROOT / "docs" / "compare.jpg")
+    save(triples(names, segmenter, columns=2), ROOT / "docs" / "segmentation.jpg")
+    herd = (ROOT / "images" / "horse_herd.jpg").read_bytes()
+    save(side_by_side(herd, timed_masks(herd, segmenters)), ROOT / "docs" / "compare.jpg")
     results = ROOT / "images" / "results"
     results.mkdir(exist_ok=True)
     for name in names:

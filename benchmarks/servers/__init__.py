@@ -37,9 +37,9 @@ def python_server(name: str, module: str, options: str, routes: Sequence[Route])
     return Server(name, command, routes)
 
 
-# The best of LitServe's and uvicorn's settings in a short run of benchmarks.search.
-LITSERVE = "--batch 1 --workers 1"
-FASTAPI = "--workers 2"
+# The best of LitServe's and uvicorn's settings in a run of benchmarks.search on two cores.
+LITSERVE = "--workers 1 --batch 16"
+FASTAPI = "--workers 1 --threads 2"
 
 OURS = bento_server("ours", "{bento}", "multipart", "raw")
 OTHERS = (
