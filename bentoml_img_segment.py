@@ -113,7 +113,7 @@ def _list() -> None:
     for name in MODELS:
         entry = zoo.find(name)
         if entry.published:
-            miou, parameters = entry.published.miou, entry.published.parameters
+            miou, parameters = entry.published.scores["coco_voc_miou"], entry.published.parameters
             gflops, megabytes = entry.published.gflops, entry.published.megabytes
             weights = "at hand" if is_at_hand(name) else "to download"
         else:

@@ -85,7 +85,9 @@ def compare(name: str, bundle: Path, photos: list[Path], rounds: int, weights: s
         round(medians["torch"] / medians["openvino"], 2),
         round(float(np.mean(equal)), 6),
         len(photos),
-        published.miou if published else segmenter.manifest.scores.get("coco_miou"),
+        published.scores["coco_voc_miou"]
+        if published
+        else segmenter.manifest.scores.get("coco_miou"),
     )
 
 

@@ -1,4 +1,4 @@
-"""From a segmenter's weights to a bundle with a graph for every engine."""
+"""From a segmenter's or detector's weights to a bundle with graphs for every engine."""
 
 import contextlib
 import os
@@ -12,8 +12,8 @@ import numpy as np
 
 from bentoml_img import zoo
 from bentoml_img.bundle import (
+    DETECTION_GRAPHS,
     GRAPH,
-    GRAPH_DATA,
     WEIGHTS,
     BundleError,
     Manifest,
@@ -32,8 +32,6 @@ from bentoml_img.weights import (
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
-
-FILES = (WEIGHTS, GRAPH, GRAPH_DATA)
 
 # Small, so that exporting is quick; the graph takes any height and width.
 EXAMPLE_SIZE = (128, 160)
@@ -81,7 +79,9 @@ def official_bundle(
         license="unknown" if own else published.license,
         trained_on=f"unknown data ({path.name})" if own else published.trained_on,
         source_sha256=sha256(path),
-        scores={} if own else {"coco_voc_miou_published": published.miou},
+        scores={}
+        if own
+        else {f"{score}_published": value for score, value in published.scores.items()},
     )
     assemble(module, manifest, folder, half=False)
     return folder
@@ -93,21 +93,17 @@ def load_into(module: "nn.Module", state: Mapping[str, "Tensor"], path: Path) ->
     An auxiliary head, which is for training only, is left aside.
     """
     given = {k: v for k, v in state.items() if not k.startswith("aux_classifier.")}
-    own = module.state_dict()
-    misfits = [
-        *(f"it lacks {k}" for k in own if k not in given),
-        *(f"it has {k}" for k in given if k not in own),
-        *(
-            f"its {k} has the shape {tuple(given[k].shape)}, not {tuple(own[k].shape)}"
-            for k in own
-            if k in given and given[k].shape != own[k].shape
-        ),
-    ]
+    try:
+        # Detectors know the names that their layers had when the weights were published.
+        missing, left_over = module.load_state_dict(given, strict=False)
+    except RuntimeError as error:
+        misfits = [line.strip() for line in str(error).splitlines()[1:]]
+    else:
+        misfits = [*(f"it lacks {k}" for k in missing), *(f"it has {k}" for k in left_over)]
     if misfits:
         raise WeightsError(
             f"{path} does not fit this model: {misfits[0]} ({len(misfits)} such differences)"
         )
-    module.load_state_dict(given)
 
 
 def assemble(module: "nn.Module", manifest: Manifest, folder: Path, *, half: bool) -> Manifest:
@@ -116,19 +112,20 @@ def assemble(module: "nn.Module", manifest: Manifest, folder: Path, *, half: boo
     How far the engines' answers are apart goes into its scores. BundleError if
     they are no longer the same for all practical purposes.
     """
-    import torch
+    from bentoml_img.engines.export import save_weights
 
-    from bentoml_img.engines.export import save_graph, save_weights
-
+    save_graphs = _save_detector if manifest.task == "detection" else _save_segmenter
+    files = [WEIGHTS]
+    for graph in manifest.graphs:
+        files += [graph, str(Path(graph).with_suffix(".bin"))]
     if half:
         module.half().float()  # so that the graph is made of what the other engine will load
     with _beside(folder) as part:
         save_weights(module, part / WEIGHTS, half=half)
-        example = torch.zeros(1, 3, *EXAMPLE_SIZE)
-        save_graph(module, example, part / GRAPH, dynamic={2, 3}, half=half)
-        write_manifest(part, manifest, FILES)
-        scores = {**manifest.scores, **_compare_engines(part, len(manifest.labels))}
-        complete = write_manifest(part, replace(manifest, scores=scores), FILES)
+        save_graphs(module, part, half)
+        write_manifest(part, manifest, files)
+        scores = {**manifest.scores, **_compare_engines(part, manifest)}
+        complete = write_manifest(part, replace(manifest, scores=scores), files)
         if scores["export_label_agreement"] < MIN_AGREEMENT:
             raise BundleError(
                 f"the engines disagree on {1 - scores['export_label_agreement']:.1%} of the labels"
@@ -136,7 +133,43 @@ def assemble(module: "nn.Module", manifest: Manifest, folder: Path, *, half: boo
     return complete
 
 
-def _compare_engines(bundle: Path, classes: int) -> dict[str, float]:
+def _save_segmenter(module: "nn.Module", folder: Path, half: bool) -> None:
+    import torch
+
+    from bentoml_img.engines.export import save_graph
+
+    example = torch.zeros(1, 3, *EXAMPLE_SIZE)
+    save_graph(module, example, folder / GRAPH, dynamic={2, 3}, half=half)
+
+
+def _save_detector(module: "nn.Module", folder: Path, half: bool) -> None:
+    """The three networks of a Mask R-CNN."""
+    import torch
+    from torchvision.models.detection import MaskRCNN
+
+    from bentoml_img.engines.export import save_graph
+    from bentoml_img.models.maskrcnn import BoxBranch, MaskBranch, Trunk
+
+    assert isinstance(module, MaskRCNN)  # noqa: S101 - for the type checker
+    heads, channels = module.roi_heads, module.backbone.out_channels
+    boxes, masks = (
+        torch.zeros(2, channels, *pool.output_size)
+        for pool in (heads.box_roi_pool, heads.mask_roi_pool)
+    )
+    images = torch.zeros(1, 3, *EXAMPLE_SIZE)
+    trunk, box_graph, mask_graph = (folder / name for name in DETECTION_GRAPHS)
+    save_graph(Trunk(module), images, trunk, dynamic={2, 3}, half=half)
+    save_graph(BoxBranch(module), boxes, box_graph, dynamic={0}, half=half)
+    save_graph(MaskBranch(module), masks, mask_graph, dynamic={0}, half=half)
+
+
+def _compare_engines(bundle: Path, manifest: Manifest) -> dict[str, float]:
+    if manifest.task == "detection":
+        return _compare_detectors(bundle)
+    return _compare_segmenters(bundle, len(manifest.labels))
+
+
+def _compare_segmenters(bundle: Path, classes: int) -> dict[str, float]:
     """How far the engines' scores of random pictures are apart."""
     from bentoml_img.engines.export import parity
 
@@ -147,6 +180,34 @@ def _compare_engines(bundle: Path, classes: int) -> dict[str, float]:
         for engine in (load_engine(bundle, name) for name in ("torch", "openvino"))
     )
     return parity(reference, graph)
+
+
+def _compare_detectors(bundle: Path) -> dict[str, float]:
+    """How far the engines are apart on the classes and masks of random boxes in random pictures.
+
+    And on what is proposed; only the largest difference of them all is kept.
+    """
+    from bentoml_img.engines.export import parity, sigmoid
+    from bentoml_img.engines.maskrcnn import openvino_engine, torch_engine
+
+    random = np.random.default_rng(0)
+    answers = []
+    for height, width in CHECKED_SIZES:
+        image = random.normal(size=(1, 3, height, width)).astype(np.float32)
+        corners = np.sort(random.uniform(0, 1, (50, 2, 2)), axis=1)
+        boxes = (corners * (width, height)).reshape(-1, 4).astype(np.float32)
+        answers.append(
+            [engine(bundle).logits(image, boxes) for engine in (torch_engine, openvino_engine)]
+        )
+    reference, graph = zip(*answers, strict=True)
+    scores = parity(*(np.concatenate([classes for _, classes, _ in a]) for a in (reference, graph)))
+    differences = [
+        float(np.abs(sigmoid(ours[kind]) - sigmoid(theirs[kind])).max())
+        for ours, theirs in answers
+        for kind in (0, 2)
+    ]
+    scores["export_max_difference"] = max(scores["export_max_difference"], *differences)
+    return scores
 
 
 @contextlib.contextmanager

@@ -16,6 +16,9 @@ WEIGHTS = "model.safetensors"
 GRAPH = "model.xml"
 GRAPH_DATA = "model.bin"
 
+# Of a detector: what sees the photo, what tells the classes of boxes, what draws masks in them.
+DETECTION_GRAPHS = ("trunk.xml", "boxes.xml", "masks.xml")
+
 
 class BundleError(Exception):
     """A bundle that is incomplete, damaged or of another kind; the message is for the user."""
@@ -27,8 +30,9 @@ class Manifest:
     """What a bundle holds and where it comes from.
 
     `input_size` is (height, width) in pixels, or (short side,) where a photo
-    keeps its proportions, with sides that are multiples of `stride`; `mean` and
-    `std` are per RGB channel on a 0–1 scale. `files` maps file names to SHA-256
+    keeps its proportions, or for detection (short side, long side at most), with
+    sides that are multiples of `stride`; `mean` and `std` are per RGB channel on
+    a 0–1 scale. `files` maps file names to SHA-256
     digests, `scores` maps the name of a measurement to its value, in the unit
     that it names. `source_sha256` is the digest of the file that the weights
     were taken from, where they were made elsewhere.
@@ -47,6 +51,11 @@ class Manifest:
     source_sha256: str = ""
     scores: Mapping[str, float] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def graphs(self) -> tuple[str, ...]:
+        """The graphs that an engine needs for this task; each has a `.bin` file beside it."""
+        return DETECTION_GRAPHS if self.task == "detection" else (GRAPH,)
 
     @property
     def digest(self) -> str:

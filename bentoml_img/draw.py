@@ -1,18 +1,28 @@
-"""Pictures of results: coloured masks, masks over photos, legends."""
+"""Pictures of results: coloured masks, masks over photos, legends, instances."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
+from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
-from bentoml_img.labels import PALETTES
+from bentoml_img.detect import Detections
+from bentoml_img.labels import PALETTES, instance_colour
+from bentoml_img.masks import InstanceMask
 from bentoml_img.segment import Segmentation
 
 OPACITY = 0.55
+INSTANCE_OPACITY = 0.4  # less, since its edge is opaque
 STRIP_ROWS = 256
 BACKGROUND = 0  # the class that is none
 MIN_TEXT = 12  # pixels
+
+LINE_WIDTH = 1 / 450  # of the picture, as its other sizes are: of the root of width times height
+TEXT_HEIGHT = 1 / 48
+LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 
 PAPER, INK = (255, 255, 255), (32, 32, 32)
 
@@ -73,6 +83,139 @@ def blend(canvas: Image.Image, segmentation: Segmentation) -> None:
         opacity = strip.point(alpha)
         strip.putpalette(palette)
         canvas.paste(strip.convert("RGB"), (0, y), opacity)
+
+
+class Tracked(Protocol):
+    """A thing in a frame of a video: box is left, top, right, bottom in pixels."""
+
+    @property
+    def track_id(self) -> int: ...
+    @property
+    def label(self) -> str: ...
+    @property
+    def score(self) -> float: ...
+    @property
+    def box(self) -> tuple[float, float, float, float]: ...
+    @property
+    def mask(self) -> InstanceMask | None: ...
+
+
+def annotate(photo: Image.Image, detections: Detections) -> Image.Image:
+    """An RGB photo with its instances: masks, boxes, and labels with their scores.
+
+    Colours are by class. Lines and text grow with the picture. The surest are
+    labelled first; one for whose label there is no free place at its box goes
+    without.
+    """
+    labels = detections.labels.tolist()
+    rows = zip(labels, detections.scores, detections.boxes_xyxy, detections.masks, strict=True)
+    things = [
+        _Thing(box.tolist(), mask, instance_colour(label), f"{detections.names[label]} {score:.0%}")
+        for label, score, box, mask in rows
+    ]
+    return _draw(photo, things)
+
+
+def annotate_tracks(frame: Image.Image, tracks: Sequence[Tracked]) -> Image.Image:
+    """The same for a frame of a video: colours are by track, whose numbers lead the labels."""
+    things = [
+        _Thing(
+            track.box,
+            track.mask,
+            instance_colour(track.track_id),
+            f"#{track.track_id} {track.label} {track.score:.0%}",
+        )
+        for track in sorted(tracks, key=lambda track: -track.score)
+    ]
+    return _draw(frame, things)
+
+
+@dataclass(frozen=True)
+class _Thing:
+    box: Sequence[float]
+    mask: InstanceMask | None
+    colour: tuple[int, int, int]
+    caption: str
+
+
+def _draw(photo: Image.Image, things: Sequence[_Thing]) -> Image.Image:
+    """Large masks below small ones, the boxes and then the labels of the first on top."""
+    canvas = photo.copy()
+    root = (photo.width * photo.height) ** 0.5
+    line = max(1, round(root * LINE_WIDTH))
+    masked = [(thing.mask, thing.colour) for thing in things if thing.mask]
+    for mask, colour in sorted(masked, key=lambda pair: -pair[0].pixels.size):
+        _tint(canvas, mask, colour, line)
+    pen = ImageDraw.Draw(canvas)
+    boxes = [_in_picture(thing.box, photo.size) for thing in things]
+    for thing, box in zip(reversed(things), reversed(boxes), strict=True):
+        pen.rectangle(_grown(box, 1), outline=INK, width=line + 2)
+        pen.rectangle(box, outline=thing.colour, width=line)
+    text = max(MIN_TEXT, round(root * TEXT_HEIGHT))
+    font = _font(text)
+    taken: list[tuple[int, int, int, int]] = []
+    for thing, box in zip(things, boxes, strict=True):
+        size = round(font.getlength(thing.caption)) + text // 2, round(1.3 * text)
+        if place := _free_place(box, size, photo.size, taken):
+            taken.append(place)
+            luma = sum(part * level for part, level in zip(LUMA, thing.colour, strict=True))
+            pen.rectangle(place, thing.colour)
+            middle = place[0] + text // 4, (place[1] + place[3]) // 2
+            pen.text(middle, thing.caption, INK if luma > 128 else PAPER, font, anchor="lm")
+    return canvas
+
+
+def _in_picture(box: Sequence[float], size: tuple[int, int]) -> tuple[int, int, int, int]:
+    """The pixels at a box's corners."""
+    (left, right), (top, bottom) = (
+        (min(max(round(box[axis]), 0), size[axis] - 1), min(round(box[axis + 2]), size[axis]) - 1)
+        for axis in (0, 1)
+    )
+    return left, top, max(left, right), max(top, bottom)
+
+
+def _grown(box: tuple[int, int, int, int], by: int) -> tuple[int, int, int, int]:
+    return box[0] - by, box[1] - by, box[2] + by, box[3] + by
+
+
+def _tint(canvas: Image.Image, mask: InstanceMask, colour: tuple[int, int, int], line: int) -> None:
+    """Lay a colour over the pixels of a mask, opaque at its edge, within its box."""
+    inside = mask.pixels.copy()
+    for axis in (0, 1):
+        for shift in (line, -line):
+            inside &= _shifted(mask.pixels, shift, axis)
+    opacity = np.where(inside, np.uint8(255 * INSTANCE_OPACITY), np.uint8(255)) * mask.pixels
+    if opacity.size:
+        canvas.paste(colour, (mask.x, mask.y), Image.fromarray(opacity))
+
+
+def _shifted(pixels: npt.NDArray[np.bool_], by: int, axis: int) -> npt.NDArray[np.bool_]:
+    """The pixels so many places further on; where there are none to come, off."""
+    shifted = np.roll(pixels, by, axis)
+    edge: list[slice] = [slice(None), slice(None)]
+    edge[axis] = slice(0, by) if by > 0 else slice(by, None)
+    shifted[tuple(edge)] = False
+    return shifted
+
+
+def _free_place(
+    box: tuple[int, int, int, int],
+    size: tuple[int, int],
+    picture: tuple[int, int],
+    taken: Sequence[tuple[int, int, int, int]],
+) -> tuple[int, int, int, int] | None:
+    """Where a label of that size goes: above its box, else inside, else below, clear of others."""
+    width, height = size
+    left = max(0, min(box[0], picture[0] - width))
+    for top in (box[1] - height, box[1], box[3]):
+        place = left, top, left + width, top + height
+        if 0 <= top <= max(0, picture[1] - height) and not any(_meet(place, t) for t in taken):
+            return place
+    return None
+
+
+def _meet(one: tuple[int, int, int, int], other: tuple[int, int, int, int]) -> bool:
+    return all(one[i] < other[i + 2] and other[i] < one[i + 2] for i in (0, 1))
 
 
 @cache

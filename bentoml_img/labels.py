@@ -1,5 +1,6 @@
 """Class names and colours: the only such tables in the project."""
 
+import colorsys
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -80,6 +81,17 @@ def hub_colour(class_id: int) -> tuple[int, int, int]:
         class_id * (2**15 - 1) % 255,
         class_id * (2**21 - 1) % 255,
     )
+
+
+def instance_colour(number: int) -> tuple[int, int, int]:
+    """A bright RGB colour for a class or a track; consecutive numbers are far apart in hue.
+
+    Steps of the golden ratio around the circle of hues; palettes for masks have
+    colours too dark to be seen as a line over a photo.
+    """
+    hue = number * (5**0.5 - 1) / 2 % 1
+    red, green, blue = colorsys.hsv_to_rgb(hue, 0.85, 1)
+    return round(255 * red), round(255 * green), round(255 * blue)
 
 
 Palette = Callable[[int], tuple[int, int, int]]
@@ -169,7 +181,7 @@ COCO_CATEGORIES = {
     89: "hair drier",
     90: "toothbrush",
 }
-_VOC_NAMES_IN_COCO = {
+VOC_NAMES_IN_COCO = {
     "aeroplane": "airplane",
     "diningtable": "dining table",
     "motorbike": "motorcycle",
@@ -181,5 +193,35 @@ COCO_TO_VOC = {
     coco_id: voc_id
     for voc_id, voc_name in enumerate(VOC.names)
     for coco_id, coco_name in COCO_CATEGORIES.items()
-    if coco_name == _VOC_NAMES_IN_COCO.get(voc_name, voc_name)
+    if coco_name == VOC_NAMES_IN_COCO.get(voc_name, voc_name)
+}
+
+# With a name for each id, as torchvision's detectors count: the gaps are classes that never occur.
+COCO = LabelSet(
+    "coco",
+    ("background", *(COCO_CATEGORIES.get(k, "N/A") for k in range(1, max(COCO_CATEGORIES) + 1))),
+)
+
+# What stands or moves on roads, and the animals that are met there.
+TRAFFIC = LabelSet(
+    "traffic",
+    (
+        "background",
+        "person",
+        "bicycle",
+        "car",
+        "motorcycle",
+        "bus",
+        "truck",
+        "dog",
+        "cat",
+        "horse",
+        "sheep",
+        "cow",
+    ),
+)
+COCO_TO_TRAFFIC = {
+    coco_id: TRAFFIC.names.index(name)
+    for coco_id, name in COCO_CATEGORIES.items()
+    if name in TRAFFIC.names
 }

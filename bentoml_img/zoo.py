@@ -1,11 +1,12 @@
 """Every model that can be chosen."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 from bentoml_img.bundle import BundleError
-from bentoml_img.labels import CIFAR10, VOC, LabelSet
+from bentoml_img.labels import CIFAR10, COCO, TRAFFIC, VOC, LabelSet
 
 if TYPE_CHECKING:
     from torch import nn
@@ -16,8 +17,8 @@ class Transform:
     """What a photo goes through before a network.
 
     `input_size` is (height, width), or (short side,), as torchvision's Resize
-    has it; sides are then multiples of `stride`. `mean` and `std` are per RGB
-    channel on a 0–1 scale.
+    has it, or for detection (short side, long side at most); sides are then
+    multiples of `stride`. `mean` and `std` are per RGB channel on a 0–1 scale.
     """
 
     input_size: tuple[int, ...]
@@ -30,18 +31,19 @@ class Transform:
 class Published:
     """Weights that torchvision publishes, and what it says of them.
 
-    `file` carries the first digits of its SHA-256; `miou` is on COCO val2017
-    with VOC's classes, between 0 and 1; `gflops` are 10⁹ multiply-adds, and
+    `file` carries the first digits of its SHA-256; `scores` are on COCO val2017,
+    between 0 and 1: `coco_voc_miou` with VOC's classes, `coco_box_map` and
+    `coco_mask_map` with all of COCO's. `gflops` are 10⁹ multiply-adds, and
     `parameters` include those of an auxiliary head that is for training only.
     """
 
     file: str
-    miou: float
+    scores: Mapping[str, float]
     parameters: int
     gflops: float
     megabytes: float
+    trained_on: str
     license: str = "BSD-3-Clause"
-    trained_on: str = "the photos of COCO train2017 that show VOC's classes, by torchvision"
 
 
 @dataclass(frozen=True)
@@ -60,11 +62,28 @@ class Entry:
 
 TORCHVISION = Transform((520,), mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
 LITE = Transform((384,), mean=(0.498, 0.498, 0.498), std=(0.502, 0.502, 0.502), stride=16)
+PYRAMID = Transform((800, 1333), TORCHVISION.mean, TORCHVISION.std, stride=32)
+LITE_PYRAMID = Transform((640, 1280), LITE.mean, LITE.std, stride=32)
 
 
-def _official(name: str, published: Published) -> Entry:
+def _segmenter(file: str, miou: float, parameters: int, gflops: float, megabytes: float) -> Entry:
+    name = file.removesuffix(".pth").rpartition("-")[0].removesuffix("_coco")
+    trained_on = "the photos of COCO train2017 that show VOC's classes, by torchvision"
+    scores = {"coco_voc_miou": miou}
+    published = Published(file, scores, parameters, gflops, megabytes, trained_on)
     module = f"bentoml_img.models.official:{name}"
     return Entry(name, "segmentation", VOC, module, TORCHVISION, published)
+
+
+def _detector(
+    file: str, maps: tuple[float, float], parameters: int, gflops: float, megabytes: float
+) -> Entry:
+    name = file.removesuffix(".pth").rpartition("-")[0].removesuffix("_coco")
+    scores = dict(zip(("coco_box_map", "coco_mask_map"), maps, strict=True))
+    trained_on = "COCO train2017, by torchvision"
+    published = Published(file, scores, parameters, gflops, megabytes, trained_on)
+    module = f"bentoml_img.models.official:{name}"
+    return Entry(name, "detection", COCO, module, PYRAMID, published)
 
 
 def _lite(name: str) -> Entry:
@@ -77,31 +96,28 @@ ZOO = {
         Entry("cifar_net", "classification", CIFAR10, "bentoml_img.models.cifar_net:CifarNet"),
         _lite("deeplabv3_lite"),
         _lite("fcn_lite"),
-        _official(
-            "deeplabv3_resnet101",
-            Published("deeplabv3_resnet101_coco-586e9e4e.pth", 0.674, 60_996_202, 258.743, 233.217),
+        _segmenter("deeplabv3_resnet101_coco-586e9e4e.pth", 0.674, 60_996_202, 258.743, 233.217),
+        _segmenter("fcn_resnet101_coco-7ecb50ca.pth", 0.637, 54_314_346, 232.738, 207.711),
+        _segmenter("deeplabv3_resnet50_coco-cd0a2569.pth", 0.664, 42_004_074, 178.722, 160.515),
+        _segmenter("fcn_resnet50_coco-1167a1af.pth", 0.605, 35_322_218, 152.717, 135.009),
+        _segmenter("deeplabv3_mobilenet_v3_large-fc3c493d.pth", 0.603, 11_029_328, 10.452, 42.301),
+        _segmenter("lraspp_mobilenet_v3_large-d234d4ea.pth", 0.579, 3_221_538, 2.086, 12.49),
+        Entry(
+            "maskrcnn_lite",
+            "detection",
+            TRAFFIC,
+            "bentoml_img.models.detectors:maskrcnn_lite",
+            LITE_PYRAMID,
         ),
-        _official(
-            "fcn_resnet101",
-            Published("fcn_resnet101_coco-7ecb50ca.pth", 0.637, 54_314_346, 232.738, 207.711),
+        _detector(
+            "maskrcnn_resnet50_fpn_coco-bf2d0c1e.pth", (0.379, 0.346), 44_401_393, 134.38, 169.84
         ),
-        _official(
-            "deeplabv3_resnet50",
-            Published("deeplabv3_resnet50_coco-cd0a2569.pth", 0.664, 42_004_074, 178.722, 160.515),
-        ),
-        _official(
-            "fcn_resnet50",
-            Published("fcn_resnet50_coco-1167a1af.pth", 0.605, 35_322_218, 152.717, 135.009),
-        ),
-        _official(
-            "deeplabv3_mobilenet_v3_large",
-            Published(
-                "deeplabv3_mobilenet_v3_large-fc3c493d.pth", 0.603, 11_029_328, 10.452, 42.301
-            ),
-        ),
-        _official(
-            "lraspp_mobilenet_v3_large",
-            Published("lraspp_mobilenet_v3_large-d234d4ea.pth", 0.579, 3_221_538, 2.086, 12.49),
+        _detector(
+            "maskrcnn_resnet50_fpn_v2_coco-73cbd019.pth",
+            (0.474, 0.418),
+            46_359_409,
+            333.577,
+            177.219,
         ),
     )
 }

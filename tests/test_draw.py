@@ -1,13 +1,23 @@
 import io
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from bentoml_img.draw import MIN_TEXT, PAPER, colour_mask, legend, overlay
+from bentoml_img.detect import Detections
+from bentoml_img.draw import (
+    MIN_TEXT,
+    PAPER,
+    annotate,
+    annotate_tracks,
+    colour_mask,
+    legend,
+    overlay,
+)
 from bentoml_img.images import encode_png
-from bentoml_img.labels import PALETTES, VOC
+from bentoml_img.labels import PALETTES, TRAFFIC, VOC, instance_colour
+from bentoml_img.masks import InstanceMask
 from bentoml_img.segment import Segmentation
 from tests.samples import photo
 
@@ -80,3 +90,97 @@ def test_background_alone_is_said_to_be() -> None:
     answer = replace(segmentation(64, 48), mask=np.zeros((48, 64), np.uint8))
     panel = np.asarray(overlay(photo(64, 48), answer))[48:]
     assert (panel.reshape(-1, 3) < 100).all(axis=1).sum() > 50
+
+
+def detections(*boxes: tuple[int, int, int, int], size: tuple[int, int] = (320, 240)) -> Detections:
+    """People in those boxes, each mask all of its box."""
+    masks = tuple(
+        InstanceMask(left, top, np.ones((bottom - top, right - left), np.bool_))
+        for left, top, right, bottom in boxes
+    )
+    n = len(boxes)
+    array = np.array(boxes, np.float32).reshape(n, 4)
+    scores = np.linspace(0.9, 0.5, n).astype(np.float32)
+    return Detections(array, np.ones(n, np.int64), scores, masks, size, TRAFFIC.names)
+
+
+def test_instances_are_drawn_in_and_beside_their_boxes_only() -> None:
+    image = photo(320, 240)
+    drawn = np.asarray(annotate(image, detections((100, 100, 180, 200))), int)
+    before = np.asarray(image, int)
+    changed = (drawn != before).any(axis=-1)
+    assert changed[100:200, 100:180].all()
+    label = changed[:98].any(axis=0)
+    outside = changed.copy()
+    outside[97:203, 97:183] = False
+    outside[98 - 20 : 98] = False
+    assert not outside.any(), "beyond the box and its label"
+    assert label.sum() > 30, "a label above it"
+    middle = drawn[150, 140]
+    mixed = 0.6 * before[150, 140] + 0.4 * np.array(instance_colour(1))
+    assert np.abs(middle - mixed).max() <= 2
+
+
+@pytest.mark.parametrize("size", [(1, 1), (20, 15), (40, 900), (3000, 40)])
+def test_instances_are_drawn_in_pictures_of_any_size(size: tuple[int, int]) -> None:
+    image = photo(*size)
+    everything = detections((0, 0, *size), size=size)
+    drawn = annotate(image, everything)
+    assert drawn.size == size
+    assert drawn.tobytes() != image.tobytes()
+    assert annotate(image, detections(size=size)).tobytes() == image.tobytes()
+
+
+def test_lines_grow_with_the_picture() -> None:
+    widths = []
+    for scale in (1, 8):
+        size = 320 * scale, 240 * scale
+        hollow = replace(
+            detections((100 * scale, 100 * scale, 180 * scale, 200 * scale), size=size),
+            masks=(InstanceMask(0, 0, np.zeros((1, 1), np.bool_)),),
+        )
+        row = np.asarray(annotate(photo(*size), hollow))[150 * scale]
+        widths.append((row == instance_colour(1)).all(axis=-1).sum())
+    assert widths[1] > 4 * widths[0] > 0
+
+
+@dataclass(frozen=True)
+class Track:
+    track_id: int
+    box: tuple[float, float, float, float]
+    mask: InstanceMask | None = None
+    label: str = "car"
+    score: float = 0.75
+
+
+def test_a_track_keeps_its_colour_and_shows_its_number() -> None:
+    left, right = (20.0, 40.0, 90.0, 140.0), (200.0, 60.0, 280.0, 180.0)
+    frame = photo(320, 240)
+    first = np.asarray(annotate_tracks(frame, [Track(4, left), Track(9, right)]))
+    second = np.asarray(annotate_tracks(frame, [Track(9, left), Track(4, right)]))
+    assert tuple(first[80, 20].tolist()) == tuple(second[120, 200].tolist()) == instance_colour(4)
+    other = np.asarray(annotate_tracks(frame, [Track(4, left, label="bus"), Track(9, right)]))
+    assert not np.array_equal(other, first)
+
+
+def test_a_track_may_have_left_the_frame_for_a_part() -> None:
+    mask = InstanceMask(-10, 20, np.ones((30, 40), np.bool_))
+    frame = annotate_tracks(photo(96, 64), [Track(1, (-10, 20, 30, 50), mask)])
+    assert frame.size == (96, 64)
+
+
+def test_labels_do_not_cover_each_other() -> None:
+    crowd = [(100 + 2 * i, 100 + i, 180 + 2 * i, 200 + i) for i in range(12)]
+    drawn = np.asarray(annotate(photo(320, 240), detections(*crowd)), int)
+    alone = np.asarray(annotate(photo(320, 240), detections(crowd[0])), int)
+    label = (alone[80:98] != np.asarray(photo(320, 240), int)[80:98]).any(axis=-1)
+    assert label.sum() > 300
+    np.testing.assert_array_equal(drawn[80:97][label[:17]], alone[80:97][label[:17]])
+
+
+def test_instance_colours_are_bright_and_differ() -> None:
+    colours = [instance_colour(k) for k in range(1, 12)]
+    assert all(max(colour) == 255 for colour in colours)
+    for i, one in enumerate(colours):
+        for other in colours[:i]:
+            assert max(abs(a - b) for a, b in zip(one, other, strict=True)) > 40

@@ -1,4 +1,16 @@
-from bentoml_img.labels import COCO_CATEGORIES, COCO_TO_VOC, PALETTES, VOC, hub_colour, voc_colour
+from torchvision.models.detection import MaskRCNN_ResNet50_FPN_Weights
+
+from bentoml_img.labels import (
+    COCO,
+    COCO_CATEGORIES,
+    COCO_TO_TRAFFIC,
+    COCO_TO_VOC,
+    PALETTES,
+    TRAFFIC,
+    VOC,
+    hub_colour,
+    voc_colour,
+)
 
 
 def test_the_colours_of_voc() -> None:
@@ -24,3 +36,13 @@ def test_no_two_classes_share_a_colour() -> None:
 def test_each_class_of_voc_but_background_is_one_of_coco() -> None:
     assert sorted(COCO_TO_VOC.values()) == list(range(1, len(VOC)))
     assert set(COCO_TO_VOC) <= set(COCO_CATEGORIES)
+
+
+def test_coco_is_counted_as_torchvision_does() -> None:
+    theirs = MaskRCNN_ResNet50_FPN_Weights.DEFAULT.meta["categories"]
+    assert COCO.names[1:] == tuple(theirs[1:])
+
+
+def test_each_class_of_traffic_but_background_is_one_of_coco() -> None:
+    assert sorted(COCO_TO_TRAFFIC.values()) == list(range(1, len(TRAFFIC)))
+    assert {TRAFFIC.names[k] for k in COCO_TO_TRAFFIC.values()} <= set(COCO_CATEGORIES.values())

@@ -17,7 +17,9 @@ from bentoml_img.upsample import upsample_labels
 from tests.samples import encode, jpeg, photo
 from tests.segmenters import lively_module, manifest_of
 
-OFFICIAL = [name for name, entry in zoo.ZOO.items() if entry.published]
+OFFICIAL = [
+    name for name, entry in zoo.ZOO.items() if entry.published and entry.task == "segmentation"
+]
 SIZES = [(96, 64), (61, 97), (130, 77), (200, 51), (33, 40)]  # width, height
 TORCHVISION = manifest_of("lraspp_mobilenet_v3_large")
 LITE = manifest_of("deeplabv3_lite")

@@ -4,17 +4,19 @@ Nothing above this package knows which engine runs, and no engine is imported
 before it is chosen: serving with OpenVINO needs no PyTorch.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from bentoml_img.bundle import GRAPH, WEIGHTS, BundleError, read_manifest
+from bentoml_img.bundle import WEIGHTS, BundleError, read_manifest
 
 ENGINES = ("auto", "openvino", "torch")
 
 Array = npt.NDArray[np.float32]
+Photo = npt.NDArray[np.uint8]
 
 
 class Engine(Protocol):
@@ -26,16 +28,48 @@ class Engine(Protocol):
         """Take normalised images (N, 3, H, W), return the network's output for each."""
 
 
+@dataclass(frozen=True)
+class Selection:
+    """Which instances are wanted: scores from here on, of these classes, so many at most."""
+
+    score_threshold: float
+    label_ids: tuple[int, ...] | None
+    max_instances: int
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """A detector's answer: boxes (N, 4) in the photo's pixels, labels and scores of shape (N,).
+
+    `mask_scores`, between 0 and 1, are on a grid of n × n cells over each box:
+    shape (N, n, n).
+    """
+
+    boxes_xyxy: Array
+    labels: npt.NDArray[np.int64]
+    scores: Array
+    mask_scores: Array
+
+
+class DetectionEngine(Protocol):
+    """A loaded detector."""
+
+    name: str
+
+    def __call__(self, photo: Photo, selection: Selection) -> Found:
+        """Take an RGB photo (height, width, 3), return its instances, the surest first."""
+
+
 def resolve(bundle: Path, engine: str = "auto") -> str:
     """The engine that `engine` means for this bundle; BundleError if it lacks the files."""
     if engine not in ENGINES:
         raise BundleError(f"no engine {engine!r}: choose one of {', '.join(ENGINES)}")
-    files = read_manifest(bundle).files
+    manifest = read_manifest(bundle)
     if engine == "auto":
-        engine = "openvino" if GRAPH in files else "torch"
-    needed = GRAPH if engine == "openvino" else WEIGHTS
-    if needed not in files:
-        raise BundleError(f"{bundle} has no {needed}, which the engine {engine!r} needs")
+        engine = "openvino" if manifest.graphs[0] in manifest.files else "torch"
+    needed = manifest.graphs if engine == "openvino" else (WEIGHTS,)
+    if missing := [name for name in needed if name not in manifest.files]:
+        raise BundleError(f"{bundle} has no {missing[0]}, which the engine {engine!r} needs")
     return engine
 
 
@@ -44,7 +78,21 @@ def load_engine(bundle: Path, engine: str = "auto", threads: int | None = None) 
     if resolve(bundle, engine) == "openvino":
         from bentoml_img.engines.openvino import OpenVinoEngine
 
-        return OpenVinoEngine(bundle / GRAPH, threads)
+        (graph,) = read_manifest(bundle).graphs
+        return OpenVinoEngine(bundle / graph, threads)
     from bentoml_img.engines.torch import TorchEngine
 
     return TorchEngine(bundle, threads)
+
+
+def load_detection_engine(
+    bundle: Path, engine: str = "auto", threads: int | None = None
+) -> DetectionEngine:
+    """The same for a detector. Whatever the engine, what lies between its networks is PyTorch."""
+    if resolve(bundle, engine) == "openvino":
+        from bentoml_img.engines.maskrcnn import openvino_engine
+
+        return openvino_engine(bundle, threads)
+    from bentoml_img.engines.maskrcnn import torch_engine
+
+    return torch_engine(bundle, threads)

@@ -49,3 +49,9 @@ def parity(expected: Array, logits: Array) -> dict[str, float]:
         "export_label_agreement": float((expected.argmax(1) == logits.argmax(1)).mean()),
         "export_max_difference": float(np.abs(softmax(expected) - softmax(logits)).max()),
     }
+
+
+def sigmoid(logits: Array) -> Array:
+    """Probabilities of what is or is not, one by one."""
+    probabilities: Array = 1 / (1 + np.exp(-logits.clip(-80, 80)))
+    return probabilities

@@ -17,16 +17,21 @@ class OpenVinoEngine:
     name = "openvino"
 
     def __init__(self, graph: Path, threads: int | None = None) -> None:
-        config = {
-            properties.hint.performance_mode(): properties.hint.PerformanceMode.LATENCY,
-            # The default depends on the processor; parity wants one answer everywhere.
-            properties.hint.inference_precision(): ov.Type.f32,
-        }
-        if threads is not None:
-            config[properties.inference_num_threads()] = threads
-        self._request = ov.Core().compile_model(graph, "CPU", config).create_infer_request()
+        self._request = request(graph, threads)
 
     def __call__(self, batch: Array) -> Array:
         results = self._request.infer([batch], share_inputs=True)
         output: Array = results[0].copy()  # the request reuses its buffer
         return output
+
+
+def request(graph: Path, threads: int | None = None) -> ov.InferRequest:
+    """A graph, compiled, with one place for its inputs and outputs."""
+    config = {
+        properties.hint.performance_mode(): properties.hint.PerformanceMode.LATENCY,
+        # The default depends on the processor; parity wants one answer everywhere.
+        properties.hint.inference_precision(): ov.Type.f32,
+    }
+    if threads is not None:
+        config[properties.inference_num_threads()] = threads
+    return ov.Core().compile_model(graph, "CPU", config).create_infer_request()

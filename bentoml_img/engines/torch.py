@@ -18,14 +18,24 @@ class TorchEngine:
     def __init__(self, bundle: Path, threads: int | None = None) -> None:
         if threads is not None:
             torch.set_num_threads(threads)
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        module = zoo.build(read_manifest(bundle).name)
-        weights = load_file(bundle / WEIGHTS)
-        module.load_state_dict({name: value.float() for name, value in weights.items()})
-        self.module = module.eval().to(self.device).to(memory_format=torch.channels_last)
+        self.device = best_device()
+        self.module = load_module(bundle).to(self.device).to(memory_format=torch.channels_last)
 
     @torch.inference_mode()
     def __call__(self, batch: Array) -> Array:
         images = torch.from_numpy(batch).to(self.device, memory_format=torch.channels_last)
         logits: Array = self.module(images).float().cpu().numpy()
         return logits
+
+
+def best_device() -> torch.device:
+    """The GPU, if there is one."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def load_module(bundle: Path) -> torch.nn.Module:
+    """A bundle's network with its weights, in single precision, to be evaluated."""
+    module = zoo.build(read_manifest(bundle).name)
+    weights = load_file(bundle / WEIGHTS)
+    module.load_state_dict({name: value.float() for name, value in weights.items()})
+    return module.eval()

@@ -1,9 +1,10 @@
-"""EfficientNet-Lite as a dense feature extractor at output stride 16.
+"""EfficientNet-Lite as a dense feature extractor at output stride 16, or as a pyramid.
 
 The architecture is that of Tan and Le, "EfficientNet: Rethinking Model Scaling
 for Convolutional Neural Networks" (arXiv 1905.11946), in the Lite variant of the
 TensorFlow authors: no squeeze-and-excitation, ReLU6, a stem that does not grow.
-The last stride becomes dilation, as in DeepLab (arXiv 1706.05587).
+At output stride 16 the last stride becomes dilation, as in DeepLab (arXiv
+1706.05587).
 """
 
 import math
@@ -18,6 +19,7 @@ from bentoml_img.models.depthwise import depthwise_conv2d
 MEAN = (0.498, 0.498, 0.498)
 STD = (0.502, 0.502, 0.502)
 OUTPUT_STRIDE = 16
+PYRAMID_STRIDES = (4, 8, 16, 32)
 
 
 @dataclass(frozen=True)
@@ -110,18 +112,20 @@ class InvertedResidual(nn.Module):
 
 
 class EfficientNetLite(nn.Module):
-    """Features of shape (N, `channels`, H/16, W/16) for images (N, 3, H, W).
+    """Features of shape (N, `channels`, H/s, W/s) for images (N, 3, H, W).
 
-    Images are float RGB in 0–1, normalised with `MEAN` and `STD`; H and W are
-    multiples of 16.
+    s is `output_stride`, 16 or 32: the weights are the same. Images are float
+    RGB in 0–1, normalised with `MEAN` and `STD`; H and W are multiples of s.
+    `level_channels` belong to the features that `pyramid` returns.
     """
 
-    def __init__(self, scale: str = "lite0") -> None:
+    def __init__(self, scale: str = "lite0", output_stride: int = OUTPUT_STRIDE) -> None:
         super().__init__()
         width, depth = SCALES[scale]
         self.stem = ConvNorm(3, STEM_CHANNELS, 3, stride=2)
         inputs, total_stride, dilation = STEM_CHANNELS, 2, 1
         stages = []
+        last: dict[int, tuple[int, int]] = {}  # of each stride: the stage, its channels
         for position, stage in enumerate(STAGES):
             fixed = position in (0, len(STAGES) - 1)
             blocks = stage.blocks if fixed else math.ceil(stage.blocks * depth)
@@ -129,7 +133,7 @@ class EfficientNetLite(nn.Module):
             layers = []
             for block in range(blocks):
                 stride = stage.stride if block == 0 else 1
-                if dense := total_stride * stride > OUTPUT_STRIDE:
+                if dense := total_stride * stride > output_stride:
                     block_stride = 1
                 else:
                     block_stride = stride
@@ -143,12 +147,26 @@ class EfficientNetLite(nn.Module):
                     dilation *= stride
                 inputs = outputs
             stages.append(nn.Sequential(*layers))
+            last[total_stride] = position, outputs
         self.stages = nn.Sequential(*stages)
         self.channels = inputs
+        levels = [last[stride] for stride in PYRAMID_STRIDES if stride in last]
+        self._level_stages = {position for position, _ in levels}
+        self.level_channels = [channels for _, channels in levels]
 
     def forward(self, x: Tensor) -> Tensor:
         features: Tensor = self.stages(self.stem(x))
         return features
+
+    def pyramid(self, x: Tensor) -> list[Tensor]:
+        """The last features of each of `PYRAMID_STRIDES`, of (N, level_channels[i], H/s, W/s)."""
+        levels = []
+        x = self.stem(x)
+        for position, stage in enumerate(self.stages):
+            x = stage(x)
+            if position in self._level_stages:
+                levels.append(x)
+        return levels
 
     def load_imagenet(self, state: Mapping[str, Tensor]) -> None:
         """Take over a classifier's weights, whatever its keys are called, by their order.

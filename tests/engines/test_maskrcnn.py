@@ -1,0 +1,48 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bentoml_img.assemble import assemble
+from bentoml_img.bundle import DETECTION_GRAPHS, WEIGHTS, BundleError, verify
+from bentoml_img.detect import Detector
+from bentoml_img.engines import resolve
+from tests.detectors import lively_detector, manifest_of, noise
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("bundles") / "maskrcnn_lite"
+    assemble(lively_detector("maskrcnn_lite"), manifest_of("maskrcnn_lite"), folder, half=False)
+    return folder
+
+
+def test_a_bundle_has_a_graph_for_each_network(made: Path) -> None:
+    manifest = verify(made)
+    assert {WEIGHTS, *DETECTION_GRAPHS} < set(manifest.files)
+    assert len(manifest.files) == 7
+    assert manifest.scores["export_label_agreement"] == 1
+    assert manifest.scores["export_max_difference"] < 1e-3
+    assert resolve(made) == "openvino"
+    with pytest.raises(BundleError, match="no engine 'abacus'"):
+        resolve(made, "abacus")
+
+
+@pytest.mark.parametrize("size", [(160, 120), (75, 131), (301, 77)])
+def test_both_engines_find_the_same(made: Path, size: tuple[int, int]) -> None:
+    image = noise(*size)
+    found, reference = (
+        Detector.from_bundle(made, engine)([image], score_threshold=0.3)[0]
+        for engine in ("openvino", "torch")
+    )
+    assert len(found) == len(reference) > 3
+    np.testing.assert_array_equal(found.labels, reference.labels)
+    np.testing.assert_allclose(found.boxes_xyxy, reference.boxes_xyxy, atol=0.01)
+    np.testing.assert_allclose(found.scores, reference.scores, atol=1e-3)
+    for ours, theirs in zip(found.masks, reference.masks, strict=True):
+        assert abs(int(ours.pixels.sum()) - int(theirs.pixels.sum())) <= 0.01 * ours.pixels.size
+
+
+def test_a_photo_without_anything_is_no_error(made: Path) -> None:
+    (found,) = Detector.from_bundle(made, "openvino")([noise(64, 64)], score_threshold=1)
+    assert len(found) == 0

@@ -1,0 +1,139 @@
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from pycocotools import mask as coco_mask
+from torchvision.transforms.functional import to_tensor
+
+from bentoml_img import zoo
+from bentoml_img.bundle import BundleError
+from bentoml_img.detect import Detections, Detector
+from bentoml_img.engines import Found, Photo, Selection
+from bentoml_img.engines.maskrcnn import of_module, seen_size
+from bentoml_img.labels import TRAFFIC
+from tests.detectors import lively_detector, manifest_of, noise
+
+# pycocotools 2.0 does not know NumPy 2's `copy` keyword.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+DETECTORS = [name for name, entry in zoo.ZOO.items() if entry.task == "detection"]
+SIZES = [(160, 120), (75, 131), (301, 77)]  # width, height
+
+
+def whole_masks(found: Detections) -> np.ndarray:
+    masks = np.zeros((len(found), found.size[1], found.size[0]), np.bool_)
+    for picture, mask in zip(masks, found.masks, strict=True):
+        picture[mask.window] = mask.pixels
+    return masks
+
+
+@pytest.mark.parametrize("name", DETECTORS)
+def test_instances_are_those_of_torchvision(name: str) -> None:
+    model = lively_detector(name)
+    manifest = manifest_of(name)
+    detector = Detector(manifest, of_module(model, manifest))
+    seen = 0
+    for size in SIZES:
+        image = noise(*size)
+        with torch.no_grad():
+            (expected,) = model([to_tensor(image)])
+        (found,) = detector([image], score_threshold=0.05)
+        boxes, labels, scores = (expected[key].numpy() for key in ("boxes", "labels", "scores"))
+        # Those that are as good as each other may come in another order.
+        distances = np.abs(found.boxes_xyxy[:, None] - boxes).max(axis=2)
+        distances += 1000 * (found.labels[:, None] != labels)
+        same = distances.argmin(axis=1)
+        assert sorted(same.tolist()) == list(range(len(scores)))
+        np.testing.assert_allclose(found.boxes_xyxy, boxes[same], atol=0.01)
+        np.testing.assert_array_equal(found.labels, labels[same])
+        np.testing.assert_allclose(found.scores, scores[same], atol=1e-4)
+        np.testing.assert_array_equal(whole_masks(found), expected["masks"][same, 0].numpy() > 0.5)
+        seen += len(found)
+    assert seen > 30
+
+
+class Fixed:
+    """An engine that finds the same in every photo; it notes what was asked for."""
+
+    name = "fixed"
+
+    def __init__(self) -> None:
+        self.asked: list[Selection] = []
+
+    def __call__(self, photo: Photo, selection: Selection) -> Found:
+        self.asked.append(selection)
+        boxes = np.array([(10.123, 20, 50, 80), (0, 0, 30.5, 40)], np.float32)
+        scores = np.array((0.91234, 0.5), np.float32)
+        return Found(boxes, np.array((3, 1)), scores, np.ones((2, 28, 28), np.float32))
+
+
+def test_a_selection_is_made_before_masks_are_drawn() -> None:
+    model = lively_detector("maskrcnn_lite")
+    manifest = manifest_of("maskrcnn_lite")
+    detector = Detector(manifest, of_module(model, manifest))
+    image = noise(*SIZES[0])
+    (everything,) = detector([image], score_threshold=0.05)
+    threshold = float(everything.scores[len(everything) // 2])
+    (surest,) = detector([image], score_threshold=threshold)
+    assert len(surest) == (everything.scores >= threshold).sum() < len(everything)
+    (few,) = detector([image], score_threshold=0.05, max_instances=3)
+    np.testing.assert_array_equal(few.scores, everything.scores[:3])
+    label = int(everything.labels[0])
+    (one_class,) = detector([image], score_threshold=0.05, classes=[TRAFFIC.names[label]])
+    assert len(one_class) == (everything.labels == label).sum() < len(everything)
+    np.testing.assert_array_equal(
+        whole_masks(one_class), whole_masks(everything)[everything.labels == label]
+    )
+    (nothing,) = detector([image], score_threshold=1.0)
+    assert nothing.to_dict()["instances"] == []
+
+
+def test_classes_are_asked_for_by_name() -> None:
+    engine = Fixed()
+    detector = Detector(manifest_of("maskrcnn_lite"), engine)
+    detector([noise(64, 96)], 0.3, ["truck", "person"], 7)
+    assert engine.asked == [Selection(0.3, (1, 6), 7)]
+    for name in ("background", "zebra"):
+        with pytest.raises(ValueError, match=f"no class '{name}': choose from person, bicycle"):
+            detector([], classes=[name])
+    coco = Detector(manifest_of("maskrcnn_resnet50_fpn"), engine)
+    with pytest.raises(ValueError, match="no class 'N/A'"):
+        coco([], classes=["N/A"])
+
+
+def test_an_answer_is_json_with_masks_as_coco_has_them() -> None:
+    (found,) = Detector(manifest_of("maskrcnn_lite"), Fixed())([noise(64, 96)])
+    answer = json.loads(json.dumps(found.to_dict()))
+    assert (answer["width"], answer["height"]) == (64, 96)
+    car, person = answer["instances"]
+    assert (car["label"], car["score"], car["box"]) == ("car", 0.9123, [10.12, 20, 50, 80])
+    assert person["label"] == "person"
+    pixels = coco_mask.decode(car["mask"])
+    assert pixels.shape == (96, 64)
+    np.testing.assert_array_equal(pixels, whole_masks(found)[0])
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 2000), (2000, 1)])
+def test_photos_of_any_shape_are_seen(size: tuple[int, int]) -> None:
+    model = lively_detector("maskrcnn_lite")
+    manifest = manifest_of("maskrcnn_lite")
+    (found,) = Detector(manifest, of_module(model, manifest))([Image.new("RGB", size)])
+    assert found.size == size
+
+
+def test_what_the_network_sees_of_a_photo() -> None:
+    manifest = replace(manifest_of("maskrcnn_lite"), input_size=(640, 1280))
+    assert seen_size(320, 640, manifest) == (640, 1280)
+    assert seen_size(576, 768, manifest) == (640, 853)
+    assert seen_size(3000, 1000, manifest) == (1280, 426)
+
+
+def test_a_bundle_for_another_task_is_refused() -> None:
+    with pytest.raises(BundleError, match="deeplabv3_lite is for segmentation"):
+        Detector(
+            replace(manifest_of("maskrcnn_lite"), name="deeplabv3_lite", task="segmentation"),
+            Fixed(),
+        )

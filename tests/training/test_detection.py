@@ -1,0 +1,65 @@
+import json
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+from click.testing import CliRunner
+
+from bentoml_img import zoo
+from bentoml_img.bundle import WEIGHTS, verify
+from bentoml_img.labels import TRAFFIC
+from bentoml_img.models.efficientnet_lite import EfficientNetLite
+from bentoml_img.training import detection, detection_export, pretrained
+from bentoml_img.training.detection_augment import Augmentation
+from bentoml_img.training.detection_trainer import Recipe
+from tests.training.streets import write_streets
+
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+
+@pytest.fixture
+def arguments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Of a run over four tiny photos, two steps long."""
+    small = Augmentation(crop=(64, 96))
+    transform = replace(zoo.LITE_PYRAMID, input_size=(64, 128))
+    monkeypatch.setattr(zoo, "LITE_PYRAMID", transform)
+    monkeypatch.setattr(detection_export, "PHOTO", (64, 96))
+    monkeypatch.setattr(detection, "Recipe", partial(Recipe, batch_size=2, augmentation=small))
+    imagenet = tmp_path / "imagenet.pth"
+    torch.save(EfficientNetLite("lite2").state_dict(), imagenet)
+    monkeypatch.setattr(pretrained, "packaged_weights", lambda: imagenet)
+    write_streets(tmp_path / "street", 4)
+    write_streets(tmp_path / "street", 2, "val")
+    return ["--street", str(tmp_path / "street"), "--out", str(tmp_path / "out"), "--epochs", "1"]
+
+
+def test_trains_evaluates_and_exports(tmp_path: Path, arguments: list[str]) -> None:
+    result = CliRunner().invoke(detection.main, arguments)
+    assert result.exit_code == 0, result.output
+    bundle = tmp_path / "out" / "maskrcnn_lite"
+    assert result.stdout.split() == [str(bundle)]
+    manifest = verify(bundle)
+    assert manifest.labels == TRAFFIC.names
+    assert manifest.scores["parameters"] < 12e6
+    assert 0 <= manifest.scores["street_mask_ap50_car"] <= 1
+    assert (bundle / WEIGHTS).stat().st_size < 25e6
+    log = [json.loads(line) for line in (tmp_path / "out" / "log.jsonl").read_text().splitlines()]
+    assert log[-2]["step"] == log[-1]["step"] == 2
+    assert set(log[-2]["losses"]) == {"objectness", "proposal", "class", "box", "mask"}
+    assert set(log[-1]["ap50"]["street"]) == {"car", "person", "bus"}
+    assert 0 <= log[-1]["street_mask_ap50"] <= 1
+
+    again = CliRunner().invoke(detection.main, arguments)
+    assert again.exit_code == 1
+    assert "add --resume" in again.stderr
+
+
+def test_says_what_is_missing(tmp_path: Path, arguments: list[str]) -> None:
+    nothing = CliRunner().invoke(detection.main, ["--out", str(tmp_path / "out")])
+    assert nothing.exit_code == 1
+    assert "give --street" in nothing.stderr
+    resumed = CliRunner().invoke(detection.main, [*arguments, "--resume"])
+    assert resumed.exit_code == 1
+    assert "no checkpoint" in resumed.stderr

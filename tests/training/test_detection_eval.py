@@ -1,0 +1,104 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from bentoml_img.detect import Detector
+from bentoml_img.engines import Found, Photo, Selection
+from bentoml_img.labels import TRAFFIC
+from bentoml_img.training.detection_eval import Truth, evaluate, figures, mean_ap50
+from tests.detectors import manifest_of
+from tests.training.streets import COLOURS, CROWD, write_streets
+
+LABELS = {"person": COLOURS[1], "car": COLOURS[3], "bus": COLOURS[6]}
+CLASSES = tuple(LABELS)
+
+# pycocotools 2.0 does not know NumPy 2's `copy` keyword.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+
+class Seer:
+    """Finds every coloured rectangle, and people in crowds; is blind for some classes."""
+
+    name = "seer"
+
+    def __init__(self, blind: tuple[str, ...] = (), shift: int = 0) -> None:
+        self.colours = {name: c for name, c in LABELS.items() if name not in blind}
+        self.shift = shift
+
+    def __call__(self, photo: Photo, selection: Selection) -> Found:
+        boxes, labels = [], []
+        seen = [*self.colours.items(), ("person", CROWD)]
+        for name, colour in seen:
+            where = (photo == colour).all(axis=-1)
+            if where.any():
+                rows, columns = np.nonzero(where)
+                box = (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
+                boxes.append([side + self.shift for side in box])
+                labels.append(TRAFFIC.names.index(name))
+        n = len(boxes)
+        return Found(
+            np.array(boxes, np.float32).reshape(-1, 4),
+            np.array(labels, np.int64),
+            np.full(n, 0.9, np.float32),
+            np.ones((n, 28, 28), np.float32),
+        )
+
+
+@pytest.fixture
+def truth(tmp_path: Path) -> Truth:
+    return Truth.read(write_streets(tmp_path, 6, "val"), "val")
+
+
+def test_who_finds_everything_scores_1_and_crowds_do_not_count(truth: Truth) -> None:
+    photos = []
+    detector = Detector(manifest_of("maskrcnn_lite"), Seer())
+    measured = evaluate(detector, truth, lambda: photos.append(1))
+    assert len(photos) == 6
+    masks = {f.label: f for f in measured if f.kind == "mask"}
+    assert {name: round(f.ap50, 3) for name, f in masks.items()} == dict.fromkeys(CLASSES, 1)
+    assert {name: f.n for name, f in masks.items()} == {"person": 6, "car": 6, "bus": 2}
+    assert {f.label for f in measured if f.kind == "box"} == set(CLASSES)
+    assert mean_ap50(measured) == pytest.approx(1)
+
+
+def test_what_is_missed_or_misplaced_scores_less(truth: Truth) -> None:
+    blind = Detector(manifest_of("maskrcnn_lite"), Seer(blind=("car",)))
+    measured = evaluate(blind, truth)
+    assert {f.label: round(f.ap50) for f in measured if f.kind == "mask"} == {
+        "person": 1,
+        "car": 0,
+        "bus": 1,
+    }
+    beside = Detector(manifest_of("maskrcnn_lite"), Seer(shift=10))
+    shifted = {f.label: f for f in evaluate(beside, truth) if f.kind == "mask"}
+    assert shifted["person"].ap50 == 0
+    assert shifted["bus"].ap50 == pytest.approx(0)
+    assert shifted["car"].ap50 == 0
+
+
+def test_who_finds_nothing_scores_0(truth: Truth) -> None:
+    detector = Detector(manifest_of("maskrcnn_lite"), Seer(blind=CLASSES))
+    assert {round(figure.ap50, 3) for figure in evaluate(detector, truth)} == {0}
+
+
+def test_figures_are_lines_of_json(truth: Truth) -> None:
+    detector = Detector(manifest_of("maskrcnn_lite"), Seer())
+    printed = list(figures(detector, {"street": truth}))
+    json.dumps(printed)
+    assert printed[0] == {
+        "model": "maskrcnn_lite",
+        "dataset": "street",
+        "metric": "mask_ap50_person",
+        "value": 1.0,
+        "n": 6,
+    }
+    assert printed[-1]["metric"] == "box_ap50"
+
+
+def test_some_of_the_photos_are_enough(tmp_path: Path) -> None:
+    root = write_streets(tmp_path, 6, "val")
+    assert len(Truth.read(root, "val", every=3).image_ids) == 2
+    assert all(isinstance(image, Image.Image) for _, image in Truth.read(root, "val").images())

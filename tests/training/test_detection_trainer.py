@@ -1,0 +1,108 @@
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from bentoml_img.models.detectors import maskrcnn_lite
+from bentoml_img.models.efficientnet_lite import EfficientNetLite
+from bentoml_img.models.segmenters import deeplabv3_lite
+from bentoml_img.training.checkpoint import CheckpointError
+from bentoml_img.training.detection_augment import Augmentation
+from bentoml_img.training.detection_data import read_instances
+from bentoml_img.training.detection_sampler import Source
+from bentoml_img.training.detection_trainer import Progress, Recipe, Trainer
+from bentoml_img.training.pretrained import load_segmenter
+from bentoml_img.training.segmentation_data import DatasetError
+from tests.training.streets import write_streets
+
+# pycocotools 2.0 does not know NumPy 2's `copy` keyword.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+TINY = Recipe(
+    epochs=2,
+    batch_size=2,
+    warm_up_steps=1,
+    cool_down=0.5,
+    frozen_stages=1,
+    augmentation=Augmentation(crop=(64, 96)),
+)
+
+
+class StoppedError(Exception):
+    pass
+
+
+def make_trainer(root: Path, recipe: Recipe = TINY) -> Trainer:
+    folder = root / "streets"
+    if not folder.exists():
+        write_streets(folder, 4)
+    sources = [Source(read_instances(folder, "train"), 1.0, (50, 90), pastes=True)]
+    return Trainer(sources, recipe, build=partial(maskrcnn_lite, "lite0"))
+
+
+def test_a_resumed_run_gives_the_weights_of_an_uninterrupted_one(tmp_path: Path) -> None:
+    whole = make_trainer(tmp_path)
+    before = {name: value.clone() for name, value in whole.network.named_parameters()}
+    whole.run()
+    assert whole.step == whole.steps == 4
+
+    def stop(progress: Progress) -> None:
+        if progress.step == 2:
+            raise StoppedError
+
+    first = make_trainer(tmp_path)
+    with pytest.raises(StoppedError):
+        first.run(stop)
+    first.save(tmp_path / "checkpoint.pt")
+    second = make_trainer(tmp_path)
+    second.restore(tmp_path / "checkpoint.pt")
+    second.run()
+    for ours, theirs in ((whole.network, second.network), (whole.average, second.average)):
+        torch.testing.assert_close(ours.state_dict(), theirs.state_dict(), rtol=0, atol=0)
+
+    frozen = ("backbone.body.stem.", "backbone.body.stages.0.")
+    learnt = {n for n, p in whole.network.named_parameters() if not torch.equal(p, before[n])}
+    assert learnt == {name for name in before if not name.startswith(frozen)}
+
+    longer = make_trainer(tmp_path, replace(TINY, epochs=3))
+    longer.restore(tmp_path / "checkpoint.pt")  # the cool-down had not begun
+    assert longer.steps == 6
+    second.save(tmp_path / "checkpoint.pt")
+    with pytest.raises(CheckpointError, match="made with epochs=2"):
+        longer.restore(tmp_path / "checkpoint.pt")
+    other = make_trainer(tmp_path, replace(TINY, seed=1))
+    with pytest.raises(CheckpointError, match="made with seed=0"):
+        other.restore(tmp_path / "checkpoint.pt")
+    (tmp_path / "checkpoint.pt").write_bytes(b"PK")
+    with pytest.raises(CheckpointError, match="cannot read"):
+        longer.restore(tmp_path / "checkpoint.pt")
+
+
+def test_the_loss_falls(tmp_path: Path) -> None:
+    trainer = make_trainer(tmp_path, replace(TINY, epochs=10))
+    totals: list[float] = []
+    trainer.run(lambda progress: totals.append(sum(progress.losses.values())))
+    assert sum(totals[-5:]) < 0.7 * sum(totals[:5])
+
+
+def test_starts_from_the_backbone_of_a_segmenter(tmp_path: Path) -> None:
+    segmenter = deeplabv3_lite()
+    weights = tmp_path / "model.safetensors"
+    save_file({name: value.half() for name, value in segmenter.state_dict().items()}, weights)
+    backbone = EfficientNetLite("lite2", output_stride=32)
+    load_segmenter(backbone, weights)
+    expected = segmenter.backbone.stem.conv.weight.half().float()
+    torch.testing.assert_close(backbone.stem.conv.weight, expected)
+    with pytest.raises(DatasetError, match="no backbone that fits"):
+        load_segmenter(EfficientNetLite("lite0"), weights)
+    weights.write_bytes(b"{}")
+    with pytest.raises(DatasetError, match="no backbone that fits"):
+        load_segmenter(backbone, weights)
+
+
+def test_fewer_photos_than_a_batch_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="less than a batch"):
+        make_trainer(tmp_path, replace(TINY, batch_size=5))
