@@ -48,7 +48,7 @@ class PytorchImageClassifier:
 
     def __init__(self) -> None:
         self.classifier = Classifier.from_bundle(
-            Path(self.bundle.path), arguments.engine, settings.threads
+            Path(self.bundle.path), arguments.engine, settings.network_threads
         )
         self.classifier([Image.new("RGB", (32, 32))])
         self.decoder = Decoder(settings.threads)

@@ -61,13 +61,14 @@ class PytorchImageSegment:
     bundle = bentoml.models.BentoModel(arguments.bundle)
 
     def __init__(self) -> None:
-        threads = settings.threads
-        self.segmenter = Segmenter.from_bundle(Path(self.bundle.path), arguments.engine, threads)
+        self.segmenter = Segmenter.from_bundle(
+            Path(self.bundle.path), arguments.engine, settings.network_threads
+        )
         self.segmenter([Image.new("RGB", (64, 64))])
         self.network = ThreadPoolExecutor(1, thread_name_prefix="model")
-        self.pictures = ThreadPoolExecutor(threads, thread_name_prefix="pictures")
+        self.pictures = ThreadPoolExecutor(settings.threads, thread_name_prefix="pictures")
         # One request more than there are threads, so that the network need not wait for a decoder.
-        self.queue = Queue(threads + 1, settings.max_waiting)
+        self.queue = Queue(settings.threads + 1, settings.max_waiting)
 
     @bentoml.api
     async def predict(self, image: Image.Image, palette: Palette = "voc") -> Png:

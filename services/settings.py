@@ -27,8 +27,13 @@ class Settings:
 
     @property
     def threads(self) -> int:
-        """A worker's share of the cores: more threads than that only get in each other's way."""
+        """A worker's share of the cores, to decode pictures with."""
         return max(1, _cores() // self.workers)
+
+    @property
+    def network_threads(self) -> int:
+        """Twice that share, for the network: connections fall unevenly on the workers."""
+        return min(_cores(), 2 * self.threads)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":

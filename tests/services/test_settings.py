@@ -68,14 +68,15 @@ def test_the_commands_say_in_one_line_what_is_wrong(bento: Service, command: str
 
 
 @pytest.mark.parametrize(
-    ("cores", "workers", "threads"), [(1, 1, 1), (8, 4, 2), (4, 3, 1), (2, 5, 1)]
+    ("cores", "workers", "threads", "network_threads"),
+    [(1, 1, 1, 1), (8, 4, 2, 4), (4, 3, 1, 2), (2, 5, 1, 2), (2, 1, 2, 2)],
 )
 def test_workers_share_the_cores(
-    monkeypatch: pytest.MonkeyPatch, cores: int, workers: int, threads: int
+    monkeypatch: pytest.MonkeyPatch, cores: int, workers: int, threads: int, network_threads: int
 ) -> None:
     monkeypatch.setattr(settings, "_cores", lambda: cores)
     given = Settings.from_environment({"BENTOML_IMG_WORKERS": str(workers)})
-    assert given.threads == threads
+    assert (given.threads, given.network_threads) == (threads, network_threads)
 
 
 @pytest.mark.parametrize(
