@@ -25,6 +25,7 @@ from bentoml_img.models.cifar_net import WIDTHS, CifarNet, whitening_weight
 from bentoml_img.training import checkpoint
 from bentoml_img.training.cifar10 import Split
 from bentoml_img.training.muon import Muon
+from bentoml_img.training.precision import autocast
 
 MEAN = (0.4914, 0.4822, 0.4465)
 STD = (0.2470, 0.2435, 0.2616)
@@ -199,7 +200,7 @@ class Trainer:
         labels = self.labels[index].to(self.device)
 
         self._set_learning_rates()
-        with torch.autocast(self.device.type, torch.bfloat16):
+        with autocast(self.device):
             logits = self.model(images)
         smoothing = self.recipe.label_smoothing
         loss = nn.functional.cross_entropy(logits.float(), labels, label_smoothing=smoothing)

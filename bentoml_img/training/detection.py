@@ -20,7 +20,7 @@ from bentoml_img.training.pretrained import load_imagenet, load_segmenter
 from bentoml_img.training.segmentation_data import DatasetError
 
 WATCHED = ("street", "coco")
-EVERY = 4  # of so many val photos one is looked at while training
+EVERY = 8  # of so many val photos one is looked at while training
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
 console = Console(stderr=True, highlight=False, soft_wrap=True)

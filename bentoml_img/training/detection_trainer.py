@@ -35,6 +35,7 @@ from bentoml_img.training.detection_augment import Augmentation, Crop, boxes_of,
 from bentoml_img.training.detection_eval import Truth, evaluate, mean_ap50
 from bentoml_img.training.detection_losses import Target, losses
 from bentoml_img.training.detection_sampler import Sampler, Source
+from bentoml_img.training.precision import autocast
 from bentoml_img.training.segmentation_eval import normalize
 
 
@@ -161,7 +162,7 @@ class Trainer:
             group["lr"] = group["initial_lr"] * rate
         torch.manual_seed((self.recipe.seed << 32) | self.step)  # which boxes are sampled
         here = [target.to(self.device) for target in targets]
-        with torch.autocast(self.device.type, torch.bfloat16):
+        with autocast(self.device):
             found = losses(self.network, normalize(images.to(self.device)), here)
         torch.autograd.backward(torch.stack(list(found.values())).sum())
         learning = [p for group in self.optimizer.param_groups for p in group["params"]]

@@ -29,6 +29,7 @@ from bentoml_img.labels import VOC_IGNORE
 from bentoml_img.models.efficientnet_lite import EfficientNetLite
 from bentoml_img.models.segmenters import BACKBONE, HEADS
 from bentoml_img.training import checkpoint
+from bentoml_img.training.precision import autocast
 from bentoml_img.training.segmentation_augment import Augmentation, Floats, Sampler, load_batch
 from bentoml_img.training.segmentation_data import Sample
 from bentoml_img.training.segmentation_eval import evaluate, frequent_classes, normalize
@@ -195,7 +196,7 @@ class Trainer:
             group["lr"] = group["initial_lr"] * rate
         torch.manual_seed((recipe.seed << 32) | self.step)  # dropout
         targets = masks.to(self.device).long()
-        with torch.autocast(self.device.type, torch.bfloat16):
+        with autocast(self.device):
             logits = self.network(normalize(pixels.to(self.device)))
         losses = {name: self._loss(output, targets) for name, output in logits.items()}
         total = losses["deeplabv3_lite"] + recipe.fcn_loss * losses["fcn_lite"]
@@ -255,7 +256,7 @@ class Trainer:
         entry: dict[str, Any] = {"step": self.step, "seconds": self.seconds, "iou": {}}
         heads = dict(self.average.heads.items())
         for name, samples in self.validation.items():
-            with torch.autocast(self.device.type, torch.bfloat16):
+            with autocast(self.device):
                 confusions = evaluate(
                     self.average.backbone,
                     heads,
