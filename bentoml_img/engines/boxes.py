@@ -100,5 +100,6 @@ def _overlapping(
     union = (x2 - x1) * (y2 - y1) + (right - left) * (lower - upper) - common
     # A box without an area overlaps with nothing.
     overlap = np.divide(common, union, out=np.zeros_like(union), where=union > 0)
-    same: npt.NDArray[np.bool_] = groups[rows][:, None] == groups[columns]
-    return same & (overlap > max_overlap)
+    rivals: npt.NDArray[np.bool_] = overlap > max_overlap
+    rivals &= groups[rows][:, None] == groups[columns]
+    return rivals

@@ -45,8 +45,8 @@ class NumpyMaskRcnn:
         if len(boxes):
             (logits,) = self._masks(maps, boxes, image.shape[2])
             masks = sigmoid(logits[np.arange(len(labels)), labels])
-        down, across = np.float32(photo.shape[:2]) / np.float32(size)
-        in_photo = boxes * np.array((across, down, across, down))
+        down, across = (photo.shape[axis] / size[axis] for axis in (0, 1))
+        in_photo = boxes * np.array((across, down, across, down), np.float32)
         return Found(in_photo, labels.astype(np.int64), scores, masks)
 
     def logits(self, image: Array, boxes: Array) -> tuple[Array, Array, Array]:
