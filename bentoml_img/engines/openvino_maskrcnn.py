@@ -38,12 +38,13 @@ class NumpyMaskRcnn:
 
     def __call__(self, photo: Photo, selection: Selection) -> Found:
         image, size = prepare(photo, self._manifest)
+        padded = image.shape[2], image.shape[3]
         maps, objectness, shifts = self._see(image)
-        proposals = self._propose(objectness, shifts, image, size)
-        boxes, scores, labels = self._classify(maps, proposals, image, size, selection)
+        proposals = self._propose(objectness, shifts, size, padded)
+        boxes, scores, labels = self._classify(maps, proposals, size, padded, selection)
         masks = np.zeros((0, 1, 1), np.float32)
         if len(boxes):
-            (logits,) = self._masks(maps, boxes, image.shape[2])
+            (logits,) = self._masks(maps, boxes, padded[0])
             masks = sigmoid(logits[np.arange(len(labels)), labels])
         down, across = (photo.shape[axis] / size[axis] for axis in (0, 1))
         in_photo = boxes * np.array((across, down, across, down), np.float32)
@@ -74,12 +75,12 @@ class NumpyMaskRcnn:
         self,
         objectness: Sequence[Array],
         shifts: Sequence[Array],
-        image: Array,
         size: tuple[int, int],
+        padded: tuple[int, int],
     ) -> Array:
         """The boxes (N, 4) that may hold an object."""
         levels = zip(objectness, shifts, self._cell_anchors, strict=True)
-        found = [self._candidates(*level, image) for level in levels]
+        found = [self._candidates(*level, padded) for level in levels]
         boxes, logits = (np.concatenate(parts) for parts in zip(*found, strict=True))
         level = np.repeat(np.arange(len(found)), [len(scores) for _, scores in found])
         scores = sigmoid(logits)
@@ -89,14 +90,14 @@ class NumpyMaskRcnn:
         return boxes[kept]
 
     def _candidates(
-        self, objectness: Array, shifts: Array, cell_anchors: Array, image: Array
+        self, objectness: Array, shifts: Array, cell_anchors: Array, padded: tuple[int, int]
     ) -> tuple[Array, Array]:
         """One level's likeliest boxes, not clipped, and their logits."""
         kinds, height, width = objectness.shape[1:]
         logits = objectness[0].transpose(1, 2, 0).ravel()
         index = top(logits, self._rules.candidates)
         cell, kind = np.divmod(index, kinds)
-        stride = image.shape[2] // height, image.shape[3] // width
+        stride = padded[0] // height, padded[1] // width
         boxes = decode(
             shifts.reshape(kinds, 4, height * width)[kind, :, cell],
             anchors(index, cell_anchors, width, stride),
@@ -108,15 +109,15 @@ class NumpyMaskRcnn:
         self,
         maps: Sequence[Array],
         proposals: Array,
-        image: Array,
         size: tuple[int, int],
+        padded: tuple[int, int],
         selection: Selection,
     ) -> tuple[Array, Array, Indices]:
         """Boxes (N, 4), scores and labels (N,) of what is wanted, the surest first."""
         nothing = np.zeros(0, np.float32)
         if not len(proposals):
             return proposals, nothing, nothing.astype(np.intp)
-        logits, shifts = self._boxes(maps, proposals, image.shape[2])
+        logits, shifts = self._boxes(maps, proposals, padded[0])
         probabilities = softmax(logits)
         rule = self._rules.instances
         # What is less sure than wanted has no say in the rest.
