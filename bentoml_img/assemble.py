@@ -115,14 +115,12 @@ def assemble(module: "nn.Module", manifest: Manifest, folder: Path, *, half: boo
     from bentoml_img.engines.export import save_weights
 
     save_graphs = _save_detector if manifest.task == "detection" else _save_segmenter
-    files = [WEIGHTS]
-    for graph in manifest.graphs:
-        files += [graph, str(Path(graph).with_suffix(".bin"))]
     if half:
         module.half().float()  # so that the graph is made of what the other engine will load
     with _beside(folder) as part:
         save_weights(module, part / WEIGHTS, half=half)
         save_graphs(module, part, half)
+        files = [path.name for path in part.iterdir()]
         write_manifest(part, manifest, files)
         scores = {**manifest.scores, **_compare_engines(part, manifest)}
         complete = write_manifest(part, replace(manifest, scores=scores), files)
@@ -143,11 +141,12 @@ def _save_segmenter(module: "nn.Module", folder: Path, half: bool) -> None:
 
 
 def _save_detector(module: "nn.Module", folder: Path, half: bool) -> None:
-    """The three networks of a Mask R-CNN."""
+    """The three networks of a Mask R-CNN, and the rules between them."""
     import torch
     from torchvision.models.detection import MaskRCNN
 
-    from bentoml_img.engines.export import save_graph
+    from bentoml_img.engines.export import rules_of, save_graph
+    from bentoml_img.engines.rules import write_rules
     from bentoml_img.models.maskrcnn import BoxBranch, MaskBranch, Trunk
 
     assert isinstance(module, MaskRCNN)  # noqa: S101 - for the type checker
@@ -161,6 +160,7 @@ def _save_detector(module: "nn.Module", folder: Path, half: bool) -> None:
     save_graph(Trunk(module), images, trunk, dynamic={2, 3}, half=half)
     save_graph(BoxBranch(module), boxes, box_graph, dynamic={0}, half=half)
     save_graph(MaskBranch(module), masks, mask_graph, dynamic={0}, half=half)
+    write_rules(folder, rules_of(module))
 
 
 def _compare_engines(bundle: Path, manifest: Manifest) -> dict[str, float]:
@@ -187,8 +187,10 @@ def _compare_detectors(bundle: Path) -> dict[str, float]:
 
     And on what is proposed; only the largest difference of them all is kept.
     """
-    from bentoml_img.engines.export import parity, sigmoid
-    from bentoml_img.engines.maskrcnn import openvino_engine, torch_engine
+    from bentoml_img.engines.export import parity
+    from bentoml_img.engines.maskrcnn import torch_engine
+    from bentoml_img.engines.openvino_maskrcnn import openvino_engine
+    from bentoml_img.probabilities import sigmoid
 
     random = np.random.default_rng(0)
     answers = []

@@ -18,6 +18,7 @@ GRAPH_DATA = "model.bin"
 
 # Of a detector: what sees the photo, what tells the classes of boxes, what draws masks in them.
 DETECTION_GRAPHS = ("trunk.xml", "boxes.xml", "masks.xml")
+RULES = "rules.json"  # by which a detector's boxes go from one of its graphs to the next
 
 
 class BundleError(Exception):

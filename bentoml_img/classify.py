@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
 from bentoml_img.bundle import Manifest, read_manifest
 from bentoml_img.engines import Array, Engine, load_engine
 from bentoml_img.images import Normalizer
+from bentoml_img.probabilities import softmax
 
 
 @dataclass(frozen=True)
@@ -70,10 +70,3 @@ class Classifier:
         scores = {self.manifest.labels[i]: round(float(probabilities[i]), 6) for i in best_first}
         label, score = next(iter(scores.items()))
         return Classification(label, score, scores)
-
-
-def softmax(logits: npt.NDArray[np.float32]) -> Array:
-    """Probabilities (N, classes) from logits of that shape."""
-    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
-    probabilities: Array = exponentials / exponentials.sum(axis=1, keepdims=True)
-    return probabilities

@@ -27,8 +27,8 @@ def upsample_labels(scores: Scores, height: int, width: int) -> Mask:
     two highest scores are equal within rounding. Beside the mask and the grid
     it takes a few MB, whatever the size.
     """
-    upper, lower, down = _neighbours(scores.shape[1], height)
-    left, right, across = _neighbours(scores.shape[2], width)
+    upper, lower, down = neighbours(scores.shape[1], height)
+    left, right, across = neighbours(scores.shape[2], width)
     winners = scores.argmax(axis=0).astype(np.uint8)
     mask = np.empty((height, width), np.uint8)
     for start, stop in _runs(upper):
@@ -49,7 +49,7 @@ def upsample_labels(scores: Scores, height: int, width: int) -> Mask:
     return mask
 
 
-def _neighbours(n: int, size: int) -> tuple[Indices, Indices, Scores]:
+def neighbours(n: int, size: int) -> tuple[Indices, Indices, Scores]:
     """For each of `size` pixels the grid points before and after it, and the latter's weight.
 
     In single precision, as PyTorch computes it.

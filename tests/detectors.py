@@ -1,14 +1,21 @@
 """Detectors with random weights that find many things all the same."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor, nn
 from torchvision.models.detection import MaskRCNN
+from torchvision.ops import MultiScaleRoIAlign
 
 from bentoml_img import zoo
 from bentoml_img.bundle import Manifest
+from bentoml_img.engines import Array
+from bentoml_img.engines.export import rules_of
+from bentoml_img.engines.openvino_maskrcnn import Head, NumpyMaskRcnn
 from bentoml_img.models.efficientnet_lite import ConvNorm
+from bentoml_img.models.maskrcnn import BoxBranch, MaskBranch, Trunk
 
 SIDES = (96, 192)  # of what the networks see in tests: the short one, the long one at most
 
@@ -58,6 +65,32 @@ class _Spread:
         outputs = layer.forward(inputs[0])
         layer.bias -= outputs.mean(dim=[axis for axis in range(outputs.ndim) if axis != 1])
         return layer.forward(inputs[0])
+
+
+def numpy_engine(model: MaskRCNN, manifest: Manifest) -> NumpyMaskRcnn:
+    """The engine for OpenVINO around the networks of a module: exporting takes its time."""
+
+    @torch.no_grad()
+    def trunk(image: Array) -> list[Array]:
+        return [output.numpy() for output in Trunk(model)(torch.from_numpy(image))]
+
+    def head(pool: MultiScaleRoIAlign, branch: nn.Module) -> Head:
+        @torch.no_grad()
+        def run(maps: Sequence[Array], boxes: Array, height: int) -> list[Array]:
+            features = {str(i): torch.from_numpy(level) for i, level in enumerate(maps)}
+            pooled = pool(features, [torch.from_numpy(boxes)], [(height, height)])
+            return [output.numpy() for output in branch(pooled)]
+
+        return run
+
+    heads = model.roi_heads
+    return NumpyMaskRcnn(
+        manifest,
+        rules_of(model),
+        trunk,
+        head(heads.box_roi_pool, BoxBranch(model)),
+        head(heads.mask_roi_pool, MaskBranch(model)),
+    )
 
 
 def manifest_of(name: str) -> Manifest:

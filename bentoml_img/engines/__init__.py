@@ -88,9 +88,9 @@ def load_engine(bundle: Path, engine: str = "auto", threads: int | None = None) 
 def load_detection_engine(
     bundle: Path, engine: str = "auto", threads: int | None = None
 ) -> DetectionEngine:
-    """The same for a detector. Whatever the engine, what lies between its networks is PyTorch."""
+    """The same for a detector."""
     if resolve(bundle, engine) == "openvino":
-        from bentoml_img.engines.maskrcnn import openvino_engine
+        from bentoml_img.engines.openvino_maskrcnn import openvino_engine
 
         return openvino_engine(bundle, threads)
     from bentoml_img.engines.maskrcnn import torch_engine

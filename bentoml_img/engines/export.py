@@ -7,9 +7,15 @@ import numpy as np
 import openvino as ov
 import torch
 from safetensors.torch import save_file
+from torchvision.models.detection import MaskRCNN
+from torchvision.models.detection._utils import BoxCoder
+from torchvision.ops import MultiScaleRoIAlign
 
-from bentoml_img.classify import softmax
 from bentoml_img.engines import Array
+from bentoml_img.engines.rules import Choice, Pooling, Rules
+from bentoml_img.probabilities import softmax
+
+MIN_INSTANCE_SIDE = 1e-2  # pixels: written into torchvision's `postprocess_detections`
 
 
 def save_weights(module: torch.nn.Module, path: Path, *, half: bool) -> None:
@@ -51,7 +57,42 @@ def parity(expected: Array, logits: Array) -> dict[str, float]:
     }
 
 
-def sigmoid(logits: Array) -> Array:
-    """Probabilities of what is or is not, one by one."""
-    probabilities: Array = 1 / (1 + np.exp(-logits.clip(-80, 80)))
-    return probabilities
+def rules_of(model: MaskRCNN) -> Rules:
+    """What torchvision does between the networks, for engines that do it themselves."""
+    rpn, heads = model.rpn.eval(), model.roi_heads
+    return Rules(
+        cell_anchors=tuple(
+            tuple((x1, y1, x2, y2) for x1, y1, x2, y2 in level.tolist())
+            for level in rpn.anchor_generator.cell_anchors
+        ),
+        candidates=rpn.pre_nms_top_n(),
+        proposals=Choice(
+            *_coding(rpn.box_coder),
+            min_score=rpn.score_thresh,
+            min_side=rpn.min_size,
+            max_overlap=rpn.nms_thresh,
+            most=rpn.post_nms_top_n(),
+        ),
+        instances=Choice(
+            *_coding(heads.box_coder),
+            min_score=heads.score_thresh,
+            min_side=MIN_INSTANCE_SIDE,
+            max_overlap=heads.nms_thresh,
+            most=heads.detections_per_img,
+        ),
+        box_pooling=_pooling(heads.box_roi_pool),
+        mask_pooling=_pooling(heads.mask_roi_pool),
+    )
+
+
+def _coding(coder: BoxCoder) -> tuple[tuple[float, float, float, float], float]:
+    return coder.weights, coder.bbox_xform_clip
+
+
+def _pooling(pool: MultiScaleRoIAlign) -> Pooling:
+    return Pooling(
+        levels=len(pool.featmap_names),
+        samples=pool.sampling_ratio,
+        canonical_side=pool.canonical_scale,
+        canonical_level=pool.canonical_level,
+    )

@@ -1,6 +1,5 @@
-"""Mask R-CNN, whatever computes its three networks; between them torchvision's own parts."""
+"""Mask R-CNN in PyTorch: the reference engine, and the one on a GPU."""
 
-from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -11,10 +10,9 @@ from torchvision.models.detection.image_list import ImageList
 from torchvision.models.detection.roi_heads import maskrcnn_inference
 from torchvision.models.detection.transform import resize_boxes
 
-from bentoml_img import zoo
 from bentoml_img.bundle import Manifest, read_manifest
 from bentoml_img.engines import Array, Found, Photo, Selection
-from bentoml_img.engines.openvino import request
+from bentoml_img.engines.resize import seen_size
 from bentoml_img.engines.torch import best_device, load_module
 from bentoml_img.models.maskrcnn import (
     BoxBranch,
@@ -25,28 +23,21 @@ from bentoml_img.models.maskrcnn import (
     propose,
 )
 
-Network = Callable[[Tensor], Sequence[Tensor]]
 
-
-class MaskRcnnEngine:
+class TorchMaskRcnn:
     """Takes photos as they are, returns boxes in their pixels and masks on the network's grid.
 
-    `model` says how to propose, choose and pool; `trunk`, `boxes` and `masks`
-    compute what the classes of `bentoml_img.models.maskrcnn` do.
+    The module is on that device, and in evaluation mode.
     """
 
+    name = "torch"
+
     def __init__(
-        self,
-        name: str,
-        manifest: Manifest,
-        model: MaskRCNN,
-        networks: tuple[Network, Network, Network],
-        device: torch.device | str = "cpu",
+        self, model: MaskRCNN, manifest: Manifest, device: torch.device | str = "cpu"
     ) -> None:
-        self.name = name
         self.device = device
         self._rpn, self._heads = model.rpn.eval(), model.roi_heads.eval()
-        self._trunk, self._boxes, self._masks = networks
+        self._trunk, self._boxes, self._masks = Trunk(model), BoxBranch(model), MaskBranch(model)
         self._manifest = manifest
 
     @torch.inference_mode()
@@ -57,8 +48,11 @@ class MaskRcnnEngine:
         flat = flatten(objectness, shifts)
         anchors = self._rpn.anchor_generator(images, list(features.values()))
         proposals = propose(self._rpn, anchors, *flat, [size])
-        boxes, scores, labels = self._classify(features, proposals, size, selection)
-        masks = self._mask(features, boxes, labels, size)
+        # From the size with padding, torchvision reads off the maps' strides.
+        padded = [image.shape[2:]]
+        pooled = self._heads.box_roi_pool(features, proposals, padded)
+        boxes, scores, labels = self._classify(pooled, proposals, size, selection)
+        masks = self._mask(self._heads.mask_roi_pool(features, [boxes], padded), labels)
         in_photo = resize_boxes(boxes, size, photo.shape[:2])
         return Found(
             in_photo.cpu().numpy(), labels.cpu().numpy(), scores.cpu().numpy(), masks.cpu().numpy()
@@ -97,12 +91,11 @@ class MaskRcnnEngine:
 
     def _classify(
         self,
-        features: dict[str, Tensor],
+        pooled: Tensor,
         proposals: list[Tensor],
         size: tuple[int, int],
         selection: Selection,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        pooled = self._heads.box_roi_pool(features, proposals, [size])
         if not len(pooled):
             nothing = pooled.new_zeros(0)
             return nothing.view(0, 4), nothing, nothing.long()
@@ -116,10 +109,7 @@ class MaskRcnnEngine:
         index = chosen.nonzero()[: selection.max_instances, 0]
         return boxes[index], scores[index], labels[index]
 
-    def _mask(
-        self, features: dict[str, Tensor], boxes: Tensor, labels: Tensor, size: tuple[int, int]
-    ) -> Tensor:
-        pooled: Tensor = self._heads.mask_roi_pool(features, [boxes], [size])
+    def _mask(self, pooled: Tensor, labels: Tensor) -> Tensor:
         if not len(pooled):
             return pooled.new_zeros(0, 1, 1)
         (logits,) = self._masks(pooled)
@@ -127,51 +117,10 @@ class MaskRcnnEngine:
         return masks[:, 0]
 
 
-def seen_size(height: int, width: int, manifest: Manifest) -> tuple[int, int]:
-    """The (height, width) at which the network sees a photo.
-
-    As torchvision's detectors do: the short side is the first of the manifest's,
-    unless the long one would be more than the second.
-    """
-    short, long = manifest.input_size
-    scale = min(short / min(height, width), long / max(height, width))
-    return max(1, int(height * scale)), max(1, int(width * scale))
-
-
-def torch_engine(bundle: Path, threads: int | None = None) -> MaskRcnnEngine:
+def torch_engine(bundle: Path, threads: int | None = None) -> TorchMaskRcnn:
     """A bundle's weights in PyTorch."""
     if threads is not None:
         torch.set_num_threads(threads)
     device = best_device()
     model = load_module(bundle).to(device).to(memory_format=torch.channels_last)
-    return of_module(model, read_manifest(bundle), device)
-
-
-def of_module(
-    model: MaskRCNN, manifest: Manifest, device: torch.device | str = "cpu"
-) -> MaskRcnnEngine:
-    """A module that is on that device, in evaluation mode."""
-    networks = Trunk(model), BoxBranch(model), MaskBranch(model)
-    return MaskRcnnEngine("torch", manifest, model, networks, device)
-
-
-def openvino_engine(bundle: Path, threads: int | None = None) -> MaskRcnnEngine:
-    """A bundle's graphs in OpenVINO. Not for several threads at once."""
-    if threads is not None:
-        torch.set_num_threads(threads)
-    manifest = read_manifest(bundle)
-    with torch.device("meta"):  # its weights are in the graphs
-        model = zoo.build(manifest.name)
-    trunk, boxes, masks = (_Graph(bundle / name, threads) for name in manifest.graphs)
-    return MaskRcnnEngine("openvino", manifest, model, (trunk, boxes, masks))
-
-
-class _Graph:
-    """A network in OpenVINO; its answers are overwritten by the next ones."""
-
-    def __init__(self, path: Path, threads: int | None) -> None:
-        self._request = request(path, threads)
-
-    def __call__(self, inputs: Tensor) -> Sequence[Tensor]:
-        results = self._request.infer([inputs.contiguous().numpy()], share_inputs=True)
-        return [torch.from_numpy(results[i]) for i in range(len(results))]
+    return TorchMaskRcnn(model, read_manifest(bundle), device)

@@ -25,8 +25,8 @@ class OpenVinoEngine:
         return output
 
 
-def request(graph: Path, threads: int | None = None) -> ov.InferRequest:
-    """A graph, compiled, with one place for its inputs and outputs."""
+def request(graph: Path | ov.Model, threads: int | None = None) -> ov.InferRequest:
+    """A graph, from its file or in memory, compiled, with one place for inputs and outputs."""
     config = {
         properties.hint.performance_mode(): properties.hint.PerformanceMode.LATENCY,
         # The default depends on the processor; parity wants one answer everywhere.

@@ -26,7 +26,7 @@ from torchvision.models.detection import MaskRCNN
 from bentoml_img import zoo
 from bentoml_img.bundle import Manifest
 from bentoml_img.detect import Detector
-from bentoml_img.engines.maskrcnn import of_module
+from bentoml_img.engines.maskrcnn import TorchMaskRcnn
 from bentoml_img.labels import TRAFFIC
 from bentoml_img.models.detectors import maskrcnn_lite
 from bentoml_img.models.efficientnet_lite import EfficientNetLite
@@ -200,7 +200,7 @@ class Trainer:
         """
         total = sum(len(truth.image_ids) for truth in self.validation.values())
         done = itertools.count(1)
-        detector = Detector(manifest(), of_module(self.average, manifest(), self.device))
+        detector = Detector(manifest(), TorchMaskRcnn(self.average, manifest(), self.device))
         entry: dict[str, Any] = {"step": self.step, "seconds": self.seconds, "ap50": {}}
         for name, truth in self.validation.items():
             figures = evaluate(detector, truth, lambda: on_photo(next(done), total))

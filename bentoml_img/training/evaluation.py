@@ -12,8 +12,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from bentoml_img.classify import Classifier, softmax
+from bentoml_img.classify import Classifier
 from bentoml_img.engines import Array
+from bentoml_img.probabilities import softmax
 from bentoml_img.training.cifar10 import Split
 
 BINS = 15

@@ -5,9 +5,10 @@ import pytest
 from PIL import Image
 
 from bentoml_img.bundle import Manifest
-from bentoml_img.classify import Classifier, softmax
+from bentoml_img.classify import Classifier
 from bentoml_img.engines import Array
 from bentoml_img.labels import CIFAR10
+from bentoml_img.probabilities import softmax
 from bentoml_img.training.cifar10 import Split
 from bentoml_img.training.evaluation import (
     Evaluation,

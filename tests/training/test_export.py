@@ -6,11 +6,12 @@ import torch
 from safetensors.torch import load_file
 
 from bentoml_img.bundle import verify
-from bentoml_img.classify import Classifier, softmax
+from bentoml_img.classify import Classifier
 from bentoml_img.engines.export import parity, save_weights
 from bentoml_img.engines.openvino import OpenVinoEngine
 from bentoml_img.labels import CIFAR10
 from bentoml_img.models.cifar_net import CifarNet
+from bentoml_img.probabilities import softmax
 from bentoml_img.training import evaluation
 from bentoml_img.training.cifar10 import Split
 from bentoml_img.training.classifier import normalize, predict_logits

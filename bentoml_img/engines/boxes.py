@@ -1,0 +1,105 @@
+"""Boxes in NumPy: from anchors and shifts to boxes, and which of them to keep.
+
+The rules are those of torchvision's detectors, with the same arithmetic in
+single precision. Boxes are float32 of shape (N, 4): x1, y1, x2, y2 in pixels.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+from bentoml_img.engines import Array
+from bentoml_img.engines.rules import Choice
+
+Indices = npt.NDArray[np.intp]
+
+BLOCK = 256  # boxes that are compared with each other at a time
+
+
+def anchors(index: Indices, cell_anchors: Array, width: int, stride: tuple[int, int]) -> Array:
+    """Anchors of a grid that is `width` cells wide and whose cells are `stride` (y, x) pixels.
+
+    Each cell has all of `cell_anchors` (A, 4), which are given about (0, 0);
+    they are counted cell by cell, row by row.
+    """
+    cell, kind = np.divmod(index, len(cell_anchors))
+    y, x = np.divmod(cell, width)
+    middle = np.stack([x * stride[1], y * stride[0]], axis=1)
+    return cell_anchors[kind] + np.concatenate([middle, middle], axis=1).astype(np.float32)
+
+
+def decode(shifts: Array, boxes: Array, choice: Choice) -> Array:
+    """Boxes moved and scaled by what a network says of each, (N, 4), in units of their sides."""
+    sides = boxes[:, 2:] - boxes[:, :2]
+    middle = boxes[:, :2] + np.float32(0.5) * sides
+    scaled = shifts / np.array(choice.shift_weights, np.float32)
+    middle = scaled[:, :2] * sides + middle
+    growth = np.exp(np.minimum(scaled[:, 2:], np.float32(choice.max_log_growth)))
+    half = np.float32(0.5) * (growth * sides)
+    return np.concatenate([middle - half, middle + half], axis=1)
+
+
+def top(scores: Array, n: int) -> Indices:
+    """Where the n highest scores are (all, if there are fewer), the highest first."""
+    index = np.arange(len(scores))
+    if 0 < n < len(scores):
+        index = np.flatnonzero(scores >= np.partition(scores, -n)[-n])
+    return index[np.argsort(-scores[index], kind="stable")][:n]
+
+
+def choose(
+    boxes: Array, scores: Array, groups: Indices, size: tuple[int, int], choice: Choice
+) -> tuple[Array, Indices]:
+    """Boxes clipped to a picture of (height, width), and which of them to keep, the surest first.
+
+    Those are left out that are too small, or that overlap with a surer one of
+    the same group.
+    """
+    height, width = size
+    boxes = boxes.clip(0, np.array((width, height, width, height), np.float32))
+    sides = boxes[:, 2:] - boxes[:, :2]
+    index = np.flatnonzero((sides >= choice.min_side).all(axis=1))
+    kept = nms(boxes[index], scores[index], groups[index], choice.max_overlap, choice.most)
+    return boxes, index[kept]
+
+
+def nms(boxes: Array, scores: Array, groups: Indices, max_overlap: float, most: int) -> Indices:
+    """Greedy non-maximum suppression within each group: which boxes stay, the surest first.
+
+    A box stays unless its intersection over union with a surer one that stays is
+    over `max_overlap`. Nothing is computed for those that come after the first
+    `most` that stay.
+    """
+    order = np.argsort(-scores, kind="stable")
+    kept = order[:0]
+    for start in range(0, len(order), BLOCK):
+        block = order[start : start + BLOCK]
+        rivals = _overlapping(boxes, groups, kept, block, max_overlap)
+        block = block[~rivals.any(axis=0)]
+        rivals = _overlapping(boxes, groups, block, block, max_overlap)
+        gone = np.zeros(len(block), np.bool_)
+        stays = []
+        for i in range(len(block)):
+            if not gone[i]:
+                stays.append(i)
+                gone |= rivals[i]
+        kept = np.concatenate([kept, block[stays]])
+        if len(kept) >= most:
+            break
+    return kept[:most]
+
+
+def _overlapping(
+    boxes: Array, groups: Indices, rows: Indices, columns: Indices, max_overlap: float
+) -> npt.NDArray[np.bool_]:
+    """Which pairs of boxes are of one group and have an intersection over union above that."""
+    x1, y1, x2, y2 = boxes[rows].T[:, :, None]
+    left, upper, right, lower = boxes[columns].T
+    width = np.minimum(x2, right) - np.maximum(x1, left)
+    height = np.minimum(y2, lower) - np.maximum(y1, upper)
+    common = width.clip(0) * height.clip(0)
+    union = (x2 - x1) * (y2 - y1) + (right - left) * (lower - upper) - common
+    # A box without an area overlaps with nothing.
+    overlap = np.divide(common, union, out=np.zeros_like(union), where=union > 0)
+    rivals: npt.NDArray[np.bool_] = overlap > max_overlap
+    rivals &= groups[rows][:, None] == groups[columns]
+    return rivals

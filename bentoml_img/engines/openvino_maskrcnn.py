@@ -1,0 +1,157 @@
+"""Mask R-CNN on a processor: its three networks in OpenVINO, what lies between them in NumPy."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from bentoml_img.bundle import Manifest, read_manifest
+from bentoml_img.engines import Array, Found, Photo, Selection
+from bentoml_img.engines.boxes import Indices, anchors, choose, decode, top
+from bentoml_img.engines.openvino import request
+from bentoml_img.engines.pyramid import PooledGraph
+from bentoml_img.engines.resize import prepare
+from bentoml_img.engines.rules import Rules, read_rules
+from bentoml_img.probabilities import sigmoid, softmax
+
+Trunk = Callable[[Array], Sequence[Array]]
+Head = Callable[[Sequence[Array], Array, int], Sequence[Array]]
+
+
+class NumpyMaskRcnn:
+    """Takes photos as they are, returns boxes in their pixels and masks on the network's grid.
+
+    `trunk` computes what the class of that name in `bentoml_img.models.maskrcnn`
+    does; `boxes` and `masks` do what the others do, but are given feature maps,
+    boxes, and the height of the image that these are in. Not for several threads
+    at once.
+    """
+
+    name = "openvino"
+
+    def __init__(
+        self, manifest: Manifest, rules: Rules, trunk: Trunk, boxes: Head, masks: Head
+    ) -> None:
+        self._manifest, self._rules = manifest, rules
+        self._trunk, self._boxes, self._masks = trunk, boxes, masks
+        self._cell_anchors = [np.array(cell, np.float32) for cell in rules.cell_anchors]
+
+    def __call__(self, photo: Photo, selection: Selection) -> Found:
+        image, size = prepare(photo, self._manifest)
+        padded = image.shape[2], image.shape[3]
+        maps, objectness, shifts = self._see(image)
+        proposals = self._propose(objectness, shifts, size, padded)
+        boxes, scores, labels = self._classify(maps, proposals, size, padded, selection)
+        masks = np.zeros((0, 1, 1), np.float32)
+        if len(boxes):
+            (logits,) = self._masks(maps, boxes, padded[0])
+            masks = sigmoid(logits[np.arange(len(labels)), labels])
+        down, across = (photo.shape[axis] / size[axis] for axis in (0, 1))
+        in_photo = boxes * np.array((across, down, across, down), np.float32)
+        return Found(in_photo, labels.astype(np.int64), scores, masks)
+
+    def logits(self, image: Array, boxes: Array) -> tuple[Array, Array, Array]:
+        """What the three networks say of a normalised image (1, 3, H, W) and boxes (N, 4) in it.
+
+        Whether each anchor holds an object, of shape (A,); the boxes' classes (N,
+        classes), and their masks (N, classes, 28, 28). For comparing engines.
+        """
+        maps, objectness, _ = self._see(image)
+        holds = np.concatenate([level.ravel() for level in objectness])
+        classes, _ = self._boxes(maps, boxes, image.shape[2])
+        (masks,) = self._masks(maps, boxes, image.shape[2])
+        return holds, classes, masks
+
+    def _see(self, image: Array) -> tuple[Sequence[Array], Sequence[Array], Sequence[Array]]:
+        """For each level its map (1, C, h, w), how likely each anchor holds an object, and shifts.
+
+        These have shapes (1, A, h, w) and (1, A · 4, h, w).
+        """
+        outputs = self._trunk(image)
+        n = len(outputs) // 3
+        return outputs[:n], outputs[n : 2 * n], outputs[2 * n :]
+
+    def _propose(
+        self,
+        objectness: Sequence[Array],
+        shifts: Sequence[Array],
+        size: tuple[int, int],
+        padded: tuple[int, int],
+    ) -> Array:
+        """The boxes (N, 4) that may hold an object."""
+        levels = zip(objectness, shifts, self._cell_anchors, strict=True)
+        found = [self._candidates(*level, padded) for level in levels]
+        boxes, logits = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        level = np.repeat(np.arange(len(found)), [len(scores) for _, scores in found])
+        scores = sigmoid(logits)
+        rule = self._rules.proposals
+        sure = scores >= rule.min_score
+        boxes, kept = choose(boxes[sure], scores[sure], level[sure], size, rule)
+        return boxes[kept]
+
+    def _candidates(
+        self, objectness: Array, shifts: Array, cell_anchors: Array, padded: tuple[int, int]
+    ) -> tuple[Array, Array]:
+        """One level's likeliest boxes, not clipped, and their logits."""
+        kinds, height, width = objectness.shape[1:]
+        logits = objectness[0].transpose(1, 2, 0).ravel()
+        index = top(logits, self._rules.candidates)
+        cell, kind = np.divmod(index, kinds)
+        stride = padded[0] // height, padded[1] // width
+        boxes = decode(
+            shifts.reshape(kinds, 4, height * width)[kind, :, cell],
+            anchors(index, cell_anchors, width, stride),
+            self._rules.proposals,
+        )
+        return boxes, logits[index]
+
+    def _classify(
+        self,
+        maps: Sequence[Array],
+        proposals: Array,
+        size: tuple[int, int],
+        padded: tuple[int, int],
+        selection: Selection,
+    ) -> tuple[Array, Array, Indices]:
+        """Boxes (N, 4), scores and labels (N,) of what is wanted, the surest first."""
+        nothing = np.zeros(0, np.float32)
+        if not len(proposals):
+            return proposals, nothing, nothing.astype(np.intp)
+        logits, shifts = self._boxes(maps, proposals, padded[0])
+        probabilities = softmax(logits)
+        rule = self._rules.instances
+        # What is less sure than wanted has no say in the rest.
+        sure = (probabilities > rule.min_score) & (probabilities >= selection.score_threshold)
+        sure[:, 0] = False  # the background
+        row, labels = np.nonzero(sure)
+        scores = probabilities[row, labels]
+        moved = decode(shifts.reshape(len(shifts), -1, 4)[row, labels], proposals[row], rule)
+        boxes, kept = choose(moved, scores, labels, size, rule)
+        if selection.label_ids is not None:
+            kept = kept[np.isin(labels[kept], selection.label_ids)]
+        kept = kept[: selection.max_instances]
+        return boxes[kept], scores[kept], labels[kept]
+
+
+def openvino_engine(bundle: Path, threads: int | None = None) -> NumpyMaskRcnn:
+    """A bundle's graphs in OpenVINO; `threads` is how many it computes with at most."""
+    manifest, rules = read_manifest(bundle), read_rules(bundle)
+    trunk, boxes, masks = (bundle / graph for graph in manifest.graphs)
+    return NumpyMaskRcnn(
+        manifest,
+        rules,
+        _TrunkGraph(trunk, threads),
+        PooledGraph(boxes, rules.box_pooling, threads),
+        PooledGraph(masks, rules.mask_pooling, threads),
+    )
+
+
+class _TrunkGraph:
+    """A graph's outputs, not copied: the next image overwrites them."""
+
+    def __init__(self, path: Path, threads: int | None) -> None:
+        self._request = request(path, threads)
+
+    def __call__(self, image: Array) -> list[Array]:
+        outputs = self._request.infer([image], share_inputs=True, share_outputs=True)
+        return [outputs[i] for i in range(len(outputs))]

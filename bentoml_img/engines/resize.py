@@ -1,0 +1,39 @@
+"""What a detector sees of a photo, as torchvision's detectors do it."""
+
+import numpy as np
+
+from bentoml_img.bundle import Manifest
+from bentoml_img.engines import Array, Photo
+from bentoml_img.upsample import neighbours
+
+
+def seen_size(height: int, width: int, manifest: Manifest) -> tuple[int, int]:
+    """The (height, width) at which the network sees a photo.
+
+    The short side is the first of the manifest's, unless the long one would be
+    more than the second.
+    """
+    short, long = manifest.input_size
+    scale = min(short / min(height, width), long / max(height, width))
+    return max(1, int(height * scale)), max(1, int(width * scale))
+
+
+def prepare(photo: Photo, manifest: Manifest) -> tuple[Array, tuple[int, int]]:
+    """The network's input (1, 3, H, W), and the (height, width) of it that is photo, not padding.
+
+    Resized bilinearly from the nearest four pixels, however much smaller it
+    gets: rows first, so that nothing of a large photo's size is made.
+    """
+    height, width = seen_size(photo.shape[0], photo.shape[1], manifest)
+    stride = manifest.stride
+    image = np.zeros((1, 3, height + -height % stride, width + -width % stride), np.float32)
+    upper, lower, down = neighbours(photo.shape[0], height)
+    left, right, across = neighbours(photo.shape[1], width)
+    down = down[:, None]
+    channels = zip(np.moveaxis(photo, 2, 0), image[0], manifest.mean, manifest.std, strict=True)
+    for pixels, plane, mean, std in channels:
+        rows = pixels[upper] * (1 - down) + pixels[lower] * down
+        rows /= np.float32(255 * std)
+        rows -= np.float32(mean / std)
+        plane[:height, :width] = rows[:, left] * (1 - across) + rows[:, right] * across
+    return image, (height, width)
