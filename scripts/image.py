@@ -32,11 +32,13 @@ POST = (
     "sys.stdout.buffer.write(http.urlopen(request, timeout=30).read())"
 )
 
-# A mount and a network namespace stand in for a container's: the root read-only, /tmp in memory,
-# no network but the loopback, and no process left when the first one ends.
+# A mount and a network namespace stand in for a container's: the root read-only, /tmp in memory
+# with the options of `docker run --tmpfs`, no network but the loopback, and no process left when
+# the first one ends.
 ENTER = (
-    'mount --bind -o ro "$0" "$0"; mount -t tmpfs tmpfs "$0/tmp"; mount -t proc proc "$0/proc";'
-    'mount --rbind /dev "$0/dev"; mount --rbind -o ro /sys "$0/sys"; ip link set lo up; exec "$@"'
+    'mount --bind -o ro "$0" "$0"; mount -t tmpfs -o noexec,nosuid,nodev tmpfs "$0/tmp";'
+    'mount -t proc proc "$0/proc"; mount --rbind /dev "$0/dev"; mount --rbind -o ro /sys "$0/sys";'
+    'ip link set lo up; exec "$@"'
 )
 
 
