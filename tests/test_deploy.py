@@ -182,12 +182,14 @@ def test_the_autoscaler_asks_for_what_the_adapter_offers_and_scales_what_there_i
 @pytest.mark.parametrize(
     ("service", "name"), [("segmenter", MANIFESTS[0]), ("detector", MANIFESTS[1])]
 )
-def test_compose_and_kubernetes_give_a_service_the_same_image_and_memory(
+def test_compose_and_kubernetes_set_the_same_limits_to_the_same_image(
     service: str, name: str
 ) -> None:
     composed, server = compose()[service], container(name)
+    limits = server["resources"]["limits"]
     assert composed["image"] == server["image"]
-    assert in_bytes(composed["mem_limit"]) == in_bytes(server["resources"]["limits"]["memory"])
+    assert composed["cpus"] == int(limits["cpu"])
+    assert in_bytes(composed["mem_limit"]) == in_bytes(limits["memory"])
 
 
 def test_the_images_are_those_that_the_documentation_builds() -> None:
