@@ -4,13 +4,20 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STORE  := $(CURDIR)/build/bentoml
-BENTOS := PytorchImageClassifier PytorchImageSegment
+
+# Each Bento, an API of it that takes a photo and answers with JSON, a photo, its image's budget in MB.
+define IMAGES
+PytorchImageClassifier classify images/dog.jpg 600
+PytorchImageSegment segment images/street.jpg 600
+endef
+export IMAGES
+BENTOS := $(filter Pytorch%,$(IMAGES))
 
 # The Bentos of this checkout live in its own store, and nothing is reported home.
 export BENTOML_HOME := $(STORE)
 export BENTOML_DO_NOT_TRACK := true
 
-.PHONY: help demo test check lock bentos eval bench pictures image clean
+.PHONY: help demo test check lock package bentos eval bench pictures image image-sizes clean
 
 help:
 	@echo "make demo    install, package the shipped models, try them on the photos in images/"
@@ -19,7 +26,8 @@ help:
 	@echo "make eval CIFAR=DIR DATA=DIR   recompute the figures of the shipped weights"
 	@echo "make bench   load tests beside LitServe and FastAPI; the stages of a request"
 	@echo "make pictures  remake the pictures that the README shows"
-	@echo "make image   build the container images and try them"
+	@echo "make image   build the container images, list their packages in dist/*.cdx.json, try them"
+	@echo "make image-sizes  what the built images are made of, beside their budgets"
 	@echo "make lock    renew the hashed requirements of the Bentos"
 	@echo "make clean   remove what these targets made"
 
@@ -36,9 +44,11 @@ $(VENV)/.installed-dev: pyproject.toml
 	@$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	@touch $@ $(VENV)/.installed
 
-demo: $(VENV)/.installed
+package: $(VENV)/.installed
 	@$(BIN)/python bentoml_img_classify.py --pretrained
 	@$(BIN)/python bentoml_img_segment.py
+
+demo: package
 	@$(BIN)/python -m scripts.demo
 
 test: check
@@ -49,9 +59,7 @@ check: $(VENV)/.installed-dev
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 
-bentos: $(VENV)/.installed
-	@$(BIN)/python bentoml_img_classify.py --pretrained
-	@$(BIN)/python bentoml_img_segment.py
+bentos: package
 	@mkdir -p dist
 	@for bento in $(BENTOS); do \
 	    rm -f dist/$$bento.bento; \
@@ -74,11 +82,12 @@ bench: $(VENV)/.installed-dev
 pictures: $(VENV)/.installed
 	@$(BIN)/python -m scripts.pictures
 
-image: $(VENV)/.installed
-	@$(BIN)/python bentoml_img_classify.py --pretrained
-	@$(BIN)/python -m scripts.image PytorchImageClassifier:latest classify images/dog.jpg
-	@$(BIN)/python bentoml_img_segment.py
-	@$(BIN)/python -m scripts.image PytorchImageSegment:latest segment images/street.jpg
+image: package
+	@echo "$$IMAGES" | while read -r bento api photo budget; do \
+	    $(BIN)/python -m scripts.image $$bento:latest $$api $$photo < /dev/null || exit; done
+
+image-sizes: $(VENV)/.installed
+	@$(BIN)/python -m scripts.image_sizes $$(echo "$$IMAGES" | awk '{ print $$1 "=" $$4 }')
 
 lock: $(VENV)/.installed
 	@for input in services/requirements/*.in; do \

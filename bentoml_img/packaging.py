@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import logging
+import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -80,6 +81,8 @@ def package(bundle: Path, engine: str = "auto") -> PackagedBento:
                 labels={"model": manifest.name, "engine": engine, **service.labels},
                 args={"bundle": model_tag, "engine": engine, "requirements": requirements},
             )
+            # BentoML has added a requirement of itself, as it runs here, without a hash.
+            shutil.copyfile(ROOT / requirements, Path(bento.path, "env/python/requirements.txt"))
     return PackagedBento(tag, Path(bento.path), model_tag)
 
 

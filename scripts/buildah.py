@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+IMAGES = Path(__file__).resolve().parent.parent / "build" / "image"
 TOOLS = {"buildah": "buildah", "debootstrap": "debootstrap", "ip": "iproute2"}  # and packages
 BASE = "python:3.11-slim"
 SUITE = "bookworm"  # the Debian release whose Python is 3.11
@@ -43,7 +44,7 @@ class Storage:
     whole, hence the builds without intermediate layers.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path = IMAGES) -> None:
         missing = [package for tool, package in TOOLS.items() if shutil.which(tool) is None]
         if missing:
             raise BuildError(f"not all is there to build with: apt-get install {' '.join(missing)}")
@@ -84,7 +85,7 @@ class Storage:
 
     def base(self) -> None:
         """Have the image BASE: as it is there, pulled, or made of Debian's packages."""
-        if self._buildah("images", "--quiet", "--filter", f"reference={BASE}"):
+        if self.find(BASE):
             return
         if self._succeeds("pull", "--quiet", f"docker.io/library/{BASE}"):
             return
@@ -109,22 +110,25 @@ class Storage:
 
     def build(self, bento: str) -> str:
         """`bentoml containerize` with buildah; returns the image's name."""
-        name, _, version = bento.lower().partition(":")
-        self._forget(name)
+        self._forget(bento.lower().partition(":")[0])
         command = [sys.executable, "-m", "bentoml", "containerize", "--backend=buildah", bento]
         log = self.folder / "build.log"
         with log.open("wb") as file:
             built = subprocess.run(command, env=self.environment, stdout=file, stderr=file)
         if built.returncode:
             raise BuildError(f"bentoml containerize failed, see {log}")
-        return f"{name}:{version}"
+        return bento.lower()
 
-    def _forget(self, name: str) -> None:
+    def find(self, bento: str) -> str | None:
+        """The identifier of the image that was built of a Bento of that name."""
+        images = self._buildah("images", "--quiet", "--filter", f"reference={bento.lower()}")
+        return images.split()[0] if images else None
+
+    def _forget(self, bento: str) -> None:
         """Remove what earlier runs made of a Bento, and what interrupted ones left."""
         self._buildah("rm", "--all")
-        found = self._buildah("images", "--quiet", "--filter", f"reference={name}")
-        if found:
-            self._buildah("rmi", "--force", *set(found.split()))
+        while image := self.find(bento):
+            self._buildah("rmi", "--force", image)
 
     @contextmanager
     def mounted(self, name: str) -> Iterator[Image]:

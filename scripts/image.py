@@ -3,10 +3,11 @@
 API is one that takes a photo and answers with JSON.
 """
 
+import json
+import os
 import subprocess
 import sys
 import time
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,12 +16,11 @@ import bentoml
 import click
 from bentoml.exceptions import BentoMLException
 from rich.console import Console
-from rich.table import Table
 
 from scripts.buildah import BuildError, Image, Storage
+from scripts.sbom import bill_of_materials
 
 ROOT = Path(__file__).resolve().parent.parent
-MB = 1_000_000
 START_TIMEOUT = 120.0
 
 # Runs inside the image: posts its standard input, and writes the answer as it came.
@@ -32,11 +32,13 @@ POST = (
     "sys.stdout.buffer.write(http.urlopen(request, timeout=30).read())"
 )
 
-# A mount and a network namespace stand in for a container's: the root read-only, /tmp in memory,
-# no network but the loopback, and no process left when the first one ends.
+# A mount and a network namespace stand in for a container's: the root read-only, /tmp in memory
+# with the options of `docker run --tmpfs`, no network but the loopback, and no process left when
+# the first one ends.
 ENTER = (
-    'mount --bind -o ro "$0" "$0"; mount -t tmpfs tmpfs "$0/tmp"; mount -t proc proc "$0/proc";'
-    'mount --rbind /dev "$0/dev"; mount --rbind -o ro /sys "$0/sys"; ip link set lo up; exec "$@"'
+    'mount --bind -o ro "$0" "$0"; mount -t tmpfs -o noexec,nosuid,nodev tmpfs "$0/tmp";'
+    'mount -t proc proc "$0/proc"; mount --rbind /dev "$0/dev"; mount --rbind -o ro /sys "$0/sys";'
+    'ip link set lo up; exec "$@"'
 )
 
 
@@ -97,37 +99,14 @@ def answer_outside(bento: str, api: str, photo: Path) -> bytes:
     return run.stdout.removesuffix(b"\n")
 
 
-def sizes(image: Image) -> Counter[str]:
-    """Bytes of the image's files by what they belong to; hard links count once."""
-    totals: Counter[str] = Counter()
-    seen = set()
-    for path in image.root.rglob("*"):
-        status = path.lstat()
-        if not path.is_symlink() and path.is_file() and status.st_ino not in seen:
-            seen.add(status.st_ino)
-            totals[_owner(path.relative_to(image.root), image.folder)] += status.st_size
-    return totals
-
-
-def _owner(path: Path, bento: str) -> str:
-    if path.is_relative_to("app"):
-        parts = path.parts
-        package = parts[parts.index("site-packages") + 1] if "site-packages" in parts else "scripts"
-        return "Python packages: " + package.partition(".")[0].partition("-")[0].lower()
-    return "the Bento" if path.is_relative_to(bento.lstrip("/")) else "base image"
-
-
-def table(totals: Counter[str], rows: int = 12) -> Table:
-    """The largest owners, the rest summed up, and the total, in MB of 10^6 bytes."""
-    shown = Table("what", "MB")
-    shown.columns[1].justify = "right"
-    largest = totals.most_common(rows)
-    for name, size in largest:
-        shown.add_row(name, f"{size / MB:.1f}")
-    rest = totals.total() - sum(size for _, size in largest)
-    shown.add_row("Python packages: all others", f"{rest / MB:.1f}", end_section=True)
-    shown.add_row("total", f"{totals.total() / MB:.1f}")
-    return shown
+def write_sbom(image: Image, name: str, version: str) -> Path:
+    """Write dist/NAME.cdx.json."""
+    target = ROOT / "dist" / f"{name}.cdx.json"
+    target.parent.mkdir(exist_ok=True)
+    temporary = target.with_suffix(".part")
+    temporary.write_text(json.dumps(bill_of_materials(image, name, version), indent=2) + "\n")
+    os.replace(temporary, target)
+    return target
 
 
 @click.command(help=__doc__)
@@ -137,15 +116,16 @@ def table(totals: Counter[str], rows: int = 12) -> Table:
 def main(bento: str, api: str, photo: Path) -> None:
     console = Console()
     try:
-        bento = str(bentoml.get(bento.lower()).tag)
-        storage = Storage(ROOT / "build" / "image")
+        name, version = bento.partition(":")[0], bentoml.get(bento.lower()).tag.version
+        bento = f"{name}:{version}"
+        storage = Storage()
         storage.base()
         console.print(f"building the image of {bento} ...")
         start = time.monotonic()
-        name = storage.build(bento)
-        console.print(f"built {name} in {time.monotonic() - start:.0f} s")
-        with storage.mounted(name) as image:
-            console.print(table(sizes(image)))
+        built = storage.build(bento)
+        console.print(f"built {built} in {time.monotonic() - start:.0f} s")
+        with storage.mounted(built) as image:
+            console.print(f"packages: {write_sbom(image, name, str(version)).relative_to(ROOT)}")
             with running(image, storage.folder / "server.log") as container:
                 console.print(f"ready after {container.wait():.1f} s")
                 answer = container.run(["python", "-c", POST, api], photo.read_bytes())

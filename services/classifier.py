@@ -71,7 +71,9 @@ class PytorchImageClassifier:
 
     def _prepare(self, image: Image.Image) -> Array:
         photo = load_rgb(image, self.classifier.decode_at_least)
-        return self.classifier.preprocess(photo)
+        prepared = self.classifier.preprocess(photo)
+        image.close()  # the request holds it until the answer: let go of its pixels
+        return prepared
 
 
 guard(PytorchImageClassifier)

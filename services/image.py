@@ -20,7 +20,8 @@ DROP_UNUSED = r"""find /app/.venv -type f \( \
     ! -name 'libhwloc.so*' ! -name 'libtbb*.so*' \) -delete
 """
 
-# The server writes below /tmp alone, so that all else may be read-only.
+# The server writes below /tmp alone, so that all else may be read-only. What is to outlive the
+# container goes onto a volume at /var/lib/bentoml, to which BENTOML_HOME is then set.
 SERVING_STAGE = r"""ENV LANG=C.UTF-8 \
     PYTHONUNBUFFERED=1 \
     VIRTUAL_ENV=/app/.venv \
@@ -30,7 +31,8 @@ SERVING_STAGE = r"""ENV LANG=C.UTF-8 \
     BENTOML_PORT=3000 \
     BENTOML_CONTAINERIZED=true \
     BENTOML_DO_NOT_TRACK=true
-RUN groupadd --gid 1034 bentoml && useradd --uid 1034 --gid 1034 --create-home bentoml
+RUN groupadd --gid 1034 bentoml && useradd --uid 1034 --gid 1034 --create-home bentoml \
+    && install --directory --owner=bentoml --group=bentoml /var/lib/bentoml
 WORKDIR /home/bentoml/bento
 COPY --from=base-container /app /app
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s CMD ["python", "-c", \

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from bentoml_img.bundle import GRAPH, GRAPH_DATA, WEIGHTS, read_manifest, verify, write_manifest
+from bentoml_img.shelf import ROOT
 
 BENTO = "PytorchImageClassifier"
 PACKAGE = """
@@ -89,6 +90,11 @@ def test_the_bento_has_what_serving_needs_and_no_more(packaged: list[str]) -> No
     assert folders == {"services", "bentoml_img"}
     assert not [name for name in files if "training" in name]
     assert not [name for name in files if name.endswith((".safetensors", ".pyc", "torch.txt"))]
+
+
+def test_the_image_gets_the_locked_packages_and_no_others(packaged: list[str]) -> None:
+    lock = ROOT / "services" / "requirements" / "classifier-openvino.txt"
+    assert Path(packaged[1], "env/python/requirements.txt").read_text() == lock.read_text()
 
 
 def test_the_model_in_the_store_is_the_bundle(

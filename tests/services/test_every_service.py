@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import json
 import os
+import re
 from pathlib import Path
 
 import bentoml
@@ -94,6 +95,13 @@ def test_metrics_count_requests(server: Server) -> None:
     metrics = httpx.get(f"{server.url}/metrics", timeout=240).raise_for_status().text
     assert 'endpoint="/predict"' in metrics
     assert 'http_response_code="200"' in metrics
+
+
+def test_the_metric_that_deploy_scales_by_is_there(server: Server) -> None:
+    rule = (ROOT / "deploy" / "prometheus-adapter.yaml").read_text()
+    (series,) = re.findall(r"seriesQuery: '(\w+)\{", rule)
+    metrics = httpx.get(f"{server.url}/metrics", timeout=240).raise_for_status().text
+    assert re.search(rf'^{series}\{{endpoint="/readyz",.*\}} 0\.0$', metrics, re.MULTILINE)
 
 
 def test_the_description_has_every_api(service: Service, server: Server) -> None:

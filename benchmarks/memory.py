@@ -1,0 +1,112 @@
+"""What memory a service takes: its supervisor and one worker, at rest and under load.
+
+    python -m benchmarks.memory --bundle artifacts/deeplabv3_lite
+
+Packages the bundle, serves it with one worker, and reads after each load the
+most that a process has held resident (VmHWM of proc(5), which counts shared
+files too). One JSON line a load goes to stdout, a table to stderr. Linux only.
+"""
+
+import argparse
+import io
+import json
+import os
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import psutil  # type: ignore[import-untyped]
+from PIL import Image
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.machine import describe
+from benchmarks.process import ROOT, free_port, serving
+from bentoml_img.engines import ENGINES
+
+MB = 1_000_000
+# The size, format and number of photos that are sent at a time; 64 megapixels are the limit.
+LOADS = {
+    "at rest, after one photo": ((640, 480), "JPEG", 1),
+    "4 photos of 640×480 at a time": ((640, 480), "JPEG", 4),
+    "4 photos of 12 megapixels at a time": ((4000, 3000), "JPEG", 4),
+    "1 PNG of 64 megapixels": ((8000, 8000), "PNG", 1),
+    "4 PNGs of 64 megapixels at a time": ((8000, 8000), "PNG", 4),
+}
+ROUNDS = 2
+
+
+def peaks(server: psutil.Process) -> tuple[int, int]:
+    """The most bytes that the supervisor, and its largest child, a worker, have held."""
+    own, *children = (_peak(process.pid) for process in (server, *server.children(recursive=True)))
+    return own, max(children)
+
+
+def _peak(pid: int) -> int:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(1024 * int(line.split()[1]) for line in lines if line.startswith("VmHWM:"))
+
+
+def forget_peaks(server: psutil.Process) -> None:
+    for process in (server, *server.children(recursive=True)):
+        Path(f"/proc/{process.pid}/clear_refs").write_text("5")
+
+
+def photo(path: Path, size: tuple[int, int], format_name: str) -> bytes:
+    """The photo in that size; a PNG of few colours, or it would exceed the limit on uploads."""
+    file = io.BytesIO()
+    with Image.open(path) as image:
+        resized = image.convert("RGB").resize(size)
+        if format_name == "PNG":
+            resized = resized.quantize(8).convert("RGB")
+        resized.save(file, format_name)
+    return file.getvalue()
+
+
+def send(url: str, photos: list[bytes]) -> None:
+    """Send the photos all at a time; httpx.HTTPStatusError if one is not answered."""
+
+    def post(body: bytes) -> None:
+        httpx.post(url, content=body, timeout=600).raise_for_status()
+
+    with ThreadPoolExecutor(len(photos)) as pool:
+        list(pool.map(post, photos))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Measure the memory of a service's worker.")
+    parser.add_argument("--bundle", type=Path, default=ROOT / "artifacts" / "deeplabv3_lite")
+    parser.add_argument("--engine", choices=ENGINES, default="auto")
+    parser.add_argument("--photo", type=Path, default=ROOT / "images" / "horse.jpg")
+    options = parser.parse_args()
+    machine = describe(os.cpu_count() or 1)
+    with tempfile.TemporaryDirectory(prefix="benchmark-") as scratch:
+        # Set before BentoML is imported: the benchmark keeps out of the user's store.
+        os.environ |= {"BENTOML_HOME": scratch, "BENTOML_DO_NOT_TRACK": "true"}
+        from bentoml_img.packaging import package
+
+        tag, port = package(options.bundle.resolve(), options.engine).tag, free_port()
+        table = Table(title=f"{tag}, one worker")
+        for column in ("load", "supervisor, MB", "worker, MB"):
+            table.add_column(column, justify="left" if column == "load" else "right")
+        command = [sys.executable, "-m", "bentoml", "serve", tag, "--host", "127.0.0.1"]
+        command += ["--port", str(port)]
+        with serving(command, port, {"BENTOML_IMG_WORKERS": "1"}) as server:
+            for load, (size, format_name, number) in LOADS.items():
+                body = photo(options.photo, size, format_name)
+                send(f"http://127.0.0.1:{port}/predict", [body])
+                forget_peaks(server)
+                for _ in range(ROUNDS):
+                    send(f"http://127.0.0.1:{port}/predict", [body] * number)
+                supervisor, worker = peaks(server)
+                figures = {"supervisor_mb": supervisor / MB, "worker_mb": worker / MB}
+                print(json.dumps({"bento": tag, "load": load, **figures, **machine}))
+                table.add_row(load, *(f"{figure:.0f}" for figure in figures.values()))
+    Console(stderr=True).print(table)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
