@@ -155,6 +155,12 @@ def broken(folder: Path, what: str) -> Path:
     path = folder / "a.mp4"
     if what == "text":
         path.write_text("1\n00:00:01,000 --> 00:00:02,000\nNot a video, not at all.\n" * 20)
+    elif what == "notes":
+        path = folder / "a.mp4.txt"
+        path.write_text("FFmpeg would show this as a terminal does.\n" * 20)
+    elif what == "play list":
+        write_clip(folder / "b.mp4")
+        path.write_text("ffconcat version 1.0\nfile b.mp4\n")
     elif what == "empty":
         path.touch()
     elif what == "no index":
@@ -180,6 +186,8 @@ def broken(folder: Path, what: str) -> Path:
 
 BROKEN = {
     "text": "not a video",
+    "notes": "not a video",
+    "play list": "not a video",
     "empty": "is empty",
     "missing": "there is no file",
     "no index": "cut short",
