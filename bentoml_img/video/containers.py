@@ -17,7 +17,10 @@ from bentoml_img.video.frames import VideoError, VideoInfo, check_size
 SLACK_FRAMES = 3
 
 # FFmpeg reads much else: text as a picture of a terminal, play lists, whose files it then opens.
-READ = {"format_whitelist": "mov,matroska,avi,mpegts,mpeg,flv,asf,ogg", "protocol_whitelist": "file"}
+READ = {
+    "format_whitelist": "mov,matroska,avi,mpegts,mpeg,flv,asf,ogg",
+    "protocol_whitelist": "file",
+}
 
 Streamed = tuple[Fraction | None, Fraction, Image.Image]
 
