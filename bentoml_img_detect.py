@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -17,6 +17,7 @@ from bentoml_img.annotate import (
     PLOT,
     annotate_film,
     annotate_photo,
+    film_options,
     is_film,
     results_of,
 )
@@ -36,11 +37,9 @@ from bentoml_img.detect import MAX_INSTANCES, SCORE_THRESHOLD, Detector
 from bentoml_img.engines import ENGINES
 from bentoml_img.files import Unreadable
 from bentoml_img.shelf import bundle_of
-from bentoml_img.video.ground import Ground
-from bentoml_img.video.regions import Line, Zone
 
 if TYPE_CHECKING:
-    from bentoml_img.video.pipeline import Options, Result
+    from bentoml_img.video.pipeline import Result
 
 MODELS = names_of("detection")
 DEFAULT = "maskrcnn_lite"
@@ -49,22 +48,20 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
-class Numbers(click.ParamType):
-    """Finite numbers with commas between, as many as `fits` says."""
+class Numbers(click.ParamType[tuple[float, ...]]):
+    """Finite numbers with commas between."""
 
-    def __init__(self, name: str, fits: Callable[[int], bool]) -> None:
-        self.name = name
-        self.fits = fits
+    name = "numbers"
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[float, ...]:
         try:
-            numbers = tuple(float(number) for number in value.split(","))
+            numbers = tuple(map(float, value.split(",")))
         except ValueError:
-            numbers = ()
-        if not self.fits(len(numbers)) or not all(map(math.isfinite, numbers)):
-            self.fail(f"{value!r} is not {self.name}", param, ctx)
+            numbers = (math.nan,)
+        if not all(map(math.isfinite, numbers)):
+            self.fail(f"{value!r} is not numbers with commas between", param, ctx)
         return numbers
 
 
@@ -126,14 +123,16 @@ class Numbers(click.ParamType):
 @click.option(
     "--line",
     "lines",
-    type=Numbers("X1,Y1,X2,Y2", lambda n: n == 4),
+    type=Numbers(),
+    metavar="X1,Y1,X2,Y2",
     multiple=True,
     help="Count what crosses it, in pixels; several can be given.",
 )
 @click.option(
     "--zone",
     "zones",
-    type=Numbers("X,Y,X,Y,X,Y…", lambda n: n >= 6 and n % 2 == 0),
+    type=Numbers(),
+    metavar="X,Y,X,Y,X,Y…",
     multiple=True,
     help="Measure the time spent in it; several can be given.",
 )
@@ -145,7 +144,8 @@ class Numbers(click.ParamType):
 )
 @click.option(
     "--homography",
-    type=Numbers("H11,H12,…,H33", lambda n: n == 9),
+    type=Numbers(),
+    metavar="H11,H12,…,H33",
     help="From pixels to metres on the ground: for speeds across lines.",
 )
 @click.option("--plot", is_flag=True, help="Draw how many are in a film over time.")
@@ -153,6 +153,7 @@ class Numbers(click.ParamType):
 @click.pass_context
 def main(
     context: click.Context,
+    /,
     paths: tuple[Path, ...],
     model: str,
     listed: bool,
@@ -200,8 +201,12 @@ def _list() -> None:
     for name in MODELS:
         if not zoo.find(name).published:
             scores = read_manifest(bundle_of(name)).scores
-            measured = (f"{k} {v:.2f}" for k, v in scores.items() if "_mask_ap50" in k)
-            console.print(f"{name}: {', '.join(measured)}")
+            measured = (
+                f"{score.replace('_mask_ap50', '').replace('_', ' ')} {value:.2f}"
+                for score, value in scores.items()
+                if "_mask_ap50" in score
+            )
+            console.print(f"{name}, mask AP50: {', '.join(measured)}")
 
 
 def _precision(entry: zoo.Entry, scores: Mapping[str, float]) -> list[str]:
@@ -228,14 +233,21 @@ def _annotate(
 ) -> int:
     """Do one input after the other; what failed is named at the end. The exit status."""
     names = tuple(name.strip() for name in classes.split(",")) if classes else None
-    asked = {"score_threshold": score_threshold, "classes": names, "max_instances": max_instances}
+    asked: dict[str, Any] = {
+        "score_threshold": score_threshold,
+        "classes": names,
+        "max_instances": max_instances,
+    }
+    options = None
     with _usage():
         targets = results_of(paths, frames, output, output_dir)
+        if any(map(is_film, targets.values())):
+            with plain_errors("video"):
+                options = film_options(model=read_manifest(bundle).tag, **asked, **film)
+                if plot:
+                    import matplotlib.figure  # noqa: F401 - before the work, not after it
     if not targets:
         raise click.ClickException(f"no pictures or films in {', '.join(map(str, paths))}")
-    options = None
-    if any(map(is_film, targets.values())):
-        options = _options(plot, model=read_manifest(bundle).tag, **asked, **film)
     detector = Detector.from_bundle(bundle, engine)
     with _usage():
         detector([], **asked)  # are there such classes?
@@ -274,40 +286,6 @@ def _usage() -> Iterator[None]:
         yield
     except ValueError as error:
         raise click.UsageError(str(error)) from error
-
-
-def _options(
-    plot: bool,
-    *,
-    lines: tuple[tuple[float, ...], ...],
-    zones: tuple[tuple[float, ...], ...],
-    scale: float | None,
-    homography: tuple[float, ...] | None,
-    **others: Any,
-) -> "Options":
-    """How films are looked at. What only films need is imported here, before the work begins."""
-    with plain_errors("video"):
-        from bentoml_img.video.pipeline import Options
-
-        if plot:
-            import matplotlib.figure  # noqa: F401
-    if scale and homography:
-        raise click.UsageError("--scale and --homography: give one of them")
-    if (scale or homography) and not lines:
-        raise click.UsageError("speeds are measured across lines: give a --line")
-    with _usage():
-        ground = Ground.from_scale(1 / scale) if scale else None
-        if homography:
-            ground = Ground((homography[:3], homography[3:6], homography[6:]))
-        places = (
-            tuple(Line(f"line {k}", line[:2], line[2:]) for k, line in enumerate(lines, 1)),
-            tuple(Zone(f"zone {k}", _points(zone)) for k, zone in enumerate(zones, 1)),
-        )
-    return Options(lines=places[0], zones=places[1], ground=ground, **others)
-
-
-def _points(numbers: tuple[float, ...]) -> tuple[tuple[float, float], ...]:
-    return tuple(zip(numbers[::2], numbers[1::2], strict=True))
 
 
 def _report(result: "Result", plot: bool) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
@@ -12,6 +12,8 @@ from bentoml_img.draw import annotate, annotate_tracks
 from bentoml_img.files import Unreadable, inputs_of, kind_of, write
 from bentoml_img.images import ImageError, encode_jpeg, encode_png, load_rgb, open_image
 from bentoml_img.video.frames import SUFFIXES
+from bentoml_img.video.ground import Ground
+from bentoml_img.video.regions import Line, Zone
 
 if TYPE_CHECKING:
     from bentoml_img.video.pipeline import Options, Result, Speed
@@ -80,6 +82,34 @@ def annotate_photo(
     except (OSError, ImageError) as error:
         raise Unreadable(f"{source}: {error}") from error
     return found
+
+
+def film_options(
+    *,
+    lines: Sequence[Sequence[float]] = (),
+    zones: Sequence[Sequence[float]] = (),
+    scale: float | None = None,
+    homography: Sequence[float] | None = None,
+    **others: Any,
+) -> "Options":
+    """How to look at a film, from numbers; `scale` is how many pixels are a metre.
+
+    ValueError if these make no lines, zones or ground, or if there is a scale
+    but no line to measure speeds at.
+    """
+    from bentoml_img.video.pipeline import Options
+
+    if scale and homography:
+        raise ValueError("a scale and a homography: give one of them")
+    if (scale or homography) and not lines:
+        raise ValueError("speeds are measured across lines: give a line")
+    ground = Ground.from_numbers(homography) if homography else None
+    return Options(
+        lines=tuple(Line.from_numbers(f"line {k}", line) for k, line in enumerate(lines, 1)),
+        zones=tuple(Zone.from_numbers(f"zone {k}", zone) for k, zone in enumerate(zones, 1)),
+        ground=Ground.from_scale(1 / scale) if scale else ground,
+        **others,
+    )
 
 
 def annotate_film(

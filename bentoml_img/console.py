@@ -123,7 +123,7 @@ def counts_table(summary: Mapping[str, Any]) -> Table:
 
 def print_table(table: Table) -> None:
     """To standard output, as wide as it needs to be where that is no terminal."""
-    Console(highlight=False, width=None if sys.stdout.isatty() else 100).print(table)
+    Console(highlight=False, width=None if sys.stdout.isatty() else 120).print(table)
 
 
 def show_packaged(bento: "PackagedBento", photo: str) -> None:

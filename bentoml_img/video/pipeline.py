@@ -264,8 +264,14 @@ class _Run:
 
 
 def _result(output: Path, frames: int, stopped: str | None) -> Result:
-    suffixes = (".tracks.jsonl", ".events.csv", ".summary.json")
-    return Result(output, *map(output.with_suffix, suffixes), frames, stopped)
+    return Result(
+        output,
+        output.with_suffix(".tracks.jsonl"),
+        output.with_suffix(".events.csv"),
+        output.with_suffix(".summary.json"),
+        frames,
+        stopped,
+    )
 
 
 def _finished(output: Path, key: dict[str, Any]) -> Result | None:
