@@ -24,6 +24,7 @@ from bentoml_img.annotate import (
 from bentoml_img.bundle import read_manifest
 from bentoml_img.catalogue import catalogue, names_of
 from bentoml_img.console import (
+    cleared,
     console,
     counts_table,
     download_bar,
@@ -271,7 +272,8 @@ def _annotate(
             except Unreadable as error:
                 failed.append(str(error))
             else:
-                _print({"file": str(source), **done}, as_json)
+                with cleared(bar):
+                    _print({"file": str(source), **done}, as_json)
             bar.advance(files)
             if interrupted:
                 break

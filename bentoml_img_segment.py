@@ -12,6 +12,7 @@ from bentoml_img.apply import RESULTS, apply
 from bentoml_img.catalogue import catalogue, names_of
 from bentoml_img.compare import side_by_side, timed_masks
 from bentoml_img.console import (
+    cleared,
     console,
     download_bar,
     plain_errors,
@@ -145,8 +146,9 @@ def _apply(path: Path, segmenter: Segmenter, palette: str, output_dir: Path | No
         files = bar.add_task("files", total=len(inputs), speed="", visible=len(inputs) > 1)
         for photo in inputs:
             try:
-                for written in apply(photo, segmenter, palette, output_dir or photo.parent):
-                    click.echo(written)
+                written = apply(photo, segmenter, palette, output_dir or photo.parent)
+                with cleared(bar):
+                    click.echo("\n".join(map(str, written)))
             except Unreadable as error:
                 failed.append(error)
             bar.advance(files)

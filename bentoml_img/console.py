@@ -81,9 +81,19 @@ def work_bar() -> Iterator[Progress]:
         console=console,
         transient=True,
         disable=not console.is_terminal,
-        redirect_stdout=sys.stdout.isatty(),  # else what is piped would go to the terminal
+        redirect_stdout=False,  # or what is piped would go to the terminal
     ) as bar:
         yield bar
+
+
+@contextmanager
+def cleared(bar: Progress) -> Iterator[None]:
+    """Without the bar, to print to standard output, which may be the same terminal."""
+    bar.stop()
+    try:
+        yield
+    finally:
+        bar.start()
 
 
 @contextmanager

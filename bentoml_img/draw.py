@@ -204,13 +204,17 @@ def _free_place(
     picture: tuple[int, int],
     taken: Sequence[tuple[int, int, int, int]],
 ) -> tuple[int, int, int, int] | None:
-    """Where a label of that size goes: above its box, else inside, else below, clear of others."""
+    """Where a label of that size goes: above its box, else inside, else below, clear of others.
+
+    At the box's left side, or else at its right.
+    """
     width, height = size
-    left = max(0, min(box[0], picture[0] - width))
-    for top in (box[1] - height, box[1], box[3]):
-        place = left, top, left + width, top + height
-        if 0 <= top <= max(0, picture[1] - height) and not any(_meet(place, t) for t in taken):
-            return place
+    for start in (box[0], box[2] - width):
+        left = max(0, min(start, picture[0] - width))
+        for top in (box[1] - height, box[1], box[3]):
+            place = left, top, left + width, top + height
+            if 0 <= top <= max(0, picture[1] - height) and not any(_meet(place, t) for t in taken):
+                return place
     return None
 
 

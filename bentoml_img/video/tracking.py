@@ -2,10 +2,11 @@
 
 ByteTrack (Zhang et al., ECCV 2022): boxes move by a Kalman filter; sure
 detections are matched to tracks first, unsure ones only to the tracks that are
-left, and never start one. Ours differs in that time is seconds and not frames,
-so that rates may vary; in that boxes are matched a margin wider, as in C-BIoU
-(Yang et al., WACV 2023), for the gaps between frames that are detected; and in
-that a detection of another class is matched less readily.
+left, and never start one. Ours differs in that what was found twice counts as
+one; in that time is seconds and not frames, so that rates may vary; in that
+boxes are matched a margin wider, as in C-BIoU (Yang et al., WACV 2023), for the
+gaps between frames that are detected; and in that a detection of another class
+is matched less readily.
 """
 
 from collections.abc import Sequence
@@ -15,6 +16,8 @@ from typing import Any, Protocol
 import lap
 import numpy as np
 import numpy.typing as npt
+
+from bentoml_img.video.duplicates import distinct
 
 Box = npt.NDArray[np.float64]
 
@@ -27,7 +30,6 @@ COAST = 0.3  # seconds that a track is shown where it must be, though it was not
 MARGIN = 0.3  # of a box's width and height, on each side, when boxes are matched
 MIN_OVERLAP = 0.15  # of two boxes with their margins: intersection over union
 OTHER_CLASS = 0.5  # times the overlap, if the class is not the track's
-SAME_THING = 0.7  # overlap with a matched detection from which on another starts no track
 
 # The filter's spreads, in heights of the box, after DeepSORT's (Wojke et al., 2017): where it is
 # measured, how fast it may go when first seen (a second), how much that may change (a second²).
@@ -145,8 +147,9 @@ class Tracker:
         boxes = np.asarray(detections.boxes_xyxy, np.float64).reshape(-1, 4)
         scores = [float(score) for score in detections.scores]
         labels = [detections.names[label] for label in detections.labels]
-        sure = [k for k, score in enumerate(scores) if score >= self.sure]
-        unsure = [k for k, score in enumerate(scores) if UNSURE <= score < self.sure]
+        things = distinct(detections)
+        sure = [k for k in things if scores[k] >= self.sure]
+        unsure = [k for k in things if UNSURE <= scores[k] < self.sure]
         self._updated = time
         for track in self._tracks:
             track.predict(time)
@@ -157,8 +160,7 @@ class Tracker:
             track.correct(boxes[k], labels[k], scores[k], detections.masks[k])
         self._give_up()
         for k in sure:
-            if k not in found and not _overlaps(boxes[k], boxes[sorted(found)]):
-                found.add(k)
+            if k not in found:
                 self._tracks.append(_new(boxes[k], labels[k], scores[k], detections.masks[k], time))
         self._confirm()
         return self.carry(time)
@@ -269,10 +271,6 @@ def _match(
 def _widened(boxes: Box) -> Box:
     margin = MARGIN * (boxes[:, 2:] - boxes[:, :2])
     return np.concatenate([boxes[:, :2] - margin, boxes[:, 2:] + margin], axis=1)
-
-
-def _overlaps(box: Box, others: Box) -> bool:
-    return bool((_iou(box[None], others) > SAME_THING).any())
 
 
 def _iou(a: Box, b: Box) -> Box:
