@@ -127,6 +127,8 @@ def annotate_film(
     that was nothing. Unreadable if the source is none of these. The rest is as
     `annotate_video` has it.
     """
+    from av.error import FFmpegError
+
     from bentoml_img.video.frames import VideoError
     from bentoml_img.video.pipeline import Interrupted, annotate_video
     from bentoml_img.video.tracking import UNSURE
@@ -145,5 +147,5 @@ def annotate_film(
         if interrupted.result is None:
             raise
         return interrupted.result
-    except (OSError, VideoError) as error:
+    except (OSError, VideoError, FFmpegError) as error:
         raise Unreadable(f"{source}: {error}") from error

@@ -78,6 +78,7 @@ class Folder:
         self.end = 0.0
         self.damage: str | None = None
         width, height = _load(files[0]).size
+        check_size(files[0], width, height)
         duration = len(files) / rate
         self.info = VideoInfo(path, width, height, rate, len(files), duration)
 

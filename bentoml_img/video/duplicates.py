@@ -36,8 +36,8 @@ def _same(detections: "Detections", one: int, other: int) -> bool:
     areas = np.count_nonzero(mask.pixels), np.count_nonzero(against.pixels)
     shared = _shared(mask, against)
     if detections.labels[one] == detections.labels[other]:
-        return shared > PART * min(areas)
-    return shared > SAME * (sum(areas) - shared)
+        return bool(shared > PART * min(areas))
+    return bool(shared > SAME * (sum(areas) - shared))
 
 
 def _shared(mask: "Mask", other: "Mask") -> int:
