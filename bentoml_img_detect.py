@@ -338,7 +338,8 @@ def _evaluate(detector: Detector, data: Path) -> None:
         photos = sum(len(truth.image_ids) for truth in truths.values())
         task = bar.add_task("photos", total=photos, speed="")
         for figure in figures(detector, truths, lambda: bar.advance(task)):
-            click.echo(json.dumps(figure))
+            with cleared(bar):
+                click.echo(json.dumps(figure))
 
 
 def _package(bundle: Path, engine: str) -> None:

@@ -13,7 +13,7 @@ from bentoml_img.files import Unreadable, inputs_of, kind_of, write
 from bentoml_img.images import ImageError, encode_jpeg, encode_png, load_rgb, open_image
 from bentoml_img.video.frames import SUFFIXES
 from bentoml_img.video.ground import Ground
-from bentoml_img.video.regions import Line, Zone
+from bentoml_img.video.regions import Line, Point, Zone
 
 if TYPE_CHECKING:
     from bentoml_img.video.pipeline import Options, Result, Speed
@@ -139,9 +139,14 @@ def annotate_film(
         classes=options.classes,
         max_instances=options.max_instances,
     )
+    places: dict[str, Sequence[Point]] = {
+        **{line.name: (line.start, line.end) for line in options.lines},
+        **{zone.name: zone.corners for zone in options.zones},
+    }
+    draw = partial(annotate_tracks, places=places)
     try:
         return annotate_video(
-            source, target, detect, annotate_tracks, options, resume=resume, progress=on_progress
+            source, target, detect, draw, options, resume=resume, progress=on_progress
         )
     except Interrupted as interrupted:
         if interrupted.result is None:
