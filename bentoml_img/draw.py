@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from types import MappingProxyType
 from typing import Protocol
 
 import numpy as np
@@ -116,8 +117,16 @@ def annotate(photo: Image.Image, detections: Detections) -> Image.Image:
     return _draw(photo, things)
 
 
-def annotate_tracks(frame: Image.Image, tracks: Sequence[Tracked]) -> Image.Image:
-    """The same for a frame of a video: colours are by track, whose numbers lead the labels."""
+def annotate_tracks(
+    frame: Image.Image,
+    tracks: Sequence[Tracked],
+    places: Mapping[str, Sequence[tuple[float, float]]] = MappingProxyType({}),
+) -> Image.Image:
+    """The same for a frame of a video: colours are by track, whose numbers lead the labels.
+
+    The oldest come first, so that labels stay where they are from frame to frame.
+    `places` are lines (two points) and zones (more), by name, in white.
+    """
     things = [
         _Thing(
             track.box,
@@ -125,9 +134,9 @@ def annotate_tracks(frame: Image.Image, tracks: Sequence[Tracked]) -> Image.Imag
             instance_colour(track.track_id),
             f"#{track.track_id} {track.label} {track.score:.0%}",
         )
-        for track in sorted(tracks, key=lambda track: -track.score)
+        for track in sorted(tracks, key=lambda track: track.track_id)
     ]
-    return _draw(frame, things)
+    return _draw(frame, things, places)
 
 
 @dataclass(frozen=True)
@@ -138,8 +147,12 @@ class _Thing:
     caption: str
 
 
-def _draw(photo: Image.Image, things: Sequence[_Thing]) -> Image.Image:
-    """Large masks below small ones, the boxes and then the labels of the first on top."""
+def _draw(
+    photo: Image.Image,
+    things: Sequence[_Thing],
+    places: Mapping[str, Sequence[tuple[float, float]]] = MappingProxyType({}),
+) -> Image.Image:
+    """Large masks below small ones, then places, the boxes and the labels of the first on top."""
     canvas = photo.copy()
     root = (photo.width * photo.height) ** 0.5
     line = max(1, round(root * LINE_WIDTH))
@@ -147,12 +160,17 @@ def _draw(photo: Image.Image, things: Sequence[_Thing]) -> Image.Image:
     for mask, colour in sorted(masked, key=lambda pair: -pair[0].pixels.size):
         _tint(canvas, mask, colour, line)
     pen = ImageDraw.Draw(canvas)
+    text = max(MIN_TEXT, round(root * TEXT_HEIGHT))
+    font = _font(text)
+    for name, points in places.items():
+        outline = [*points, points[0]] if len(points) > 2 else list(points)
+        for colour, width in ((INK, line + 2), (PAPER, line)):
+            pen.line(outline, colour, width)
+        pen.text(points[0], name, PAPER, font, anchor="ls", stroke_width=line, stroke_fill=INK)
     boxes = [_in_picture(thing.box, photo.size) for thing in things]
     for thing, box in zip(reversed(things), reversed(boxes), strict=True):
         pen.rectangle(_grown(box, 1), outline=INK, width=line + 2)
         pen.rectangle(box, outline=thing.colour, width=line)
-    text = max(MIN_TEXT, round(root * TEXT_HEIGHT))
-    font = _font(text)
     taken: list[tuple[int, int, int, int]] = []
     for thing, box in zip(things, boxes, strict=True):
         size = round(font.getlength(thing.caption)) + text // 2, round(1.3 * text)
@@ -204,13 +222,17 @@ def _free_place(
     picture: tuple[int, int],
     taken: Sequence[tuple[int, int, int, int]],
 ) -> tuple[int, int, int, int] | None:
-    """Where a label of that size goes: above its box, else inside, else below, clear of others."""
+    """Where a label of that size goes: above its box, else inside, else below, clear of others.
+
+    At the box's left side, or else at its right.
+    """
     width, height = size
-    left = max(0, min(box[0], picture[0] - width))
-    for top in (box[1] - height, box[1], box[3]):
-        place = left, top, left + width, top + height
-        if 0 <= top <= max(0, picture[1] - height) and not any(_meet(place, t) for t in taken):
-            return place
+    for start in (box[0], box[2] - width):
+        left = max(0, min(start, picture[0] - width))
+        for top in (box[1] - height, box[1], box[3]):
+            place = left, top, left + width, top + height
+            if 0 <= top <= max(0, picture[1] - height) and not any(_meet(place, t) for t in taken):
+                return place
     return None
 
 

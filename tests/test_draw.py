@@ -169,6 +169,17 @@ def test_a_track_may_have_left_the_frame_for_a_part() -> None:
     assert frame.size == (96, 64)
 
 
+def test_lines_and_zones_are_under_the_tracks() -> None:
+    frame = Image.new("RGB", (320, 240), (90, 120, 60))
+    places = {"gate": [(10, 200), (300, 200)], "bay": [(40, 40), (200, 40), (40, 150)]}
+    bare = np.asarray(annotate_tracks(frame, [], places))
+    assert (bare[200, 150] == 255).all()
+    assert (bare[95, 120] == 255).all(), "a zone's last side goes back to its first corner"
+    assert (bare[100, 60] == frame.getpixel((60, 100))).all(), "a zone is not filled"
+    over = np.asarray(annotate_tracks(frame, [Track(4, (100, 150, 140, 201))], places))
+    assert tuple(over[200, 120].tolist()) == instance_colour(4)
+
+
 def test_labels_do_not_cover_each_other() -> None:
     crowd = [(100 + 2 * i, 100 + i, 180 + 2 * i, 200 + i) for i in range(12)]
     drawn = np.asarray(annotate(photo(320, 240), detections(*crowd)), int)

@@ -1,4 +1,4 @@
-"""MP4, MOV, AVI, MKV, WebM and whatever else FFmpeg reads, through PyAV."""
+"""MP4, MOV, AVI, MKV, WebM and the like, through PyAV."""
 
 from collections.abc import Iterator
 from fractions import Fraction
@@ -16,6 +16,12 @@ from bentoml_img.video.frames import VideoError, VideoInfo, check_size
 # hide a frame or two.
 SLACK_FRAMES = 3
 
+# FFmpeg reads much else: text as a picture of a terminal, play lists, whose files it then opens.
+READ = {
+    "format_whitelist": "mov,matroska,avi,mpegts,mpeg,flv,asf,ogg",
+    "protocol_whitelist": "file",
+}
+
 Streamed = tuple[Fraction | None, Fraction, Image.Image]
 
 
@@ -29,6 +35,7 @@ class Container:
         self._container = _open(path)
         try:
             self._stream = self._pick()
+            self._check(self._stream.codec_context.width, self._stream.codec_context.height)
             self._base = self._stream.time_base or Fraction(1, av.time_base)
             self._pictures = self._decode()
             self._first = next(self._pictures, None)
@@ -42,15 +49,20 @@ class Container:
     def _pick(self) -> av.VideoStream:
         streams = self._container.streams
         videos = [
-            s for s in streams.video if not s.disposition & av.stream.Disposition.attached_pic
+            s
+            for s in streams.video
+            if s.codec_context and not s.disposition & av.stream.Disposition.attached_pic
         ]
         if not videos:
             kind = "has no video stream: only audio" if streams.audio else "is not a video"
             raise VideoError(f"{self._path.name} {kind}")
         stream = videos[0]
-        check_size(self._path, stream.codec_context.width, stream.codec_context.height)
         stream.thread_type = "AUTO"
         return stream
+
+    def _check(self, width: int, height: int) -> None:
+        """VideoError if frames are too large, once their pixels are square."""
+        check_size(self._path, round(width * self._aspect), height)
 
     def _describe(self, first: Image.Image) -> VideoInfo:
         stream = self._stream
@@ -103,7 +115,7 @@ class Container:
                 self.damage = error.strerror
                 continue
             for frame in frames:
-                check_size(self._path, frame.width, frame.height)
+                self._check(frame.width, frame.height)
                 time = None if frame.pts is None else frame.pts * self._base
                 length = (frame.duration or 0) * self._base
                 yield time, length, _upright(frame, self._aspect)
@@ -128,7 +140,7 @@ class Container:
 
 def _open(path: Path) -> av.container.InputContainer:
     try:
-        return av.open(str(path), metadata_errors="replace")
+        return av.open(str(path), metadata_errors="replace", options=READ)
     except av.error.FFmpegError as error:
         raise VideoError(f"{path.name} is not a video, or is cut short: {error.strerror}") from None
 

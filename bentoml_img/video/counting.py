@@ -14,7 +14,7 @@ from bentoml_img.video.ground import Ground
 from bentoml_img.video.regions import Line, Point, Zone
 from bentoml_img.video.tracking import Instance
 
-CLEAR = 0.1  # of the shorter side of a thing's box: so far beyond a line it is across
+CLEAR = 0.1  # of the longer side of a thing's box: so far beyond a line it is across
 SPEED_WINDOW = 1.0  # seconds over which a speed is measured
 
 Kind = Literal["appeared", "disappeared", "crossed", "entered", "left"]
@@ -63,7 +63,7 @@ class _Path:
     @property
     def clear(self) -> float:
         left, top, right, bottom = self.box
-        return CLEAR * min(right - left, bottom - top)
+        return CLEAR * max(right - left, bottom - top)
 
 
 class Counter:

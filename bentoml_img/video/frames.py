@@ -7,6 +7,8 @@ from PIL import Image
 
 MEGAPIXEL = 1_000_000
 MAX_PIXELS = 36 * MEGAPIXEL  # 8K is 33 megapixels; a pipeline holds a dozen frames
+MAX_SIDE = 16_384  # of what x264 encodes
+SUFFIXES = (".mp4", ".gif")  # of what is written
 
 
 class VideoError(ValueError):
@@ -47,7 +49,11 @@ class Frame:
 
 
 def check_size(path: Path, width: int, height: int) -> None:
-    """VideoError if frames of that size are too large to be held in memory by the dozen."""
+    """VideoError if frames of that size are too large to be encoded, or to be held by the dozen."""
+    if max(width, height) > MAX_SIDE:
+        raise VideoError(
+            f"{path.name} has frames of {width}×{height} pixels, more than {MAX_SIDE} on a side"
+        )
     if width * height > MAX_PIXELS:
         raise VideoError(
             f"{path.name} has frames of {width}×{height} pixels, more than the "

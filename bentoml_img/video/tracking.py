@@ -2,10 +2,11 @@
 
 ByteTrack (Zhang et al., ECCV 2022): boxes move by a Kalman filter; sure
 detections are matched to tracks first, unsure ones only to the tracks that are
-left, and never start one. Ours differs in that time is seconds and not frames,
-so that rates may vary; in that boxes are matched a margin wider, as in C-BIoU
-(Yang et al., WACV 2023), for the gaps between frames that are detected; and in
-that a detection of another class is matched less readily.
+left, and never start one. Ours differs in that what was found twice counts as
+one; in that time is seconds and not frames, so that rates may vary; in that
+boxes are matched a margin wider, as in C-BIoU (Yang et al., WACV 2023), for the
+gaps between frames that are detected; and in that a detection of another class
+is matched less readily.
 """
 
 from collections.abc import Sequence
@@ -15,6 +16,8 @@ from typing import Any, Protocol
 import lap
 import numpy as np
 import numpy.typing as npt
+
+from bentoml_img.video.duplicates import distinct
 
 Box = npt.NDArray[np.float64]
 
@@ -27,7 +30,6 @@ COAST = 0.3  # seconds that a track is shown where it must be, though it was not
 MARGIN = 0.3  # of a box's width and height, on each side, when boxes are matched
 MIN_OVERLAP = 0.15  # of two boxes with their margins: intersection over union
 OTHER_CLASS = 0.5  # times the overlap, if the class is not the track's
-SAME_THING = 0.7  # overlap with a matched detection from which on another starts no track
 
 # The filter's spreads, in heights of the box, after DeepSORT's (Wojke et al., 2017): where it is
 # measured, how fast it may go when first seen (a second), how much that may change (a second²).
@@ -128,11 +130,13 @@ class Tracker:
 
     Call `update` for each frame with detections, `carry` for those without, in
     the order of time. Only confirmed tracks have an id and are in the answers;
-    ids count from 1. `ended` are the ids that the last update gave up.
+    ids count from 1. `ended` are the ids that the last update gave up. `sure` is
+    the score from which on a detection starts a track.
     """
 
-    def __init__(self, size: tuple[int, int]) -> None:
+    def __init__(self, size: tuple[int, int], sure: float = SURE) -> None:
         self.size = size
+        self.sure = sure
         self.ended: tuple[int, ...] = ()
         self._tracks: list[_Track] = []
         self._next_id = 1
@@ -143,8 +147,9 @@ class Tracker:
         boxes = np.asarray(detections.boxes_xyxy, np.float64).reshape(-1, 4)
         scores = [float(score) for score in detections.scores]
         labels = [detections.names[label] for label in detections.labels]
-        sure = [k for k, score in enumerate(scores) if score >= SURE]
-        unsure = [k for k, score in enumerate(scores) if UNSURE <= score < SURE]
+        things = distinct(detections)
+        sure = [k for k in things if scores[k] >= self.sure]
+        unsure = [k for k in things if UNSURE <= scores[k] < self.sure]
         self._updated = time
         for track in self._tracks:
             track.predict(time)
@@ -155,8 +160,7 @@ class Tracker:
             track.correct(boxes[k], labels[k], scores[k], detections.masks[k])
         self._give_up()
         for k in sure:
-            if k not in found and not _overlaps(boxes[k], boxes[sorted(found)]):
-                found.add(k)
+            if k not in found:
                 self._tracks.append(_new(boxes[k], labels[k], scores[k], detections.masks[k], time))
         self._confirm()
         return self.carry(time)
@@ -220,8 +224,10 @@ class Tracker:
         return {"next_id": self._next_id, "updated": self._updated, "tracks": tracks}
 
     @classmethod
-    def from_state(cls, size: tuple[int, int], state: dict[str, Any]) -> "Tracker":
-        tracker = cls(size)
+    def from_state(
+        cls, size: tuple[int, int], state: dict[str, Any], sure: float = SURE
+    ) -> "Tracker":
+        tracker = cls(size, sure)
         tracker._next_id, tracker._updated = state["next_id"], state["updated"]
         tracker._tracks = [
             _Track(**{**track, **{name: np.array(track[name]) for name in _ARRAYS}})
@@ -265,10 +271,6 @@ def _match(
 def _widened(boxes: Box) -> Box:
     margin = MARGIN * (boxes[:, 2:] - boxes[:, :2])
     return np.concatenate([boxes[:, :2] - margin, boxes[:, 2:] + margin], axis=1)
-
-
-def _overlaps(box: Box, others: Box) -> bool:
-    return bool((_iou(box[None], others) > SAME_THING).any())
 
 
 def _iou(a: Box, b: Box) -> Box:

@@ -67,6 +67,7 @@ def write_clip(
     pictures: Iterator[Image.Image] | None = None,
     audio: str = "",
     rotation: int = 0,
+    aspect: Fraction = Fraction(1),
     size: tuple[int, int] = SIZE,
     options: dict[str, str] | None = None,
 ) -> Path:
@@ -76,6 +77,7 @@ def write_clip(
         assert isinstance(stream, av.VideoStream)
         stream.width, stream.height = size
         stream.pix_fmt = "yuv420p"
+        stream.codec_context.sample_aspect_ratio = aspect
         stream.codec_context.time_base = Fraction(1, 1000)
         if codec in ("mpeg4", "libvpx"):
             stream.codec_context.time_base = Fraction(1, rate)

@@ -151,10 +151,19 @@ def write_header(path: Path, side: int) -> None:
         container.mux(packet)
 
 
+TEXTS = {
+    "text": "1\n00:00:01,000 --> 00:00:02,000\nNot a video, not at all.\n" * 20,
+    "notes": "FFmpeg would show this as a terminal does.\n" * 20,
+    "play list": "ffconcat version 1.0\nfile b.mp4\n",
+}
+
+
 def broken(folder: Path, what: str) -> Path:
     path = folder / "a.mp4"
-    if what == "text":
-        path.write_text("1\n00:00:01,000 --> 00:00:02,000\nNot a video, not at all.\n" * 20)
+    if what in TEXTS:
+        write_clip(folder / "b.mp4")
+        path = folder / ("a.mp4.txt" if what == "notes" else "a.mp4")
+        path.write_text(TEXTS[what])
     elif what == "empty":
         path.touch()
     elif what == "no index":
@@ -168,11 +177,6 @@ def broken(folder: Path, what: str) -> Path:
             for k in range(10):
                 container.mux(sound.encode(tone(k, 10)))
             container.mux(sound.encode(None))
-    elif what == "huge gif":
-        gif = write_gif(folder / "a.gif", [50, 50]).read_bytes()
-        path.write_bytes(gif[:6] + (10_000).to_bytes(2, "little") * 2 + gif[10:])
-    elif what == "huge":
-        write_header(path, 10_000)
     elif what == "an empty folder":
         path.mkdir()
     return path
@@ -180,13 +184,13 @@ def broken(folder: Path, what: str) -> Path:
 
 BROKEN = {
     "text": "not a video",
+    "notes": "not a video",
+    "play list": "not a video",
     "empty": "is empty",
     "missing": "there is no file",
     "no index": "cut short",
     "no frames": "no frame|not a video|cut short",
     "audio only": "no video stream: only audio",
-    "huge gif": "10000×10000 pixels",
-    "huge": "10000×10000 pixels",
     "an empty folder": "no pictures",
 }
 
@@ -197,3 +201,21 @@ def test_what_is_no_video(tmp_path: Path, what: str) -> None:
         open_video(broken(tmp_path, what))
     assert "\n" not in str(caught.value)
     assert "a.mp4" in str(caught.value)
+
+
+@pytest.mark.parametrize(("width", "height"), [(10_000, 10_000), (20_000, 120)])
+def test_too_large(tmp_path: Path, width: int, height: int) -> None:
+    data = write_gif(tmp_path / "a.gif", [50, 50]).read_bytes()
+    size = width.to_bytes(2, "little") + height.to_bytes(2, "little")
+    (tmp_path / "a.gif").write_bytes(data[:6] + size + data[10:])
+    with pytest.raises(VideoError, match=f"{width}×{height} pixels"):
+        open_video(tmp_path / "a.gif")
+
+
+def test_too_large_containers(tmp_path: Path) -> None:
+    write_header(tmp_path / "a.avi", 10_000)
+    with pytest.raises(VideoError, match="10000×10000 pixels"):
+        open_video(tmp_path / "a.avi")
+    write_clip(tmp_path / "wide.mkv", frames=2, aspect=Fraction(105))
+    with pytest.raises(VideoError, match="16800×120 pixels"):
+        open_video(tmp_path / "wide.mkv")
