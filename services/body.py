@@ -6,9 +6,9 @@ from http import HTTPStatus
 from starlette.types import Receive
 
 from services.errors import RequestRefused
+from services.settings import MIB
 
 FORM_OVERHEAD = 64 * 1024
-MIB = 2**20
 
 
 class ClientDisconnected(Exception):

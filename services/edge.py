@@ -10,7 +10,7 @@ model, calls the API and renders its answer. All else passes through.
 import asyncio
 import hmac
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -29,7 +29,7 @@ from bentoml_img.images import ImageError, Limits, open_image
 from services import multipart
 from services.body import ClientDisconnected, pieces, too_large
 from services.decoding import INLINE_BYTES
-from services.errors import Overloaded, RequestRefused, refuse_image
+from services.errors import Overloaded, RequestRefused, refuse_image, wrong_method
 from services.fields import Fields, is_form
 from services.page import page
 from services.settings import Settings
@@ -55,9 +55,11 @@ class Endpoint:
         return Response(content, media_type=self.media_type)
 
 
-def guard(service: Any) -> None:
+def guard(service: Any, *inner: Callable[[ASGIApp, Any], ASGIApp]) -> None:
     """Put the edge in front of a BentoML service, and the page of its APIs at `/`.
 
+    What `inner` middleware makes of the application and the service stands right
+    behind the edge, and may raise RequestRefused and ClientDisconnected.
     BentoMLConfigException if the service has a path_prefix: the edge, the image's
     health check and what we print know the APIs without one.
     """
@@ -67,7 +69,7 @@ def guard(service: Any) -> None:
             "would be taken unguarded: leave it out, and let a proxy add it"
         )
     service.mount_asgi_app(page)
-    service.add_asgi_middleware(Edge, service=service)
+    service.add_asgi_middleware(Edge, service=service, inner=inner)
 
 
 def image_endpoints(service: Any) -> dict[str, Endpoint]:
@@ -93,11 +95,15 @@ class Edge:
     request carries no key, and answers from here need its headers, too.
     """
 
-    def __init__(self, app: ASGIApp, service: Any) -> None:
+    def __init__(
+        self, app: ASGIApp, service: Any, inner: Sequence[Callable[[ASGIApp, Any], ASGIApp]] = ()
+    ) -> None:
         self.entry: ASGIApp = self._respond
         if isinstance(app, CORSMiddleware):
             self.entry, app = app, app.app
             self.entry.app = self._respond
+        for middleware in inner:
+            app = middleware(app, service)
         self.app = app
         self.settings = Settings.from_environment()
         self.limits = Limits(max_pixels=self.settings.max_pixels)
@@ -117,11 +123,7 @@ class Edge:
                 await self.app(scope, receive, _json_errors(send))
                 return
             if scope["method"] != "POST":
-                raise RequestRefused(
-                    HTTPStatus.METHOD_NOT_ALLOWED,
-                    f"{scope['path']} takes POST",
-                    headers={"Allow": "POST"},
-                )
+                raise wrong_method(scope["path"], "POST")
             response = await self._call(endpoint, scope, headers, receive)
         except RequestRefused as refused:
             response = refused.response()

@@ -45,8 +45,7 @@ class Fields:
         pairs = _parameters(query)
         for part in parts:
             if part.name == self.file and part.filename is None:
-                raise RequestRefused(
-                    HTTPStatus.BAD_REQUEST,
+                raise _bad_request(
                     f"{self.file} must be an uploaded file; text and URLs are not fetched",
                     self.file,
                 )
@@ -67,9 +66,7 @@ class Fields:
         except ValidationError as error:
             problem = error.errors(include_url=False)[0]
             name = ".".join(map(str, problem["loc"]))
-            raise RequestRefused(
-                HTTPStatus.BAD_REQUEST, f"{name}: {problem['msg']}", name
-            ) from None
+            raise _bad_request(f"{name}: {problem['msg']}", name) from None
         return {name: getattr(model, name) for name in self.model.model_fields}
 
     def _unique(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -77,20 +74,24 @@ class Fields:
         values: dict[str, Any] = {}
         for name, value in pairs:
             if name not in known:
-                raise RequestRefused(
-                    HTTPStatus.BAD_REQUEST, f"no field {name!r} here, only {', '.join(known)}", name
-                )
+                raise _bad_request(f"no field {name!r} here, only {', '.join(known)}", name)
             if name in values:
-                raise RequestRefused(HTTPStatus.BAD_REQUEST, f"{name} is given more than once", name)
+                raise RequestRefused(
+                    HTTPStatus.BAD_REQUEST, f"{name} is given more than once", name
+                )
             values[name] = value
         file = self.file
         if file not in values:
-            raise RequestRefused(HTTPStatus.BAD_REQUEST, f"the file {file} is missing", file)
+            raise _bad_request(f"the file {file} is missing", file)
         if not isinstance(values[file], bytes | Path):
-            raise RequestRefused(HTTPStatus.BAD_REQUEST, f"{file} must be an uploaded file", file)
+            raise _bad_request(f"{file} must be an uploaded file", file)
         if not values[file]:
-            raise RequestRefused(HTTPStatus.BAD_REQUEST, f"{file} is empty", file)
+            raise _bad_request(f"{file} is empty", file)
         return values
+
+
+def _bad_request(message: str, field: str) -> RequestRefused:
+    return RequestRefused(HTTPStatus.BAD_REQUEST, message, field)
 
 
 def _parameters(query: bytes) -> list[tuple[str, Any]]:
