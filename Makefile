@@ -63,7 +63,8 @@ eval: $(VENV)/.installed-dev
 	@test -z "$(CIFAR)" || $(BIN)/python bentoml_img_classify.py --evaluate artifacts/cifar_net --data-dir $(CIFAR)
 	@test -z "$(DATA)" || { $(BIN)/python -m scripts.unpack $(DATA) build/data && \
 	    for model in deeplabv3_lite fcn_lite; do \
-	        $(BIN)/python bentoml_img_segment.py --model $$model --evaluate build/data || exit; done; }
+	        $(BIN)/python bentoml_img_segment.py --model $$model --evaluate build/data || exit; done && \
+	    $(BIN)/python bentoml_img_detect.py --evaluate build/data; }
 
 bench: $(VENV)/.installed-dev
 	@$(BIN)/python bentoml_img_classify.py --pretrained

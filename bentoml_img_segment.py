@@ -1,28 +1,32 @@
 """Choose a segmentation model and package it as a Bento; or use it here and now."""
 
 import json
-import os
-import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.progress import track
-from rich.table import Table
 
 from bentoml_img import zoo
-from bentoml_img.apply import Unreadable, apply, inputs_of
-from bentoml_img.bundle import WEIGHTS, read_manifest
+from bentoml_img.apply import RESULTS, apply
+from bentoml_img.catalogue import catalogue, names_of
 from bentoml_img.compare import side_by_side, timed_masks
-from bentoml_img.console import console, download_bar, plain_errors, show_packaged
+from bentoml_img.console import (
+    console,
+    download_bar,
+    plain_errors,
+    print_table,
+    show_packaged,
+    work_bar,
+)
 from bentoml_img.engines import ENGINES
+from bentoml_img.files import Unreadable, inputs_of, write
 from bentoml_img.images import encode_jpeg
 from bentoml_img.labels import PALETTES
 from bentoml_img.segment import Segmenter
 from bentoml_img.shelf import bundle_of, is_at_hand
 
-MODELS = tuple(entry.name for entry in zoo.ZOO.values() if entry.task == "segmentation")
+MODELS = names_of("segmentation")
 DEFAULT = "deeplabv3_lite"
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -109,39 +113,23 @@ def _bundle(name: str, weights: Path | None, url: str | None) -> Path:
 
 
 def _list() -> None:
-    table = Table("model", "mIoU", "parameters", "GFLOPs", "MB", "sees", "weights")
-    for name in MODELS:
-        entry = zoo.find(name)
-        if entry.published:
-            miou, parameters = entry.published.scores["coco_voc_miou"], entry.published.parameters
-            gflops, megabytes = entry.published.gflops, entry.published.megabytes
-            weights = "at hand" if is_at_hand(name) else "to download"
-        else:
-            bundle = bundle_of(name)
-            scores = read_manifest(bundle).scores
-            miou, parameters = scores["coco_miou"], int(scores["parameters"])
-            gflops, megabytes = scores["gflops"], (bundle / WEIGHTS).stat().st_size / 1e6
-            weights = "shipped"
-        side = f"{entry.transform.input_size[0]} px" if entry.transform else ""
-        figures = (f"{miou:.3f}", f"{parameters / 1e6:.1f} M", f"{gflops:.1f}", f"{megabytes:.0f}")
-        table.add_row(name, *figures, side, weights)
-    Console(highlight=False, width=None if sys.stdout.isatty() else 100).print(table)
+    print_table(catalogue("segmentation", ["mIoU"], _miou))
     console.print(
         "mIoU on COCO val2017 with the 21 classes of PASCAL VOC: as published, on 5,000 photos; "
         "of the shipped models on 258 of them. GFLOPs are 10⁹ multiply-adds a photo."
     )
 
 
+def _miou(entry: zoo.Entry, scores: Mapping[str, float]) -> list[str]:
+    return [f"{scores['coco_voc_miou' if entry.published else 'coco_miou']:.3f}"]
+
+
 def _compare(
     photo: Path, segmenters: dict[str, Segmenter], palette: str, output_dir: Path | None
 ) -> None:
     masks = timed_masks(photo.read_bytes(), segmenters, palette)
-    folder = output_dir or photo.parent
-    folder.mkdir(parents=True, exist_ok=True)
-    target = folder / f"{photo.stem}_compare.jpg"
-    temporary = target.with_name(target.name + ".part")
-    temporary.write_bytes(encode_jpeg(side_by_side(photo.read_bytes(), masks)))
-    os.replace(temporary, target)
+    target = (output_dir or photo.parent) / f"{photo.stem}_compare.jpg"
+    write(target, encode_jpeg(side_by_side(photo.read_bytes(), masks)))
     for name, timed in masks.items():
         console.print(f"{name}: {timed.milliseconds:.0f} ms")
     click.echo(target)
@@ -149,17 +137,19 @@ def _compare(
 
 def _apply(path: Path, segmenter: Segmenter, palette: str, output_dir: Path | None) -> int:
     """Mask each photo; those that cannot be read are named at the end. The exit status."""
-    inputs = inputs_of(path)
+    inputs = inputs_of(path, RESULTS)
     if not inputs:
         raise click.ClickException(f"no pictures or films in {path}")
     failed = []
-    many = sys.stderr.isatty() and len(inputs) > 1
-    for photo in track(inputs, "files", console=console, disable=not many):
-        try:
-            for written in apply(photo, segmenter, palette, output_dir or photo.parent):
-                click.echo(written)
-        except Unreadable as error:
-            failed.append(error)
+    with work_bar() as bar, plain_errors("video"):
+        files = bar.add_task("files", total=len(inputs), speed="", visible=len(inputs) > 1)
+        for photo in inputs:
+            try:
+                for written in apply(photo, segmenter, palette, output_dir or photo.parent):
+                    click.echo(written)
+            except Unreadable as error:
+                failed.append(error)
+            bar.advance(files)
     for unreadable in failed:
         click.echo(f"Error: {unreadable}", err=True)
     return 1 if failed else 0

@@ -62,6 +62,11 @@ class Manifest:
         """A SHA-256 over the whole manifest, and so over every file of the bundle."""
         return hashlib.sha256(self.to_json().encode()).hexdigest()
 
+    @property
+    def tag(self) -> str:
+        """The name and a version, by which a store knows it."""
+        return f"{self.name}:{self.digest[:12]}"
+
     def to_json(self) -> str:
         return json.dumps(asdict(self), indent=2, sort_keys=True) + "\n"
 

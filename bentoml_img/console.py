@@ -1,20 +1,24 @@
 """How the scripts speak: with people on standard error, data on standard output."""
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
 from rich.progress import (
     BarColumn,
     DownloadColumn,
+    MofNCompleteColumn,
     Progress,
     TextColumn,
     TimeRemainingColumn,
     TransferSpeedColumn,
 )
+from rich.table import Table
 from rich.tree import Tree
 
 from bentoml_img.bundle import BundleError
@@ -23,11 +27,12 @@ from bentoml_img.weights import OnProgress, WeightsError
 
 if TYPE_CHECKING:
     from bentoml_img.packaging import PackagedBento
+    from bentoml_img.video.pipeline import Speed
 
 console = Console(stderr=True, highlight=False, soft_wrap=True)
 
 # Packages that not every installation has.
-OPTIONAL = {"av", "matplotlib", "pycocotools", "safetensors", "torch", "torchvision"}
+OPTIONAL = {"av", "lap", "matplotlib", "pycocotools", "safetensors", "torch", "torchvision"}
 
 
 @contextmanager
@@ -64,6 +69,61 @@ def download_bar(what: str) -> Iterator[OnProgress]:
     finally:
         if bar.live.is_started:
             bar.stop()
+
+
+@contextmanager
+def work_bar() -> Iterator[Progress]:
+    """Bars for files and frames, on a terminal only; a task's `speed` is shown behind its bar."""
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[speed]}"))
+    with Progress(
+        TextColumn("{task.description}"),
+        *columns,
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+        redirect_stdout=sys.stdout.isatty(),  # else what is piped would go to the terminal
+    ) as bar:
+        yield bar
+
+
+@contextmanager
+def frames_bar(bar: Progress, name: str) -> Iterator[Callable[["Speed"], None]]:
+    """One film's bar, to be told how far it is; a line says at the end how fast that was."""
+    task = bar.add_task(name, total=None, speed="")
+    last: Speed | None = None
+
+    def on_progress(speed: "Speed") -> None:
+        nonlocal last
+        last = speed
+        left = speed.seconds_left
+        ending = "" if left is None else f", {timedelta(seconds=round(left))} left"
+        rate = f"{speed.per_second:.1f} frames/s"
+        bar.update(task, completed=speed.done, total=speed.total, speed=rate + ending)
+
+    try:
+        yield on_progress
+    finally:
+        bar.remove_task(task)
+        if last:
+            console.print(f"{name}: {last.done} frames, {last.per_second:.1f} frames/s")
+
+
+def counts_table(summary: Mapping[str, Any]) -> Table:
+    """What was counted in a film, by class, from its summary."""
+    columns: dict[str, Mapping[str, int]] = {"counted": summary["counts"]}
+    for line, ways in summary["crossings"].items():
+        columns |= {f"{line} {way}": counts for way, counts in ways.items()}
+    for zone, counts in summary["zones"].items():
+        columns |= {f"{zone} {way}": counts[way] for way in ("entered", "left")}
+    table = Table("class", *columns)
+    for label in sorted(set().union(*columns.values())):
+        table.add_row(label, *(str(counts.get(label, 0)) for counts in columns.values()))
+    return table
+
+
+def print_table(table: Table) -> None:
+    """To standard output, as wide as it needs to be where that is no terminal."""
+    Console(highlight=False, width=None if sys.stdout.isatty() else 120).print(table)
 
 
 def show_packaged(bento: "PackagedBento", photo: str) -> None:

@@ -31,7 +31,7 @@ START_OF_SCAN = b"\xff\xda"
 Image.MAX_IMAGE_PIXELS = None
 
 # What Pillow's decoders raise on damaged files, beside OSError.
-_DECODER_ERRORS = (
+DECODER_ERRORS = (
     OSError,
     SyntaxError,
     ValueError,
@@ -92,7 +92,7 @@ def open_image(data: bytes, limits: Limits = Limits()) -> Image.Image:
         raise UnsupportedImage(
             f"not a picture in a format that is read here ({', '.join(FORMATS)})"
         ) from None
-    except _DECODER_ERRORS as error:
+    except DECODER_ERRORS as error:
         raise DamagedImage(f"the picture is damaged: {error}") from None
     if image.info.get("progressive") and data.count(START_OF_SCAN) > MAX_SCANS:
         raise DamagedImage(f"the picture is damaged: a JPEG of more than {MAX_SCANS} scans")
@@ -122,7 +122,7 @@ def load_rgb(image: Image.Image, at_least: int | None = None) -> Image.Image:
         image.load()
         ImageOps.exif_transpose(image, in_place=True)
         return _flatten(image)
-    except _DECODER_ERRORS as error:
+    except DECODER_ERRORS as error:
         raise DamagedImage(f"the picture is damaged: {error}") from None
 
 
@@ -143,7 +143,7 @@ def upright_size(image: Image.Image) -> tuple[int, int]:
     """
     try:
         turned = image.getexif().get(ExifTags.Base.Orientation) in (5, 6, 7, 8)
-    except _DECODER_ERRORS as error:
+    except DECODER_ERRORS as error:
         raise DamagedImage(f"the picture is damaged: {error}") from None
     width, height = image.size
     return (height, width) if turned else (width, height)

@@ -111,7 +111,7 @@ def _discard(tag: str) -> None:
 
 
 def _store_model(bundle: Path, manifest: bundles.Manifest) -> str:
-    tag = f"{manifest.name}:{manifest.digest[:12]}"
+    tag = manifest.tag
     try:
         bentoml.models.get(tag)
     except NotFound:

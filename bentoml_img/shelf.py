@@ -35,12 +35,11 @@ def bundle_of(
     except WeightsError as error:
         if weights:
             raise
-        shipped = " or ".join(
-            e.name for e in zoo.ZOO.values() if e.task == entry.task and not e.published
-        )
+        shipped = [e.name for e in zoo.ZOO.values() if e.task == entry.task and not e.published]
+        needs = "need" if len(shipped) > 1 else "needs"
         raise WeightsError(
             f"{error}; give --weights FILE, or a mirror with --weights-url URL or the variable "
-            f"BENTOML_IMG_WEIGHTS_URL, or choose {shipped}, which need no download"
+            f"BENTOML_IMG_WEIGHTS_URL, or choose {' or '.join(shipped)}, which {needs} no download"
         ) from error
 
 

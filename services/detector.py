@@ -159,10 +159,8 @@ class PytorchInstanceDetector:
         except ValueError as error:
             raise RequestRefused(HTTPStatus.BAD_REQUEST, f"classes: {error}", "classes") from None
 
-    def _detect_frames(
-        self, frames: Sequence[Image.Image], score: float, classes: list[str] | None, most: int
-    ) -> list[Detections]:
-        return self.network.submit(self.detector, frames, score, classes, most).result()
+    def _detect_frames(self, frames: Sequence[Image.Image], **asked: Any) -> list[Detections]:
+        return self.network.submit(self.detector, frames, **asked).result()
 
     async def _answer(
         self,

@@ -6,9 +6,10 @@ from typing import Annotated, Any
 from annotated_types import Ge, Le, MaxLen
 from pydantic import AfterValidator, BaseModel, BeforeValidator, FiniteFloat
 
+from bentoml_img.annotate import film_options
 from bentoml_img.detect import MAX_INSTANCES, SCORE_THRESHOLD
 from bentoml_img.video.pipeline import Options
-from bentoml_img.video.regions import Line, Point, Zone
+from bentoml_img.video.regions import Line, Zone
 
 MAX_PLACES = 32  # lines, and zones
 
@@ -28,26 +29,13 @@ def _numbers(given: Any) -> Any:
 
 
 def _line(numbers: tuple[float, ...]) -> tuple[float, ...]:
-    _line_of("the line", numbers)
+    Line.from_numbers("the line", numbers)
     return numbers
 
 
 def _zone(numbers: tuple[float, ...]) -> tuple[float, ...]:
-    _zone_of("the zone", numbers)
+    Zone.from_numbers("the zone", numbers)
     return numbers
-
-
-def _line_of(name: str, numbers: tuple[float, ...]) -> Line:
-    if len(numbers) != 4:
-        raise ValueError(f"{name} has {len(numbers)} numbers: give x1,y1,x2,y2 in pixels")
-    return Line(name, numbers[:2], numbers[2:])
-
-
-def _zone_of(name: str, numbers: tuple[float, ...]) -> Zone:
-    if len(numbers) % 2:
-        raise ValueError(f"{name} has {len(numbers)} numbers: give x,y of each corner in pixels")
-    corners: tuple[Point, ...] = tuple(zip(numbers[::2], numbers[1::2], strict=True))
-    return Zone(name, corners)
 
 
 Score = Annotated[float, Ge(0), Le(1)]
@@ -79,9 +67,12 @@ class VideoRequest(BaseModel):
 
     def options(self, model: str) -> Options:
         """The same for the pipeline; `model` names the detector."""
-        return Options(
+        return film_options(
             every=self.every,
-            lines=tuple(_line_of(f"line {k}", line) for k, line in enumerate(self.line, 1)),
-            zones=tuple(_zone_of(f"zone {k}", zone) for k, zone in enumerate(self.zone, 1)),
+            score_threshold=self.score_threshold,
+            lines=self.line,
+            zones=self.zone,
             model=model,
+            classes=None if self.classes is None else tuple(self.classes),
+            max_instances=self.max_instances,
         )

@@ -5,22 +5,19 @@ from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from pathlib import Path
 
-from PIL import Image
-
+from bentoml_img.annotate import film_detector
 from bentoml_img.bundle import Manifest
 from bentoml_img.detect import Detections
 from bentoml_img.draw import annotate_tracks
 from bentoml_img.video.frames import VideoError
 from bentoml_img.video.pipeline import Speed, annotate_video
 from bentoml_img.video.reading import open_video
-from bentoml_img.video.tracking import UNSURE
 from services.errors import RequestRefused
 from services.jobs import Job
 from services.parameters import VideoRequest
 from services.runner import Stopped, Unusable
 
-Photos = Sequence[Image.Image]
-Detect = Callable[[Photos, float, list[str] | None, int], Sequence[Detections]]
+Detect = Callable[..., Sequence[Detections]]
 
 
 def check_video(video: Path) -> None:
@@ -34,27 +31,23 @@ def check_video(video: Path) -> None:
 def work(job: Job, stop: threading.Event, detect: Detect, model: Manifest) -> Path:
     """Annotate a job's video, a GIF as a GIF, others as MP4; go on where it was left by this model.
 
-    `detect` takes photos, a score threshold, classes and a number of instances.
+    `detect` takes what a `Detector` does.
     """
     asked = VideoRequest(video=job.source, **job.written().parameters)
     with job.source.open("rb") as file:
         suffix = ".gif" if file.read(4) == b"GIF8" else ".mp4"
     target = job.result_folder / model.digest[:12] / f"{job.source.stem}_result{suffix}"
     target.parent.mkdir(exist_ok=True)
-
-    def detect_frames(frames: Photos) -> Sequence[Detections]:
-        # The tracker goes on with what starts no track.
-        score = min(UNSURE, asked.score_threshold)
-        return detect(frames, score, asked.classes, asked.max_instances)
+    options = asked.options(model.tag)
 
     def report(speed: Speed) -> None:
-        left = (speed.total - speed.done) / speed.per_second if speed.total else None
+        left = speed.seconds_left
         job.report(
             {
                 "frames": speed.done,
                 "of": speed.total,
                 "frames_per_second": round(speed.per_second, 2),
-                "seconds_left": None if left is None else round(max(0, left), 1),
+                "seconds_left": None if left is None else round(left, 1),
             }
         )
 
@@ -62,9 +55,9 @@ def work(job: Job, stop: threading.Event, detect: Detect, model: Manifest) -> Pa
         result = annotate_video(
             job.source,
             target,
-            detect_frames,
+            film_detector(detect, options),
             annotate_tracks,
-            asked.options(model.name),
+            options,
             resume=True,
             progress=report,
             stop=stop,

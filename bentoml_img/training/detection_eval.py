@@ -1,28 +1,24 @@
-"""How good a detector is, by COCO's own evaluation; as a command, the figures of a bundle."""
+"""How good a detector is, by COCO's own evaluation."""
 
 import contextlib
 import io
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import click
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from bentoml_img.bundle import BundleError, write_manifest
+from bentoml_img.bundle import write_manifest
 from bentoml_img.detect import Detections, Detector
-from bentoml_img.engines import ENGINES
 from bentoml_img.labels import COCO_CATEGORIES
-from bentoml_img.training.segmentation_data import DatasetError, find_coco
+from bentoml_img.training.segmentation_data import find_coco
 
 FLOOR = 0.05  # the score under which the network itself leaves instances out
-FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
 @dataclass(frozen=True)
@@ -183,28 +179,3 @@ def record(bundle: Path, truths: Mapping[str, Truth]) -> None:
     manifest = detector.manifest
     complete = replace(manifest, scores={**manifest.scores, **scores})
     write_manifest(bundle, complete, manifest.files)
-
-
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("bundle", type=FOLDER)
-@click.option("--street", type=FOLDER, help="Street scenes in COCO's layout.")
-@click.option("--coco", type=FOLDER, help="COCO: the folder with val2017/ and annotations/.")
-@click.option("--engine", type=click.Choice(ENGINES), default="auto", show_default=True)
-def main(bundle: Path, street: Path | None, coco: Path | None, engine: str) -> None:
-    """Print the figures of a BUNDLE on the val photos as JSON lines."""
-    if not street and not coco:
-        raise click.UsageError("nothing to measure with: give --street or --coco")
-    try:
-        truths = {
-            name: Truth.read(root, "val")
-            for name, root in (("street", street), ("coco", coco))
-            if root
-        }
-        for line in figures(Detector.from_bundle(bundle, engine), truths):
-            click.echo(json.dumps(line))
-    except (BundleError, DatasetError) as error:
-        raise click.ClickException(str(error)) from error
-
-
-if __name__ == "__main__":
-    main()

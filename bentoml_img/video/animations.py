@@ -5,12 +5,11 @@ from pathlib import Path
 
 from PIL import Image
 
-from bentoml_img.images import ImageError, Limits, load_rgb, open_image
+from bentoml_img.images import DECODER_ERRORS, ImageError, Limits, load_rgb, open_image
 from bentoml_img.video.frames import MAX_PIXELS, VideoError, VideoInfo, check_size
 
 # Browsers show a frame that asks for less than 20 ms for 100 ms, and so do we.
 SHORTEST, DEFAULT = 0.02, 0.1
-_DECODER_ERRORS = (OSError, SyntaxError, ValueError, EOFError, IndexError, RuntimeError)
 
 
 class Animation:
@@ -27,7 +26,7 @@ class Animation:
         except VideoError:
             self.close()
             raise
-        except _DECODER_ERRORS as error:
+        except DECODER_ERRORS as error:
             self.close()
             raise VideoError(f"{path.name} has no frame that can be decoded: {error}") from None
         width, height = self._image.size
@@ -36,7 +35,7 @@ class Animation:
     def _open(self) -> Image.Image:
         try:
             return Image.open(self._path, formats=("GIF", "WEBP", "PNG"))
-        except _DECODER_ERRORS:
+        except DECODER_ERRORS:
             raise VideoError(f"{self._path.name} is damaged: it has no readable header") from None
 
     def _count(self) -> int | None:
@@ -44,7 +43,7 @@ class Animation:
         with self._open() as image:
             try:
                 frames: int = getattr(image, "n_frames", 1)
-            except _DECODER_ERRORS:
+            except DECODER_ERRORS:
                 return None
             return frames
 
@@ -58,7 +57,7 @@ class Animation:
                 if self.info.frames is None or index < self.info.frames:
                     self.damage = str(error) or "the file ends early"
                 return
-            except _DECODER_ERRORS as error:
+            except DECODER_ERRORS as error:
                 self.damage = str(error)
                 return
             start, self.end = self.end, self.end + _delay(self._image)

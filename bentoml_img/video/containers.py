@@ -1,4 +1,4 @@
-"""MP4, MOV, AVI, MKV, WebM and whatever else FFmpeg reads, through PyAV."""
+"""MP4, MOV, AVI, MKV, WebM and the like, through PyAV."""
 
 from collections.abc import Iterator
 from fractions import Fraction
@@ -15,6 +15,12 @@ from bentoml_img.video.frames import VideoError, VideoInfo, check_size
 # A file is cut short if its frames end this much before it says: encoders round, and edit lists
 # hide a frame or two.
 SLACK_FRAMES = 3
+
+# FFmpeg reads much else: text as a picture of a terminal, play lists, whose files it then opens.
+READ = {
+    "format_whitelist": "mov,matroska,avi,mpegts,mpeg,flv,asf,ogg",
+    "protocol_whitelist": "file",
+}
 
 Streamed = tuple[Fraction | None, Fraction, Image.Image]
 
@@ -128,7 +134,7 @@ class Container:
 
 def _open(path: Path) -> av.container.InputContainer:
     try:
-        return av.open(str(path), metadata_errors="replace")
+        return av.open(str(path), metadata_errors="replace", options=READ)
     except av.error.FFmpegError as error:
         raise VideoError(f"{path.name} is not a video, or is cut short: {error.strerror}") from None
 

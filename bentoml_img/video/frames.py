@@ -7,6 +7,7 @@ from PIL import Image
 
 MEGAPIXEL = 1_000_000
 MAX_PIXELS = 36 * MEGAPIXEL  # 8K is 33 megapixels; a pipeline holds a dozen frames
+SUFFIXES = (".mp4", ".gif")  # of what is written
 
 
 class VideoError(ValueError):

@@ -1,5 +1,6 @@
 """Pixels to metres on the ground, without which nothing has a speed."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +26,14 @@ class Ground:
     def from_scale(cls, metres: float) -> "Ground":
         """For a camera that looks straight down: a pixel is so many metres, everywhere."""
         return cls(((metres, 0.0, 0.0), (0.0, metres, 0.0), (0.0, 0.0, 1.0)))
+
+    @classmethod
+    def from_numbers(cls, numbers: Sequence[float]) -> "Ground":
+        """From the homography's nine numbers, row by row; ValueError if these are more or fewer."""
+        if len(numbers) != 9:
+            raise ValueError(f"the homography has {len(numbers)} numbers: give nine, row by row")
+        a, b, c, d, e, f, g, h, i = numbers
+        return cls(((a, b, c), (d, e, f), (g, h, i)))
 
     def metres(self, x: float, y: float) -> tuple[float, float]:
         u, v, w = np.array(self.homography, float) @ (x, y, 1.0)

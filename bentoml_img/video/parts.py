@@ -62,11 +62,13 @@ class Progress:
 
 
 class Parts:
-    """The parts of `output`. `key` says what they are made of: others cannot go on with them."""
+    """The parts of `output`. `key`, as JSON has it, says what they are made of: others cannot go
+    on with them.
+    """
 
     def __init__(self, output: Path, info: VideoInfo, key: dict[str, Any], resume: bool) -> None:
         self._output, self._info = output, info
-        self._key = json.loads(json.dumps(key))
+        self.key = key
         self.folder = output.with_name(f"{output.name}.parts")
         self.segments: list[Segment] = []
         self.reached = Progress(0, None, {})
@@ -82,7 +84,7 @@ class Parts:
 
     def _load(self) -> None:
         saved = json.loads(self._manifest.read_text())
-        if saved["schema"] != SCHEMA or saved["key"] != self._key:
+        if saved["schema"] != SCHEMA or saved["key"] != self.key:
             raise VideoError(
                 f"cannot go on with {self._output.name}: it was begun with another video, model "
                 "or settings. Start anew, without resuming"
@@ -103,7 +105,7 @@ class Parts:
         self.reached = reached
         manifest = {
             "schema": SCHEMA,
-            "key": self._key,
+            "key": self.key,
             "segments": [(s.path.name, str(s.start), str(s.end)) for s in self.segments],
             "reached": vars(reached),
         }

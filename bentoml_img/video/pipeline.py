@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from bentoml_img.video.overlap import overlap
 from bentoml_img.video.parts import Part, Parts, Progress
 from bentoml_img.video.reading import FOLDER_RATE, Video, open_video
 from bentoml_img.video.regions import Line, Zone
-from bentoml_img.video.tracking import Detections, Instance, Tracker
+from bentoml_img.video.tracking import SURE, Detections, Instance, Tracker
 from bentoml_img.video.writing import check_output, join
 
 SEGMENT = 10.0  # seconds, about: what is lost at most when a run is killed
@@ -35,17 +35,22 @@ Draw = Callable[[Image.Image, Sequence[Instance]], Image.Image]
 
 @dataclass(frozen=True)
 class Options:
-    """`every` Nth frame is detected, and tracks are carried between; `model` names the detector.
+    """`every` Nth frame is detected, and tracks are carried between.
 
-    `rate` is the frames a second of a folder of pictures.
+    A detection of `score_threshold` starts a track. `rate` is the frames a second
+    of a folder of pictures. `model`, `classes` and `max_instances` are of the
+    detector that is given: with another, a run does not go on.
     """
 
     every: int = 1
+    score_threshold: float = SURE
     lines: tuple[Line, ...] = ()
     zones: tuple[Zone, ...] = ()
     ground: Ground | None = None
     rate: float = FOLDER_RATE
     model: str = ""
+    classes: tuple[str, ...] | None = None
+    max_instances: int = 100
 
     def __post_init__(self) -> None:
         if self.every < 1:
@@ -59,6 +64,10 @@ class Speed:
     done: int
     total: int | None
     per_second: float
+
+    @property
+    def seconds_left(self) -> float | None:
+        return None if self.total is None else max(0, self.total - self.done) / self.per_second
 
 
 @dataclass(frozen=True)
@@ -108,12 +117,14 @@ def annotate_video(
     Tracks, events and a summary are written beside it. If the source is damaged,
     `stop` is set, or Ctrl-C comes (Interrupted), the files hold what was done;
     so they do after an error of `detect` or `draw`, which is raised again. With
-    `resume`, a run that did not end goes on where it was. VideoError if the
-    source is no video, before anything is written.
+    `resume`, a run that did not end goes on where it was, and one that did is
+    left as it is. VideoError if the source is no video, before anything is written.
     """
     check_output(output)
     with open_video(source, options.rate) as video:
-        key = {"source": _fingerprint(source), "options": asdict(options)}
+        key = json.loads(json.dumps({"source": _fingerprint(source), "options": asdict(options)}))
+        if resume and (done := _finished(output, key)):
+            return done
         run = _Run(video, output, Parts(output, video.info, key, resume), options)
         sound = source if video.info.audio else None
         try:
@@ -133,10 +144,12 @@ class _Run:
 
     def __init__(self, video: Video, output: Path, parts: Parts, options: Options) -> None:
         self._video, self._output, self._parts, self._options = video, output, parts, options
-        size = video.info.width, video.info.height
+        size, sure = (video.info.width, video.info.height), options.score_threshold
         reached = parts.reached
         self._tracker = (
-            Tracker.from_state(size, reached.tracker) if reached.tracker else Tracker(size)
+            Tracker.from_state(size, reached.tracker, sure)
+            if reached.tracker
+            else Tracker(size, sure)
         )
         self._counter = Counter(options.lines, options.zones, options.ground)
         self._counter.restore(reached.counter)
@@ -218,16 +231,8 @@ class _Run:
         if not segments:
             self._parts.remove()
             return None
-        output = self._output
-        result = Result(
-            output,
-            output.with_suffix(".tracks.jsonl"),
-            output.with_suffix(".events.csv"),
-            output.with_suffix(".summary.json"),
-            self._done,
-            stopped,
-        )
-        join(segments, output, sound)
+        result = _result(self._output, self._done, stopped)
+        join(segments, result.video, sound)
         self._parts.collect(segments, ".jsonl", result.tracks)
         endings = records.rows(self._counter.finish())
         self._parts.collect(segments, ".csv", result.events, records.HEADER, endings)
@@ -251,10 +256,34 @@ class _Run:
             "stopped": result.stopped,
             "warnings": [warning for warning in warnings if warning],
             **records.summarize(records.read_events(result.events)),
+            "made_of": self._parts.key,
         }
         beside = result.summary.with_name(f".{result.summary.name}.partial")
         beside.write_text(json.dumps(summary, indent=2) + "\n")
         os.replace(beside, result.summary)
+
+
+def _result(output: Path, frames: int, stopped: str | None) -> Result:
+    return Result(
+        output,
+        output.with_suffix(".tracks.jsonl"),
+        output.with_suffix(".events.csv"),
+        output.with_suffix(".summary.json"),
+        frames,
+        stopped,
+    )
+
+
+def _finished(output: Path, key: dict[str, Any]) -> Result | None:
+    """What an earlier run left, if it came to the end and was made of the same."""
+    result = _result(output, 0, None)
+    try:
+        summary = json.loads(result.summary.read_text())
+    except (OSError, ValueError):
+        return None
+    if summary.get("made_of") != key or summary["stopped"] or not output.exists():
+        return None
+    return replace(result, frames=summary["frames"])
 
 
 def _fingerprint(source: Path) -> list[tuple[str, int, int]]:

@@ -1,6 +1,7 @@
 """Counts over time, as a picture. Needs matplotlib."""
 
 import json
+import os
 from collections import Counter
 from pathlib import Path
 
@@ -25,4 +26,6 @@ def plot_counts(tracks: Path, path: Path) -> None:
     axes.set_ylim(bottom=0)
     if axes.get_legend_handles_labels()[0]:
         axes.legend()
-    figure.savefig(path, dpi=120)
+    beside = path.with_name(f".{path.name}.partial")
+    figure.savefig(beside, dpi=120, format="png")
+    os.replace(beside, path)

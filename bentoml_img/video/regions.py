@@ -21,6 +21,14 @@ class Line:
         if self.start == self.end:
             raise ValueError(f"{self.name} starts where it ends: give two points")
 
+    @classmethod
+    def from_numbers(cls, name: str, numbers: Sequence[float]) -> "Line":
+        """From x1, y1, x2, y2; ValueError if these are more or fewer."""
+        if len(numbers) != 4:
+            raise ValueError(f"{name} has {len(numbers)} numbers: give x1,y1,x2,y2 in pixels")
+        x1, y1, x2, y2 = numbers
+        return cls(name, (x1, y1), (x2, y2))
+
     def distance(self, point: Point) -> float:
         """Pixels from the line, drawn on without end; below 0 on the side of `towards(-1)`."""
         dx, dy = self._direction
@@ -70,6 +78,15 @@ class Zone:
     def __post_init__(self) -> None:
         if len(self.corners) < 3:
             raise ValueError(f"{self.name} has {len(self.corners)} corners: give three or more")
+
+    @classmethod
+    def from_numbers(cls, name: str, numbers: Sequence[float]) -> "Zone":
+        """From x, y of each corner; ValueError if one is left over."""
+        if len(numbers) % 2:
+            raise ValueError(
+                f"{name} has {len(numbers)} numbers: give x,y of each corner in pixels"
+            )
+        return cls(name, tuple(zip(numbers[::2], numbers[1::2], strict=True)))
 
     def depth(self, point: Point) -> float:
         """Pixels to the edge of the zone; below 0 outside."""

@@ -128,11 +128,13 @@ class Tracker:
 
     Call `update` for each frame with detections, `carry` for those without, in
     the order of time. Only confirmed tracks have an id and are in the answers;
-    ids count from 1. `ended` are the ids that the last update gave up.
+    ids count from 1. `ended` are the ids that the last update gave up. `sure` is
+    the score from which on a detection starts a track.
     """
 
-    def __init__(self, size: tuple[int, int]) -> None:
+    def __init__(self, size: tuple[int, int], sure: float = SURE) -> None:
         self.size = size
+        self.sure = sure
         self.ended: tuple[int, ...] = ()
         self._tracks: list[_Track] = []
         self._next_id = 1
@@ -143,8 +145,8 @@ class Tracker:
         boxes = np.asarray(detections.boxes_xyxy, np.float64).reshape(-1, 4)
         scores = [float(score) for score in detections.scores]
         labels = [detections.names[label] for label in detections.labels]
-        sure = [k for k, score in enumerate(scores) if score >= SURE]
-        unsure = [k for k, score in enumerate(scores) if UNSURE <= score < SURE]
+        sure = [k for k, score in enumerate(scores) if score >= self.sure]
+        unsure = [k for k, score in enumerate(scores) if UNSURE <= score < self.sure]
         self._updated = time
         for track in self._tracks:
             track.predict(time)
@@ -220,8 +222,10 @@ class Tracker:
         return {"next_id": self._next_id, "updated": self._updated, "tracks": tracks}
 
     @classmethod
-    def from_state(cls, size: tuple[int, int], state: dict[str, Any]) -> "Tracker":
-        tracker = cls(size)
+    def from_state(
+        cls, size: tuple[int, int], state: dict[str, Any], sure: float = SURE
+    ) -> "Tracker":
+        tracker = cls(size, sure)
         tracker._next_id, tracker._updated = state["next_id"], state["updated"]
         tracker._tracks = [
             _Track(**{**track, **{name: np.array(track[name]) for name in _ARRAYS}})

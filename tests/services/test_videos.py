@@ -43,9 +43,13 @@ class Detect:
         self.asked: set[Any] = set()
 
     def __call__(
-        self, frames: Sequence[Image.Image], score: float, classes: list[str] | None, most: int
+        self,
+        frames: Sequence[Image.Image],
+        score_threshold: float,
+        classes: tuple[str, ...] | None,
+        max_instances: int,
     ) -> list[Detections]:
-        self.asked.add((score, classes and tuple(classes), most))
+        self.asked.add((score_threshold, classes, max_instances))
         (found,) = self.find(frames)
         if self.find.calls == self.stop_at:
             self.stop.set()

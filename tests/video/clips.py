@@ -134,11 +134,20 @@ def write_header(path: Path, side: int) -> None:
         container.mux(packet)
 
 
+TEXTS = {
+    "text": "1\n00:00:01,000 --> 00:00:02,000\nNot a video, not at all.\n" * 20,
+    "notes": "FFmpeg would show this as a terminal does.\n" * 20,
+    "play list": "ffconcat version 1.0\nfile b.mp4\n",
+}
+
+
 def broken(folder: Path, what: str) -> Path:
     """A file that is called a.mp4, or what is there of it."""
     path = folder / "a.mp4"
-    if what == "text":
-        path.write_text("1\n00:00:01,000 --> 00:00:02,000\nNot a video, not at all.\n" * 20)
+    if what in TEXTS:
+        write_clip(folder / "b.mp4")
+        path = folder / ("a.mp4.txt" if what == "notes" else "a.mp4")
+        path.write_text(TEXTS[what])
     elif what == "empty":
         path.touch()
     elif what == "no index":

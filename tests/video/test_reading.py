@@ -133,6 +133,8 @@ def test_a_gif_cut_short(tmp_path: Path) -> None:
 
 BROKEN = {
     "text": "not a video",
+    "notes": "not a video",
+    "play list": "not a video",
     "empty": "is empty",
     "missing": "there is no file",
     "no index": "cut short",

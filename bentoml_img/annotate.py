@@ -1,0 +1,156 @@
+"""Photos and films with the instances in them drawn, without a server."""
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from PIL import Image
+
+from bentoml_img.detect import Detections, Detector
+from bentoml_img.draw import annotate, annotate_tracks
+from bentoml_img.files import Unreadable, inputs_of, kind_of, write
+from bentoml_img.images import ImageError, encode_jpeg, encode_png, load_rgb, open_image
+from bentoml_img.video.frames import SUFFIXES
+from bentoml_img.video.ground import Ground
+from bentoml_img.video.regions import Line, Zone
+
+if TYPE_CHECKING:
+    from bentoml_img.video.pipeline import Options, Result, Speed
+
+INTERRUPTED = "interrupted"
+RESULT = "_result"
+PLOT = ".counts.png"
+SUFFIX = {"photo": ".jpg", "animation": ".gif", "film": ".mp4"}
+RESULTS = tuple(RESULT + suffix for suffix in (*SUFFIX.values(), PLOT))
+ENCODERS = {".jpg": encode_jpeg, ".jpeg": encode_jpeg, ".png": encode_png}
+
+
+def results_of(
+    paths: Iterable[Path],
+    frames: bool = False,
+    output: Path | None = None,
+    folder: Path | None = None,
+) -> dict[Path, Path]:
+    """What is to be written for each photo and film in `paths`, by its source.
+
+    A folder stands for the files in it, or with `frames` for a film. Results are
+    beside their sources or in `folder`, unless `output` names the only one.
+    ValueError if they would overwrite each other or a source, or if their suffix
+    is of no format that is written here.
+    """
+    sources = [file for path in paths for file in ([path] if frames else inputs_of(path, RESULTS))]
+    if output and len(sources) > 1:
+        raise ValueError(f"{output} cannot be the result of {len(sources)} files")
+    targets = {source: output or _target(source, folder) for source in sources}
+    taken: dict[Path, Path] = {}
+    for source, target in targets.items():
+        if target.suffix.lower() not in (*ENCODERS, *SUFFIXES):
+            known = ", ".join((*ENCODERS, *SUFFIXES))
+            raise ValueError(f"cannot write {target}: a result is one of {known}")
+        # A film's records have its name, whatever its suffix.
+        place = target.resolve().with_suffix("") if is_film(target) else target.resolve()
+        if place in taken:
+            raise ValueError(f"{taken[place]} and {source} have one result: do them one by one")
+        taken[place] = source
+        if target.exists() and any(target.samefile(other) for other in sources):
+            raise ValueError(f"{target} is an input: it would be overwritten")
+    return targets
+
+
+def _target(source: Path, folder: Path | None) -> Path:
+    if source.is_dir():
+        name, kind = source.resolve().name, "film"
+    else:
+        name, kind = source.stem, kind_of(source)
+    return (folder or source.parent) / f"{name}{RESULT}{SUFFIX[kind]}"
+
+
+def is_film(target: Path) -> bool:
+    """Whether a result is a film or an animation, by its suffix."""
+    return target.suffix.lower() in SUFFIXES
+
+
+def annotate_photo(
+    source: Path, target: Path, detect: Callable[[Sequence[Image.Image]], Sequence[Detections]]
+) -> Detections:
+    """Draw what is detected in a photo into `target`; Unreadable if it is none."""
+    try:
+        photo = load_rgb(open_image(source.read_bytes()))
+        (found,) = detect([photo])
+        write(target, ENCODERS[target.suffix.lower()](annotate(photo, found)))
+    except (OSError, ImageError) as error:
+        raise Unreadable(f"{source}: {error}") from error
+    return found
+
+
+def film_options(
+    *,
+    lines: Sequence[Sequence[float]] = (),
+    zones: Sequence[Sequence[float]] = (),
+    scale: float | None = None,
+    homography: Sequence[float] | None = None,
+    **others: Any,
+) -> "Options":
+    """How to look at a film, from numbers; `scale` is how many pixels are a metre.
+
+    ValueError if these make no lines, zones or ground, or if there is a scale
+    but no line to measure speeds at.
+    """
+    from bentoml_img.video.pipeline import Options
+
+    if scale and homography:
+        raise ValueError("a scale and a homography: give one of them")
+    if (scale or homography) and not lines:
+        raise ValueError("speeds are measured across lines: give a line")
+    ground = Ground.from_numbers(homography) if homography else None
+    return Options(
+        lines=tuple(Line.from_numbers(f"line {k}", line) for k, line in enumerate(lines, 1)),
+        zones=tuple(Zone.from_numbers(f"zone {k}", zone) for k, zone in enumerate(zones, 1)),
+        ground=Ground.from_scale(1 / scale) if scale else ground,
+        **others,
+    )
+
+
+def film_detector(
+    detect: Callable[..., Sequence[Detections]], options: "Options"
+) -> Callable[[Sequence[Image.Image]], Sequence[Detections]]:
+    """A detector, asked for unsure instances, too: they go on with a track, but start none."""
+    from bentoml_img.video.tracking import UNSURE
+
+    return partial(
+        detect,
+        score_threshold=min(UNSURE, options.score_threshold),
+        classes=options.classes,
+        max_instances=options.max_instances,
+    )
+
+
+def annotate_film(
+    source: Path,
+    target: Path,
+    detector: Detector,
+    options: "Options",
+    resume: bool = False,
+    on_progress: Callable[["Speed"], None] = lambda speed: None,
+) -> "Result":
+    """Detect, track and draw in a film, an animation or a folder of frames.
+
+    After Ctrl-C the result is what was done, stopped as INTERRUPTED;
+    KeyboardInterrupt if that was nothing. Unreadable if the source is none of
+    these. The rest is as `annotate_video` has it.
+    """
+    from bentoml_img.video.frames import VideoError
+    from bentoml_img.video.pipeline import Interrupted, annotate_video
+
+    detect = film_detector(detector, options)
+    try:
+        return annotate_video(
+            source, target, detect, annotate_tracks, options, resume=resume, progress=on_progress
+        )
+    except Interrupted as interrupted:
+        if interrupted.result is None:
+            raise
+        return interrupted.result
+    except (OSError, VideoError) as error:
+        raise Unreadable(f"{source}: {error}") from error

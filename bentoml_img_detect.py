@@ -1,0 +1,350 @@
+"""Choose a detection model and package it as a Bento; or annotate photos and films here and now."""
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.core import ParameterSource
+
+from bentoml_img import zoo
+from bentoml_img.annotate import (
+    INTERRUPTED,
+    PLOT,
+    annotate_film,
+    annotate_photo,
+    film_options,
+    is_film,
+    results_of,
+)
+from bentoml_img.bundle import read_manifest
+from bentoml_img.catalogue import catalogue, names_of
+from bentoml_img.console import (
+    console,
+    counts_table,
+    download_bar,
+    frames_bar,
+    plain_errors,
+    print_table,
+    show_packaged,
+    work_bar,
+)
+from bentoml_img.detect import MAX_INSTANCES, SCORE_THRESHOLD, Detector
+from bentoml_img.engines import ENGINES
+from bentoml_img.files import Unreadable
+from bentoml_img.shelf import bundle_of
+
+if TYPE_CHECKING:
+    from bentoml_img.video.pipeline import Result
+
+MODELS = names_of("detection")
+DEFAULT = "maskrcnn_lite"
+WITHOUT_PATHS = {"paths", "model", "listed", "data", "weights", "weights_url", "engine"}
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+
+
+class Numbers(click.ParamType[tuple[float, ...]]):
+    """Finite numbers with commas between."""
+
+    name = "numbers"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[float, ...]:
+        try:
+            numbers = tuple(map(float, value.split(",")))
+        except ValueError:
+            numbers = (math.nan,)
+        if not all(map(math.isfinite, numbers)):
+            self.fail(f"{value!r} is not numbers with commas between", param, ctx)
+        return numbers
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("paths", nargs=-1, type=click.Path(exists=True, path_type=Path))
+@click.option(
+    "--model",
+    type=click.Choice(MODELS),
+    default=DEFAULT,
+    show_default=True,
+    metavar="NAME",
+    help="See --list.",
+)
+@click.option("--list", "listed", is_flag=True, help="Print the models that can be chosen.")
+@click.option(
+    "--evaluate",
+    "data",
+    type=FOLDER,
+    metavar="DATA",
+    help="Print the average precision on DATA/street and DATA/coco as JSON.",
+)
+@click.option("--weights", type=FILE, help="A .pth file for an official model.")
+@click.option("--weights-url", metavar="URL", help="A mirror of the official weights.")
+@click.option("--engine", type=click.Choice(ENGINES), default="auto", show_default=True)
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="PATH",
+    help="The result of one input: a .jpg or .png, a .gif or .mp4.",
+)
+@click.option(
+    "--output-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="For results. Default: beside the input.",
+)
+@click.option(
+    "--score-threshold",
+    type=click.FloatRange(0, 1),
+    default=SCORE_THRESHOLD,
+    show_default=True,
+    help="What scores less is not drawn, and starts no track.",
+)
+@click.option("--classes", metavar="NAME,…", help="Leave out all others.")
+@click.option(
+    "--max-instances",
+    type=click.IntRange(1, MAX_INSTANCES),
+    default=MAX_INSTANCES,
+    show_default=True,
+    help="In a picture.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print what was found, one object an input.")
+@click.option("--frames", is_flag=True, help="A folder is a film, and its photos are the frames.")
+@click.option(
+    "--rate", type=click.FloatRange(0, min_open=True), default=25.0, help="Of --frames, a second."
+)
+@click.option(
+    "--every", type=click.IntRange(1), default=1, metavar="N", help="Detect in every Nth frame."
+)
+@click.option(
+    "--line",
+    "lines",
+    type=Numbers(),
+    metavar="X1,Y1,X2,Y2",
+    multiple=True,
+    help="Count what crosses it, in pixels; several can be given.",
+)
+@click.option(
+    "--zone",
+    "zones",
+    type=Numbers(),
+    metavar="X,Y,X,Y,X,Y…",
+    multiple=True,
+    help="Measure the time spent in it; several can be given.",
+)
+@click.option(
+    "--scale",
+    type=click.FloatRange(0, min_open=True),
+    metavar="PIXELS",
+    help="That are a metre, seen from straight above: for speeds across lines.",
+)
+@click.option(
+    "--homography",
+    type=Numbers(),
+    metavar="H11,H12,…,H33",
+    help="From pixels to metres on the ground: for speeds across lines.",
+)
+@click.option("--plot", is_flag=True, help="Draw how many are in a film over time.")
+@click.option("--resume", is_flag=True, help="Go on with films that were interrupted.")
+@click.pass_context
+def main(
+    context: click.Context,
+    /,
+    paths: tuple[Path, ...],
+    model: str,
+    listed: bool,
+    data: Path | None,
+    weights: Path | None,
+    weights_url: str | None,
+    engine: str,
+    **wanted: Any,
+) -> None:
+    """Package a detection model as the Bento PytorchInstanceDetector.
+
+    With PATHS (photos, GIFs, films, folders of them), draw what is in them
+    instead: street.jpg becomes street_result.jpg, and films are tracked and counted.
+    """
+    if sum(map(bool, (paths, listed, data))) > 1:
+        raise click.UsageError("--list, --evaluate and PATHS: give one of them")
+    for parameter in context.command.params:
+        name = parameter.name or ""
+        given = context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+        if not paths and given and name not in WITHOUT_PATHS:
+            raise click.UsageError(f"{parameter.opts[0]} is for PATHS: give some")
+    try:
+        with plain_errors("torch"):
+            if listed:
+                _list()
+                return
+            with download_bar(model) as on_progress:
+                bundle = bundle_of(model, weights, weights_url, on_progress)
+            if paths:
+                context.exit(_annotate(paths, bundle, engine, **wanted))
+            elif data:
+                _evaluate(Detector.from_bundle(bundle, engine), data)
+            else:
+                _package(bundle, engine)
+    except KeyboardInterrupt:
+        context.exit(130)
+
+
+def _list() -> None:
+    print_table(catalogue("detection", ["mask AP", "box AP", "classes"], _precision))
+    console.print(
+        "AP on COCO val2017 and all of its classes, as published. "
+        "GFLOPs are 10⁹ multiply-adds a photo."
+    )
+    for name in MODELS:
+        if not zoo.find(name).published:
+            scores = read_manifest(bundle_of(name)).scores
+            measured = (
+                f"{score.replace('_mask_ap50', '').replace('_', ' ')} {value:.2f}"
+                for score, value in scores.items()
+                if "_mask_ap50" in score
+            )
+            console.print(f"{name}, mask AP50: {', '.join(measured)}")
+
+
+def _precision(entry: zoo.Entry, scores: Mapping[str, float]) -> list[str]:
+    classes = len(set(entry.labels.names) - {"background", "N/A"})
+    values = (scores.get(f"coco_{kind}_map") for kind in ("mask", "box"))
+    return [*("below" if value is None else f"{value:.3f}" for value in values), str(classes)]
+
+
+def _annotate(
+    paths: tuple[Path, ...],
+    bundle: Path,
+    engine: str,
+    *,
+    output: Path | None,
+    output_dir: Path | None,
+    frames: bool,
+    as_json: bool,
+    plot: bool,
+    resume: bool,
+    classes: str | None,
+    score_threshold: float,
+    max_instances: int,
+    **film: Any,
+) -> int:
+    """Do one input after the other; what failed is named at the end. The exit status."""
+    names = tuple(name.strip() for name in classes.split(",")) if classes else None
+    asked: dict[str, Any] = {
+        "score_threshold": score_threshold,
+        "classes": names,
+        "max_instances": max_instances,
+    }
+    options = None
+    with _usage():
+        targets = results_of(paths, frames, output, output_dir)
+        if any(map(is_film, targets.values())):
+            with plain_errors("video"):
+                options = film_options(model=read_manifest(bundle).tag, **asked, **film)
+                if plot:
+                    import matplotlib.figure  # noqa: F401 - before the work, not after it
+    if not targets:
+        raise click.ClickException(f"no pictures or films in {', '.join(map(str, paths))}")
+    detector = Detector.from_bundle(bundle, engine)
+    with _usage():
+        detector([], **asked)  # are there such classes?
+    failed: list[str] = []
+    interrupted = False
+    with work_bar() as bar:
+        files = bar.add_task("files", total=len(targets), speed="", visible=len(targets) > 1)
+        for source, target in targets.items():
+            try:
+                if options and is_film(target):
+                    with frames_bar(bar, source.name) as on_progress:
+                        result = annotate_film(
+                            source, target, detector, options, resume, on_progress
+                        )
+                    done = _report(result, plot)
+                    failed += _shortfall(source, result)
+                    interrupted = result.stopped == INTERRUPTED
+                else:
+                    found = annotate_photo(source, target, partial(detector, **asked))
+                    done = {"result": str(target), **found.to_dict()}
+            except Unreadable as error:
+                failed.append(str(error))
+            else:
+                _print({"file": str(source), **done}, as_json)
+            bar.advance(files)
+            if interrupted:
+                break
+    for message in failed:
+        click.echo(f"Error: {message}", err=True)
+    return 130 if interrupted else 1 if failed else 0
+
+
+@contextmanager
+def _usage() -> Iterator[None]:
+    try:
+        yield
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+
+
+def _report(result: "Result", plot: bool) -> dict[str, str]:
+    """Tell people what was counted. The files that were written, by what they are."""
+    summary = json.loads(result.summary.read_text())
+    for warning in summary["warnings"]:
+        console.print(f"warning: {warning}")
+    console.print(counts_table(summary))
+    written = {
+        "result": result.video,
+        "tracks": result.tracks,
+        "events": result.events,
+        "summary": result.summary,
+    }
+    if plot:
+        from bentoml_img.video.plots import plot_counts
+
+        written["plot"] = result.video.with_suffix(PLOT)
+        plot_counts(result.tracks, written["plot"])
+    return {what: str(path) for what, path in written.items()}
+
+
+def _shortfall(source: Path, result: "Result") -> list[str]:
+    """What to say of a film that was not done to its end."""
+    if result.stopped == INTERRUPTED:
+        how_far = f"interrupted after {result.frames} frames"
+        return [f"{source}: {how_far}, which are in {result.video}; --resume goes on"]
+    return [f"{result.stopped}; {result.video} has what there is"] if result.stopped else []
+
+
+def _print(done: Mapping[str, Any], as_json: bool) -> None:
+    """An object, or the paths of what was written."""
+    if as_json:
+        click.echo(json.dumps(done, separators=(",", ":")))
+        return
+    for what in ("result", "tracks", "events", "summary", "plot"):
+        if what in done:
+            click.echo(done[what])
+
+
+def _evaluate(detector: Detector, data: Path) -> None:
+    with plain_errors("train"):
+        from bentoml_img.training.detection_eval import Truth, figures
+        from bentoml_img.training.segmentation_data import DatasetError
+
+    with plain_errors("train", DatasetError), work_bar() as bar:
+        truths = {name: Truth.read(data / name, "val") for name in ("street", "coco")}
+        photos = sum(len(truth.image_ids) for truth in truths.values())
+        task = bar.add_task("photos", total=photos, speed="")
+        for figure in figures(detector, truths, lambda: bar.advance(task)):
+            click.echo(json.dumps(figure))
+
+
+def _package(bundle: Path, engine: str) -> None:
+    from bentoml_img.packaging import package
+
+    console.print("packaging")
+    show_packaged(package(bundle, engine), photo="images/street.jpg")
+
+
+if __name__ == "__main__":
+    main()
