@@ -35,6 +35,7 @@ STATUS: dict[type[JobError], HTTPStatus] = {
     WrongState: HTTPStatus.CONFLICT,
     StoreFull: HTTPStatus.SERVICE_UNAVAILABLE,
 }
+MAX_NAME = 40  # characters of a video's name that are kept: file systems count bytes
 RETRY_AFTER = {"Retry-After": "60"}  # seconds
 
 # What can be got of a result: what replaces its suffix, and the media type, where it has its own.
@@ -210,4 +211,4 @@ def describe(job: Job) -> dict[str, Any]:
 
 def _safe(name: str) -> str:
     """A name for a file here, as like the one that it has there as may be."""
-    return re.sub(r"[^\w.-]+", "_", name)[-100:].lstrip(".-") or "video"
+    return re.sub(r"[^\w.-]+", "_", name)[-MAX_NAME:].lstrip(".-") or "video"

@@ -18,11 +18,16 @@ BENTOML = (sys.executable, "-m", "bentoml")
 
 @dataclass(frozen=True)
 class Service:
-    """One of the project's services: the model that it is tried with, and its APIs."""
+    """One of the project's services: the model that it is tried with, and its APIs.
+
+    `photos` and `clients` are how many it is tried with, as some are slow.
+    """
 
     name: str
     model: str
     media_types: dict[str, str]  # of each API's answers
+    photos: int = 20
+    clients: int = 64
 
     @property
     def bento(self) -> str:
@@ -42,6 +47,13 @@ SEGMENTER = Service(
     "PytorchImageSegment",
     "deeplabv3_lite",
     {"predict": "image/png", "overlay": "image/jpeg", "segment": JSON},
+)
+DETECTOR = Service(
+    "PytorchInstanceDetector",
+    "maskrcnn_lite",
+    {"predict": "image/jpeg", "detect": JSON},
+    photos=4,
+    clients=16,
 )
 
 
@@ -82,6 +94,10 @@ class Server:
         ]
         return sum(1024 * int(line.split()[1]) for line in lines if line.startswith("VmHWM:"))
 
+    def kill(self) -> None:
+        """End it, and its workers, without warning."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+
     def _processes(self) -> list[Path]:
         """The /proc folders of the server's process group."""
         stats = {path.parent: path.read_text() for path in Path("/proc").glob("[0-9]*/stat")}
@@ -93,14 +109,22 @@ class Server:
 
 
 @contextmanager
-def serving(service: Service, folder: Path) -> Iterator[Server]:
-    """Serve its Bento on a free port until the end; RuntimeError if it does not start."""
+def serving(service: Service, folder: Path, **environment: str) -> Iterator[Server]:
+    """Serve its Bento on a free port until the end; RuntimeError if it does not start.
+
+    `environment` is on top of that of this process.
+    """
     port = free_port()
-    log = folder / "server.log"
+    log = folder / f"server-{port}.log"
     command = [*BENTOML, "serve", service.bento, "--host", "127.0.0.1", "--port", str(port)]
     with log.open("wb") as output:
         process = subprocess.Popen(
-            command, cwd=folder, stdout=output, stderr=output, start_new_session=True
+            command,
+            cwd=folder,
+            env=os.environ | environment,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
         )
     server = Server(port, log, process)
     try:

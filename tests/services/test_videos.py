@@ -17,7 +17,7 @@ from services.jobs import Job, JobStore
 from services.runner import Stopped, Unusable
 from services.videos import check_video, work
 from tests.detectors import manifest_of
-from tests.video.clips import NAMES, ColourDetector, write_clip, write_gif
+from tests.video.clips import NAMES, ColourDetector, broken, write_clip, write_gif
 
 FRAMES = 6
 PARAMETERS = {"line": [[80, 0, 80, 120]]}
@@ -155,9 +155,13 @@ def test_a_video_that_ends_early_is_unusable_and_says_where(
     store.fail(job, "done with", unusable=True)
 
 
-def test_what_is_no_video_is_refused_at_once(tmp_path: Path) -> None:
-    text = tmp_path / "text.mp4"
-    text.write_text("This is not a video.\n")
-    with pytest.raises(RequestRefused, match=r"text\.mp4 is not a video") as refused:
-        check_video(text)
+@pytest.mark.parametrize(
+    "what",
+    ["text", "play list", "empty", "no index", "no frames", "audio only", "huge", "huge gif"],
+)
+def test_what_cannot_be_opened_is_refused_at_once(what: str, tmp_path: Path) -> None:
+    video = broken(tmp_path, what)
+    with pytest.raises(RequestRefused, match=r"a\.mp4") as refused:
+        check_video(video)
     assert (refused.value.status, refused.value.field) == (400, "video")
+    assert str(tmp_path) not in refused.value.message
