@@ -73,7 +73,7 @@ def _damaged(why: str) -> RequestRefused:
 
 class _Collector:
     def __init__(self, spool: tuple[str, BinaryIO] | None) -> None:
-        self._field, self._stream = spool or (None, None)
+        self._spool = spool
         self._text = 0
         self.parts: list[Part] = []
         self.finished = False
@@ -115,14 +115,15 @@ class _Collector:
         if not self.parts[-1].name:
             raise _damaged("a part has no name")
         part = self.parts[-1]
-        part.spooled = part.filename is not None and part.name == self._field
+        if self._spool is not None:
+            part.spooled = part.filename is not None and part.name == self._spool[0]
 
     def _part_data(self, data: bytes, start: int, end: int) -> None:
         part, view = self.parts[-1], memoryview(data)[start:end]
-        if self._stream is None:
+        if self._spool is None:
             part.data += view
         elif part.spooled:
-            self._stream.write(view)
+            self._spool[1].write(view)
         else:
             self._text += len(view)
             if self._text > MAX_TEXT:

@@ -6,8 +6,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -82,30 +82,35 @@ class Server:
 
     def reset_peak_memory(self) -> None:
         """Forget the peaks so far, as proc(5) says of clear_refs."""
-        for folder in self._processes():
+        for folder in self._folders():
             (folder / "clear_refs").write_text("5")
 
     def peak_memory(self) -> int:
         """The sum over the server's processes of the most memory that each has had, in bytes."""
         lines = [
             line
-            for folder in self._processes()
+            for folder in self._folders()
             for line in (folder / "status").read_text().splitlines()
         ]
         return sum(1024 * int(line.split()[1]) for line in lines if line.startswith("VmHWM:"))
 
     def kill(self) -> None:
         """End it, and its workers, without warning."""
-        os.killpg(self.process.pid, signal.SIGKILL)
+        _kill(self.processes())
 
-    def _processes(self) -> list[Path]:
-        """The /proc folders of the server's process group."""
-        stats = {path.parent: path.read_text() for path in Path("/proc").glob("[0-9]*/stat")}
-        return [
-            folder
-            for folder, stat in stats.items()
-            if int(stat.rpartition(")")[2].split()[2]) == self.process.pid
-        ]
+    def processes(self) -> set[int]:
+        """The server and all that it has started: its workers are in sessions of their own."""
+        parents = {}
+        for path in Path("/proc").glob("[0-9]*/stat"):
+            with suppress(OSError):  # it has ended meanwhile
+                parents[int(path.parent.name)] = int(path.read_text().rpartition(")")[2].split()[1])
+        family = {self.process.pid}
+        while more := {child for child, parent in parents.items() if parent in family} - family:
+            family |= more
+        return family
+
+    def _folders(self) -> list[Path]:
+        return [Path("/proc", str(number)) for number in self.processes()]
 
 
 @contextmanager
@@ -131,11 +136,12 @@ def serving(service: Service, folder: Path, **environment: str) -> Iterator[Serv
         _wait_until_ready(server)
         yield server
     finally:
-        os.killpg(process.pid, signal.SIGTERM)
+        started = server.processes()
+        process.terminate()
         try:
             process.wait(30)
         finally:
-            _kill(process.pid)
+            _kill(started)  # workers outlive a server that is killed
 
 
 def _wait_until_ready(server: Server) -> None:
@@ -149,9 +155,7 @@ def _wait_until_ready(server: Server) -> None:
     raise RuntimeError(f"the server did not start:\n{server.log.read_text()}")
 
 
-def _kill(group: int) -> None:
-    """End what a server may have left: its workers outlive it when it is killed."""
-    try:
-        os.killpg(group, signal.SIGKILL)
-    except ProcessLookupError:
-        return
+def _kill(processes: Iterable[int]) -> None:
+    for number in processes:
+        with suppress(ProcessLookupError):
+            os.kill(number, signal.SIGKILL)
