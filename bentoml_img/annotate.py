@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 
 from bentoml_img.detect import Detections, Detector
-from bentoml_img.draw import annotate, annotate_tracks
+from bentoml_img.draw import Tracked, annotate, annotate_tracks
 from bentoml_img.files import Unreadable, inputs_of, kind_of, write
 from bentoml_img.images import ImageError, encode_jpeg, encode_png, load_rgb, open_image
 from bentoml_img.video.frames import SUFFIXES
@@ -112,6 +112,31 @@ def film_options(
     )
 
 
+def film_detector(
+    detect: Callable[..., Sequence[Detections]], options: "Options"
+) -> Callable[[Sequence[Image.Image]], Sequence[Detections]]:
+    """A detector, asked for unsure instances, too: they go on with a track, but start none."""
+    from bentoml_img.video.tracking import UNSURE
+
+    return partial(
+        detect,
+        score_threshold=min(UNSURE, options.score_threshold),
+        classes=options.classes,
+        max_instances=options.max_instances,
+    )
+
+
+def film_drawer(
+    options: "Options",
+) -> Callable[[Image.Image, Sequence[Tracked]], Image.Image]:
+    """What draws tracks into a frame, and the lines and zones that they are counted at."""
+    places: dict[str, Sequence[Point]] = {
+        **{line.name: (line.start, line.end) for line in options.lines},
+        **{zone.name: zone.corners for zone in options.zones},
+    }
+    return partial(annotate_tracks, places=places)
+
+
 def annotate_film(
     source: Path,
     target: Path,
@@ -122,28 +147,16 @@ def annotate_film(
 ) -> "Result":
     """Detect, track and draw in a film, an animation or a folder of frames.
 
-    The detector is asked for unsure instances, too: they go on with a track. After
-    Ctrl-C the result is what was done, stopped as INTERRUPTED; KeyboardInterrupt if
-    that was nothing. Unreadable if the source is none of these. The rest is as
-    `annotate_video` has it.
+    After Ctrl-C the result is what was done, stopped as INTERRUPTED;
+    KeyboardInterrupt if that was nothing. Unreadable if the source is none of
+    these. The rest is as `annotate_video` has it.
     """
     from av.error import FFmpegError
 
     from bentoml_img.video.frames import VideoError
     from bentoml_img.video.pipeline import Interrupted, annotate_video
-    from bentoml_img.video.tracking import UNSURE
 
-    detect = partial(
-        detector,
-        score_threshold=min(UNSURE, options.score_threshold),
-        classes=options.classes,
-        max_instances=options.max_instances,
-    )
-    places: dict[str, Sequence[Point]] = {
-        **{line.name: (line.start, line.end) for line in options.lines},
-        **{zone.name: zone.corners for zone in options.zones},
-    }
-    draw = partial(annotate_tracks, places=places)
+    detect, draw = film_detector(detector, options), film_drawer(options)
     try:
         return annotate_video(
             source, target, detect, draw, options, resume=resume, progress=on_progress

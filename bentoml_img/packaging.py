@@ -36,6 +36,11 @@ class ServiceSpec:
 SERVICES = {
     "classification": ServiceSpec("PytorchImageClassifier", "classifier"),
     "segmentation": ServiceSpec("PytorchImageSegment", "segmenter", {"run.suffix.predict": "_seg"}),
+    "detection": ServiceSpec(
+        "PytorchInstanceDetector",
+        "detector",
+        {"run.suffix.predict": "_result", "run.suffix.annotate_video": "_result"},
+    ),
 }
 
 

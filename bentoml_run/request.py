@@ -1,8 +1,10 @@
 """Turn a call into an HTTP request, send it, and read what the service says."""
 
+import asyncio
 import json
 import mimetypes
 from contextlib import ExitStack
+from http import HTTPStatus
 from typing import Any
 
 import httpx
@@ -13,6 +15,8 @@ from bentoml_run.inputs import Call
 from bentoml_run.schema import Api
 
 HOST = "http://localhost"
+ACTIVE = ("pending", "in_progress")  # states of a task that has not ended
+POLL = 0.2  # seconds between questions for it
 
 
 async def send(
@@ -33,10 +37,17 @@ async def send(
         submitted = await app.send(_encode(api, call, f"{api.route}/submit", files))
     if not submitted.ok:
         return submitted, None
-    # A task runs in the background of its request, so it has ended when the request has.
     task_id: str = json.loads(submitted.body)["task_id"]
-    result = httpx.Request("GET", f"{HOST}{api.route}/get", params={"task_id": task_id})
-    return await app.send(result), task_id
+
+    async def ask(what: str) -> Answer:
+        params = {"task_id": task_id}
+        return await app.send(httpx.Request("GET", f"{HOST}{api.route}/{what}", params=params))
+
+    # BentoML's tasks run in the background of their request, and have ended when it has.
+    if submitted.status == HTTPStatus.ACCEPTED:
+        while json.loads((await ask("status")).body).get("status") in ACTIVE:
+            await asyncio.sleep(POLL)
+    return await ask("get"), task_id
 
 
 def _encode(api: Api, call: Call, route: str, files: ExitStack) -> httpx.Request:

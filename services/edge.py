@@ -9,18 +9,17 @@ model, calls the API and renders its answer. All else passes through.
 
 import asyncio
 import hmac
-import json
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import parse_qsl
 
 import bentoml
 from bentoml.exceptions import BentoMLConfigException
 from PIL import Image
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
@@ -28,29 +27,26 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bentoml_img.images import ImageError, Limits, open_image
 from services import multipart
+from services.body import ClientDisconnected, pieces, too_large
 from services.decoding import INLINE_BYTES
-from services.errors import Overloaded, RequestRefused, refuse_image
+from services.errors import Overloaded, RequestRefused, refuse_image, wrong_method
+from services.fields import Fields, is_form
 from services.page import page
-from services.settings import MIB, Settings
+from services.settings import Settings
 
 logger = logging.getLogger("bentoml_img.edge")
 
-FORM_OVERHEAD = 64 * 1024
+UPLOAD_LIMIT = "BENTOML_IMG_MAX_UPLOAD_MIB"
 HEALTH = frozenset({"/livez", "/readyz", "/healthz"})
-
-
-class ClientDisconnected(Exception):
-    """The client went away before its body was complete."""
 
 
 @dataclass(frozen=True)
 class Endpoint:
-    """One image API: its function, its picture's field, and the models of input and answer."""
+    """One image API: its function, its fields, and the model of its answer."""
 
     # Not the bound method: BentoML takes a function's signature apart each time it binds one.
     function: Callable[..., Awaitable[object]]
-    field: str
-    input_model: type[BaseModel]
+    fields: Fields
     answer: TypeAdapter[Any]
     media_type: str
 
@@ -59,9 +55,11 @@ class Endpoint:
         return Response(content, media_type=self.media_type)
 
 
-def guard(service: Any) -> None:
+def guard(service: Any, *inner: Callable[[ASGIApp, Any], ASGIApp]) -> None:
     """Put the edge in front of a BentoML service, and the page of its APIs at `/`.
 
+    What `inner` middleware makes of the application and the service stands right
+    behind the edge, and may raise RequestRefused and ClientDisconnected.
     BentoMLConfigException if the service has a path_prefix: the edge, the image's
     health check and what we print know the APIs without one.
     """
@@ -71,7 +69,7 @@ def guard(service: Any) -> None:
             "would be taken unguarded: leave it out, and let a proxy add it"
         )
     service.mount_asgi_app(page)
-    service.add_asgi_middleware(Edge, service=service)
+    service.add_asgi_middleware(Edge, service=service, inner=inner)
 
 
 def image_endpoints(service: Any) -> dict[str, Endpoint]:
@@ -82,8 +80,7 @@ def image_endpoints(service: Any) -> dict[str, Endpoint]:
         if len(files) == 1 and not method.is_task:
             endpoints[method.route] = Endpoint(
                 method.func,
-                files[0],
-                method.input_spec,
+                Fields(files[0], method.input_spec),
                 TypeAdapter(method.func.__annotations__["return"]),
                 method.output_spec.mime_type(),
             )
@@ -98,11 +95,15 @@ class Edge:
     request carries no key, and answers from here need its headers, too.
     """
 
-    def __init__(self, app: ASGIApp, service: Any) -> None:
+    def __init__(
+        self, app: ASGIApp, service: Any, inner: Sequence[Callable[[ASGIApp, Any], ASGIApp]] = ()
+    ) -> None:
         self.entry: ASGIApp = self._respond
         if isinstance(app, CORSMiddleware):
             self.entry, app = app, app.app
             self.entry.app = self._respond
+        for middleware in inner:
+            app = middleware(app, service)
         self.app = app
         self.settings = Settings.from_environment()
         self.limits = Limits(max_pixels=self.settings.max_pixels)
@@ -122,11 +123,7 @@ class Edge:
                 await self.app(scope, receive, _json_errors(send))
                 return
             if scope["method"] != "POST":
-                raise RequestRefused(
-                    HTTPStatus.METHOD_NOT_ALLOWED,
-                    f"{scope['path']} takes POST",
-                    headers={"Allow": "POST"},
-                )
+                raise wrong_method(scope["path"], "POST")
             response = await self._call(endpoint, scope, headers, receive)
         except RequestRefused as refused:
             response = refused.response()
@@ -154,50 +151,37 @@ class Edge:
     async def _call(
         self, endpoint: Endpoint, scope: Scope, headers: Headers, receive: Receive
     ) -> Response:
+        fields = endpoint.fields
         with _Reservation(self) as reservation:
+            form = is_form(headers, fields.file)
             body = await self._read_body(headers, receive, reservation)
-            values = read_fields(endpoint, body, headers, scope["query_string"])
-            values[endpoint.field] = await self._open(values[endpoint.field], endpoint.field)
-            arguments = validate(endpoint, values)
+            if form:
+                parts = multipart.parse(body, headers["content-type"])
+                values = fields.from_form(parts, scope["query_string"])
+            else:
+                values = fields.from_raw(body, scope["query_string"])
+            values[fields.file] = await self._open(values[fields.file], fields.file)
+            arguments = fields.validate(values)
             try:
                 answer = await endpoint.function(bentoml.get_current_service(), **arguments)
             except ImageError as error:
-                raise refuse_image(error, endpoint.field) from None
+                raise refuse_image(error, fields.file) from None
         return endpoint.render(answer)
 
     async def _read_body(
         self, headers: Headers, receive: Receive, reservation: "_Reservation"
     ) -> bytes:
-        limit = self.settings.max_upload + FORM_OVERHEAD
-        length = headers.get("content-length", "")
-        if length.isdecimal() and int(length) > limit:
-            raise self._too_large()
-        chunks = []
-        size = 0
-        while True:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                raise ClientDisconnected
-            chunk = message.get("body", b"")
-            size += len(chunk)
-            if size > limit:
-                raise self._too_large()
-            reservation.grow(len(chunk))
-            chunks.append(chunk)
-            if not message.get("more_body"):
-                return b"".join(chunks)
-
-    def _too_large(self) -> RequestRefused:
-        return RequestRefused(
-            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-            f"the upload is larger than {self.settings.max_upload // MIB} MiB "
-            "(the server's BENTOML_IMG_MAX_UPLOAD_MIB)",
-            headers={"Connection": "close"},
-        )
+        received = []
+        limit = self.settings.max_upload
+        async with aclosing(pieces(headers, receive, limit, UPLOAD_LIMIT)) as body:
+            async for piece in body:
+                reservation.grow(len(piece))
+                received.append(piece)
+        return b"".join(received)
 
     async def _open(self, upload: bytes, field: str) -> Image.Image:
         if len(upload) > self.settings.max_upload:
-            raise self._too_large()
+            raise too_large(self.settings.max_upload, UPLOAD_LIMIT)
         try:
             if len(upload) <= INLINE_BYTES:
                 return open_image(upload, self.limits)
@@ -225,86 +209,6 @@ class _Reservation:
 
     def __exit__(self, *_: object) -> None:
         self._edge.bytes_in_flight -= self._size
-
-
-def read_fields(
-    endpoint: Endpoint, body: bytes, headers: Mapping[str, str], query: bytes
-) -> dict[str, Any]:
-    """The values of an endpoint's fields: the picture as bytes, the others as sent.
-
-    Parameters come from the query string or from a form; the picture from a
-    form's file or from the whole body. RequestRefused if a field is missing,
-    unknown or given twice, or if the picture is text.
-    """
-    field = endpoint.field
-    content_type = headers.get("content-type", "")
-    pairs: list[tuple[str, Any]] = [
-        (name, _parameter(value)) for name, value in parse_qsl(query.decode("latin-1"), True)
-    ]
-    if content_type.lower().startswith("multipart/form-data"):
-        for part in multipart.parse(body, content_type):
-            if part.name == field and part.filename is None:
-                raise RequestRefused(
-                    HTTPStatus.BAD_REQUEST,
-                    f"{field} must be an uploaded file; text and URLs are not fetched",
-                    field,
-                )
-            if part.filename is None:
-                pairs.append((part.name, _parameter(part.data.decode("utf-8", "replace"))))
-            else:
-                pairs.append((part.name, bytes(part.data)))
-    elif content_type.lower().startswith("application/json"):
-        raise RequestRefused(
-            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-            f"send the picture as the file {field} of a multipart/form-data form, "
-            "or as the raw body with its own Content-Type, such as image/jpeg",
-            field,
-        )
-    else:
-        pairs.append((field, body))
-    return _unique(pairs, endpoint)
-
-
-def validate(endpoint: Endpoint, values: dict[str, Any]) -> dict[str, Any]:
-    """The arguments that the API's own input model makes of the values; else RequestRefused."""
-    try:
-        model = endpoint.input_model.model_validate(values)
-    except ValidationError as error:
-        problem = error.errors(include_url=False)[0]
-        name = ".".join(map(str, problem["loc"]))
-        raise RequestRefused(HTTPStatus.BAD_REQUEST, f"{name}: {problem['msg']}", name) from None
-    return {name: getattr(model, name) for name in endpoint.input_model.model_fields}
-
-
-def _unique(pairs: list[tuple[str, Any]], endpoint: Endpoint) -> dict[str, Any]:
-    known = endpoint.input_model.model_fields
-    values: dict[str, Any] = {}
-    for name, value in pairs:
-        if name not in known:
-            raise RequestRefused(
-                HTTPStatus.BAD_REQUEST, f"no field {name!r} here, only {', '.join(known)}", name
-            )
-        if name in values:
-            raise RequestRefused(HTTPStatus.BAD_REQUEST, f"{name} is given more than once", name)
-        values[name] = value
-    if endpoint.field not in values:
-        raise RequestRefused(
-            HTTPStatus.BAD_REQUEST, f"the file {endpoint.field} is missing", endpoint.field
-        )
-    if not isinstance(values[endpoint.field], bytes):
-        raise RequestRefused(
-            HTTPStatus.BAD_REQUEST, f"{endpoint.field} must be an uploaded file", endpoint.field
-        )
-    if not values[endpoint.field]:
-        raise RequestRefused(HTTPStatus.BAD_REQUEST, f"{endpoint.field} is empty", endpoint.field)
-    return values
-
-
-def _parameter(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return text
 
 
 def _json_errors(send: Send) -> Send:

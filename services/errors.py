@@ -39,6 +39,13 @@ class Overloaded(RequestRefused):
         )
 
 
+def wrong_method(path: str, allowed: str) -> RequestRefused:
+    """The refusal of another method than the one that a path takes."""
+    return RequestRefused(
+        HTTPStatus.METHOD_NOT_ALLOWED, f"{path} takes {allowed}", headers={"Allow": allowed}
+    )
+
+
 IMAGE_STATUS = {
     DamagedImage: HTTPStatus.BAD_REQUEST,
     ImageTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,

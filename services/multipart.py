@@ -1,8 +1,8 @@
-"""A multipart/form-data body, already in memory, into its parts."""
+"""A multipart/form-data body into its parts."""
 
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from python_multipart import MultipartParser
 from python_multipart.exceptions import FormParserError
@@ -14,32 +14,57 @@ if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
 
 MAX_PARTS = 32
+MAX_TEXT = 64 * 1024  # bytes, where a file is spooled
 
 
 @dataclass
 class Part:
-    """One field of a form: `filename` is None where it is text, not a file."""
+    """One field of a form: `filename` is None where it is text, not a file.
+
+    `spooled` says that the data went elsewhere.
+    """
 
     name: str = ""
     filename: str | None = None
     data: bytearray = field(default_factory=bytearray)
+    spooled: bool = False
 
 
 def parse(body: bytes, content_type: str) -> list[Part]:
     """The parts of a form; RequestRefused (400) if it is damaged."""
-    _, options = parse_options_header(content_type)
-    boundary = options.get(b"boundary")
-    if not boundary:
-        raise _damaged("its Content-Type names no boundary")
-    collector = _Collector()
-    try:
-        parser = MultipartParser(boundary, collector.callbacks())
-        parser.write(body)
-    except FormParserError as error:
-        raise _damaged(str(error)) from None
-    if not collector.finished:
-        raise _damaged("it breaks off before its end")
-    return collector.parts
+    form = Form(content_type)
+    form.write(body)
+    return form.close()
+
+
+class Form:
+    """A form that comes in pieces; RequestRefused (400) if it is damaged.
+
+    With `spool`, the file of that field goes to that stream, and all else
+    together may have MAX_TEXT bytes.
+    """
+
+    def __init__(self, content_type: str, spool: tuple[str, BinaryIO] | None = None) -> None:
+        _, options = parse_options_header(content_type)
+        boundary = options.get(b"boundary")
+        if not boundary:
+            raise _damaged("its Content-Type names no boundary")
+        self._collector = _Collector(spool)
+        try:
+            self._parser = MultipartParser(boundary, self._collector.callbacks())
+        except FormParserError as error:
+            raise _damaged(str(error)) from None
+
+    def write(self, piece: bytes) -> None:
+        try:
+            self._parser.write(piece)
+        except FormParserError as error:
+            raise _damaged(str(error)) from None
+
+    def close(self) -> list[Part]:
+        if not self._collector.finished:
+            raise _damaged("it breaks off before its end")
+        return self._collector.parts
 
 
 def _damaged(why: str) -> RequestRefused:
@@ -47,7 +72,9 @@ def _damaged(why: str) -> RequestRefused:
 
 
 class _Collector:
-    def __init__(self) -> None:
+    def __init__(self, spool: tuple[str, BinaryIO] | None) -> None:
+        self._spool = spool
+        self._text = 0
         self.parts: list[Part] = []
         self.finished = False
         self._header = b""
@@ -87,9 +114,21 @@ class _Collector:
     def _headers_finished(self) -> None:
         if not self.parts[-1].name:
             raise _damaged("a part has no name")
+        part = self.parts[-1]
+        if self._spool is not None:
+            part.spooled = part.filename is not None and part.name == self._spool[0]
 
     def _part_data(self, data: bytes, start: int, end: int) -> None:
-        self.parts[-1].data += memoryview(data)[start:end]
+        part, view = self.parts[-1], memoryview(data)[start:end]
+        if self._spool is None:
+            part.data += view
+        elif part.spooled:
+            self._spool[1].write(view)
+        else:
+            self._text += len(view)
+            if self._text > MAX_TEXT:
+                raise _damaged(f"its parameters have more than {MAX_TEXT} bytes")
+            part.data += view
 
     def _end(self) -> None:
         self.finished = True

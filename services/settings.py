@@ -16,13 +16,19 @@ CGROUP = Path("/sys/fs/cgroup")
 
 @dataclass(frozen=True)
 class Settings:
-    """Limits of each server process, in bytes, pixels and requests, and how many processes."""
+    """Limits of each server process, in bytes, pixels and requests, and how many processes.
+
+    `max_jobs` and `keep_jobs`, in seconds, are for all processes together.
+    """
 
     workers: int
     max_upload: int
     max_upload_in_flight: int
     max_pixels: int
     max_waiting: int
+    max_video: int
+    max_jobs: int
+    keep_jobs: int
     api_key: str | None
 
     @property
@@ -54,6 +60,9 @@ class Settings:
             max_upload_in_flight=number("BENTOML_IMG_MAX_UPLOAD_IN_FLIGHT_MIB", 256) * MIB,
             max_pixels=number("BENTOML_IMG_MAX_MEGAPIXELS", 64) * 1_000_000,
             max_waiting=number("BENTOML_IMG_MAX_WAITING", 256),
+            max_video=number("BENTOML_IMG_MAX_VIDEO_MIB", 512) * MIB,
+            max_jobs=number("BENTOML_IMG_MAX_JOBS", 16),
+            keep_jobs=number("BENTOML_IMG_KEEP_JOBS_HOURS", 24) * 3600,
             api_key=environment.get("BENTOML_IMG_API_KEY") or None,
         )
 

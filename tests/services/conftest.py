@@ -5,10 +5,10 @@ from collections.abc import Generator, Iterator
 import pytest
 
 from bentoml_img.shelf import SHIPPED
-from tests.services.live import CLASSIFIER, SEGMENTER, Server, Service, serving
+from tests.services.live import CLASSIFIER, DETECTOR, SEGMENTER, Server, Service, serving
 
 
-@pytest.fixture(scope="session", params=[CLASSIFIER, SEGMENTER], ids=lambda it: it.name)
+@pytest.fixture(scope="session", params=[CLASSIFIER, SEGMENTER, DETECTOR], ids=lambda it: it.name)
 def service(request: pytest.FixtureRequest) -> Service:
     """Each of the services in turn."""
     given: Service = request.param

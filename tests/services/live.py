@@ -6,8 +6,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,11 +18,16 @@ BENTOML = (sys.executable, "-m", "bentoml")
 
 @dataclass(frozen=True)
 class Service:
-    """One of the project's services: the model that it is tried with, and its APIs."""
+    """One of the project's services: the model that it is tried with, and its APIs.
+
+    `photos` and `clients` are how many it is tried with, as some are slow.
+    """
 
     name: str
     model: str
     media_types: dict[str, str]  # of each API's answers
+    photos: int = 20
+    clients: int = 64
 
     @property
     def bento(self) -> str:
@@ -42,6 +47,13 @@ SEGMENTER = Service(
     "PytorchImageSegment",
     "deeplabv3_lite",
     {"predict": "image/png", "overlay": "image/jpeg", "segment": JSON},
+)
+DETECTOR = Service(
+    "PytorchInstanceDetector",
+    "maskrcnn_lite",
+    {"predict": "image/jpeg", "detect": JSON},
+    photos=4,
+    clients=16,
 )
 
 
@@ -70,48 +82,66 @@ class Server:
 
     def reset_peak_memory(self) -> None:
         """Forget the peaks so far, as proc(5) says of clear_refs."""
-        for folder in self._processes():
+        for folder in self._folders():
             (folder / "clear_refs").write_text("5")
 
     def peak_memory(self) -> int:
         """The sum over the server's processes of the most memory that each has had, in bytes."""
         lines = [
             line
-            for folder in self._processes()
+            for folder in self._folders()
             for line in (folder / "status").read_text().splitlines()
         ]
         return sum(1024 * int(line.split()[1]) for line in lines if line.startswith("VmHWM:"))
 
-    def _processes(self) -> list[Path]:
-        """The /proc folders of the server's process group."""
-        stats = {path.parent: path.read_text() for path in Path("/proc").glob("[0-9]*/stat")}
-        return [
-            folder
-            for folder, stat in stats.items()
-            if int(stat.rpartition(")")[2].split()[2]) == self.process.pid
-        ]
+    def kill(self) -> None:
+        """End it, and its workers, without warning."""
+        _kill(self.processes())
+
+    def processes(self) -> set[int]:
+        """The server and all that it has started: its workers are in sessions of their own."""
+        parents = {}
+        for path in Path("/proc").glob("[0-9]*/stat"):
+            with suppress(OSError):  # it has ended meanwhile
+                parents[int(path.parent.name)] = int(path.read_text().rpartition(")")[2].split()[1])
+        family = {self.process.pid}
+        while more := {child for child, parent in parents.items() if parent in family} - family:
+            family |= more
+        return family
+
+    def _folders(self) -> list[Path]:
+        return [Path("/proc", str(number)) for number in self.processes()]
 
 
 @contextmanager
-def serving(service: Service, folder: Path) -> Iterator[Server]:
-    """Serve its Bento on a free port until the end; RuntimeError if it does not start."""
+def serving(service: Service, folder: Path, **environment: str) -> Iterator[Server]:
+    """Serve its Bento on a free port until the end; RuntimeError if it does not start.
+
+    `environment` is on top of that of this process.
+    """
     port = free_port()
-    log = folder / "server.log"
+    log = folder / f"server-{port}.log"
     command = [*BENTOML, "serve", service.bento, "--host", "127.0.0.1", "--port", str(port)]
     with log.open("wb") as output:
         process = subprocess.Popen(
-            command, cwd=folder, stdout=output, stderr=output, start_new_session=True
+            command,
+            cwd=folder,
+            env=os.environ | environment,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
         )
     server = Server(port, log, process)
     try:
         _wait_until_ready(server)
         yield server
     finally:
-        os.killpg(process.pid, signal.SIGTERM)
+        started = server.processes()
+        process.terminate()
         try:
             process.wait(30)
         finally:
-            _kill(process.pid)
+            _kill(started)  # workers outlive a server that is killed
 
 
 def _wait_until_ready(server: Server) -> None:
@@ -125,9 +155,7 @@ def _wait_until_ready(server: Server) -> None:
     raise RuntimeError(f"the server did not start:\n{server.log.read_text()}")
 
 
-def _kill(group: int) -> None:
-    """End what a server may have left: its workers outlive it when it is killed."""
-    try:
-        os.killpg(group, signal.SIGKILL)
-    except ProcessLookupError:
-        return
+def _kill(processes: Iterable[int]) -> None:
+    for number in processes:
+        with suppress(ProcessLookupError):
+            os.kill(number, signal.SIGKILL)

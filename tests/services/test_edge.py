@@ -17,7 +17,8 @@ from starlette.types import ASGIApp, Message
 
 from bentoml_img import images
 from services import edge
-from services.edge import FORM_OVERHEAD, Edge, guard
+from services.body import FORM_OVERHEAD
+from services.edge import Edge, guard
 from tests.samples import encode, huge, jpeg, photo
 from tests.services.asgi import exchange, run, started
 from tests.services.echo import Echo

@@ -15,6 +15,9 @@ NUMBERS = {
     "BENTOML_IMG_MAX_MEGAPIXELS": "max_pixels",
     "BENTOML_IMG_MAX_WAITING": "max_waiting",
     "BENTOML_IMG_WORKERS": "workers",
+    "BENTOML_IMG_MAX_VIDEO_MIB": "max_video",
+    "BENTOML_IMG_MAX_JOBS": "max_jobs",
+    "BENTOML_IMG_KEEP_JOBS_HOURS": "keep_jobs",
 }
 
 
@@ -26,18 +29,24 @@ def test_without_variables_the_documented_limits_hold(monkeypatch: pytest.Monkey
         max_upload_in_flight=256 * 2**20,
         max_pixels=64_000_000,
         max_waiting=256,
+        max_video=512 * 2**20,
+        max_jobs=16,
+        keep_jobs=24 * 3600,
         api_key=None,
     )
 
 
 def test_each_variable_sets_its_own_limit() -> None:
-    values = dict(zip(NUMBERS, ("1", "2", "3", "4", "5"), strict=True))
+    values = dict(zip(NUMBERS, map(str, range(1, 9)), strict=True))
     assert Settings.from_environment({**values, "BENTOML_IMG_API_KEY": "secret"}) == Settings(
         max_upload=2**20,
         max_upload_in_flight=2 * 2**20,
         max_pixels=3_000_000,
         max_waiting=4,
         workers=5,
+        max_video=6 * 2**20,
+        max_jobs=7,
+        keep_jobs=8 * 3600,
         api_key="secret",
     )
 

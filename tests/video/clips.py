@@ -100,6 +100,13 @@ def write_clip(
     return path
 
 
+def write_gif(path: Path, delays: Sequence[int]) -> Path:
+    """The shapes as a GIF, a frame for each delay, in milliseconds."""
+    first, *rest = [picture(k) for k in range(len(delays))]
+    first.save(path, save_all=True, append_images=rest, duration=list(delays), loop=0)
+    return path
+
+
 def add_sound(container: av.container.OutputContainer, codec: str) -> av.AudioStream:
     sound = container.add_stream(codec, 48000)
     assert isinstance(sound, av.AudioStream)
@@ -114,6 +121,56 @@ def tone(k: int, rate: int) -> av.AudioFrame:
     frame = av.AudioFrame.from_ndarray(samples.astype(np.int16)[None], format="s16", layout="mono")
     frame.sample_rate, frame.pts, frame.time_base = 48000, k * n, Fraction(1, 48000)
     return frame
+
+
+def write_header(path: Path, side: int) -> None:
+    """An AVI that says it has frames of that side."""
+    with av.open(str(path), "w", format="avi") as container:
+        stream = container.add_stream("mjpeg", 10)
+        assert isinstance(stream, av.VideoStream)
+        stream.width, stream.height, stream.pix_fmt = side, side, "yuvj420p"
+        packet = av.Packet(bytes(64))
+        packet.stream, packet.time_base = stream, Fraction(1, 10)
+        packet.pts = packet.dts = 0
+        container.start_encoding()
+        container.mux(packet)
+
+
+TEXTS = {
+    "text": "1\n00:00:01,000 --> 00:00:02,000\nNot a video, not at all.\n" * 20,
+    "notes": "FFmpeg would show this as a terminal does.\n" * 20,
+    "play list": "ffconcat version 1.0\nfile b.mp4\n",
+}
+
+
+def broken(folder: Path, what: str) -> Path:
+    """A file that is called a.mp4, or what is there of it."""
+    path = folder / "a.mp4"
+    if what in TEXTS:
+        write_clip(folder / "b.mp4")
+        path = folder / ("a.mp4.txt" if what == "notes" else "a.mp4")
+        path.write_text(TEXTS[what])
+    elif what == "empty":
+        path.touch()
+    elif what == "no index":
+        data = write_clip(path).read_bytes()
+        path.write_bytes(data[: len(data) // 2])
+    elif what == "no frames":
+        write_clip(path, frames=0)
+    elif what == "audio only":
+        with av.open(str(path), "w") as container:
+            sound = add_sound(container, "aac")
+            for k in range(10):
+                container.mux(sound.encode(tone(k, 10)))
+            container.mux(sound.encode(None))
+    elif what == "huge gif":
+        gif = write_gif(folder / "a.gif", [50, 50]).read_bytes()
+        path.write_bytes(gif[:6] + (10_000).to_bytes(2, "little") * 2 + gif[10:])
+    elif what == "huge":
+        write_header(path, 10_000)
+    elif what == "an empty folder":
+        path.mkdir()
+    return path
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,14 +1,13 @@
 from fractions import Fraction
 from pathlib import Path
 
-import av
 import numpy as np
 import pytest
 from PIL import Image
 
 from bentoml_img.video.frames import DamagedVideo, Frame, VideoError
 from bentoml_img.video.reading import open_video
-from tests.video.clips import SIZE, add_sound, picture, tone, write_clip
+from tests.video.clips import SIZE, broken, picture, write_clip, write_gif, write_header
 
 CODECS = {
     "a.mp4": "libx264",
@@ -23,12 +22,6 @@ UNEVEN = [Fraction(t, 1000) for t in (0, 100, 150, 400, 410, 900)]
 def read(path: Path) -> list[Frame]:
     with open_video(path) as video:
         return list(video)
-
-
-def write_gif(path: Path, delays: list[int]) -> Path:
-    first, *rest = [picture(k) for k in range(len(delays))]
-    first.save(path, save_all=True, append_images=rest, duration=delays, loop=0)
-    return path
 
 
 def differs(image: Image.Image, expected: Image.Image) -> float:
@@ -136,50 +129,6 @@ def test_a_gif_cut_short(tmp_path: Path) -> None:
     with open_video(path) as video, pytest.raises(DamagedVideo, match="it ends after"):
         frames.extend(video)
     assert 5 < len(frames) < 20
-
-
-def write_header(path: Path, side: int) -> None:
-    """An AVI that says it has frames of that side."""
-    with av.open(str(path), "w", format="avi") as container:
-        stream = container.add_stream("mjpeg", 10)
-        assert isinstance(stream, av.VideoStream)
-        stream.width, stream.height, stream.pix_fmt = side, side, "yuvj420p"
-        packet = av.Packet(bytes(64))
-        packet.stream, packet.time_base = stream, Fraction(1, 10)
-        packet.pts = packet.dts = 0
-        container.start_encoding()
-        container.mux(packet)
-
-
-TEXTS = {
-    "text": "1\n00:00:01,000 --> 00:00:02,000\nNot a video, not at all.\n" * 20,
-    "notes": "FFmpeg would show this as a terminal does.\n" * 20,
-    "play list": "ffconcat version 1.0\nfile b.mp4\n",
-}
-
-
-def broken(folder: Path, what: str) -> Path:
-    path = folder / "a.mp4"
-    if what in TEXTS:
-        write_clip(folder / "b.mp4")
-        path = folder / ("a.mp4.txt" if what == "notes" else "a.mp4")
-        path.write_text(TEXTS[what])
-    elif what == "empty":
-        path.touch()
-    elif what == "no index":
-        data = write_clip(path).read_bytes()
-        path.write_bytes(data[: len(data) // 2])
-    elif what == "no frames":
-        write_clip(path, frames=0)
-    elif what == "audio only":
-        with av.open(str(path), "w") as container:
-            sound = add_sound(container, "aac")
-            for k in range(10):
-                container.mux(sound.encode(tone(k, 10)))
-            container.mux(sound.encode(None))
-    elif what == "an empty folder":
-        path.mkdir()
-    return path
 
 
 BROKEN = {

@@ -1,0 +1,50 @@
+"""The body of a request, piece by piece."""
+
+from collections.abc import AsyncGenerator, Mapping
+from http import HTTPStatus
+
+from starlette.types import Receive
+
+from services.errors import RequestRefused
+from services.settings import MIB
+
+FORM_OVERHEAD = 64 * 1024
+
+
+class ClientDisconnected(Exception):
+    """The client went away before its body was complete."""
+
+
+async def pieces(
+    headers: Mapping[str, str], receive: Receive, limit: int, setting: str
+) -> AsyncGenerator[bytes]:
+    """What a request sends, a form's own lines not counted; RequestRefused (413) beyond `limit`.
+
+    By its declared length before a byte is read, else on the way. `setting` is
+    the variable that holds the limit. Close it, or use it with `aclosing`.
+    """
+    most = limit + FORM_OVERHEAD
+    length = headers.get("content-length", "")
+    if length.isdecimal() and int(length) > most:
+        raise too_large(limit, setting)
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnected
+        piece = message.get("body", b"")
+        size += len(piece)
+        if size > most:
+            raise too_large(limit, setting)
+        yield piece
+        if not message.get("more_body"):
+            return
+
+
+def too_large(limit: int, setting: str) -> RequestRefused:
+    """The refusal of an upload of more than `limit` bytes."""
+    return RequestRefused(
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        f"the upload is larger than {limit // MIB} MiB (the server's {setting})",
+        headers={"Connection": "close"},
+    )

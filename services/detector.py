@@ -1,0 +1,179 @@
+"""PytorchInstanceDetector: each thing in a photo or a video, with its box and mask."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import bentoml
+from bentoml._internal.configuration.containers import BentoMLContainer
+from bentoml.validators import ContentType
+from PIL import Image
+from pydantic import BaseModel
+
+from bentoml_img.detect import MAX_INSTANCES, SCORE_THRESHOLD, Detections, Detector
+from bentoml_img.draw import annotate
+from bentoml_img.images import encode_jpeg, load_rgb
+from services.edge import guard
+from services.errors import RequestRefused
+from services.image import locked_image
+from services.jobs import Job, JobStore
+from services.parameters import Count, Names, Score, VideoRequest
+from services.queueing import Queue
+from services.runner import Runner
+from services.settings import Settings
+from services.tasks import Tasks
+from services.videos import check_video, work
+
+Result = TypeVar("Result")
+Jpeg = Annotated[bytes, ContentType("image/jpeg")]
+
+
+class Arguments(BaseModel):
+    """Set when the Bento is built, and kept in it."""
+
+    bundle: str = "maskrcnn_lite:latest"
+    engine: str = "auto"
+    requirements: str = "services/requirements/detector-openvino.txt"
+
+
+class RunLengths(BaseModel):
+    """A mask as COCO has it: (height, width), and compressed run lengths."""
+
+    size: tuple[int, int]
+    counts: str
+
+
+class Instance(BaseModel):
+    """A thing: its class, how sure that is, and its box: left, top, right, bottom in pixels."""
+
+    label: str
+    score: float
+    box: tuple[float, float, float, float]
+    mask: RunLengths
+
+
+class Summary(BaseModel):
+    """The instances in a photo, the surest first, and the photo's size in pixels."""
+
+    width: int
+    height: int
+    instances: list[Instance]
+
+
+arguments = bentoml.use_arguments(Arguments)
+settings = Settings.from_environment()
+
+
+def jobs_folder() -> Path:
+    """Beside BentoML's own table of tasks, which BENTOML_RESULT_STORE may put elsewhere."""
+    return Path(BentoMLContainer.result_store_file.get()).with_name("video_jobs")
+
+
+@bentoml.service(
+    name="PytorchInstanceDetector",
+    workers=settings.workers,
+    # A video takes its time to be sent.
+    traffic={"timeout": 300},
+    tracing={"excluded_urls": ".*"},
+    # BentoML's log fails on a Content-Type that is not UTF-8, in the middle of the answer.
+    logging={"access": {"request_content_type": False}},
+    image=locked_image(arguments.requirements),
+)
+class PytorchInstanceDetector:
+    """Finds each person, vehicle and animal in photos and videos, and draws around it."""
+
+    bundle = bentoml.models.BentoModel(arguments.bundle)
+
+    def __init__(self) -> None:
+        self.detector = Detector.from_bundle(
+            Path(self.bundle.path), arguments.engine, settings.network_threads
+        )
+        self.detector([Image.new("RGB", (64, 64))])
+        # A photo and a frame of a video take turns: the network is not for two at once.
+        self.network = ThreadPoolExecutor(1, thread_name_prefix="model")
+        self.pictures = ThreadPoolExecutor(settings.threads, thread_name_prefix="pictures")
+        # One request more than there are threads, so that the network need not wait for a decoder.
+        self.queue = Queue(settings.threads + 1, settings.max_waiting)
+        store = JobStore(jobs_folder(), settings.max_jobs, settings.keep_jobs)
+        self.runner = Runner(store, self.annotate_video)
+
+    @bentoml.on_startup
+    def open(self) -> None:
+        self.runner.open()
+
+    @bentoml.on_shutdown
+    def close(self) -> None:
+        self.runner.close()
+
+    @bentoml.api
+    async def predict(
+        self,
+        image: Image.Image,
+        score_threshold: Score = SCORE_THRESHOLD,
+        classes: Names = None,
+        max_instances: Count = MAX_INSTANCES,
+    ) -> Jpeg:
+        """The photo with its instances drawn: a JPEG."""
+        return await self._answer(
+            image,
+            (score_threshold, classes, max_instances),
+            lambda photo, found: encode_jpeg(annotate(photo, found)),
+        )
+
+    @bentoml.api
+    async def detect(
+        self,
+        image: Image.Image,
+        score_threshold: Score = SCORE_THRESHOLD,
+        classes: Names = None,
+        max_instances: Count = MAX_INSTANCES,
+    ) -> Summary:
+        """The instances in the photo: class, score, box and mask of each."""
+        return await self._answer(
+            image,
+            (score_threshold, classes, max_instances),
+            lambda photo, found: Summary.model_validate(found.to_dict()),
+        )
+
+    @bentoml.task(input_spec=VideoRequest)
+    def annotate_video(self, job: Job, stop: threading.Event) -> Path:
+        """The video with its instances drawn, each with a number that it keeps: a GIF or an MP4.
+
+        Submit it, ask for its status, get it. /get?part=summary has the counts,
+        part=events each that was counted, part=tracks all that was seen.
+        """
+        return work(job, stop, self._detect_frames, self.detector.manifest)
+
+    def check(self, video: Path, parameters: dict[str, Any]) -> None:
+        """Refuse what the work on a video would fail for, as far as it can be seen."""
+        self._check_classes(parameters["classes"])
+        check_video(video)
+
+    def _check_classes(self, classes: list[str] | None) -> None:
+        try:
+            self.detector([], classes=classes)
+        except ValueError as error:
+            raise RequestRefused(HTTPStatus.BAD_REQUEST, f"classes: {error}", "classes") from None
+
+    def _detect_frames(self, frames: Sequence[Image.Image], **asked: Any) -> list[Detections]:
+        return self.network.submit(self.detector, frames, **asked).result()
+
+    async def _answer(
+        self,
+        image: Image.Image,
+        wanted: tuple[float, list[str] | None, int],
+        finish: Callable[[Image.Image, Detections], Result],
+    ) -> Result:
+        self._check_classes(wanted[1])
+        loop = asyncio.get_running_loop()
+        async with self.queue.place():
+            photo = await loop.run_in_executor(self.pictures, load_rgb, image)
+            (found,) = await loop.run_in_executor(self.network, self.detector, [photo], *wanted)
+            return await loop.run_in_executor(self.pictures, finish, photo, found)
+
+
+guard(PytorchInstanceDetector, Tasks)

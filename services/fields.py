@@ -1,0 +1,106 @@
+"""The fields of an API that takes a file: from a form or a raw body, and from the query."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl
+
+from pydantic import BaseModel, ValidationError
+
+from services.errors import RequestRefused
+from services.multipart import Part
+
+
+def is_form(headers: Mapping[str, str], field: str) -> bool:
+    """Whether a body is a form, and not the file itself; RequestRefused (415) if it is JSON."""
+    content_type = headers.get("content-type", "").lower()
+    if content_type.startswith("application/json"):
+        raise RequestRefused(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+            f"send the file {field} in a multipart/form-data form, "
+            "or as the raw body with its own Content-Type, such as image/jpeg",
+            field,
+        )
+    return content_type.startswith("multipart/form-data")
+
+
+@dataclass(frozen=True)
+class Fields:
+    """The name of the file's field, and the model of all fields."""
+
+    file: str
+    model: type[BaseModel]
+
+    def from_form(
+        self, parts: Iterable[Part], query: bytes, upload: Path | None = None
+    ) -> dict[str, Any]:
+        """The values as sent, the file as bytes, or as `upload` where it was spooled there.
+
+        RequestRefused if a field is missing, unknown or given twice, or if the
+        file is text.
+        """
+        pairs = _parameters(query)
+        for part in parts:
+            if part.name == self.file and part.filename is None:
+                raise _bad_request(
+                    f"{self.file} must be an uploaded file; text and URLs are not fetched",
+                    self.file,
+                )
+            if part.filename is None:
+                pairs.append((part.name, _parameter(part.data.decode("utf-8", "replace"))))
+            else:
+                pairs.append((part.name, upload if part.spooled else bytes(part.data)))
+        return self._unique(pairs)
+
+    def from_raw(self, upload: bytes | Path, query: bytes) -> dict[str, Any]:
+        """The same where the file is the whole body."""
+        return self._unique([*_parameters(query), (self.file, upload)])
+
+    def validate(self, values: dict[str, Any]) -> dict[str, Any]:
+        """The arguments that the API's own input model makes of the values; else RequestRefused."""
+        try:
+            model = self.model.model_validate(values)
+        except ValidationError as error:
+            problem = error.errors(include_url=False)[0]
+            name = ".".join(map(str, problem["loc"]))
+            raise _bad_request(f"{name}: {problem['msg']}", name) from None
+        return {name: getattr(model, name) for name in self.model.model_fields}
+
+    def _unique(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        known = self.model.model_fields
+        values: dict[str, Any] = {}
+        for name, value in pairs:
+            if name not in known:
+                raise _bad_request(f"no field {name!r} here, only {', '.join(known)}", name)
+            if name in values:
+                raise RequestRefused(
+                    HTTPStatus.BAD_REQUEST, f"{name} is given more than once", name
+                )
+            values[name] = value
+        file = self.file
+        if file not in values:
+            raise _bad_request(f"the file {file} is missing", file)
+        if not isinstance(values[file], bytes | Path):
+            raise _bad_request(f"{file} must be an uploaded file", file)
+        if not values[file]:
+            raise _bad_request(f"{file} is empty", file)
+        return values
+
+
+def _bad_request(message: str, field: str) -> RequestRefused:
+    return RequestRefused(HTTPStatus.BAD_REQUEST, message, field)
+
+
+def _parameters(query: bytes) -> list[tuple[str, Any]]:
+    pairs = parse_qsl(query.decode("latin-1"), True)
+    return [(name, _parameter(value)) for name, value in pairs]
+
+
+def _parameter(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text

@@ -1,0 +1,78 @@
+"""What can be asked of a detector: which instances, and of a video how it is looked at."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from annotated_types import Ge, Le, MaxLen
+from pydantic import AfterValidator, BaseModel, BeforeValidator, FiniteFloat
+
+from bentoml_img.annotate import film_options
+from bentoml_img.detect import MAX_INSTANCES, SCORE_THRESHOLD
+from bentoml_img.video.pipeline import Options
+from bentoml_img.video.regions import Line, Zone
+
+MAX_PLACES = 32  # lines, and zones
+
+
+def _names(given: Any) -> Any:
+    """Text with commas is a list of names."""
+    return [name.strip() for name in given.split(",")] if isinstance(given, str) else given
+
+
+def _listed(given: Any) -> Any:
+    """Text, without a list around it, is the only one."""
+    return [given] if isinstance(given, str) else given
+
+
+def _numbers(given: Any) -> Any:
+    return given.split(",") if isinstance(given, str) else given
+
+
+def _line(numbers: tuple[float, ...]) -> tuple[float, ...]:
+    Line.from_numbers("the line", numbers)
+    return numbers
+
+
+def _zone(numbers: tuple[float, ...]) -> tuple[float, ...]:
+    Zone.from_numbers("the zone", numbers)
+    return numbers
+
+
+Score = Annotated[float, Ge(0), Le(1)]
+Names = Annotated[list[str] | None, BeforeValidator(_names)]
+Count = Annotated[int, Ge(1), Le(MAX_INSTANCES)]
+Numbers = Annotated[tuple[FiniteFloat, ...], BeforeValidator(_numbers)]
+Lines = Annotated[
+    list[Annotated[Numbers, AfterValidator(_line)]], MaxLen(MAX_PLACES), BeforeValidator(_listed)
+]
+Zones = Annotated[
+    list[Annotated[Numbers, AfterValidator(_zone)]], MaxLen(MAX_PLACES), BeforeValidator(_listed)
+]
+
+
+class VideoRequest(BaseModel):
+    """A video, and what is to be done with it.
+
+    `every` Nth frame is detected; each `line`, "x1,y1,x2,y2", is counted across;
+    the time within each `zone`, "x,y,x,y,x,y,…", is measured.
+    """
+
+    video: Path
+    every: Annotated[int, Ge(1)] = 1
+    line: Lines = []
+    zone: Zones = []
+    score_threshold: Score = SCORE_THRESHOLD
+    classes: Names = None
+    max_instances: Count = MAX_INSTANCES
+
+    def options(self, model: str) -> Options:
+        """The same for the pipeline; `model` names the detector."""
+        return film_options(
+            every=self.every,
+            score_threshold=self.score_threshold,
+            lines=self.line,
+            zones=self.zone,
+            model=model,
+            classes=None if self.classes is None else tuple(self.classes),
+            max_instances=self.max_instances,
+        )

@@ -1,0 +1,90 @@
+"""A thread that works on the jobs of a store, one after another."""
+
+import logging
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from services.jobs import Job, JobStore
+
+logger = logging.getLogger("bentoml_img.jobs")
+
+LOOK_AGAIN = 3.0  # seconds after which a job is found that another process was given
+
+
+class Unusable(Exception):
+    """Raised by work on a job: it failed for what its source is. The message is for the user."""
+
+
+class Stopped(Exception):
+    """Raised by work on a job: it ended early, as it was told to."""
+
+
+class Runner:
+    """Calls `work` with one job at a time, as long as it is open.
+
+    `work` returns the job's main result. It ends with Stopped soon after
+    `stop` is set, or the job is cancelled.
+    """
+
+    def __init__(self, store: JobStore, work: Callable[[Job, threading.Event], Path]) -> None:
+        self.store = store
+        self._work = work
+        self._closing = threading.Event()
+        self._wake = threading.Event()
+        self._thread = threading.Thread(target=self._loop, name="jobs", daemon=True)
+
+    def open(self) -> None:
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Look for a job at once."""
+        self._wake.set()
+
+    def close(self) -> None:
+        """Stop at the next frame: what is done stays, and can be gone on with."""
+        self._closing.set()
+        self._wake.set()
+        self._thread.join()
+
+    def _loop(self) -> None:
+        while not self._closing.is_set():
+            self._wake.clear()
+            if (job := self._take()) is None:
+                self._wake.wait(LOOK_AGAIN)
+                continue
+            try:
+                self._run(job)
+            except OSError:
+                logger.exception("the end of task %s cannot be written down", job.id)
+            finally:
+                job.release()
+
+    def _take(self) -> Job | None:
+        try:
+            return self.store.take()
+        except OSError:
+            logger.exception("cannot look for tasks")
+            return None
+
+    def _run(self, job: Job) -> None:
+        try:
+            self.store.complete(job, self._work(job, _Stop(self._closing, job)))
+        except Unusable as error:
+            self.store.fail(job, str(error), unusable=True)
+        except Stopped:
+            self.store.fail(job, "the server was stopped: retry, and it goes on from there")
+        except Exception:
+            logger.exception("unexpected error in task %s", job.id)
+            self.store.fail(job, "an unexpected error, see the server's log")
+
+
+class _Stop(threading.Event):
+    """Is set when the runner closes, and when the job is cancelled, by whatever process."""
+
+    def __init__(self, closing: threading.Event, job: Job) -> None:
+        super().__init__()
+        self._closing, self._job = closing, job
+
+    def is_set(self) -> bool:
+        return self._closing.is_set() or self._job.is_canceled

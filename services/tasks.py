@@ -1,0 +1,214 @@
+"""The routes of a service's tasks: submit, status, get, cancel, retry.
+
+BentoML has them too, with the same names, parameters and answers, so that its
+client and its description of the service fit ours. But its tasks are forgotten
+at every start, go on when they are cancelled, say nothing of their progress, and
+are read into memory whole. Ours are jobs on disk.
+"""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
+from functools import partial
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any, Protocol
+
+import bentoml
+from starlette.datastructures import Headers
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from services.body import pieces
+from services.errors import RequestRefused, wrong_method
+from services.fields import Fields, is_form
+from services.jobs import Job, JobError, JobStore, NoSuchJob, StoreFull, WrongState
+from services.multipart import Form
+from services.runner import Runner
+from services.settings import Settings
+
+UPLOAD_LIMIT = "BENTOML_IMG_MAX_VIDEO_MIB"
+STATUS: dict[type[JobError], HTTPStatus] = {
+    NoSuchJob: HTTPStatus.NOT_FOUND,
+    WrongState: HTTPStatus.CONFLICT,
+    StoreFull: HTTPStatus.SERVICE_UNAVAILABLE,
+}
+MAX_NAME = 40  # characters of a video's name that are kept: file systems count bytes
+RETRY_AFTER = {"Retry-After": "60"}  # seconds
+
+# What can be got of a result: what replaces its suffix, and the media type, where it has its own.
+PARTS = {
+    "video": ("", None),
+    "summary": (".summary.json", "application/json"),
+    "events": (".events.csv", "text/csv"),
+    "tracks": (".tracks.jsonl", "application/x-ndjson"),
+}
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+class VideoService(Protocol):
+    """What a service with a video task has."""
+
+    runner: Runner
+
+    def check(self, video: Path, parameters: dict[str, Any]) -> None:
+        """Refuse (RequestRefused) what can be seen to be wrong before the work. In a thread."""
+
+
+class Tasks:
+    """The middleware, to be given to `guard`; what is of no task goes to `app`."""
+
+    def __init__(self, app: ASGIApp, service: Any) -> None:
+        self.app = app
+        self.limit = Settings.from_environment().max_video
+        self.routes: dict[str, tuple[str, Handler]] = {}
+        for method in service.apis.values():
+            if method.is_task:
+                fields = Fields(method.input_spec.multipart_fields[0], method.input_spec)
+                self.routes |= {
+                    method.route: ("POST", _directions),
+                    f"{method.route}/submit": ("POST", partial(self._submit, fields)),
+                    f"{method.route}/status": ("GET", _status),
+                    f"{method.route}/get": ("GET", partial(_get, fields.file)),
+                    f"{method.route}/cancel": ("PUT", _cancel),
+                    f"{method.route}/retry": ("POST", _retry),
+                }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] not in self.routes:
+            await self.app(scope, receive, send)
+            return
+        method, handler = self.routes[scope["path"]]
+        if scope["method"] != method:
+            raise wrong_method(scope["path"], method)
+        try:
+            response = await handler(Request(scope, receive))
+        except JobError as error:
+            full = isinstance(error, StoreFull)
+            raise RequestRefused(
+                STATUS[type(error)], str(error), headers=RETRY_AFTER if full else None
+            ) from None
+        await response(scope, receive, send)
+
+    async def _submit(self, fields: Fields, request: Request) -> Response:
+        service: VideoService = bentoml.get_current_service()
+        runner = service.runner
+        form = is_form(request.headers, fields.file)
+        size = request.headers.get("content-length", "")
+        job = await asyncio.to_thread(
+            runner.store.new, int(size) if size.isdecimal() else self.limit
+        )
+        try:
+            values = await self._receive(fields, form, request, job.source_folder / "upload")
+            arguments = fields.validate(values)
+            video = arguments.pop(fields.file)
+            await asyncio.to_thread(service.check, video, arguments)
+            runner.store.submit(job, video, arguments)
+        finally:
+            runner.store.close(job)
+        runner.wake()
+        return JSONResponse(describe(job), HTTPStatus.ACCEPTED)
+
+    async def _receive(
+        self, fields: Fields, form: bool, request: Request, path: Path
+    ) -> dict[str, Any]:
+        """Stream the video to disk; the values of all fields, with its path."""
+        headers: Headers = request.headers
+        query = request.scope["query_string"]
+        with path.open("wb") as file:
+            parser = Form(headers["content-type"], (fields.file, file)) if form else None
+            write = parser.write if parser else file.write
+            body = pieces(headers, request.receive, self.limit, UPLOAD_LIMIT)
+            async with aclosing(body):
+                async for piece in body:
+                    await asyncio.to_thread(write, piece)
+        if parser is None:
+            return fields.from_raw(path, query)
+        parts = parser.close()
+        names = [part.filename or "" for part in parts if part.spooled]
+        named = path.with_name(_safe(names[0])) if names else path
+        path.rename(named)
+        return fields.from_form(parts, query, named)
+
+
+async def _directions(request: Request) -> Response:
+    path = request.url.path
+    raise RequestRefused(
+        HTTPStatus.NOT_FOUND, f"{path} is a task: POST to {path}/submit, then GET {path}/status"
+    )
+
+
+async def _status(request: Request) -> Response:
+    return JSONResponse(describe(_job(request)))
+
+
+async def _get(field: str, request: Request) -> Response:
+    job = _job(request)
+    record = job.record()
+    part = request.query_params.get("part", "video")
+    if part not in PARTS:
+        raise RequestRefused(
+            HTTPStatus.BAD_REQUEST, f"part: no {part!r} here, only {', '.join(PARTS)}", "part"
+        )
+    if record.state == "failed":
+        status = HTTPStatus.BAD_REQUEST if record.unusable else HTTPStatus.INTERNAL_SERVER_ERROR
+        raise RequestRefused(status, str(record.error), field if record.unusable else None)
+    if record.state == "canceled":
+        raise WrongState(f"task {job.id} was cancelled")
+    if record.result is None:
+        raise WrongState(f"task {job.id} is not completed yet")
+    suffix, media_type = PARTS[part]
+    path = job.folder / record.result
+    if suffix:
+        path = path.with_suffix(suffix)
+    return FileResponse(path, media_type=media_type, filename=path.name)
+
+
+async def _cancel(request: Request) -> Response:
+    job = _job(request)
+    await asyncio.to_thread(_store().cancel, job)
+    return JSONResponse(describe(job))
+
+
+async def _retry(request: Request) -> Response:
+    job = _job(request)
+    await asyncio.to_thread(_store().retry, job)
+    bentoml.get_current_service().runner.wake()
+    return JSONResponse(describe(job), HTTPStatus.ACCEPTED)
+
+
+def _store() -> JobStore:
+    service: VideoService = bentoml.get_current_service()
+    return service.runner.store
+
+
+def _job(request: Request) -> Job:
+    task_id = request.query_params.get("task_id")
+    if not task_id:
+        raise RequestRefused(HTTPStatus.BAD_REQUEST, "task_id is missing", "task_id")
+    return _store().get(task_id)
+
+
+def describe(job: Job) -> dict[str, Any]:
+    """A job's status: what BentoML says of a task, and how far it is."""
+    record = job.record()
+    status: dict[str, Any] = {
+        "task_id": job.id,
+        "status": record.state,
+        "created_at": record.created_at,
+        "executed_at": record.executed_at,
+        "completed_at": record.completed_at,
+    }
+    if record.error:
+        status["error"] = record.error
+    if progress := job.progress():
+        status["progress"] = progress
+    return status
+
+
+def _safe(name: str) -> str:
+    """A name for a file here, as like the one that it has there as may be."""
+    return re.sub(r"[^\w.-]+", "_", name)[-MAX_NAME:].lstrip(".-") or "video"

@@ -1,0 +1,70 @@
+"""Videos as jobs: what is refused at once, and the work itself."""
+
+import threading
+from collections.abc import Callable, Sequence
+from http import HTTPStatus
+from pathlib import Path
+
+from bentoml_img.annotate import film_detector, film_drawer
+from bentoml_img.bundle import Manifest
+from bentoml_img.detect import Detections
+from bentoml_img.video.frames import VideoError
+from bentoml_img.video.pipeline import Speed, annotate_video
+from bentoml_img.video.reading import open_video
+from services.errors import RequestRefused
+from services.jobs import Job
+from services.parameters import VideoRequest
+from services.runner import Stopped, Unusable
+
+Detect = Callable[..., Sequence[Detections]]
+
+
+def check_video(video: Path) -> None:
+    """Refuse what cannot be opened, or of which not a frame can be decoded."""
+    try:
+        open_video(video).close()
+    except VideoError as error:
+        raise RequestRefused(HTTPStatus.BAD_REQUEST, str(error), "video") from None
+
+
+def work(job: Job, stop: threading.Event, detect: Detect, model: Manifest) -> Path:
+    """Annotate a job's video, a GIF as a GIF, others as MP4; go on where it was left by this model.
+
+    `detect` takes what a `Detector` does.
+    """
+    asked = VideoRequest(video=job.source, **job.written().parameters)
+    with job.source.open("rb") as file:
+        suffix = ".gif" if file.read(4) == b"GIF8" else ".mp4"
+    target = job.result_folder / model.digest[:12] / f"{job.source.stem}_result{suffix}"
+    target.parent.mkdir(exist_ok=True)
+    options = asked.options(model.tag)
+
+    def report(speed: Speed) -> None:
+        left = speed.seconds_left
+        job.report(
+            {
+                "frames": speed.done,
+                "of": speed.total,
+                "frames_per_second": round(speed.per_second, 2),
+                "seconds_left": None if left is None else round(left, 1),
+            }
+        )
+
+    try:
+        result = annotate_video(
+            job.source,
+            target,
+            film_detector(detect, options),
+            film_drawer(options),
+            options,
+            resume=True,
+            progress=report,
+            stop=stop,
+        )
+    except VideoError as error:
+        raise Unusable(str(error)) from None
+    if result.stopped == "stopped":
+        raise Stopped
+    if result.stopped:
+        raise Unusable(result.stopped)
+    return result.video

@@ -1,0 +1,229 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from services import jobs
+from services.jobs import LEFT_BEHIND, Job, JobStore, NoSuchJob, StoreFull, WrongState
+
+# Takes a job in another process, which then ends without a word.
+TAKE_AND_DIE = """
+import os, sys
+from pathlib import Path
+from services.jobs import JobStore
+job = JobStore(Path(sys.argv[1]), 9, 3600).take()
+job.report({"frames": 3})
+os.kill(os.getpid(), 9)
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "jobs"
+
+
+@pytest.fixture
+def store(folder: Path) -> JobStore:
+    return JobStore(folder, max_waiting=3, keep=3600)
+
+
+def submit(store: JobStore, name: str = "a.gif") -> Job:
+    job = store.new(1)
+    source = job.source_folder / name
+    source.write_bytes(b"GIF")
+    store.submit(job, source, {"every": 2})
+    store.close(job)
+    return store.get(job.id)
+
+
+def finish(store: JobStore, job: Job) -> Path:
+    result = job.result_folder / "a_result.gif"
+    result.write_bytes(b"result")
+    store.complete(job, result)
+    return result
+
+
+def state(job: Job) -> str:
+    return job.record().state
+
+
+def test_a_job_goes_from_hand_to_hand(store: JobStore, folder: Path) -> None:
+    job = submit(store)
+    assert (state(job), job.record().parameters) == ("pending", {"every": 2})
+    taken = store.take()
+    assert taken is not None
+    assert (taken.id, state(job)) == (job.id, "in_progress")
+    taken.report({"frames": 1})
+    assert job.progress() == {"frames": 1}
+    result = finish(store, taken)
+    again = JobStore(folder, 3, 3600).get(job.id).record()
+    assert (again.state, again.error) == ("completed", None)
+    assert again.created_at <= (again.executed_at or "") <= (again.completed_at or "")
+    assert again.result is not None
+    assert (job.folder / again.result).read_bytes() == result.read_bytes()
+    assert not job.source_folder.exists()
+
+
+def test_one_is_worked_on_at_a_time_in_the_order_of_their_coming(store: JobStore) -> None:
+    ids = [submit(store).id for _ in range(3)]
+    done = []
+    for _ in range(3):
+        job = store.take()
+        assert job is not None
+        assert store.take() is None
+        done.append(job.id)
+        finish(store, job)
+    assert done == ids
+    assert store.take() is None
+
+
+def test_more_than_may_wait_are_refused(store: JobStore) -> None:
+    first = submit(store)
+    submit(store)
+    filling = store.new(1)
+    with pytest.raises(StoreFull, match="3 videos are waiting already"):
+        store.new(1)
+    store.close(filling)
+    store.cancel(first)
+    assert [state(submit(store)) for _ in range(2)] == ["pending"] * 2
+    with pytest.raises(StoreFull):
+        store.retry(first)
+
+
+def test_a_source_that_does_not_fit_on_the_disk_is_refused(store: JobStore) -> None:
+    with pytest.raises(StoreFull, match="disk"):
+        store.new(2**60)
+
+
+def test_what_is_not_submitted_leaves_nothing(store: JobStore, folder: Path) -> None:
+    job = store.new(1)
+    (job.source_folder / "half").write_bytes(b"x")
+    store.close(job)
+    assert [path.name for path in folder.iterdir()] == ["lock"]
+
+
+def test_what_a_dead_process_was_filling_is_swept(store: JobStore, folder: Path) -> None:
+    (folder / ("0" * 32) / "source").mkdir(parents=True)
+    filling = store.new(1)
+    assert {path.name for path in folder.iterdir()} == {"lock", filling.id}
+    store.close(filling)
+
+
+def test_a_waiting_job_is_cancelled_at_once(store: JobStore) -> None:
+    job = submit(store)
+    store.cancel(job)
+    store.cancel(job)
+    assert state(job) == "canceled"
+    assert store.take() is None
+
+
+@pytest.mark.parametrize("end", ["complete", "fail"])
+def test_a_running_job_that_is_cancelled_ends_so_whatever_its_work_says(
+    end: str, store: JobStore
+) -> None:
+    job = submit(store)
+    taken = store.take()
+    assert taken is not None
+    assert not taken.is_canceled
+    store.cancel(job)
+    assert taken.is_canceled
+    if end == "complete":
+        finish(store, taken)
+    else:
+        store.fail(taken, "stopped")
+    assert (state(job), job.record().error, job.record().result) == ("canceled", None, None)
+
+
+def test_what_has_ended_is_not_cancelled(store: JobStore) -> None:
+    job = submit(store)
+    taken = store.take()
+    assert taken is not None
+    finish(store, taken)
+    with pytest.raises(WrongState, match="completed already"):
+        store.cancel(job)
+
+
+def test_a_cancelled_job_goes_on_with_what_is_there(store: JobStore) -> None:
+    job = submit(store)
+    taken = store.take()
+    assert taken is not None
+    part = taken.result_folder / "part"
+    part.touch()
+    store.cancel(job)
+    store.fail(taken, "stopped")
+    store.retry(job)
+    assert state(job) == "pending"
+    again = store.take()
+    assert again is not None
+    assert not again.is_canceled
+    assert part.exists()
+    assert again.source.read_bytes() == b"GIF"
+    finish(store, again)
+    assert state(job) == "completed"
+
+
+def test_what_is_unusable_leaves_nothing_and_is_not_retried(store: JobStore) -> None:
+    job = submit(store)
+    taken = store.take()
+    assert taken is not None
+    store.fail(taken, "it ends early", unusable=True)
+    assert (state(job), job.record().error) == ("failed", "it ends early")
+    assert not job.source_folder.exists()
+    assert not job.result_folder.exists()
+    with pytest.raises(WrongState, match="it ends early"):
+        store.retry(job)
+
+
+@pytest.mark.parametrize("ended", [False, True])
+def test_what_has_not_failed_is_not_retried(ended: bool, store: JobStore) -> None:
+    job = submit(store)
+    if ended:
+        taken = store.take()
+        assert taken is not None
+        finish(store, taken)
+    with pytest.raises(WrongState, match="nothing to retry"):
+        store.retry(job)
+
+
+def test_a_process_that_dies_leaves_a_job_that_says_so_and_can_be_retried(
+    store: JobStore, folder: Path
+) -> None:
+    job = submit(store)
+    died = subprocess.run([sys.executable, "-c", TAKE_AND_DIE, folder])
+    assert died.returncode == -9
+    assert (state(job), job.record().error) == ("failed", LEFT_BEHIND)
+    assert job.progress() == {"frames": 3}
+    other = submit(store)
+    taken = store.take()
+    assert taken is not None
+    assert taken.id == other.id
+    finish(store, taken)
+    store.retry(job)
+    assert state(job) == "pending"
+    taken = store.take()
+    assert taken is not None
+    assert taken.id == job.id
+    finish(store, taken)
+
+
+def test_results_go_after_their_time(store: JobStore, folder: Path) -> None:
+    old, new, waiting = submit(store), submit(store), submit(store)
+    for _ in range(2):
+        taken = store.take()
+        assert taken is not None
+        finish(store, taken)
+    for job in (old, waiting):
+        os.utime(job.folder / jobs.RECORD, (0, 0))
+    store.close(store.new(1))
+    with pytest.raises(NoSuchJob, match="its time is over"):
+        old.record()
+    assert (state(new), state(waiting)) == ("completed", "pending")
+
+
+@pytest.mark.parametrize("task_id", ["", "0" * 32, "../jobs", ".", "/etc", "0" * 31 + "/"])
+def test_an_id_that_is_none(task_id: str, store: JobStore) -> None:
+    submit(store)
+    with pytest.raises(NoSuchJob):
+        store.get(task_id)

@@ -1,0 +1,59 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from bentoml_img.video.regions import Line, Zone
+from services.parameters import MAX_PLACES, VideoRequest
+
+VIDEO = Path("a.mp4")
+
+
+def request(**given: Any) -> VideoRequest:
+    return VideoRequest.model_validate({"video": VIDEO, **given})
+
+
+@pytest.mark.parametrize(
+    "line", ["1,2,3,4.5", ["1,2,3,4.5"], [[1, 2, 3, 4.5]], [" 1, 2, 3, 4.5"]], ids=str
+)
+def test_a_line_is_text_or_numbers_alone_or_in_a_list(line: Any) -> None:
+    assert request(line=line).options("m").lines == (Line("line 1", (1, 2), (3, 4.5)),)
+
+
+def test_several_lines_and_zones_are_numbered() -> None:
+    options = request(line=["0,0,9,9", "9,0,0,9"], zone="0,0,9,0,9,9").options("m:1")
+    assert [line.name for line in options.lines] == ["line 1", "line 2"]
+    assert options.zones == (Zone("zone 1", ((0, 0), (9, 0), (9, 9))),)
+    assert (options.model, options.every, options.classes) == ("m:1", 1, None)
+
+
+@pytest.mark.parametrize("classes", ["car, person", ["car", "person"]], ids=str)
+def test_classes_are_text_or_a_list(classes: Any) -> None:
+    assert request(classes=classes).options("m").classes == ("car", "person")
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "says"),
+    [
+        ("every", 0, "greater than or equal to 1"),
+        ("line", "1,2,3", "the line has 3 numbers: give x1,y1,x2,y2"),
+        ("line", "1,2,3,x", "valid number"),
+        ("line", "1,2,3,nan", "finite number"),
+        ("line", "1,2,1,2", "the line starts where it ends"),
+        ("line", ["0,0,9,9"] * (MAX_PLACES + 1), "at most 32 items"),
+        ("line", 7, "valid list"),
+        ("zone", "1,2,3,4", "the zone has 2 corners"),
+        ("zone", "1,2,3,4,5", "the zone has 5 numbers"),
+        ("score_threshold", 1.5, "less than or equal to 1"),
+        ("score_threshold", "nan", "less than or equal to 1"),
+        ("classes", 7, "valid list"),
+        ("max_instances", 101, "less than or equal to 100"),
+    ],
+)
+def test_what_is_wrong_is_said_with_its_field(field: str, value: Any, says: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        request(**{field: value})
+    problem = caught.value.errors()[0]
+    assert problem["loc"][0] == field
+    assert says in problem["msg"]

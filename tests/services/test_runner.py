@@ -1,0 +1,120 @@
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from services import runner
+from services.jobs import Job, JobStore
+from services.runner import Runner, Stopped, Unusable
+
+TIMEOUT = 60
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> JobStore:
+    return JobStore(tmp_path / "jobs", max_waiting=9, keep=3600)
+
+
+def submit(store: JobStore) -> Job:
+    job = store.new(1)
+    source = job.source_folder / "a.gif"
+    source.write_bytes(b"GIF")
+    store.submit(job, source, {})
+    store.close(job)
+    return store.get(job.id)
+
+
+class Work:
+    """Ends each job by its `ends`, and notes when it has begun and ended."""
+
+    def __init__(self, *ends: Callable[[Job, threading.Event], None]) -> None:
+        self.ends = iter(ends)
+        self.began = threading.Event()
+        self.last = threading.Event()
+
+    def __call__(self, job: Job, stop: threading.Event) -> Path:
+        self.began.set()
+        next(self.ends)(job, stop)
+        result = job.result_folder / "result"
+        result.touch()
+        return result
+
+
+@contextmanager
+def running(store: JobStore, *ends: Callable[[Job, threading.Event], None]) -> Iterator[Work]:
+    """A runner that does so many jobs, and then one more, which marks the end."""
+    work = Work(*ends, lambda job, stop: work.last.set())
+    it = Runner(store, work)
+    it.open()
+    yield work
+    it.close()
+
+
+def fine(job: Job, stop: threading.Event) -> None:
+    job.report({"frames": 1})
+
+
+def raises(error: Exception) -> Callable[[Job, threading.Event], None]:
+    def end(job: Job, stop: threading.Event) -> None:
+        raise error
+
+    return end
+
+
+def until_stopped(job: Job, stop: threading.Event) -> None:
+    while not stop.is_set():
+        pass
+    raise Stopped
+
+
+def test_jobs_are_done_one_after_another_whatever_becomes_of_them(
+    store: JobStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    jobs = [submit(store) for _ in range(4)]
+    with (
+        caplog.at_level(logging.ERROR, "bentoml_img.jobs"),
+        running(store, fine, raises(Unusable("no frames")), raises(OSError("secret"))) as work,
+    ):
+        assert work.last.wait(TIMEOUT)
+    records = [job.record() for job in jobs]
+    assert [record.state for record in records] == ["completed", "failed", "failed", "completed"]
+    assert [record.error for record in records[1:3]] == [
+        "no frames",
+        "an unexpected error, see the server's log",
+    ]
+    assert [record.unusable for record in records[1:3]] == [True, False]
+    assert "OSError: secret" in caplog.text
+
+
+def test_a_cancelled_job_stops_and_the_next_one_is_done(store: JobStore) -> None:
+    job, other = submit(store), submit(store)
+    with running(store, until_stopped) as work:
+        assert work.began.wait(TIMEOUT)
+        store.cancel(job)
+        assert work.last.wait(TIMEOUT)
+    assert (job.record().state, other.record().state) == ("canceled", "completed")
+
+
+def test_closing_stops_the_job_at_hand_which_can_be_retried(store: JobStore) -> None:
+    job = submit(store)
+    with running(store, until_stopped) as work:
+        assert work.began.wait(TIMEOUT)
+    record = job.record()
+    assert (record.state, record.unusable) == ("failed", False)
+    assert "the server was stopped" in str(record.error)
+    store.retry(job)
+    with running(store) as work:
+        assert work.last.wait(TIMEOUT)
+    assert job.record().state == "completed"
+
+
+def test_a_job_that_another_process_was_given_is_found(
+    store: JobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "LOOK_AGAIN", 0.01)
+    with running(store) as work:
+        submit(store)
+        assert work.last.wait(TIMEOUT)

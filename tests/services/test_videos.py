@@ -1,0 +1,167 @@
+import threading
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from bentoml_img.bundle import Manifest
+from bentoml_img.detect import Detections
+from bentoml_img.masks import InstanceMask
+from bentoml_img.video.reading import open_video
+from services.errors import RequestRefused
+from services.jobs import Job, JobStore
+from services.runner import Stopped, Unusable
+from services.videos import check_video, work
+from tests.detectors import manifest_of
+from tests.video.clips import NAMES, ColourDetector, broken, write_clip, write_gif
+
+FRAMES = 6
+PARAMETERS = {"line": [[80, 0, 80, 120]]}
+
+
+@pytest.fixture(scope="module")
+def model() -> Manifest:
+    return manifest_of("maskrcnn_lite")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> JobStore:
+    return JobStore(tmp_path / "jobs", max_waiting=9, keep=3600)
+
+
+class Detect:
+    """Finds the shapes; notes what it was asked for, and sets `stop` at the call of that number."""
+
+    def __init__(self, stop_at: int = 0) -> None:
+        self.find = ColourDetector()
+        self.stop = threading.Event()
+        self.stop_at = stop_at
+        self.asked: set[Any] = set()
+
+    def __call__(
+        self,
+        frames: Sequence[Image.Image],
+        score_threshold: float,
+        classes: tuple[str, ...] | None,
+        max_instances: int,
+    ) -> list[Detections]:
+        self.asked.add((score_threshold, classes, max_instances))
+        (found,) = self.find(frames)
+        if self.find.calls == self.stop_at:
+            self.stop.set()
+        masks = tuple(InstanceMask(m.x, m.y, m.pixels) for m in found.masks)
+        size = frames[0].size
+        return [
+            Detections(
+                found.boxes_xyxy, found.labels, found.scores.astype(np.float32), masks, size, NAMES
+            )
+        ]
+
+
+def take(store: JobStore, clip: Path, **parameters: Any) -> Job:
+    job = store.new(1)
+    source = job.source_folder / clip.name
+    source.write_bytes(clip.read_bytes())
+    store.submit(job, source, PARAMETERS | parameters)
+    store.close(job)
+    taken = store.take()
+    assert taken is not None
+    return taken
+
+
+def retake(store: JobStore, job: Job) -> Job:
+    store.fail(job, "stopped")
+    store.retry(job)
+    taken = store.take()
+    assert taken is not None
+    return taken
+
+
+@pytest.fixture
+def slow_gif(tmp_path: Path) -> Path:
+    """Of frames so long that every second one ends a segment."""
+    return write_gif(tmp_path / "street.gif", [5000] * FRAMES)
+
+
+@pytest.mark.parametrize("suffix", [".gif", ".mp4", ".avi"])
+def test_the_result_is_a_gif_for_a_gif_else_an_mp4(
+    suffix: str, store: JobStore, tmp_path: Path, model: Manifest
+) -> None:
+    clip = tmp_path / f"a clip{suffix}"
+    if suffix == ".gif":
+        write_gif(clip, [100] * FRAMES)
+    else:
+        write_clip(clip, FRAMES, codec="mpeg4" if suffix == ".avi" else "libx264")
+    job, detect = take(store, clip), Detect()
+    result = work(job, detect.stop, detect, model)
+    assert result.name == f"a clip_result{'.gif' if suffix == '.gif' else '.mp4'}"
+    with open_video(result) as video:
+        assert len(list(video)) == FRAMES
+    progress = job.progress()
+    assert progress is not None
+    assert (progress["frames"], progress["of"], progress["seconds_left"]) == (FRAMES, FRAMES, 0)
+    store.complete(job, result)
+
+
+def test_what_is_asked_for_reaches_detector_and_pipeline(
+    store: JobStore, slow_gif: Path, model: Manifest
+) -> None:
+    job, detect = take(store, slow_gif, every=3, classes=["car"], max_instances=7), Detect()
+    work(job, detect.stop, detect, model)
+    assert detect.asked == {(0.1, ("car",), 7)}
+    assert detect.find.calls == 2
+    store.fail(job, "done with")
+
+
+def test_a_stopped_job_goes_on_where_it_was(
+    store: JobStore, slow_gif: Path, model: Manifest
+) -> None:
+    job, detect = take(store, slow_gif), Detect(stop_at=4)
+    with pytest.raises(Stopped):
+        work(job, detect.stop, detect, model)
+    job, again = retake(store, job), Detect()
+    result = work(job, again.stop, again, model)
+    assert again.find.calls < FRAMES
+    with open_video(result) as video:
+        assert len(list(video)) == FRAMES
+    store.complete(job, result)
+
+
+def test_with_another_model_it_starts_anew(
+    store: JobStore, slow_gif: Path, model: Manifest
+) -> None:
+    job, detect = take(store, slow_gif), Detect(stop_at=4)
+    with pytest.raises(Stopped):
+        work(job, detect.stop, detect, model)
+    job, again = retake(store, job), Detect()
+    work(job, again.stop, again, replace(model, trained_on="more"))
+    assert again.find.calls == FRAMES
+    store.fail(job, "done with")
+
+
+def test_a_video_that_ends_early_is_unusable_and_says_where(
+    store: JobStore, tmp_path: Path, model: Manifest
+) -> None:
+    clip = write_clip(tmp_path / "cut.avi", 40, codec="mpeg4")
+    clip.write_bytes(clip.read_bytes()[: clip.stat().st_size // 2])
+    check_video(clip)
+    job, detect = take(store, clip), Detect()
+    with pytest.raises(Unusable, match=r"cut.avi is damaged: it ends after \d+ of 40 frames"):
+        work(job, detect.stop, detect, model)
+    store.fail(job, "done with", unusable=True)
+
+
+@pytest.mark.parametrize(
+    "what",
+    ["text", "play list", "empty", "no index", "no frames", "audio only", "huge", "huge gif"],
+)
+def test_what_cannot_be_opened_is_refused_at_once(what: str, tmp_path: Path) -> None:
+    video = broken(tmp_path, what)
+    with pytest.raises(RequestRefused, match=r"a\.mp4") as refused:
+        check_video(video)
+    assert (refused.value.status, refused.value.field) == (400, "video")
+    assert str(tmp_path) not in refused.value.message
