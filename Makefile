@@ -9,6 +9,7 @@ STORE  := $(CURDIR)/build/bentoml
 define IMAGES
 PytorchImageClassifier classify images/dog.jpg 600
 PytorchImageSegment segment images/street.jpg 600
+PytorchInstanceDetector detect images/street.jpg 750
 endef
 export IMAGES
 BENTOS := $(filter Pytorch%,$(IMAGES))
@@ -35,7 +36,7 @@ help:
 $(VENV)/.installed: pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing into $(VENV) ..." >&2
-	@$(BIN)/python -m pip install --quiet --editable .
+	@$(BIN)/python -m pip install --quiet --editable '.[video]'
 	@touch $@
 
 $(VENV)/.installed-dev: pyproject.toml
@@ -47,6 +48,7 @@ $(VENV)/.installed-dev: pyproject.toml
 package: $(VENV)/.installed
 	@$(BIN)/python bentoml_img_classify.py --pretrained
 	@$(BIN)/python bentoml_img_segment.py
+	@$(BIN)/python bentoml_img_detect.py
 
 demo: package
 	@$(BIN)/python -m scripts.demo

@@ -8,12 +8,16 @@ import csv
 import json
 import subprocess
 import sys
+from collections import Counter
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from bentoml_img.shelf import ROOT
+
+RESULTS = "build/demo"
+CLIP, MIDDLE = "videos/3.gif", "320,0,320,360"
 
 
 class RunError(Exception):
@@ -60,6 +64,27 @@ def areas_table(names: list[str]) -> Table:
     return table
 
 
+def instances_table(names: list[str]) -> Table:
+    """How many of each class the detector finds in the photos."""
+    table = Table("file", "instances")
+    for name, line in zip(
+        names, answers("PytorchInstanceDetector:latest", "detect", names), strict=True
+    ):
+        counts = Counter(instance["label"] for instance in json.loads(line)["instances"])
+        table.add_row(name, ", ".join(f"{n} {label}" for label, n in counts.most_common()))
+    return table
+
+
+def count_clip() -> str:
+    """Annotate the sample clip; the path of the result."""
+    command = [sys.executable, "bentoml_img_detect.py", CLIP, "--every", "4"]
+    command += ["--line", MIDDLE, "--output-dir", RESULTS]
+    run = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    if run.returncode:
+        raise RunError
+    return run.stdout.splitlines()[0]
+
+
 def main() -> int:
     console = Console()
     names = (ROOT / "images" / "segmentation.txt").read_text().split()
@@ -68,11 +93,12 @@ def main() -> int:
         console.print(table)
         console.print(summary)
         console.print(areas_table(names))
-        results = ("--output-dir", "build/demo")
-        masks = answers("PytorchImageSegment:latest", "overlay", names, *results)
+        masks = answers("PytorchImageSegment:latest", "overlay", names, "--output-dir", RESULTS)
+        console.print(f"overlays of {len(masks)} photos: {RESULTS}")
+        console.print(instances_table(names))
+        console.print(f"the sample clip, counted: {count_clip()}")
     except RunError:
         return 1
-    console.print(f"overlays of {len(masks)} photos: {(ROOT / 'build' / 'demo').relative_to(ROOT)}")
     return 0
 
 
