@@ -2,6 +2,7 @@
 
 import csv
 import os
+import signal
 import tempfile
 from pathlib import Path
 
@@ -13,11 +14,16 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Keep the tests out of the user's own store, before anything imports BentoML."""
+    """Keep the tests out of the user's own store, before anything imports BentoML.
+
+    And let Ctrl-C do what it does in a terminal: shells start what is to run in
+    the background with SIGINT ignored, and Python and its children inherit that.
+    """
     home = tempfile.TemporaryDirectory(prefix="bentoml-")
     config.add_cleanup(home.cleanup)
     os.environ["BENTOML_HOME"] = home.name
     os.environ["BENTOML_DO_NOT_TRACK"] = "true"
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

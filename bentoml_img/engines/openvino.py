@@ -1,5 +1,6 @@
 """OpenVINO: the engine on a processor."""
 
+from functools import cache
 from pathlib import Path
 
 import openvino as ov
@@ -34,4 +35,14 @@ def request(graph: Path | ov.Model, threads: int | None = None) -> ov.InferReque
     }
     if threads is not None:
         config[properties.inference_num_threads()] = threads
-    return ov.Core().compile_model(graph, "CPU", config).create_infer_request()
+    return _core().compile_model(graph, "CPU", config).create_infer_request()
+
+
+@cache
+def _core() -> ov.Core:
+    """The process's only one, as OpenVINO recommends.
+
+    Each has its own copy of the processor's plug-in, which ends its threads when
+    it goes; processes that loaded many networks so have crashed.
+    """
+    return ov.Core()

@@ -10,14 +10,19 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from bentoml_img.training.precision import fast_dtype
+
 # Coefficients of the quintic iteration from the same source: they push every
 # singular value towards 1 fast, to within about 0.3, which is close enough.
 A, B, C = 3.4445, -4.7750, 2.0315
 
 
 def orthogonalize(matrix: Tensor, steps: int = 5, eps: float = 1e-7) -> Tensor:
-    """The nearest semi-orthogonal matrix, roughly, by Newton-Schulz in bfloat16: shape kept."""
-    x: Tensor = matrix.bfloat16()
+    """The nearest semi-orthogonal matrix, roughly, by Newton-Schulz: shape and dtype kept.
+
+    What it gives depends on `fast_dtype`, and so on the device, but only as far as it is rough.
+    """
+    x: Tensor = matrix.to(fast_dtype(matrix.device))
     x = x / (x.norm() + eps)
     if tall := x.shape[0] > x.shape[1]:
         x = x.t()

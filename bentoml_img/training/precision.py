@@ -3,7 +3,7 @@
 import torch
 
 
-def autocast(device: torch.device) -> torch.autocast:
+def fast_dtype(device: torch.device) -> torch.dtype:
     """bfloat16 where the device computes in it; single precision elsewhere.
 
     A processor without AVX512-BF16 emulates it: a step then takes ten times as long.
@@ -13,4 +13,10 @@ def autocast(device: torch.device) -> torch.autocast:
         if device.type == "cuda"
         else torch.cpu._is_avx512_bf16_supported()
     )
-    return torch.autocast(device.type, torch.bfloat16, enabled=native)
+    return torch.bfloat16 if native else torch.float32
+
+
+def autocast(device: torch.device) -> torch.autocast:
+    """Compute in `fast_dtype` what bears it."""
+    enabled = fast_dtype(device) == torch.bfloat16
+    return torch.autocast(device.type, torch.bfloat16, enabled=enabled)
