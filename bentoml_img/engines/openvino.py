@@ -40,9 +40,5 @@ def request(graph: Path | ov.Model, threads: int | None = None) -> ov.InferReque
 
 @cache
 def _core() -> ov.Core:
-    """The process's only one, as OpenVINO recommends.
-
-    Each has its own copy of the processor's plug-in, which ends its threads when
-    it goes; processes that loaded many networks so have crashed.
-    """
+    """The process's only one, as OpenVINO recommends: each loads its plug-ins anew."""
     return ov.Core()
