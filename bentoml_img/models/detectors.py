@@ -17,12 +17,12 @@ from torchvision.ops.feature_pyramid_network import FeaturePyramidNetwork, LastL
 
 from bentoml_img.labels import TRAFFIC
 from bentoml_img.models.efficientnet_lite import MEAN, PYRAMID_STRIDES, STD, EfficientNetLite
+from bentoml_img.zoo import LITE_PYRAMID
 
 BACKBONE = "lite2"
 CHANNELS = 96
 BOX_FEATURES = 512
 MASK_LAYERS = (CHANNELS, CHANNELS)
-INPUT_SIZE = (640, 1280)  # pixels: the short side, the long side at most
 ROI_SIDE = 7  # of the box head's features; the mask head's are twice that
 
 # Side lengths of anchors in pixels, on each level: ten, equal steps apart, from 8 to 512.
@@ -60,8 +60,8 @@ def maskrcnn_lite(scale: str = BACKBONE) -> MaskRCNN:
     nn.init.normal_(mask_predictor.mask_fcn_logits.weight, std=1e-3)
     return MaskRCNN(
         LitePyramid(scale),
-        min_size=INPUT_SIZE[0],
-        max_size=INPUT_SIZE[1],
+        min_size=LITE_PYRAMID.input_size[0],
+        max_size=LITE_PYRAMID.input_size[1],
         image_mean=MEAN,
         image_std=STD,
         rpn_anchor_generator=AnchorGenerator(ANCHOR_SIDES, (ASPECT_RATIOS,) * len(ANCHOR_SIDES)),

@@ -11,7 +11,7 @@ from bentoml_img.assemble import assemble
 from bentoml_img.models.maskrcnn import BoxBranch, MaskBranch, Trunk
 from bentoml_img.training.detection_trainer import manifest
 
-PHOTO = (640, 864)  # height, width: of a photo of 4:3, as the network sees it
+PHOTO = (512, 704)  # height, width: of a photo of 4:3, as the network sees it
 PROPOSALS, INSTANCES = 500, 100  # that a photo has at most
 
 
