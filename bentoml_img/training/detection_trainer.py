@@ -29,7 +29,6 @@ from bentoml_img.detect import Detector
 from bentoml_img.engines.maskrcnn import TorchMaskRcnn
 from bentoml_img.labels import TRAFFIC
 from bentoml_img.models.detectors import maskrcnn_lite
-from bentoml_img.models.efficientnet_lite import EfficientNetLite
 from bentoml_img.training import checkpoint
 from bentoml_img.training.detection_augment import Augmentation, Crop, boxes_of, load_batch
 from bentoml_img.training.detection_eval import Truth, evaluate, mean_ap50
@@ -46,7 +45,7 @@ class Recipe:
     `frozen_stages` is how many stages of the backbone do not learn, `clip` the
     norm that a gradient has at most, `cool_down` the last part of the run, `rare`
     the share of scenes under which a class is drawn more often. An epoch is as
-    many draws as there are scenes.
+    many steps as there are scenes in batches of `batch_size`, the largest there are.
     """
 
     epochs: float = 12
@@ -78,7 +77,7 @@ class Progress:
 class Trainer:
     """A training run that can be stopped after any step and resumed from its checkpoint.
 
-    `start` gives the backbone the weights to begin with; `validation` has the
+    `start` gives the network the weights to begin with; `validation` has the
     photos to evaluate with, by name. `history` has an entry for each evaluation:
     step, seconds of training, and of each validation set the mask AP50.
     """
@@ -88,7 +87,7 @@ class Trainer:
         sources: Sequence[Source],
         recipe: Recipe,
         validation: Mapping[str, Truth] | None = None,
-        start: Callable[[EfficientNetLite], None] = lambda backbone: None,
+        start: Callable[[MaskRCNN], None] = lambda network: None,
         build: Callable[[], MaskRCNN] = maskrcnn_lite,
         device: str = "cpu",
     ) -> None:
@@ -106,8 +105,8 @@ class Trainer:
         self.history: list[dict[str, Any]] = []
         torch.manual_seed(recipe.seed)
         network = build()
+        start(network)
         body = network.backbone.body
-        start(body)
         body.stem.requires_grad_(False)
         body.stages[: recipe.frozen_stages].requires_grad_(False)
         self.network = network.to(self.device).to(memory_format=torch.channels_last).train()

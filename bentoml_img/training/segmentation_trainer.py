@@ -100,7 +100,7 @@ class Trainer:
     """A training run that can be stopped after any step and resumed from its checkpoint.
 
     `shares` are the class shares of all the sources' samples, in their order;
-    `imagenet` is the state dict of the classifier whose backbone to start from.
+    `start` gives the network the weights to begin with.
     `history` has an entry for each evaluation: step, seconds of training, and of
     each head and validation set the mIoU.
     """
@@ -110,7 +110,7 @@ class Trainer:
         sources: Sequence[Source],
         shares: Floats,
         recipe: Recipe,
-        imagenet: Mapping[str, Tensor] | None = None,
+        start: Callable[[Network], None] = lambda network: None,
         validation: Mapping[str, Sequence[Sample]] | None = None,
         validation_shares: Mapping[str, Floats] | None = None,
         device: str = "cpu",
@@ -130,8 +130,7 @@ class Trainer:
         self.history: list[dict[str, Any]] = []
         torch.manual_seed(recipe.seed)
         network = Network()
-        if imagenet is not None:
-            network.backbone.load_imagenet(imagenet)
+        start(network)
         network.backbone.stem.requires_grad_(False)
         network.backbone.stages[: recipe.frozen_stages].requires_grad_(False)
         self.network = network.to(self.device).to(memory_format=torch.channels_last)

@@ -6,14 +6,16 @@ from pathlib import Path
 import pytest
 import torch
 from click.testing import CliRunner
+from safetensors.torch import save_file
 
 from bentoml_img import zoo
 from bentoml_img.bundle import WEIGHTS, verify
 from bentoml_img.labels import TRAFFIC
+from bentoml_img.models.detectors import maskrcnn_lite
 from bentoml_img.models.efficientnet_lite import EfficientNetLite
 from bentoml_img.training import detection, detection_export, pretrained
 from bentoml_img.training.detection_augment import Augmentation
-from bentoml_img.training.detection_trainer import Recipe
+from bentoml_img.training.detection_trainer import Recipe, Trainer
 from tests.training.streets import write_streets
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -54,6 +56,31 @@ def test_trains_evaluates_and_exports(tmp_path: Path, arguments: list[str]) -> N
     again = CliRunner().invoke(detection.main, arguments)
     assert again.exit_code == 1
     assert "add --resume" in again.stderr
+
+
+def test_goes_on_from_a_trained_detector(
+    tmp_path: Path, arguments: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained = maskrcnn_lite().state_dict()
+    weights = tmp_path / "model.safetensors"
+    save_file(trained, weights)
+    trainers: list[Trainer] = []
+    monkeypatch.setattr(detection, "fit", lambda trainer, *_: trainers.append(trainer))
+    monkeypatch.setattr(detection, "export", lambda *_: tmp_path)
+    monkeypatch.setattr(detection, "record", lambda *_: None)
+    start = [*arguments, "--start", str(weights)]
+    result = CliRunner().invoke(detection.main, start)
+    assert result.exit_code == 0, result.output
+    for key, value in trainers[0].network.state_dict().items():
+        assert torch.equal(value, trained[key])
+
+    both = CliRunner().invoke(detection.main, [*start, "--backbone", str(weights)])
+    assert both.exit_code == 2
+    assert "leave --backbone out" in both.stderr
+    weights.write_bytes(b"{}")
+    damaged = CliRunner().invoke(detection.main, start)
+    assert damaged.exit_code == 1
+    assert "does not fit here" in damaged.stderr
 
 
 def test_says_what_is_missing(tmp_path: Path, arguments: list[str]) -> None:

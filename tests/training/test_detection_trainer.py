@@ -14,7 +14,7 @@ from bentoml_img.training.detection_augment import Augmentation
 from bentoml_img.training.detection_data import read_instances
 from bentoml_img.training.detection_sampler import Source
 from bentoml_img.training.detection_trainer import Progress, Recipe, Trainer
-from bentoml_img.training.pretrained import load_segmenter
+from bentoml_img.training.pretrained import load_weights
 from bentoml_img.training.segmentation_data import DatasetError
 from tests.training.streets import write_streets
 
@@ -27,7 +27,7 @@ TINY = Recipe(
     warm_up_steps=1,
     cool_down=0.5,
     frozen_stages=1,
-    augmentation=Augmentation(crop=(64, 96)),
+    augmentation=Augmentation(crop=(64, 96), halvings=(0.6, 0.4)),
 )
 
 
@@ -93,14 +93,14 @@ def test_starts_from_the_backbone_of_a_segmenter(tmp_path: Path) -> None:
     weights = tmp_path / "model.safetensors"
     save_file({name: value.half() for name, value in segmenter.state_dict().items()}, weights)
     backbone = EfficientNetLite("lite2", output_stride=32)
-    load_segmenter(backbone, weights)
+    load_weights(backbone, weights, of="backbone")
     expected = segmenter.backbone.stem.conv.weight.half().float()
     torch.testing.assert_close(backbone.stem.conv.weight, expected)
-    with pytest.raises(DatasetError, match="no backbone that fits"):
-        load_segmenter(EfficientNetLite("lite0"), weights)
+    with pytest.raises(DatasetError, match="does not fit here"):
+        load_weights(EfficientNetLite("lite0"), weights, of="backbone")
     weights.write_bytes(b"{}")
-    with pytest.raises(DatasetError, match="no backbone that fits"):
-        load_segmenter(backbone, weights)
+    with pytest.raises(DatasetError, match="does not fit here"):
+        load_weights(backbone, weights, of="backbone")
 
 
 def test_fewer_photos_than_a_batch_are_refused(tmp_path: Path) -> None:

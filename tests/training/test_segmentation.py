@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 from click.testing import CliRunner
+from safetensors.torch import load_file, save_file
 
 from bentoml_img.bundle import verify
 from bentoml_img.models.efficientnet_lite import EfficientNetLite
+from bentoml_img.models.segmenters import deeplabv3_lite, fcn_lite
 from bentoml_img.segment import Segmenter
 from bentoml_img.training import log, segmentation
 from bentoml_img.training.segmentation_augment import Augmentation
@@ -93,6 +95,41 @@ def test_ctrl_c_and_resume_give_what_an_uninterrupted_run_gives(
     )
     assert one.keys() == other.keys()
     assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_goes_on_from_trained_networks(
+    tmp_path: Path, arguments: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, build in (("deeplabv3_lite", deeplabv3_lite), ("fcn_lite", fcn_lite)):
+        torch.manual_seed(1)  # one backbone for both
+        (tmp_path / name).mkdir()
+        save_file(build().state_dict(), tmp_path / name / "model.safetensors")
+    trained = load_file(tmp_path / "fcn_lite" / "model.safetensors")
+    trainers: list[Trainer] = []
+
+    def fit(trainer: Trainer, *_: object) -> None:
+        trainers.append(trainer)
+        (tmp_path / "out" / "log.jsonl").touch()
+
+    monkeypatch.setattr(segmentation, "fit", fit)
+    monkeypatch.setattr(segmentation, "save_curves", lambda *_: None)
+    monkeypatch.setattr(segmentation, "export", export_nothing)
+    both = [*arguments, "--start", str(tmp_path)]
+    result = CliRunner().invoke(segmentation.main, both)
+    assert result.exit_code == 2
+    assert "leave --imagenet out" in result.stderr
+
+    place = both.index("--imagenet")
+    result = CliRunner().invoke(segmentation.main, both[:place] + both[place + 2 :])
+    assert result.exit_code == 0, result.output
+    (trainer,) = trainers
+    assert trainer.recipe.cool_down == 1
+    for part, module in (
+        ("backbone", trainer.network.backbone),
+        ("head", trainer.network.heads["fcn_lite"]),
+    ):
+        for key, value in module.state_dict().items():
+            assert torch.equal(value, trained[f"{part}.{key}"])
 
 
 def test_says_what_is_missing(tmp_path: Path, arguments: list[str]) -> None:
