@@ -13,7 +13,7 @@ TRUE = [crossing("car", "left", 2.0), crossing("bus", "left", 2.4), crossing("ca
 
 
 def figures(*seen: dict[str, Any]) -> tuple[int, int, int]:
-    result = compare(TRUE, seen, 1)
+    result = compare(TRUE, seen)
     return result["seen"], result["right_class"], result["false"]
 
 
