@@ -1,8 +1,13 @@
 """How crossings that were seen are held against those that there were."""
 
+import json
+from pathlib import Path
 from typing import Any
 
-from benchmarks.counting import compare
+from click.testing import CliRunner
+from PIL import Image
+
+from benchmarks.counting import CLIP, compare, first_frames, main
 
 
 def crossing(label: str, to: str, time: float) -> dict[str, Any]:
@@ -32,3 +37,17 @@ def test_the_other_way_or_another_time_is_false() -> None:
 
 def test_another_class_is_seen_but_not_right() -> None:
     assert figures(crossing("truck", "right", 9.5)) == (1, 0, 0)
+
+
+def test_the_first_frames_become_pictures(tmp_path: Path) -> None:
+    folder = first_frames(CLIP, 2, tmp_path / "frames")
+    assert sorted(path.name for path in folder.iterdir()) == ["00000.png", "00001.png"]
+    with Image.open(CLIP) as clip, Image.open(folder / "00001.png") as second:
+        assert second.size == clip.size
+
+
+def test_a_truth_of_another_film_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "truth.json").write_text(json.dumps({"sha256": "0" * 64}))
+    result = CliRunner().invoke(main, ["--truth", str(tmp_path / "truth.json")])
+    assert result.exit_code == 2
+    assert "is not the film" in result.stderr
