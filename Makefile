@@ -14,14 +14,16 @@ endef
 export IMAGES
 BENTOS := $(filter Pytorch%,$(IMAGES))
 
-# What is tested in processes of its own.
+# What is tested in processes of its own: PyTorch, OpenVINO and FFmpeg keep threads and state, and
+# what serving leaves behind should not meet training.
 APART := tests/services tests/training tests/video tests/test_bentoml_img_classify.py
+TESTS := test-library test-services test-training test-video test-classify
 
 # The Bentos of this checkout live in its own store, and nothing is reported home.
 export BENTOML_HOME := $(STORE)
 export BENTOML_DO_NOT_TRACK := true
 
-.PHONY: help demo test check lock package bentos eval bench pictures image image-sizes clean
+.PHONY: help demo test $(TESTS) check lock package bentos eval bench pictures image image-sizes clean
 
 help:
 	@echo "make demo    install, package the shipped models, try them on the photos in images/"
@@ -56,13 +58,19 @@ package: $(VENV)/.installed
 demo: package
 	@$(BIN)/python -m scripts.demo
 
-# In a few processes, one after another: PyTorch, OpenVINO and FFmpeg keep threads and state, and
-# what serving leaves behind should not meet training. All run, also after one that fails.
+# Two at a time, each with a thread for PyTorch: most tests keep one core busy. All run, also after
+# one that fails; what they print comes when they end.
 test: check
-	@status=0; \
-	for part in "$(APART:%=--ignore=%)" $(APART); do \
-	    $(BIN)/python -X faulthandler -m pytest $$part || status=1; done; \
-	exit $$status
+	@echo "Testing, in $(words $(TESTS)) parts ..." >&2
+	@$(MAKE) --no-print-directory --jobs=2 --keep-going --output-sync=target $(TESTS)
+
+test-library: PART := tests $(APART:%=--ignore=%)
+test-services: PART := tests/services
+test-training: PART := tests/training
+test-video: PART := tests/video
+test-classify: PART := tests/test_bentoml_img_classify.py
+$(TESTS):
+	@OMP_NUM_THREADS=1 $(BIN)/python -X faulthandler -m pytest $(PART)
 
 check: $(VENV)/.installed-dev
 	@$(BIN)/ruff check .
