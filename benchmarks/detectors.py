@@ -108,7 +108,10 @@ def drawn(photo: Image.Image, detector: Detector | EagerMaskRcnn) -> tuple[float
 def measure(name: str, paths: Sequence[Path]) -> dict[str, Any]:
     """The JSON line of a model, but for the machine."""
     bundle = bundle_of(name)
-    ways = {"openvino": Detector.from_bundle(bundle, "openvino"), "torch": EagerMaskRcnn(bundle)}
+    ways: dict[str, Detector | EagerMaskRcnn] = {
+        "openvino": Detector.from_bundle(bundle, "openvino"),
+        "torch": EagerMaskRcnn(bundle),
+    }
     times: dict[str, list[float]] = {way: [] for way in ways}
     answers: dict[str, list[Detections]] = {way: [] for way in ways}
     for detector in ways.values():
