@@ -163,7 +163,7 @@ def report(figures: Figures, plan: Plan, others: Sequence[Server]) -> None:
         line = {**asdict(case), **asdict(figure), "rates": rates, "ratios": ratios, **machine}
         print(json.dumps(line))
         cells = [
-            f"{figure.rate:.0f}",
+            f"{figure.rate:.4g}",
             f"{figure.p50:.1f}",
             f"{figure.p99:.1f}",
             f"{figure.cpu:.2f}",

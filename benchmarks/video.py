@@ -9,9 +9,10 @@ detected but for the last:
   (`benchmarks.eager`), draw, encode, one frame after another. Reader, drawing
   function and writer are ours; its masks are as large as the frame, and there
   are no tracks;
-- `pipeline, PyTorch`: our pipeline with the same engine. What it gains are masks
-  that are kept within their boxes, and stages that overlap; what it does more is
-  to track and to keep records;
+- `pipeline, PyTorch`: our pipeline with eager PyTorch. It gains by masks that are
+  kept within their boxes and made of less unsure things only, by stages that
+  overlap, and by PyTorch's layout `channels_last`; it tracks and keeps records,
+  too;
 - `pipeline`: with OpenVINO;
 - `pipeline, no overlap`: the same, one stage after another in one thread;
 - `pipeline, every 3rd`: every third frame detected, tracks carried between.
