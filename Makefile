@@ -30,7 +30,7 @@ help:
 	@echo "make test    install all, check style and types, run the tests"
 	@echo "make bentos  write dist/*.bento, for 'bentoml import' on another machine"
 	@echo "make eval CIFAR=DIR DATA=DIR   recompute the figures of the shipped weights"
-	@echo "make bench   load tests beside LitServe and FastAPI; the stages of a request"
+	@echo "make bench   measure all that is fast or lean beside what is common; docs/benchmarks.md"
 	@echo "make pictures  remake the pictures that the README shows"
 	@echo "make image   build the container images, list their packages in dist/*.cdx.json, try them"
 	@echo "make image-sizes  what the built images are made of, beside their budgets"
@@ -92,11 +92,9 @@ eval: $(VENV)/.installed-dev
 	        $(BIN)/python bentoml_img_segment.py --model $$model --evaluate build/data || exit; done && \
 	    $(BIN)/python bentoml_img_detect.py --evaluate build/data; }
 
+# Goes on where it was stopped; FRESH=1 measures all again.
 bench: $(VENV)/.installed-dev
-	@$(BIN)/python bentoml_img_classify.py --pretrained
-	@$(BIN)/python -m benchmarks.serving
-	@$(BIN)/python -m benchmarks.startup
-	@$(BIN)/python -m benchmarks.stages
+	@$(BIN)/python -m benchmarks.page $(if $(FRESH),--fresh)
 
 pictures: $(VENV)/.installed
 	@$(BIN)/python -m scripts.pictures

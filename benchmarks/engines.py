@@ -24,12 +24,11 @@ import torch
 from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Table
-from safetensors.torch import load_file
 
+from benchmarks.eager import eager_segmenter
 from benchmarks.machine import describe
 from bentoml_img import zoo
 from bentoml_img.assemble import official_bundle
-from bentoml_img.bundle import WEIGHTS
 from bentoml_img.engines import Array
 from bentoml_img.images import load_rgb, open_image
 from bentoml_img.segment import Segmenter
@@ -54,17 +53,11 @@ class Row:
 
 def compare(name: str, bundle: Path, photos: list[Path], rounds: int, weights: str) -> Row:
     segmenter = Segmenter.from_bundle(bundle, "openvino")
-    module = zoo.build(name)
-    module.load_state_dict({k: v.float() for k, v in load_file(bundle / WEIGHTS).items()})
-    module.eval()
-
-    @torch.inference_mode()
-    def eager(pixels: Array) -> Array:
-        scores: Array = module(torch.from_numpy(pixels[None]))[0].numpy()
-        return scores
-
     inputs = [segmenter.preprocess(load_rgb(open_image(path.read_bytes()))) for path in photos]
-    ways: dict[str, Callable[[Array], Array]] = {"openvino": segmenter.scores, "torch": eager}
+    ways: dict[str, Callable[[Array], Array]] = {
+        "openvino": segmenter.scores,
+        "torch": eager_segmenter(bundle).scores,
+    }
     equal = [
         (ways["openvino"](pixels).argmax(0) == ways["torch"](pixels).argmax(0)).mean()
         for pixels in inputs

@@ -5,7 +5,17 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ("bentoml", "litserve", "fastapi", "uvicorn", "openvino", "pillow", "torch")
+PACKAGES = (
+    "bentoml",
+    "litserve",
+    "fastapi",
+    "uvicorn",
+    "openvino",
+    "pillow",
+    "av",
+    "torch",
+    "torchvision",
+)
 
 
 def describe(cores: int) -> dict[str, Any]:

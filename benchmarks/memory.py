@@ -24,7 +24,7 @@ from rich.table import Table
 
 from benchmarks.machine import describe
 from benchmarks.process import ROOT, free_port, serving
-from bentoml_img.engines import ENGINES
+from bentoml_img.engines import ENGINES, resolve
 
 MB = 1_000_000
 # The size, format and number of photos that are sent at a time; 64 megapixels are the limit.
@@ -87,7 +87,9 @@ def main() -> int:
         os.environ |= {"BENTOML_HOME": scratch, "BENTOML_DO_NOT_TRACK": "true"}
         from bentoml_img.packaging import package
 
-        tag, port = package(options.bundle.resolve(), options.engine).tag, free_port()
+        bundle, port = options.bundle.resolve(), free_port()
+        tag = package(bundle, options.engine).tag
+        measured = {"model": bundle.name, "engine": resolve(bundle, options.engine)}
         table = Table(title=f"{tag}, one worker")
         for column in ("load", "supervisor, MB", "worker, MB"):
             table.add_column(column, justify="left" if column == "load" else "right")
@@ -102,7 +104,7 @@ def main() -> int:
                     send(f"http://127.0.0.1:{port}/predict", [body] * number)
                 supervisor, worker = peaks(server)
                 figures = {"supervisor_mb": supervisor / MB, "worker_mb": worker / MB}
-                print(json.dumps({"bento": tag, "load": load, **figures, **machine}))
+                print(json.dumps({**measured, "load": load, **figures, **machine}))
                 table.add_row(load, *(f"{figure:.0f}" for figure in figures.values()))
     Console(stderr=True).print(table)
     return 0

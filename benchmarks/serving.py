@@ -19,14 +19,14 @@ import statistics
 import sys
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.load import Exchange, Figure, request, run
+from benchmarks.load import Exchange, Figure, Right, request, run, says
 from benchmarks.machine import describe
 from benchmarks.network import write_tiny_bundle
 from benchmarks.photos import load_photos
@@ -54,12 +54,12 @@ Figures = dict[Case, list[Figure]]
 
 @dataclass(frozen=True)
 class Network:
-    """A bundle, the Bento that serves it, and its photos by size with the labels expected."""
+    """A bundle, the Bento that serves it, and its photos by size with the answers expected."""
 
     name: str
     bundle: Path
     bento: str
-    photos: dict[str, list[tuple[bytes, str]]]
+    photos: dict[str, list[tuple[bytes, Right]]]
 
 
 @dataclass(frozen=True)
@@ -81,8 +81,8 @@ def measure(server: Server, network: Network, plan: Plan) -> Iterator[tuple[Case
         for route in server.routes:
             for size, photos in network.photos.items():
                 exchanges = [
-                    Exchange(request(route.path, photo, route.form), label.encode())
-                    for photo, label in photos
+                    Exchange(request(route.path, photo, route.form), right)
+                    for photo, right in photos
                 ]
                 run(port, exchanges, plan.clients, plan.warm_up)
                 before = cpu_seconds(process)
@@ -97,10 +97,27 @@ def prepare(name: str, bundle: Path, photos: Path) -> Network:
 
     classifier = Classifier.from_bundle(bundle)
     labelled = {
-        size: [(p, classifier([decode(p)])[0].label) for p in load_photos(photos, *dimensions)]
+        size: [
+            (p, says(classifier([decode(p)])[0].label)) for p in load_photos(photos, *dimensions)
+        ]
         for size, dimensions in SIZES.items()
     }
     return Network(name, bundle, package(bundle).tag, labelled)
+
+
+def compare(networks: Sequence[Network], servers: Sequence[Server], plan: Plan) -> Figures:
+    """Measure all servers with all networks in each round; ServerError if one fails."""
+    figures: Figures = defaultdict(list)
+    for number in range(1, plan.rounds + 1):
+        for network in networks:
+            for server in servers:
+                print(
+                    f"round {number} of {plan.rounds}: {network.name}, {server.name}",
+                    file=sys.stderr,
+                )
+                for case, figure in measure(server, network, plan):
+                    figures[case].append(figure)
+    return figures
 
 
 def median(figures: list[Figure]) -> Figure:
@@ -130,10 +147,10 @@ def ratio(figures: Figures, case: Case, rival: str) -> float | None:
     )
 
 
-def report(figures: Figures, plan: Plan) -> None:
+def report(figures: Figures, plan: Plan, others: Sequence[Server]) -> None:
     """Print the table to stderr and a JSON line for each figure to stdout."""
     machine = describe(CORES)
-    rivals = [server.name for server in OTHERS]
+    rivals = [server.name for server in others]
     table = Table(title=f"{plan.clients} clients, median of {plan.rounds} rounds")
     for column in ("network", "photos", "server", "form"):
         table.add_column(column, no_wrap=True)
@@ -146,14 +163,14 @@ def report(figures: Figures, plan: Plan) -> None:
         line = {**asdict(case), **asdict(figure), "rates": rates, "ratios": ratios, **machine}
         print(json.dumps(line))
         cells = [
-            f"{figure.rate:.0f}",
+            f"{figure.rate:.4g}",
             f"{figure.p50:.1f}",
             f"{figure.p99:.1f}",
             f"{figure.cpu:.2f}",
         ]
         cells += [str(figure.errors), *(f"{r:.2f}" if r else "" for r in ratios.values())]
         table.add_row(case.network, case.photos, case.server, case.form, *cells)
-    Console(stderr=True, width=132).print(table)
+    Console(stderr=True, width=140).print(table)
 
 
 def arguments() -> argparse.Namespace:
@@ -175,8 +192,6 @@ def main() -> int:
     options = arguments()
     plan = Plan(options.rounds, options.seconds, options.warm_up, options.clients)
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])
-    figures: Figures = defaultdict(list)
-    console = Console(stderr=True)
     with tempfile.TemporaryDirectory(prefix="benchmark-") as scratch:
         # Set before BentoML is imported: the benchmark keeps out of the user's store.
         os.environ |= {"BENTOML_HOME": f"{scratch}/bentoml", "BENTOML_DO_NOT_TRACK": "true"}
@@ -187,18 +202,11 @@ def main() -> int:
             if options.network in (None, name)
         ]
         try:
-            for number in range(1, plan.rounds + 1):
-                for network in networks:
-                    for server in (OURS, *OTHERS):
-                        console.print(
-                            f"round {number} of {plan.rounds}: {network.name}, {server.name}"
-                        )
-                        for case, figure in measure(server, network, plan):
-                            figures[case].append(figure)
+            figures = compare(networks, (OURS, *OTHERS), plan)
         except ServerError as error:
-            console.print(error)
+            print(error, file=sys.stderr)
             return 1
-    report(figures, plan)
+    report(figures, plan, OTHERS)
     return 1 if any(figure.errors for rounds in figures.values() for figure in rounds) else 0
 
 

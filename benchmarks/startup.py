@@ -1,9 +1,10 @@
 """Where the time of one `bentoml run` goes: BentoML, the service, the engine, the model, the call.
 
-    python -m benchmarks.startup --rounds 5
+    python -m benchmarks.startup --rounds 5 --engines openvino torch
 
-Times the real command, and a process that takes the same steps and notes the
-time after each. One JSON line a step goes to stdout, medians over the rounds in
+Times the real command; a process that takes the same steps and notes the time
+after each; and `bentoml serve` up to its first answer. Engines take turns in
+each round. One JSON line a step goes to stdout, medians over the rounds in
 milliseconds; a table to stderr.
 """
 
@@ -28,6 +29,10 @@ STEPS = {
     "model": "start the service: load, compile and warm up the model",
     "first": "the first photo",
     "next": "each further photo",
+}
+WHOLE = {
+    "command": "the whole command, from start to exit",
+    "serve": "bentoml serve, from start to the first answer",
 }
 
 
@@ -83,15 +88,36 @@ def time_steps(tag: str, photo: Path) -> dict[str, float]:
 def time_command(tag: str, photo: Path) -> float:
     """Milliseconds of `bentoml run` with one photo, from start to exit."""
     command = [sys.executable, "-m", "bentoml", "run", tag, "predict", f"--input-file={photo}"]
+    with tempfile.TemporaryDirectory(prefix="benchmark-") as answers:
+        command += ["--output-dir", answers]
+        start = time.time()
+        subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=120)
+        return (time.time() - start) * 1000
+
+
+def time_serve(tag: str, photo: Path) -> float:
+    """Milliseconds of `bentoml serve` from its start to the answer for one photo."""
+    import httpx
+
+    from benchmarks.process import free_port, serving
+
+    port = free_port()
+    command = [sys.executable, "-m", "bentoml", "serve", tag, "--host", "127.0.0.1"]
     start = time.time()
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=120)
-    return (time.time() - start) * 1000
+    with serving([*command, "--port", str(port)], port, {}):
+        answer = httpx.post(
+            f"http://127.0.0.1:{port}/predict", content=photo.read_bytes(), timeout=60
+        )
+        seconds = time.time() - start
+        answer.raise_for_status()
+    return seconds * 1000
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Time the steps of one bentoml run.")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--bundle", type=Path, default=ROOT / "artifacts" / "cifar_net")
+    parser.add_argument("--engines", nargs="+", metavar="ENGINE", default=["auto"])
     parser.add_argument("--photo", type=Path, help="default: the first of images/")
     parser.add_argument("--steps", metavar="TAG", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -102,32 +128,43 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="benchmark-") as scratch:
         # Set before BentoML is imported: the benchmark keeps out of the user's store.
         os.environ |= {"BENTOML_HOME": scratch, "BENTOML_DO_NOT_TRACK": "true"}
+        from bentoml_img.engines import resolve
         from bentoml_img.packaging import package
 
-        tag = package(options.bundle.resolve()).tag
-        rounds = [
-            {**time_steps(tag, photo), "command": time_command(tag, photo)}
-            for _ in range(options.rounds)
-        ]
-    report({step: statistics.median(r[step] for r in rounds) for step in rounds[0]})
+        bundle = options.bundle.resolve()
+        tags = {resolve(bundle, name): package(bundle, name).tag for name in options.engines}
+        rounds: dict[str, list[dict[str, float]]] = {engine: [] for engine in tags}
+        for _ in range(options.rounds):
+            for engine, tag in tags.items():
+                whole = {"command": time_command(tag, photo), "serve": time_serve(tag, photo)}
+                rounds[engine].append({**time_steps(tag, photo), **whole})
+    medians = {
+        engine: {step: statistics.median(r[step] for r in times) for step in times[0]}
+        for engine, times in rounds.items()
+    }
+    report(bundle.name, medians)
     return 0
 
 
-def report(medians: dict[str, float]) -> None:
-    """Print a JSON line for each step to stdout and the table to stderr."""
+def report(model: str, medians: dict[str, dict[str, float]]) -> None:
+    """Print a JSON line for each engine's steps to stdout and the table to stderr."""
     from rich.console import Console
     from rich.table import Table
 
     from benchmarks.machine import describe
 
-    table = Table(title="bentoml run, one photo")
+    table = Table(title=f"{model}, one photo")
     table.add_column("step")
-    table.add_column("ms", justify="right")
-    names = {**STEPS, "command": "the whole command, from start to exit"}
+    for engine in medians:
+        table.add_column(f"{engine}, ms", justify="right")
     machine = describe(os.cpu_count() or 1)
-    for step, milliseconds in medians.items():
-        print(json.dumps({"step": step, "ms": round(milliseconds, 1), **machine}))
-        table.add_row(names[step], f"{milliseconds:.0f}", end_section=step == "next")
+    for step, meaning in (STEPS | WHOLE).items():
+        times = {engine: round(steps[step], 1) for engine, steps in medians.items()}
+        for engine, ms in times.items():
+            line = {"model": model, "engine": engine, "step": step, "ms": ms}
+            print(json.dumps({**line, **machine}))
+        cells = [f"{ms:.0f}" for ms in times.values()]
+        table.add_row(meaning, *cells, end_section=step == "next")
     Console(stderr=True).print(table)
 
 

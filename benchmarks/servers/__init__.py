@@ -47,5 +47,6 @@ OTHERS = (
     python_server(
         "FastAPI", "fastapi_app", FASTAPI, [Route("multipart", "/async"), Route("raw", "/raw")]
     ),
+    python_server("FastAPI, def", "fastapi_app", FASTAPI, [Route("multipart", "/def")]),
     bento_server("BentoML", "benchmarks.servers.bentoml_app:PlainClassifier", "multipart"),
 )

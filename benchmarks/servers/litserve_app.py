@@ -56,11 +56,13 @@ def photo(request: Any) -> bytes:
     return data
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+def serve(kind: type[litserve.LitAPI], asynchronous: type[litserve.LitAPI] | None = None) -> None:
+    """Run an API, made of bundle, threads and LitServe's own options, as the command line says."""
+    parser = argparse.ArgumentParser()
     parser.add_argument("--bundle", type=Path, required=True)
     parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--asynchronous", action="store_true")
+    if asynchronous:
+        parser.add_argument("--asynchronous", dest="kind", action="store_const", const=asynchronous)
     parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--batch-timeout", type=float, default=0.0)
     parser.add_argument("--workers", type=int, default=1)
@@ -68,14 +70,14 @@ def main() -> None:
     parser.add_argument("--api-server-type", choices=("process", "thread"), default="process")
     parser.add_argument("--fast-queue", action="store_true")
     parser.add_argument("--threads", type=int, default=1, help="of the network, per worker")
+    parser.set_defaults(kind=kind)
     options = parser.parse_args()
-    kind = AsyncClassifierAPI if options.asynchronous else ClassifierAPI
-    api = kind(
+    api = options.kind(
         options.bundle,
         options.threads,
         max_batch_size=options.batch,
         batch_timeout=options.batch_timeout,
-        enable_async=options.asynchronous,
+        enable_async=options.kind is asynchronous,
     )
     server = litserve.LitServer(
         api,
@@ -95,4 +97,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    serve(ClassifierAPI, AsyncClassifierAPI)

@@ -32,6 +32,9 @@ def request(graph: Path | ov.Model, threads: int | None = None) -> ov.InferReque
         properties.hint.performance_mode(): properties.hint.PerformanceMode.LATENCY,
         # The default depends on the processor; parity wants one answer everywhere.
         properties.hint.inference_precision(): ov.Type.f32,
+        # By default its threads are bound to cores, the same ones in each process and for each
+        # network: two networks of one thread each shared one of two cores.
+        properties.hint.enable_cpu_pinning(): False,
     }
     if threads is not None:
         config[properties.inference_num_threads()] = threads

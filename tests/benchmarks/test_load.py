@@ -4,7 +4,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from benchmarks.load import BOUNDARY, FORMS, Exchange, request, run
+from benchmarks.load import BOUNDARY, FORMS, Exchange, request, run, says
 from services import multipart
 
 
@@ -34,7 +34,7 @@ def port() -> Iterator[int]:
 
 @pytest.mark.parametrize("form", FORMS)
 def test_right_answers_are_counted_and_timed(port: int, form: str) -> None:
-    figure = run(port, [Exchange(request("/", b"photo", form), b"dog")], 2, 0.1)
+    figure = run(port, [Exchange(request("/", b"photo", form), says("dog"))], 2, 0.1)
     assert figure.answered >= 2
     assert figure.errors == 0
     assert 0 < figure.p50 <= figure.p99
@@ -42,8 +42,8 @@ def test_right_answers_are_counted_and_timed(port: int, form: str) -> None:
 
 def test_wrong_labels_and_statuses_are_errors(port: int) -> None:
     right, wrong, broken = (
-        Exchange(request("/", photo, "raw"), label)
-        for photo, label in ((b"photo", b"dog"), (b"photo", b"cat"), (b"broken", b"dog"))
+        Exchange(request("/", photo, "raw"), says(label))
+        for photo, label in ((b"photo", "dog"), (b"photo", "cat"), (b"broken", "dog"))
     )
     figure = run(port, [right, wrong, broken], 1, 0.1)
     assert 2 * figure.answered - 2 <= figure.errors <= 2 * figure.answered
@@ -52,7 +52,7 @@ def test_wrong_labels_and_statuses_are_errors(port: int) -> None:
 
 def test_a_server_that_is_always_wrong_has_no_figure(port: int) -> None:
     with pytest.raises(RuntimeError, match="not one right answer"):
-        run(port, [Exchange(request("/", b"photo", "raw"), b"cat")], 2, 0.1)
+        run(port, [Exchange(request("/", b"photo", "raw"), says("cat"))], 2, 0.1)
 
 
 def test_a_form_holds_the_photo() -> None:

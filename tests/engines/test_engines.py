@@ -1,4 +1,5 @@
 import dataclasses
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -48,6 +49,16 @@ def test_an_engine_without_its_file_is_refused(
 def test_an_unknown_engine_is_met_with_the_known_ones(bundle: Path) -> None:
     with pytest.raises(BundleError, match="choose one of auto, openvino, torch"):
         load_engine(bundle, "abacus")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks at threads as Linux shows them")
+def test_openvino_binds_no_thread_to_a_core(bundle: Path) -> None:
+    engine = load_engine(bundle, "openvino", threads=2)
+    engine(np.zeros((1, 3, 32, 32), np.float32))
+    threads = [int(task.name) for task in Path("/proc/self/task").iterdir()]
+    assert {frozenset(os.sched_getaffinity(thread)) for thread in threads} == {
+        frozenset(os.sched_getaffinity(0))
+    }
 
 
 def test_openvino_needs_no_pytorch(bundle: Path) -> None:

@@ -1,0 +1,188 @@
+"""What the figures should reach, and which figure of which benchmark says so."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+Row = Mapping[str, Any]
+Results = Mapping[str, Sequence[Row]]  # the JSON lines of each benchmark, by its name
+Value = Callable[[Results], float | None]
+
+LOAD_OF_PHOTOS = "4 photos of 640×480 at a time"
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A measure; `value` is None as long as it was not measured.
+
+    It is to be `limit` at least, or at most if `most`.
+    """
+
+    measure: str
+    limit: float
+    value: Value
+    most: bool = False
+
+    def reached(self, value: float) -> bool:
+        return value <= self.limit if self.most else value >= self.limit
+
+
+def rows(results: Results, benchmark: str, **where: Any) -> list[Row]:
+    """The lines of a benchmark that have these values."""
+    lines = results.get(benchmark, ())
+    return [row for row in lines if all(row.get(key) == value for key, value in where.items())]
+
+
+def figure(benchmark: str, key: str, **where: Any) -> Value:
+    """The only figure that meets the conditions."""
+
+    def value(results: Results) -> float | None:
+        found = rows(results, benchmark, **where)
+        return float(found[0][key]) if found else None
+
+    return value
+
+
+def quotient(above: Value, below: Value) -> Value:
+    def value(results: Results) -> float | None:
+        one, other = above(results), below(results)
+        return None if one is None or other is None else one / other
+
+    return value
+
+
+def highest(benchmark: str, key: str, **where: Any) -> Value:
+    """The highest of the figures that meet the conditions."""
+
+    def value(results: Results) -> float | None:
+        return max((row[key] for row in rows(results, benchmark, **where)), default=None)
+
+    return value
+
+
+def over_rival(benchmark: str, rival: str, **where: Any) -> Value:
+    """Our rate over that of a rival; of those whose name begins so, the one that does best."""
+
+    def value(results: Results) -> float | None:
+        found = rows(results, benchmark, server="ours", **where)
+        ratios = found[0]["ratios"].items() if found else ()
+        return min((ratio for name, ratio in ratios if name.startswith(rival)), default=None)
+
+    return value
+
+
+def tail_over_rival(benchmark: str, rival: str, network: str, photos: str, form: str) -> Value:
+    """Our p99 over that of a rival in the form in which it answers most."""
+
+    def value(results: Results) -> float | None:
+        lines = rows(results, benchmark, network=network, photos=photos)
+        ours = [row for row in lines if row["server"] == "ours" and row["form"] == form]
+        theirs = [row for row in lines if row["server"] == rival]
+        if not ours or not theirs:
+            return None
+        best = max(theirs, key=lambda row: float(row["rate"]))
+        return float(ours[0]["p99"]) / float(best["p99"])
+
+    return value
+
+
+def _segmenter(model: str, limit: float) -> Bar:
+    name = f"`{model}`, OpenVINO over eager PyTorch"
+    return Bar(name, limit, figure("engines", "ratio", model=model))
+
+
+def _labels(model: str) -> Bar:
+    name = f"`{model}`, share of labels that are equal"
+    return Bar(name, 0.9999, figure("engines", "label_agreement", model=model, weights="real"))
+
+
+def _official(measure: str, limit: float, key: str, most: bool = False) -> Bar:
+    model = "maskrcnn_resnet50_fpn"
+    return Bar(f"`{model}`, {measure}", limit, figure("detectors", key, model=model), most)
+
+
+def _classifier(network: str, form: str, limit: float) -> Bar:
+    name = f"classifier, {network} network, {form}: requests/s over LitServe"
+    value = over_rival("serving", "LitServe", network=network, photos="32x32", form=form)
+    return Bar(name, limit, value)
+
+
+def _tail(network: str, form: str) -> Bar:
+    name = f"classifier, {network} network, {form}: p99 over LitServe's"
+    return Bar(name, 1.0, tail_over_rival("serving", "LitServe", network, "32x32", form), most=True)
+
+
+def _masks(rival: str) -> Bar:
+    name = f"segmenter, requests/s over {rival} with eager PyTorch"
+    return Bar(name, 2.5, over_rival("segmenting", rival, form="multipart"))
+
+
+def _startup(step: str, engine: str) -> Value:
+    return figure("startup-segmenter", "ms", step=step, engine=engine)
+
+
+BARS = (
+    _segmenter("deeplabv3_lite", 2.5),
+    _labels("deeplabv3_lite"),
+    _segmenter("fcn_lite", 2.5),
+    _labels("fcn_lite"),
+    _segmenter("deeplabv3_resnet101", 1.6),
+    _segmenter("deeplabv3_mobilenet_v3_large", 2.8),
+    _segmenter("lraspp_mobilenet_v3_large", 2.0),
+    _official("OpenVINO over eager PyTorch, with drawing", 1.4, "ratio"),
+    _official("difference of boxes, pixels", 0.01, "box_px", most=True),
+    _official("difference of scores", 3e-4, "score", most=True),
+    _official("intersection over union of masks", 0.998, "mask_iou"),
+    Bar(
+        "`maskrcnn_lite` with drawing, OpenVINO over eager PyTorch",
+        2.0,
+        figure("detectors", "ratio", model="maskrcnn_lite"),
+    ),
+    Bar(
+        "video, frames/s of the pipeline over the obvious loop",
+        3.0,
+        figure("video", "over_loop", way="pipeline"),
+    ),
+    Bar(
+        "video, the same with PyTorch in both",
+        1.3,
+        figure("video", "over_loop", way="pipeline, PyTorch"),
+    ),
+    _classifier("tiny", "multipart", 1.25),
+    _tail("tiny", "multipart"),
+    _classifier("tiny", "raw", 2.0),
+    _tail("tiny", "raw"),
+    _classifier("shipped", "multipart", 1.05),
+    _classifier("shipped", "raw", 1.05),
+    _masks("LitServe"),
+    _masks("FastAPI"),
+    Bar(
+        "`bentoml run` of the segmenter, whole process: PyTorch's time over OpenVINO's",
+        3.0,
+        quotient(_startup("command", "torch"), _startup("command", "openvino")),
+    ),
+    Bar(
+        "`bentoml serve` of the segmenter up to the first answer: OpenVINO's time over PyTorch's",
+        0.4,
+        quotient(_startup("serve", "openvino"), _startup("serve", "torch")),
+        most=True,
+    ),
+    Bar(
+        f"memory of a segmenter's worker, {LOAD_OF_PHOTOS}: OpenVINO's over PyTorch's",
+        0.5,
+        quotient(
+            highest("memory-openvino", "worker_mb", load=LOAD_OF_PHOTOS),
+            highest("memory-torch", "worker_mb", load=LOAD_OF_PHOTOS),
+        ),
+        most=True,
+    ),
+    Bar(
+        "the same, at the heaviest load",
+        0.5,
+        quotient(
+            highest("memory-openvino", "worker_mb"),
+            highest("memory-torch", "worker_mb"),
+        ),
+        most=True,
+    ),
+)

@@ -1,0 +1,160 @@
+"""Each detector on OpenVINO beside torchvision's own Mask R-CNN on eager PyTorch.
+
+    python -m benchmarks.detectors --photos 50
+
+From an RGB photo to one with the instances drawn, by the same drawing function;
+torchvision's masks are as large as the photo (`benchmarks.eager`). Both take
+turns on each photo. Only models whose weights are at hand. One JSON line a model
+goes to stdout, medians over the photos, with the largest differences between
+both answers; a table to stderr.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.eager import EagerMaskRcnn
+from benchmarks.machine import describe
+from bentoml_img import zoo
+from bentoml_img.detect import Detections, Detector
+from bentoml_img.draw import annotate
+from bentoml_img.images import load_rgb, open_image
+from bentoml_img.masks import InstanceMask
+from bentoml_img.shelf import ROOT, bundle_of, is_at_hand
+
+MODELS = tuple(entry.name for entry in zoo.ZOO.values() if entry.task == "detection")
+NEAR = 2.0  # pixels: boxes of one label that are no further apart are of the same thing
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How many things torchvision finds, how many of them ours does, and their differences.
+
+    The largest of boxes, in pixels, and of scores; the smallest intersection over
+    union of masks.
+    """
+
+    instances: int
+    found: int
+    box_px: float
+    score: float
+    mask_iou: float
+
+
+def compare(ours: Sequence[Detections], theirs: Sequence[Detections]) -> Agreement:
+    """Hold the answers for the same photos against each other."""
+    differences = [
+        (
+            _gap(mine.boxes_xyxy[k], other.boxes_xyxy[n]),
+            abs(float(mine.scores[k] - other.scores[n])),
+            _iou(mine.masks[k], other.masks[n], mine.size),
+        )
+        for mine, other in zip(ours, theirs, strict=True)
+        for n in range(len(other))
+        if (k := _same(mine, other, n)) is not None
+    ]
+    boxes, scores, ious = np.array(differences or [(0, 0, 1)]).T
+    return Agreement(
+        sum(map(len, theirs)),
+        len(differences),
+        float(f"{boxes.max():.2g}"),
+        float(f"{scores.max():.2g}"),
+        round(float(ious.min()), 5),
+    )
+
+
+def _same(ours: Detections, theirs: Detections, n: int) -> int | None:
+    """Which of ours is their instance n."""
+    gaps = [
+        (_gap(box, theirs.boxes_xyxy[n]), k)
+        for k, (box, label) in enumerate(zip(ours.boxes_xyxy, ours.labels, strict=True))
+        if label == theirs.labels[n]
+    ]
+    gap, k = min(gaps, default=(NEAR, 0))
+    return k if gap < NEAR else None
+
+
+def _gap(box: npt.NDArray[np.float32], other: npt.NDArray[np.float32]) -> float:
+    return float(np.abs(box - other).max())
+
+
+def _iou(mask: InstanceMask, other: InstanceMask, size: tuple[int, int]) -> float:
+    one, two = np.zeros((2, size[1], size[0]), np.bool_)
+    one[mask.window], two[other.window] = mask.pixels, other.pixels
+    return float((one & two).sum() / max(1, (one | two).sum()))
+
+
+def drawn(photo: Image.Image, detector: Detector | EagerMaskRcnn) -> tuple[float, Detections]:
+    """Milliseconds from a photo to an annotated one, and what was found."""
+    start = time.perf_counter()
+    (found,) = detector([photo])
+    annotate(photo, found)
+    return 1000 * (time.perf_counter() - start), found
+
+
+def measure(name: str, paths: Sequence[Path]) -> dict[str, Any]:
+    """The JSON line of a model, but for the machine."""
+    bundle = bundle_of(name)
+    ways: dict[str, Detector | EagerMaskRcnn] = {
+        "openvino": Detector.from_bundle(bundle, "openvino"),
+        "torch": EagerMaskRcnn(bundle),
+    }
+    times: dict[str, list[float]] = {way: [] for way in ways}
+    answers: dict[str, list[Detections]] = {way: [] for way in ways}
+    for detector in ways.values():
+        drawn(load_rgb(open_image(paths[0].read_bytes())), detector)  # to warm up
+    for path in paths:
+        photo = load_rgb(open_image(path.read_bytes()))
+        for way, detector in ways.items():
+            milliseconds, found = drawn(photo, detector)
+            times[way].append(milliseconds)
+            answers[way].append(found)
+    ratio = statistics.median(b / a for a, b in zip(times["openvino"], times["torch"], strict=True))
+    return {
+        "model": name,
+        **{f"{way}_ms": round(statistics.median(values), 1) for way, values in times.items()},
+        "ratio": round(ratio, 2),
+        "photos": len(paths),
+        **asdict(compare(answers["openvino"], answers["torch"])),
+    }
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Time each detector on both engines.")
+    parser.add_argument("--photos", type=int, default=50)
+    parser.add_argument("--models", nargs="*", choices=MODELS, default=MODELS)
+    options = parser.parse_args()
+    paths = sorted((ROOT / "images").glob("*.jpg"))[: options.photos]
+    machine = describe(os.cpu_count() or 1)
+    table = Table("model", "OpenVINO, ms", "PyTorch, ms", "ratio", "found", "box, px", "mask IoU")
+    for name in filter(is_at_hand, options.models):
+        line = measure(name, paths)
+        print(json.dumps({**line, **machine}), flush=True)
+        table.add_row(
+            name,
+            f"{line['openvino_ms']:.0f}",
+            f"{line['torch_ms']:.0f}",
+            f"{line['ratio']:.2f}×",
+            f"{line['found']} of {line['instances']}",
+            f"{line['box_px']}",
+            f"{line['mask_iou']}",
+        )
+    Console(stderr=True).print(table)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,194 @@
+"""Run the benchmarks, and write their figures on one page.
+
+    python -m benchmarks.page [NAME ...]
+
+Each benchmark is a process. Its JSON lines are kept in build/bench/NAME.jsonl
+once it has come to its end: a run that was stopped goes on, and what is there is
+not measured again unless it is named or --fresh is given. All that is there goes
+into docs/benchmarks.md, with what the figures should reach. --quick measures
+as little as possible, to see whether all works, into build/bench/quick.
+"""
+
+import argparse
+import ast
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.bars import BARS, Bar, Results, Row
+
+ROOT = Path(__file__).resolve().parent.parent
+KEPT = ROOT / "build" / "bench"
+PAGE = ROOT / "docs" / "benchmarks.md"
+MACHINE = ("processor", "cores", "python", "versions")
+UNKNOWN = "–"
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """A module of this package with its arguments; `quick` are more of them, to measure little."""
+
+    name: str
+    module: str
+    arguments: str = ""
+    quick: str = ""
+
+    def command(self, quick: bool = False) -> list[str]:
+        arguments = f"{self.arguments} {self.quick if quick else ''}".split()
+        return [sys.executable, "-m", f"benchmarks.{self.module}", *arguments]
+
+
+SEGMENTER = "--bundle artifacts/deeplabv3_lite"
+FEW = "--rounds 1 --seconds 1 --warm-up 1"
+BENCHMARKS = (
+    Benchmark("engines", "engines", quick="--rounds 1 --photos 2 --models fcn_lite"),
+    Benchmark("detectors", "detectors", quick="--photos 2"),
+    Benchmark("video", "video", quick="--rounds 1 --frames 4"),
+    Benchmark("counting", "counting", quick="--every 20"),
+    Benchmark("stages", "stages", quick="--rounds 1"),
+    Benchmark("serving", "serving", quick=FEW),
+    Benchmark("segmenting", "segmenting", quick=FEW),
+    Benchmark("startup", "startup", quick="--rounds 1"),
+    Benchmark(
+        "startup-segmenter", "startup", f"{SEGMENTER} --engines openvino torch", "--rounds 1"
+    ),
+    Benchmark("memory-openvino", "memory", f"{SEGMENTER} --engine openvino"),
+    Benchmark("memory-torch", "memory", f"{SEGMENTER} --engine torch"),
+)
+
+
+def keep(command: Sequence[str], path: Path) -> bool:
+    """Run a command and keep what it prints in a file; False, and no file, if it fails."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part")
+    with part.open("wb") as output:
+        status = subprocess.run(command, cwd=ROOT, stdout=output).returncode
+    if status == 0:
+        os.replace(part, path)
+    return status == 0
+
+
+def read(path: Path) -> list[Row]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def table(lines: Sequence[Row]) -> str:
+    """JSON lines in Markdown: a column for each figure, of the machine none."""
+    flat = [_flat(line) for line in lines]
+    columns = list(dict.fromkeys(key for line in flat for key in line))
+    cells = [[_text(line.get(column)) for column in columns] for line in flat]
+    return _markdown([column.replace("_", " ") for column in columns], cells)
+
+
+def _flat(line: Row) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in line.items():
+        if key in MACHINE or isinstance(value, list):
+            continue
+        flat |= {f"÷ {k}": v for k, v in value.items()} if isinstance(value, dict) else {key: value}
+    return flat
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}" if abs(value) >= 1 else f"{value:.6g}"  # shares need more digits
+    return "" if value is None else str(value)
+
+
+def _markdown(columns: Sequence[str], cells: Sequence[Sequence[str]]) -> str:
+    lines = [columns, ["---"] * len(columns), *cells]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def bars(results: Results, wanted: Sequence[Bar] = BARS) -> str:
+    """What should be reached, and what was, as a table."""
+    cells = []
+    for bar in wanted:
+        value = bar.value(results)
+        limit = f"{'≤' if bar.most else '≥'} {bar.limit:g}"
+        reached = UNKNOWN if value is None else "yes" if bar.reached(value) else "no"
+        cells.append([bar.measure, limit, UNKNOWN if value is None else f"{value:.4g}", reached])
+    return _markdown(["measure", "bar", "measured", "reached"], cells)
+
+
+def machines(results: Results) -> str:
+    """What was measured on what: a line for each machine with its versions."""
+    names: dict[str, list[str]] = {}
+    for name, lines in results.items():
+        for line in lines:
+            if "processor" in line:
+                versions = ", ".join(f"{k} {v}" for k, v in line["versions"].items())
+                text = f"{line['processor']}, {line['cores']} cores, Python {line['python']}"
+                names.setdefault(f"{text}, {versions}", []).append(name)
+    if len(names) == 1:
+        return f"On {next(iter(names))}."
+    return "\n".join(f"- {', '.join(dict.fromkeys(n))}: {text}" for text, n in names.items())
+
+
+def page(results: Results, dates: dict[str, str]) -> str:
+    """The whole page in Markdown."""
+    parts = [
+        "# Benchmarks",
+        "Written by `make bench`. Ratios are of figures of one run, in which what is compared "
+        "takes turns.",
+        machines(results),
+        "## What should be reached",
+        f"{UNKNOWN} is what was not measured.",
+        bars(results),
+    ]
+    for benchmark in BENCHMARKS:
+        if lines := results.get(benchmark.name):
+            source = Path(__file__).with_name(f"{benchmark.module}.py").read_text()
+            command = " ".join(["python", *benchmark.command()[1:]])
+            parts += [
+                f"## {benchmark.name}",
+                f"`{command}`, {dates[benchmark.name]}",
+                ast.get_docstring(ast.parse(source)) or "",
+                table(lines),
+            ]
+    return "\n\n".join(parts) + "\n"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Run the benchmarks, write one page.")
+    names = [benchmark.name for benchmark in BENCHMARKS]
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(names)}")
+    parser.add_argument("--fresh", action="store_true", help="measure again what is there")
+    parser.add_argument("--quick", action="store_true", help="measure little, write no page")
+    options = parser.parse_args()
+    if unknown := set(options.names) - set(names):
+        parser.error(f"no benchmark {min(unknown)!r}: choose from {', '.join(names)}")
+    kept = KEPT / "quick" if options.quick else KEPT
+    failed = []
+    for benchmark in BENCHMARKS:
+        path = kept / f"{benchmark.name}.jsonl"
+        again = options.fresh or not path.exists()
+        wanted = benchmark.name in options.names if options.names else again
+        if wanted:
+            print(f"{benchmark.name} ...", file=sys.stderr)
+            if not keep(benchmark.command(options.quick), path):
+                failed.append(benchmark.name)
+    files = {name: kept / f"{name}.jsonl" for name in names}
+    results = {name: read(file) for name, file in files.items() if file.exists()}
+    dates = {
+        name: time.strftime("%Y-%m-%d", time.gmtime(files[name].stat().st_mtime))
+        for name in results
+    }
+    target = kept / PAGE.name if options.quick else PAGE
+    beside = target.with_suffix(".part")
+    beside.write_text(page(results, dates))
+    os.replace(beside, target)
+    print(target.relative_to(ROOT))
+    if failed:
+        print(f"failed: {', '.join(failed)}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

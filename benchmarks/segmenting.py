@@ -1,0 +1,85 @@
+"""Load test of the segmenter: this service, and the same weights in eager PyTorch elsewhere.
+
+    python -m benchmarks.segmenting --rounds 3 --seconds 10
+
+As `benchmarks.serving`, with photos of 640×480. LitServe and plain FastAPI do
+what examples do: Pillow, the network in eager PyTorch, all scores enlarged by
+`torch.nn.functional.interpolate`, a default PNG (`common` in
+`benchmarks.stages`); each with one worker of two threads and with two of one.
+Their masks have to be ours, but for a hundredth of the pixels.
+"""
+
+import argparse
+import os
+import sys
+import tempfile
+from functools import cache
+from pathlib import Path
+
+from benchmarks.load import Right
+from benchmarks.photos import load_photos
+from benchmarks.process import ROOT, ServerError
+from benchmarks.servers import Route, bento_server, python_server
+from benchmarks.serving import CORES, Network, Plan, compare, report
+from benchmarks.stages import agreement
+from bentoml_img.bundle import read_manifest
+from bentoml_img.draw import colour_mask
+from bentoml_img.images import encode_png, load_rgb, open_image
+from bentoml_img.segment import Segmenter
+
+SIZE = 640, 480
+LEAST_AGREEMENT = 0.99
+
+OURS = bento_server("ours", "{bento}", "multipart", "raw")
+OTHERS = tuple(
+    python_server(f"{name}, {workers}×{threads}", module, options, [Route("multipart")])
+    for name, module in (("LitServe", "litserve_masks"), ("FastAPI", "fastapi_masks"))
+    for workers, threads in ((1, 2), (2, 1))
+    for options in (f"--workers {workers} --threads {threads}",)
+)
+
+
+def shows(mask: bytes) -> Right:
+    """The answers that are PNGs of this mask; each is looked at once."""
+    return cache(lambda png: agreement(png, mask) >= LEAST_AGREEMENT)
+
+
+def prepare(bundle: Path, photos: Path) -> Network:
+    """Package a bundle, and find the masks that the servers have to answer."""
+    from bentoml_img.packaging import package
+
+    segmenter = Segmenter.from_bundle(bundle)
+    masked = [
+        (photo, shows(encode_png(colour_mask(segmenter([load_rgb(open_image(photo))])[0]))))
+        for photo in load_photos(photos, *SIZE)
+    ]
+    size = "×".join(map(str, SIZE))
+    return Network(read_manifest(bundle).name, bundle, package(bundle).tag, {size: masked})
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Compare the segmenter with others under load.")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=10, help="of each measurement")
+    parser.add_argument("--warm-up", type=float, default=3, help="seconds before each of them")
+    parser.add_argument("--clients", type=int, default=8)
+    parser.add_argument("--bundle", type=Path, default=ROOT / "artifacts" / "deeplabv3_lite")
+    parser.add_argument("--photos", type=Path, default=ROOT / "images")
+    options = parser.parse_args()
+    plan = Plan(options.rounds, options.seconds, options.warm_up, options.clients)
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])
+    with tempfile.TemporaryDirectory(prefix="benchmark-") as scratch:
+        # Set before BentoML is imported: the benchmark keeps out of the user's store.
+        os.environ |= {"BENTOML_HOME": scratch, "BENTOML_DO_NOT_TRACK": "true"}
+        network = prepare(options.bundle.resolve(), options.photos)
+        try:
+            figures = compare([network], (OURS, *OTHERS), plan)
+        except ServerError as error:
+            print(error, file=sys.stderr)
+            return 1
+    report(figures, plan, OTHERS)
+    return 1 if any(figure.errors for rounds in figures.values() for figure in rounds) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

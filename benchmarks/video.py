@@ -1,0 +1,149 @@
+"""Frames a second of whole pipelines, from a GIF to an MP4 with the instances drawn.
+
+    python -m benchmarks.video --rounds 3 --frames 40
+
+Five ways take turns in each round, all with the same weights and every frame
+detected but for the last:
+
+- `loop`, the obvious one: decode, torchvision's Mask R-CNN in eager PyTorch
+  (`benchmarks.eager`), draw, encode, one frame after another. Reader, drawing
+  function and writer are ours; its masks are as large as the frame, and there
+  are no tracks;
+- `pipeline, PyTorch`: our pipeline with eager PyTorch. It gains by masks that are
+  kept within their boxes and made of less unsure things only, by stages that
+  overlap, and by PyTorch's layout `channels_last`; it tracks and keeps records,
+  too;
+- `pipeline`: with OpenVINO;
+- `pipeline, no overlap`: the same, one stage after another in one thread;
+- `pipeline, every 3rd`: every third frame detected, tracks carried between.
+
+One JSON line a way goes to stdout, medians over the rounds; a table to stderr.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from unittest import mock
+
+import av
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.eager import EagerMaskRcnn
+from benchmarks.machine import describe
+from bentoml_img.annotate import annotate_film, film_options
+from bentoml_img.detect import Detector
+from bentoml_img.draw import annotate
+from bentoml_img.shelf import ROOT, bundle_of
+from bentoml_img.video import pipeline
+from bentoml_img.video.reading import open_video
+from bentoml_img.video.segments import SegmentWriter
+from bentoml_img.video.writing import join
+
+EVERY = 3
+
+# Writes an annotated copy of a video, says how many frames it has.
+Way = Callable[[Path, Path], int]
+
+
+def loop(source: Path, target: Path, detect: EagerMaskRcnn) -> int:
+    """The obvious way: one frame after another."""
+    with open_video(source) as video:
+        size, frames = (video.info.width, video.info.height), 0
+        with SegmentWriter(target.with_suffix(".part.mp4"), target, size, video.info.rate) as file:
+            for frame in video:
+                (found,) = detect([frame.image])
+                file.write(frame, annotate(frame.image, found))
+                frames += 1
+            segment = file.close()
+    assert segment is not None
+    join([segment], target)
+    return frames
+
+
+def film(source: Path, target: Path, detector: Detector, every: int = 1) -> int:
+    """Our way."""
+    return annotate_film(source, target, detector, film_options(every=every)).frames
+
+
+def without_overlap(source: Path, target: Path, detector: Detector) -> int:
+    with mock.patch.object(pipeline, "overlap", lambda items: items):
+        return film(source, target, detector)
+
+
+def ways_of(bundle: Path) -> dict[str, Way]:
+    openvino = Detector.from_bundle(bundle, "openvino")
+    return {
+        "loop": partial(loop, detect=EagerMaskRcnn(bundle)),
+        "pipeline, PyTorch": partial(film, detector=Detector.from_bundle(bundle, "torch")),
+        "pipeline": partial(film, detector=openvino),
+        "pipeline, no overlap": partial(without_overlap, detector=openvino),
+        "pipeline, every 3rd": partial(film, detector=openvino, every=EVERY),
+    }
+
+
+def cut(video: Path, frames: int, target: Path) -> None:
+    """Copy the first frames of a video, as they are encoded."""
+    with av.open(str(video)) as source, av.open(str(target), "w") as output:
+        stream = source.streams.video[0]
+        copy = output.add_stream_from_template(stream)
+        packets = (packet for packet in source.demux(stream) if packet.size)
+        for _, packet in zip(range(frames), packets, strict=False):
+            packet.stream = copy
+            output.mux(packet)
+
+
+def measure(way: Way, clip: Path) -> float:
+    """Frames a second."""
+    with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
+        start = time.perf_counter()
+        frames = way(clip, Path(folder, "result.mp4"))
+        return frames / (time.perf_counter() - start)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Compare pipelines for videos.")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--video", type=Path, default=ROOT / "videos" / "3.gif")
+    parser.add_argument("--frames", type=int, default=40, help="so many of its first")
+    parser.add_argument("--model", default="maskrcnn_lite")
+    options = parser.parse_args()
+    ways = ways_of(bundle_of(options.model))
+    rates: dict[str, list[float]] = {name: [] for name in ways}
+    console = Console(stderr=True)
+    with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
+        clip, frame = (Path(folder, name + options.video.suffix) for name in ("clip", "frame"))
+        cut(options.video, options.frames, clip)
+        cut(options.video, 1, frame)
+        for way in ways.values():
+            measure(way, frame)  # to warm up
+        for number in range(1, options.rounds + 1):
+            for name, way in ways.items():
+                console.print(f"round {number} of {options.rounds}: {name}")
+                rates[name].append(measure(way, clip))
+    report(rates, {"model": options.model, "video": options.video.name, "frames": options.frames})
+    return 0
+
+
+def report(rates: Mapping[str, list[float]], measured: Mapping[str, str | int]) -> None:
+    """Print a JSON line for each way to stdout and the table to stderr."""
+    table = Table("way", "frames/s", "÷ loop")
+    machine = describe(os.cpu_count() or 1)
+    for name, rounds in rates.items():
+        rate = statistics.median(rounds)
+        gain = statistics.median(a / b for a, b in zip(rounds, rates["loop"], strict=True))
+        figures = {"frames_per_second": round(rate, 3), "over_loop": round(gain, 2)}
+        print(json.dumps({**measured, "way": name, **figures, **machine}))
+        table.add_row(name, f"{rate:.2f}", f"{gain:.2f}×")
+    Console(stderr=True).print(table)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

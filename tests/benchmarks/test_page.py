@@ -1,0 +1,86 @@
+import sys
+from pathlib import Path
+from unittest import mock
+
+import pytest
+
+from benchmarks.bars import BARS, Bar, figure, over_rival, quotient
+from benchmarks.page import BENCHMARKS, bars, keep, machines, page, read, table
+
+MACHINE = {"processor": "Abacus", "cores": 2, "python": "3.11.7", "versions": {"beads": "10"}}
+
+
+def test_a_table_has_a_column_for_each_figure_and_none_of_the_machine() -> None:
+    lines = [
+        {"way": "ours", "rate": 2107.31, "rates": [1.0], "ratios": {"theirs": 2.0}, **MACHINE},
+        {"way": "theirs", "rate": 0.999987, "ratios": {}, **MACHINE},
+    ]
+    assert table(lines).splitlines() == [
+        "| way | rate | ÷ theirs |",
+        "| --- | --- | --- |",
+        "| ours | 2107 | 2 |",
+        "| theirs | 0.999987 |  |",
+    ]
+
+
+def test_bars_say_what_was_reached_and_what_was_not_measured() -> None:
+    results = {"video": [{"way": "ours", "rate": 3.0}, {"way": "theirs", "rate": 2.0}]}
+    ours, theirs = (figure("video", "rate", way=way) for way in ("ours", "theirs"))
+    wanted = [
+        Bar("rate", 3.0, ours),
+        Bar("gain", 2.0, quotient(ours, theirs)),
+        Bar("cost", 0.7, quotient(theirs, ours), most=True),
+        Bar("other", 1.0, figure("audio", "rate")),
+    ]
+    assert bars(results, wanted).splitlines()[2:] == [
+        "| rate | ≥ 3 | 3 | yes |",
+        "| gain | ≥ 2 | 1.5 | no |",
+        "| cost | ≤ 0.7 | 0.6667 | yes |",
+        "| other | ≥ 1 | – | – |",
+    ]
+
+
+def test_a_rival_counts_by_the_setting_in_which_it_is_best() -> None:
+    ratios = {"LitServe, 1×2": 3.0, "LitServe, 2×1": 2.5, "FastAPI, 1×2": 2.0}
+    results = {"segmenting": [{"server": "ours", "form": "raw", "ratios": ratios}]}
+    assert over_rival("segmenting", "LitServe", form="raw")(results) == 2.5
+    assert over_rival("segmenting", "BentoML", form="raw")(results) is None
+
+
+def test_what_was_measured_elsewhere_is_told_apart() -> None:
+    other = {**MACHINE, "cores": 4}
+    assert (
+        machines({"a": [MACHINE], "b": [MACHINE]}) == "On Abacus, 2 cores, Python 3.11.7, beads 10."
+    )
+    assert machines({"a": [MACHINE], "b": [other, other]}).splitlines() == [
+        "- a: Abacus, 2 cores, Python 3.11.7, beads 10",
+        "- b: Abacus, 4 cores, Python 3.11.7, beads 10",
+    ]
+
+
+@pytest.mark.parametrize("status", [0, 1])
+def test_only_the_lines_of_a_benchmark_that_ended_well_are_kept(
+    status: int, tmp_path: Path
+) -> None:
+    program = f"print('{{\"rate\": 1}}'); raise SystemExit({status})"
+    path = tmp_path / "bench" / "one.jsonl"
+    assert keep([sys.executable, "-c", program], path) == (status == 0)
+    assert path.exists() == (status == 0)
+    if path.exists():
+        assert read(path) == [{"rate": 1}]
+
+
+def test_the_page_tells_how_each_table_was_made() -> None:
+    lines = [{"way": "loop", "over_loop": 1.0, **MACHINE}]
+    text = page({"video": lines}, {"video": "2026-11-25"})
+    assert "`python -m benchmarks.video`, 2026-11-25\n\nFrames a second of whole pipelines" in text
+    assert "| loop | 1 |" in text
+    assert "## serving" not in text
+
+
+def test_bars_look_at_benchmarks_that_are_run() -> None:
+    results = mock.Mock()
+    results.get.return_value = []
+    assert [bar.value(results) for bar in BARS] == [None] * len(BARS)
+    asked = {call.args[0] for call in results.get.call_args_list}
+    assert asked <= {benchmark.name for benchmark in BENCHMARKS}
