@@ -36,8 +36,7 @@ if TYPE_CHECKING:
 # Small, so that exporting is quick; the graph takes any height and width.
 EXAMPLE_SIZE = (128, 160)
 CHECKED_SIZES = ((128, 160), (96, 240))
-# A wrong graph agrees on far less; half precision costs random weights up to a twentieth.
-MIN_AGREEMENT = 0.9
+MIN_AGREEMENT = 0.99  # a wrong graph agrees on far less; classes may be equally likely somewhere
 
 
 def official_bundle(
@@ -112,11 +111,11 @@ def assemble(module: "nn.Module", manifest: Manifest, folder: Path, *, half: boo
     How far the engines' answers are apart goes into its scores. BundleError if
     they are no longer the same for all practical purposes.
     """
-    from bentoml_img.engines.export import save_weights
+    from bentoml_img.engines.export import halve, save_weights
 
     save_graphs = _save_detector if manifest.task == "detection" else _save_segmenter
     if half:
-        module.half().float()  # so that the graph is made of what the other engine will load
+        halve(module)
     with _beside(folder) as part:
         save_weights(module, part / WEIGHTS, half=half)
         save_graphs(module, part, half)

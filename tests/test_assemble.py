@@ -68,6 +68,21 @@ def test_weights_keep_every_bit(made: Path, state_file: Path) -> None:
     np.testing.assert_allclose(load_engine(made, "openvino")(batch), expected, atol=1e-3)
 
 
+def test_in_half_precision_both_engines_still_give_the_same(tmp_path: Path) -> None:
+    name = "deeplabv3_lite"
+    module = lively_module(name)
+    image = np.random.default_rng(0).normal(size=(1, 3, 64, 80)).astype(np.float32)
+    with torch.no_grad():
+        expected = module(torch.from_numpy(image)).numpy()
+    manifest = assemble(module, manifest_of(name), tmp_path / name, half=True)
+    assert manifest.scores["export_max_difference"] < 1e-4
+    eager, graph = (load_engine(tmp_path / name, engine)(image) for engine in ("torch", "openvino"))
+    scale = np.abs(expected).max()
+    np.testing.assert_allclose(graph, eager, atol=1e-4 * scale)
+    np.testing.assert_allclose(eager, expected, atol=0.05 * scale)
+    assert (tmp_path / name / WEIGHTS).stat().st_size < 20e6
+
+
 def test_what_is_made_is_found_again(
     made: Path, state_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

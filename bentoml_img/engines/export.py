@@ -1,5 +1,6 @@
 """A network's module into the files that the engines load."""
 
+import itertools
 from collections.abc import Collection
 from pathlib import Path
 
@@ -18,14 +19,41 @@ from bentoml_img.probabilities import softmax
 MIN_INSTANCE_SIDE = 1e-2  # pixels: written into torchvision's `postprocess_detections`
 
 
+@torch.no_grad()
+def halve(module: torch.nn.Module) -> None:
+    """Round weights to half precision, in place, as a graph of half precision will have them.
+
+    A graph has no batch norms: OpenVINO scales the filters before them, and rounds
+    what comes out. So that is done here first, and the norms are left to add only.
+    """
+    norms = []
+    layers = [layer for layer in module.modules() if not list(layer.children())]
+    for conv, norm in itertools.pairwise(layers):
+        if isinstance(conv, torch.nn.Conv2d) and isinstance(norm, torch.nn.BatchNorm2d):
+            assert norm.running_mean is not None  # noqa: S101 - for the type checker
+            assert norm.running_var is not None  # noqa: S101
+            scale = norm.weight * (norm.running_var + norm.eps).rsqrt()
+            conv.weight.mul_(scale[:, None, None, None])
+            norm.bias.sub_(norm.running_mean * scale)
+            norm.running_mean.zero_()
+            norm.weight.fill_(1)
+            norms.append(norm)
+    module.half().float()
+    for norm in norms:
+        assert norm.running_var is not None  # noqa: S101
+        norm.running_var.fill_(1 - norm.eps)
+
+
 def save_weights(module: torch.nn.Module, path: Path, *, half: bool) -> None:
-    """The module's state as safetensors, floats in half or in single precision."""
-    dtype = torch.float16 if half else torch.float32
+    """The module's state as safetensors; with `half`, floats in half precision.
+
+    Vectors stay in single precision: they are small, and statistics need it.
+    """
     state = {
-        name: (value.to(dtype) if value.is_floating_point() else value).contiguous()
+        name: (value.half() if half and value.is_floating_point() and value.ndim > 1 else value)
         for name, value in module.state_dict().items()
     }
-    save_file(state, path)
+    save_file({name: value.contiguous() for name, value in state.items()}, path)
 
 
 def save_graph(

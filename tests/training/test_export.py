@@ -45,13 +45,13 @@ def test_the_graph_answers_like_the_module(
     assert not np.allclose(expected, expected[0]) or n == 1, "the images differ, so must answers"
 
 
-def test_weights_are_halved_and_counters_kept(model: CifarNet, tmp_path: Path) -> None:
+def test_filters_are_halved_vectors_and_counters_kept(model: CifarNet, tmp_path: Path) -> None:
     save_weights(model, tmp_path / "model.safetensors", half=True)
     state = load_file(tmp_path / "model.safetensors")
     expected = model.state_dict()
     assert state.keys() == expected.keys()
-    assert {v.dtype for v in state.values()} == {torch.float16, torch.int64}
     for name, value in state.items():
+        assert (value.dtype == torch.float16) == (value.ndim > 1)
         torch.testing.assert_close(value.float(), expected[name].float(), rtol=1e-3, atol=1e-6)
 
 
