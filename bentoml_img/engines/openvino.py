@@ -44,7 +44,7 @@ def request(
 
 
 def has_bfloat16() -> bool:
-    """Whether this processor computes in bfloat16 itself."""
+    """Whether OpenVINO computes in bfloat16 on this processor."""
     capabilities: list[str] = _core().get_property("CPU", properties.device.capabilities())
     return "BF16" in capabilities
 

@@ -73,7 +73,8 @@ def read_photos(folder: Path) -> list[Image.Image]:
     if len(paths) < 2:
         raise DatasetError(f"{folder} has {len(paths)} photos: two are the least")
     photos = []
-    for path in paths[:: -(-len(paths) // MAX_PHOTOS)]:
+    n = min(len(paths), MAX_PHOTOS)
+    for path in (paths[i * len(paths) // n] for i in range(n)):
         try:
             photos.append(load_rgb(open_image(path.read_bytes())))
         except ImageError as error:
