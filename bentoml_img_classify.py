@@ -8,7 +8,7 @@ from rich.table import Table
 
 from bentoml_img.classify import Classifier
 from bentoml_img.console import console, plain_errors, show_packaged
-from bentoml_img.engines import ENGINES
+from bentoml_img.engines import ENGINES, PRECISIONS
 from bentoml_img.shelf import SHIPPED as ARTIFACTS
 from bentoml_img.training import cifar10
 from bentoml_img.training.evaluation import Evaluation, evaluate
@@ -48,6 +48,13 @@ FOLDER = click.Path(file_okay=False, path_type=Path)
     show_default=True,
     help="What computes in the Bento.",
 )
+@click.option(
+    "--precision",
+    type=click.Choice(PRECISIONS),
+    default="fp32",
+    show_default=True,
+    help="What it computes in; bf16 and int8 need a bundle that is made ready for them.",
+)
 @click.pass_context
 def main(
     context: click.Context,
@@ -59,19 +66,22 @@ def main(
     resume: bool,
     output_dir: Path,
     engine: str,
+    precision: str,
 ) -> None:
     """Train a classifier on CIFAR-10, evaluate it, and package it as a Bento."""
     if pretrained and evaluated:
         raise click.UsageError("--pretrained packages and --evaluate measures: give one of them")
+    if precision != "fp32" and not (pretrained or evaluated):
+        raise click.UsageError("--precision is for --pretrained and --evaluate, not for training")
     try:
         with plain_errors("train", cifar10.DatasetError):
             if evaluated:
-                _print_figures(evaluated, engine, data_dir)
+                _print_figures(evaluated, engine, precision, data_dir)
             elif pretrained:
-                _package(SHIPPED, engine)
+                _package(SHIPPED, engine, precision)
             else:
                 _train(data_dir, epochs, seed, resume, output_dir, engine)
-                _package(output_dir / "cifar_net", engine)
+                _package(output_dir / "cifar_net", engine, "fp32")
     except KeyboardInterrupt:
         context.exit(130)
 
@@ -124,8 +134,8 @@ def _dataset(data_dir: Path | None) -> tuple[cifar10.Split, cifar10.Split]:
         ) from error
 
 
-def _print_figures(bundle: Path, engine: str, data_dir: Path | None) -> None:
-    classifier = Classifier.from_bundle(bundle, engine)
+def _print_figures(bundle: Path, engine: str, precision: str, data_dir: Path | None) -> None:
+    classifier = Classifier.from_bundle(bundle, engine, precision=precision)
     _, test = _dataset(data_dir)
     evaluation = evaluate(classifier, test)
     for metric, value, n in evaluation.scores():
@@ -146,11 +156,11 @@ def _print_table(evaluation: Evaluation) -> None:
     console.print(table)
 
 
-def _package(bundle: Path, engine: str) -> None:
+def _package(bundle: Path, engine: str, precision: str) -> None:
     from bentoml_img.packaging import package
 
     console.print("packaging")
-    show_packaged(package(bundle, engine), photo="images/dog.jpg")
+    show_packaged(package(bundle, engine, precision), photo="images/dog.jpg")
 
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ from bentoml_img.console import (
     work_bar,
 )
 from bentoml_img.detect import MAX_INSTANCES, SCORE_THRESHOLD, Detector
-from bentoml_img.engines import ENGINES
+from bentoml_img.engines import ENGINES, PRECISIONS
 from bentoml_img.files import Unreadable
 from bentoml_img.shelf import bundle_of
 
@@ -44,7 +44,16 @@ if TYPE_CHECKING:
 
 MODELS = names_of("detection")
 DEFAULT = "maskrcnn_lite"
-WITHOUT_PATHS = {"paths", "model", "listed", "data", "weights", "weights_url", "engine"}
+WITHOUT_PATHS = {
+    "paths",
+    "model",
+    "listed",
+    "data",
+    "weights",
+    "weights_url",
+    "engine",
+    "precision",
+}
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
@@ -87,6 +96,13 @@ class Numbers(click.ParamType[tuple[float, ...]]):
 @click.option("--weights", type=FILE, help="A .pth file for an official model.")
 @click.option("--weights-url", metavar="URL", help="A mirror of the official weights.")
 @click.option("--engine", type=click.Choice(ENGINES), default="auto", show_default=True)
+@click.option(
+    "--precision",
+    type=click.Choice(PRECISIONS),
+    default="fp32",
+    show_default=True,
+    help="What it computes in; bf16 and int8 need a bundle that is made ready for them.",
+)
 @click.option(
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -162,6 +178,7 @@ def main(
     weights: Path | None,
     weights_url: str | None,
     engine: str,
+    precision: str,
     **wanted: Any,
 ) -> None:
     """Package a detection model as the Bento PytorchInstanceDetector.
@@ -184,11 +201,11 @@ def main(
             with download_bar(model) as on_progress:
                 bundle = bundle_of(model, weights, weights_url, on_progress)
             if paths:
-                context.exit(_annotate(paths, bundle, engine, **wanted))
+                context.exit(_annotate(paths, bundle, engine, precision, **wanted))
             elif data:
-                _evaluate(Detector.from_bundle(bundle, engine), data)
+                _evaluate(Detector.from_bundle(bundle, engine, precision=precision), data)
             else:
-                _package(bundle, engine)
+                _package(bundle, engine, precision)
     except KeyboardInterrupt:
         context.exit(130)
 
@@ -220,6 +237,7 @@ def _annotate(
     paths: tuple[Path, ...],
     bundle: Path,
     engine: str,
+    precision: str,
     *,
     output: Path | None,
     output_dir: Path | None,
@@ -249,7 +267,7 @@ def _annotate(
                     import matplotlib.figure  # noqa: F401 - before the work, not after it
     if not targets:
         raise click.ClickException(f"no pictures or films in {', '.join(map(str, paths))}")
-    detector = Detector.from_bundle(bundle, engine)
+    detector = Detector.from_bundle(bundle, engine, precision=precision)
     with _usage():
         detector([], **asked)  # are there such classes?
     failed: list[str] = []
@@ -330,11 +348,11 @@ def _print(done: Mapping[str, Any], as_json: bool) -> None:
 
 def _evaluate(detector: Detector, data: Path) -> None:
     with plain_errors("train"):
-        from bentoml_img.training.detection_eval import Truth, figures
+        from bentoml_img.training.detection_eval import figures, validation_sets
         from bentoml_img.training.segmentation_data import DatasetError
 
     with plain_errors("train", DatasetError), work_bar() as bar:
-        truths = {name: Truth.read(data / name, "val") for name in ("street", "coco")}
+        truths = validation_sets(data)
         photos = sum(len(truth.image_ids) for truth in truths.values())
         task = bar.add_task("photos", total=photos, speed="")
         for figure in figures(detector, truths, lambda: bar.advance(task)):
@@ -342,11 +360,11 @@ def _evaluate(detector: Detector, data: Path) -> None:
                 click.echo(json.dumps(figure))
 
 
-def _package(bundle: Path, engine: str) -> None:
+def _package(bundle: Path, engine: str, precision: str) -> None:
     from bentoml_img.packaging import package
 
     console.print("packaging")
-    show_packaged(package(bundle, engine), photo="images/street.jpg")
+    show_packaged(package(bundle, engine, precision), photo="images/street.jpg")
 
 
 if __name__ == "__main__":

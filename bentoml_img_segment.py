@@ -20,7 +20,7 @@ from bentoml_img.console import (
     show_packaged,
     work_bar,
 )
-from bentoml_img.engines import ENGINES
+from bentoml_img.engines import ENGINES, PRECISIONS
 from bentoml_img.files import Unreadable, inputs_of, write
 from bentoml_img.images import encode_jpeg
 from bentoml_img.labels import PALETTES
@@ -68,6 +68,13 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--weights-url", metavar="URL", help="A mirror of the official weights.")
 @click.option("--palette", type=click.Choice(list(PALETTES)), default="voc", show_default=True)
 @click.option("--engine", type=click.Choice(ENGINES), default="auto", show_default=True)
+@click.option(
+    "--precision",
+    type=click.Choice(PRECISIONS),
+    default="fp32",
+    show_default=True,
+    help="What it computes in; bf16 and int8 need a bundle that is made ready for them.",
+)
 @click.pass_context
 def main(
     context: click.Context,
@@ -81,6 +88,7 @@ def main(
     weights_url: str | None,
     palette: str,
     engine: str,
+    precision: str,
 ) -> None:
     """Package a segmentation model as the Bento PytorchImageSegment."""
     if sum(map(bool, (listed, compared, applied, data))) > 1:
@@ -95,9 +103,12 @@ def main(
             names = models or ([n for n in MODELS if is_at_hand(n)] if compared else [DEFAULT])
             bundles = {name: _bundle(name, weights, weights_url) for name in names}
             if not (compared or applied or data):
-                _package(bundles[names[0]], engine)
+                _package(bundles[names[0]], engine, precision)
                 return
-            segmenters = {n: Segmenter.from_bundle(b, engine) for n, b in bundles.items()}
+            segmenters = {
+                name: Segmenter.from_bundle(bundle, engine, precision=precision)
+                for name, bundle in bundles.items()
+            }
             if compared:
                 _compare(compared, segmenters, palette, output_dir)
             elif applied:
@@ -167,11 +178,11 @@ def _evaluate(segmenter: Segmenter, data: Path) -> None:
             click.echo(json.dumps(figure))
 
 
-def _package(bundle: Path, engine: str) -> None:
+def _package(bundle: Path, engine: str, precision: str) -> None:
     from bentoml_img.packaging import package
 
     console.print("packaging")
-    show_packaged(package(bundle, engine), photo="images/street.jpg")
+    show_packaged(package(bundle, engine, precision), photo="images/street.jpg")
 
 
 if __name__ == "__main__":

@@ -201,10 +201,11 @@ def _compare_detectors(bundle: Path) -> dict[str, float]:
             [engine(bundle).logits(image, boxes) for engine in (torch_engine, openvino_engine)]
         )
     reference, graph = zip(*answers, strict=True)
-    scores = parity(*(np.concatenate([classes for _, classes, _ in a]) for a in (reference, graph)))
+    ours, theirs = (np.concatenate([it for _, it, _ in each]) for each in (reference, graph))
+    scores = parity(ours, theirs)
     differences = [
-        float(np.abs(sigmoid(ours[kind]) - sigmoid(theirs[kind])).max())
-        for ours, theirs in answers
+        float(np.abs(sigmoid(one[kind]) - sigmoid(other[kind])).max())
+        for one, other in answers
         for kind in (0, 2)
     ]
     scores["export_max_difference"] = max(scores["export_max_difference"], *differences)

@@ -58,6 +58,13 @@ class Manifest:
         """The graphs that an engine needs for this task; each has a `.bin` file beside it."""
         return DETECTION_GRAPHS if self.task == "detection" else (GRAPH,)
 
+    def graphs_in(self, precision: str) -> tuple[str, ...]:
+        """The same for a precision: in int8, the first of them has another in its place."""
+        first, *others = self.graphs
+        if precision == "int8":
+            first = f"{Path(first).stem}_int8.xml"
+        return first, *others
+
     @property
     def digest(self) -> str:
         """A SHA-256 over the whole manifest, and so over every file of the bundle."""

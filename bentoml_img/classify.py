@@ -39,10 +39,14 @@ class Classifier:
 
     @classmethod
     def from_bundle(
-        cls, bundle: Path, engine: str = "auto", threads: int | None = None
+        cls,
+        bundle: Path,
+        engine: str = "auto",
+        threads: int | None = None,
+        precision: str = "fp32",
     ) -> "Classifier":
         """Load a bundle; BundleError if it is incomplete."""
-        return cls(read_manifest(bundle), load_engine(bundle, engine, threads))
+        return cls(read_manifest(bundle), load_engine(bundle, engine, threads, precision))
 
     @property
     def decode_at_least(self) -> int:

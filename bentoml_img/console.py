@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 console = Console(stderr=True, highlight=False, soft_wrap=True)
 
 # Packages that not every installation has.
-OPTIONAL = {"av", "lap", "matplotlib", "pycocotools", "safetensors", "torch", "torchvision"}
+OPTIONAL = {"av", "lap", "matplotlib", "nncf", "pycocotools", "safetensors", "torch", "torchvision"}
 
 
 @contextmanager

@@ -65,10 +65,14 @@ class Detector:
 
     @classmethod
     def from_bundle(
-        cls, bundle: Path, engine: str = "auto", threads: int | None = None
+        cls,
+        bundle: Path,
+        engine: str = "auto",
+        threads: int | None = None,
+        precision: str = "fp32",
     ) -> "Detector":
         """Load a bundle; BundleError if it is incomplete or for another task."""
-        return cls(read_manifest(bundle), load_detection_engine(bundle, engine, threads))
+        return cls(read_manifest(bundle), load_detection_engine(bundle, engine, threads, precision))
 
     def __call__(
         self,

@@ -12,7 +12,7 @@ import bentoml
 from bentoml.exceptions import NotFound
 
 from bentoml_img import bundle as bundles
-from bentoml_img.engines import resolve
+from bentoml_img.engines import how_to_reduce, resolve
 from bentoml_img.shelf import ROOT
 
 # Sources of a Bento: what serving imports, and nothing that only training needs.
@@ -57,18 +57,25 @@ class PackagedBento:
         return self.tag.partition(":")[0]
 
 
-def package(bundle: Path, engine: str = "auto") -> PackagedBento:
+def package(bundle: Path, engine: str = "auto", precision: str = "fp32") -> PackagedBento:
     """Verify a bundle and build the Bento that serves it; BundleError if it is unusable.
+
+    So it is in a precision of which nobody knows what it costs in accuracy.
 
     Versions are digests of the contents: packaging the same thing again finds
     what is there.
     """
     manifest = bundles.verify(bundle)
-    engine = resolve(bundle, engine)
+    engine = resolve(bundle, engine, precision)
+    if precision != "fp32" and f"{precision}_loss" not in manifest.scores:
+        raise bundles.BundleError(
+            f"what {precision} costs {manifest.name} in accuracy has not been measured: "
+            f"{how_to_reduce(bundle, precision)}"
+        )
     service = SERVICES[manifest.task]
     model_tag = _store_model(bundle, manifest)
     requirements = f"services/requirements/{service.module}-{engine}.txt"
-    version = _version(model_tag, requirements)
+    version = _version(model_tag, requirements, precision)
     tag = f"{service.bento}:{version}"
     with _quiet():
         bento = _latest(service.bento)
@@ -82,19 +89,29 @@ def package(bundle: Path, engine: str = "auto") -> PackagedBento:
                 include=[*SOURCES, requirements],
                 exclude=list(TRAINING_ONLY),
                 models=[model_tag],
-                description=_description(manifest, engine),
-                labels={"model": manifest.name, "engine": engine, **service.labels},
-                args={"bundle": model_tag, "engine": engine, "requirements": requirements},
+                description=_description(manifest, engine, precision),
+                labels={
+                    "model": manifest.name,
+                    "engine": engine,
+                    "precision": precision,
+                    **service.labels,
+                },
+                args={
+                    "bundle": model_tag,
+                    "engine": engine,
+                    "precision": precision,
+                    "requirements": requirements,
+                },
             )
             # BentoML has added a requirement of itself, as it runs here, without a hash.
             shutil.copyfile(ROOT / requirements, Path(bento.path, "env/python/requirements.txt"))
     return PackagedBento(tag, Path(bento.path), model_tag)
 
 
-def _description(manifest: bundles.Manifest, engine: str) -> str:
+def _description(manifest: bundles.Manifest, engine: str, precision: str) -> str:
     """The Bento's README, which its page shows too (BentoML's own links to other sites)."""
     return (
-        f"Model `{manifest.name}` on {engine}, for {manifest.task}. "
+        f"Model `{manifest.name}` on {engine} in {precision}, for {manifest.task}. "
         f"Trained on {manifest.trained_on}; licence {manifest.license}.\n\n"
         "Send a picture as the file `image` of a form, or as the raw body of the request."
     )
@@ -124,9 +141,9 @@ def _store_model(bundle: Path, manifest: bundles.Manifest) -> str:
     return tag
 
 
-def _version(model_tag: str, requirements: str) -> str:
+def _version(model_tag: str, requirements: str, precision: str) -> str:
     """A digest of all that goes into the Bento."""
-    digest = hashlib.sha256(model_tag.encode())
+    digest = hashlib.sha256(f"{model_tag}\0{precision}\0".encode())
     training = set(ROOT.glob("bentoml_img/training/**/*"))
     sources = {path for pattern in SOURCES for path in ROOT.glob(pattern)} - training
     for path in (*sorted(sources), ROOT / requirements):

@@ -80,10 +80,14 @@ class Segmenter:
 
     @classmethod
     def from_bundle(
-        cls, bundle: Path, engine: str = "auto", threads: int | None = None
+        cls,
+        bundle: Path,
+        engine: str = "auto",
+        threads: int | None = None,
+        precision: str = "fp32",
     ) -> "Segmenter":
         """Load a bundle; BundleError if it is incomplete or for another task."""
-        return cls(read_manifest(bundle), load_engine(bundle, engine, threads))
+        return cls(read_manifest(bundle), load_engine(bundle, engine, threads, precision))
 
     def __call__(self, images: Sequence[Image.Image], palette: str = "voc") -> list[Segmentation]:
         """Masks for RGB photos, each of its photo's size."""

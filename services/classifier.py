@@ -14,6 +14,7 @@ from services.batching import MicroBatcher
 from services.decoding import Decoder
 from services.edge import guard
 from services.image import locked_image
+from services.precision import precision_here
 from services.settings import Settings
 
 
@@ -22,6 +23,7 @@ class Arguments(BaseModel):
 
     bundle: str = "cifar_net:latest"
     engine: str = "auto"
+    precision: str = "fp32"
     requirements: str = "services/requirements/classifier-openvino.txt"
 
 
@@ -48,7 +50,10 @@ class PytorchImageClassifier:
 
     def __init__(self) -> None:
         self.classifier = Classifier.from_bundle(
-            Path(self.bundle.path), arguments.engine, settings.network_threads
+            Path(self.bundle.path),
+            arguments.engine,
+            settings.network_threads,
+            precision_here(arguments.precision),
         )
         self.classifier([Image.new("RGB", (32, 32))])
         self.decoder = Decoder(settings.threads)

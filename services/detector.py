@@ -22,6 +22,7 @@ from services.errors import RequestRefused
 from services.image import locked_image
 from services.jobs import Job, JobStore
 from services.parameters import Count, Names, Score, VideoRequest
+from services.precision import precision_here
 from services.queueing import Queue
 from services.runner import Runner
 from services.settings import Settings
@@ -37,6 +38,7 @@ class Arguments(BaseModel):
 
     bundle: str = "maskrcnn_lite:latest"
     engine: str = "auto"
+    precision: str = "fp32"
     requirements: str = "services/requirements/detector-openvino.txt"
 
 
@@ -90,7 +92,10 @@ class PytorchInstanceDetector:
 
     def __init__(self) -> None:
         self.detector = Detector.from_bundle(
-            Path(self.bundle.path), arguments.engine, settings.network_threads
+            Path(self.bundle.path),
+            arguments.engine,
+            settings.network_threads,
+            precision_here(arguments.precision),
         )
         self.detector([Image.new("RGB", (64, 64))])
         # A photo and a frame of a video take turns: the network is not for two at once.

@@ -17,6 +17,7 @@ from bentoml_img.images import encode_jpeg, encode_png, load_rgb, reopen
 from bentoml_img.segment import ClassArea, Segmentation, Segmenter
 from services.edge import guard
 from services.image import locked_image
+from services.precision import precision_here
 from services.queueing import Queue
 from services.settings import Settings
 
@@ -31,6 +32,7 @@ class Arguments(BaseModel):
 
     bundle: str = "deeplabv3_lite:latest"
     engine: str = "auto"
+    precision: str = "fp32"
     requirements: str = "services/requirements/segmenter-openvino.txt"
 
 
@@ -62,7 +64,10 @@ class PytorchImageSegment:
 
     def __init__(self) -> None:
         self.segmenter = Segmenter.from_bundle(
-            Path(self.bundle.path), arguments.engine, settings.network_threads
+            Path(self.bundle.path),
+            arguments.engine,
+            settings.network_threads,
+            precision_here(arguments.precision),
         )
         self.segmenter([Image.new("RGB", (64, 64))])
         self.network = ThreadPoolExecutor(1, thread_name_prefix="model")

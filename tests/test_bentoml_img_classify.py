@@ -40,7 +40,7 @@ def invoke(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Invoke]:
     """Run the command in an empty folder, with little data, a small network and no BentoML."""
     splits = make_split(60, 0), make_split(40, 1)
 
-    def package(bundle: Path, engine: str) -> PackagedBento:
+    def package(bundle: Path, engine: str, precision: str) -> PackagedBento:
         return PackagedBento("PytorchImageClassifier:1", bundle, verify(bundle).name)
 
     monkeypatch.chdir(tmp_path)

@@ -66,10 +66,10 @@ def engine() -> Colours:
 def invoke(engine: Colours, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Invoke:
     """Run the command with a detector that knows colours, an empty cache, and no BentoML."""
 
-    def package(bundle: Path, engine: str) -> PackagedBento:
+    def package(bundle: Path, engine: str, precision: str) -> PackagedBento:
         return PackagedBento("PytorchInstanceDetector:1", bundle, "")
 
-    def load(bundle: Path, engine_name: str) -> Detector:
+    def load(bundle: Path, engine_name: str, precision: str) -> Detector:
         return Detector(manifest_of("maskrcnn_lite"), engine)
 
     monkeypatch.setattr(packaging, "package", package)

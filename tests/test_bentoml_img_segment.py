@@ -31,7 +31,7 @@ Invoke = Callable[..., Result]
 def invoke(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Invoke:
     """Run the command with no cache but an empty one, and without BentoML."""
 
-    def package(bundle: Path, engine: str) -> PackagedBento:
+    def package(bundle: Path, engine: str, precision: str) -> PackagedBento:
         return PackagedBento("PytorchImageSegment:1", bundle, verify(bundle).name)
 
     monkeypatch.setattr(packaging, "package", package)

@@ -6,10 +6,28 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import pytest
+import yaml  # type: ignore[import-untyped]
+from click.testing import CliRunner
 
-from bentoml_img.bundle import GRAPH, GRAPH_DATA, WEIGHTS, read_manifest, verify, write_manifest
+import bentoml_img_classify
+import bentoml_img_detect
+import bentoml_img_segment
+from bentoml_img import packaging
+from bentoml_img.bundle import (
+    GRAPH,
+    GRAPH_DATA,
+    WEIGHTS,
+    BundleError,
+    copy,
+    read_manifest,
+    verify,
+    write_manifest,
+)
+from bentoml_img.engines import openvino
+from bentoml_img.packaging import PackagedBento, package
 from bentoml_img.shelf import ROOT
 
 BENTO = "PytorchImageClassifier"
@@ -17,7 +35,7 @@ PACKAGE = """
 import sys
 from pathlib import Path
 from bentoml_img.packaging import package
-packaged = package(Path(sys.argv[1]), sys.argv[2])
+packaged = package(Path(sys.argv[1]), *sys.argv[2:])
 print(packaged.tag, packaged.path, packaged.model_tag)
 """
 
@@ -113,6 +131,73 @@ def test_the_chosen_engine_becomes_the_latest(
     assert latest(python) == other[0]
     assert python("-c", PACKAGE, light, "auto").split() == packaged
     assert latest(python) == packaged[0]
+
+
+@pytest.fixture(scope="module")
+def light_int8(light: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same with an int8 graph that was measured."""
+    folder = tmp_path_factory.mktemp("int8")
+    files = (*copy(light, folder).files, "model_int8.xml", "model_int8.bin")
+    for name in files[-2:]:
+        (folder / name).write_text(name)
+    scores = {"int8_loss": 0.0005}
+    write_manifest(folder, dataclasses.replace(read_manifest(light), scores=scores), files)
+    return folder
+
+
+def test_the_chosen_precision_goes_into_the_bento(python: Command, light_int8: Path) -> None:
+    bentos = [python("-c", PACKAGE, light_int8, "auto", it).split() for it in ("fp32", "int8")]
+    assert bentos[0][2] == bentos[1][2], "one model"
+    assert bentos[0][0] != bentos[1][0]
+    for bento, precision in zip(bentos, ("fp32", "int8"), strict=True):
+        content = yaml.safe_load(Path(bento[1], "bento.yaml").read_text())
+        assert content["labels"]["precision"] == content["args"]["precision"] == precision
+        assert f"on openvino in {precision}," in Path(bento[1], "README.md").read_text()
+
+
+def test_a_precision_whose_cost_is_not_known_is_refused(light_int8: Path, tmp_path: Path) -> None:
+    manifest = copy(light_int8, tmp_path)
+    write_manifest(tmp_path, dataclasses.replace(manifest, scores={}), manifest.files)
+    with pytest.raises(BundleError, match="int8 costs cifar_net in accuracy has not been measured"):
+        package(tmp_path, "auto", "int8")
+
+
+STREET = str(ROOT / "images" / "street.jpg")
+
+
+@pytest.mark.parametrize(
+    ("script", "to_package", "to_compute"),
+    [
+        (bentoml_img_classify, ["--pretrained"], ["--evaluate"]),
+        (bentoml_img_segment, [], ["--apply", STREET]),
+        (bentoml_img_detect, [], [STREET]),
+    ],
+)
+def test_every_script_takes_the_precision(
+    script: ModuleType,
+    to_package: list[str],
+    to_compute: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = []
+
+    def record(bundle: Path, engine: str, precision: str) -> PackagedBento:
+        asked.append((engine, precision))
+        return PackagedBento("Service:1", bundle, "")
+
+    monkeypatch.setattr(packaging, "package", record)
+    monkeypatch.setattr(openvino, "has_bfloat16", lambda: False)
+    done = CliRunner().invoke(script.main, [*to_package, "--precision", "bf16"])
+    assert (done.exit_code, asked) == (0, [("auto", "bf16")])
+    refused = CliRunner().invoke(script.main, [*to_compute, "--precision", "bf16"])
+    assert refused.exit_code == 1
+    assert refused.stderr == "Error: this processor has no bfloat16: choose fp32 or int8\n"
+
+
+def test_what_is_about_to_be_trained_has_fp32_only() -> None:
+    refused = CliRunner().invoke(bentoml_img_classify.main, ["--precision", "int8"])
+    assert refused.exit_code == 2
+    assert "--precision is for --pretrained and --evaluate" in refused.stderr
 
 
 def test_list_takes_capitals(python: Command, packaged: list[str]) -> None:

@@ -11,9 +11,10 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from bentoml_img.bundle import WEIGHTS, BundleError, read_manifest
+from bentoml_img.bundle import WEIGHTS, BundleError, Manifest, read_manifest
 
 ENGINES = ("auto", "openvino", "torch")
+PRECISIONS = ("fp32", "bf16", "int8")
 
 Array = npt.NDArray[np.float32]
 Photo = npt.NDArray[np.uint8]
@@ -60,39 +61,68 @@ class DetectionEngine(Protocol):
         """Take an RGB photo (height, width, 3), return its instances, the surest first."""
 
 
-def resolve(bundle: Path, engine: str = "auto") -> str:
-    """The engine that `engine` means for this bundle; BundleError if it lacks the files."""
+def resolve(bundle: Path, engine: str = "auto", precision: str = "fp32") -> str:
+    """The engine that `engine` means for this bundle.
+
+    BundleError if the bundle lacks the files for it, or for that precision, or if
+    this processor does not compute in it.
+    """
     if engine not in ENGINES:
         raise BundleError(f"no engine {engine!r}: choose one of {', '.join(ENGINES)}")
+    if precision not in PRECISIONS:
+        raise BundleError(f"no precision {precision!r}: choose one of {', '.join(PRECISIONS)}")
     manifest = read_manifest(bundle)
     if engine == "auto":
         engine = "openvino" if manifest.graphs[0] in manifest.files else "torch"
     needed = manifest.graphs if engine == "openvino" else (WEIGHTS,)
     if missing := [name for name in needed if name not in manifest.files]:
         raise BundleError(f"{bundle} has no {missing[0]}, which the engine {engine!r} needs")
+    if precision != "fp32":
+        _check(precision, bundle, manifest, engine)
     return engine
 
 
-def load_engine(bundle: Path, engine: str = "auto", threads: int | None = None) -> Engine:
+def _check(precision: str, bundle: Path, manifest: Manifest, engine: str) -> None:
+    if engine == "torch":
+        raise BundleError(f"the engine 'torch' computes in fp32 only, not in {precision}")
+    graph, *_ = manifest.graphs_in(precision)
+    if graph not in manifest.files:
+        raise BundleError(f"{bundle} has no {graph}: {how_to_reduce(bundle, precision)}")
+    if precision == "bf16":
+        from bentoml_img.engines.openvino import has_bfloat16
+
+        if not has_bfloat16():
+            raise BundleError("this processor has no bfloat16: choose fp32 or int8")
+
+
+def how_to_reduce(bundle: Path, precision: str) -> str:
+    """What to run so that a bundle has what a precision needs, and says what that costs."""
+    module = "bentoml_img.training.reduced_precision"
+    return f"run python3 -m {module} {bundle} --precision {precision} --photos DIR --data DATA"
+
+
+def load_engine(
+    bundle: Path, engine: str = "auto", threads: int | None = None, precision: str = "fp32"
+) -> Engine:
     """Load a bundle's network; `threads` is at most how many it computes with (default: all)."""
-    if resolve(bundle, engine) == "openvino":
+    if resolve(bundle, engine, precision) == "openvino":
         from bentoml_img.engines.openvino import OpenVinoEngine
 
-        (graph,) = read_manifest(bundle).graphs
-        return OpenVinoEngine(bundle / graph, threads)
+        (graph,) = read_manifest(bundle).graphs_in(precision)
+        return OpenVinoEngine(bundle / graph, threads, precision)
     from bentoml_img.engines.torch import TorchEngine
 
     return TorchEngine(bundle, threads)
 
 
 def load_detection_engine(
-    bundle: Path, engine: str = "auto", threads: int | None = None
+    bundle: Path, engine: str = "auto", threads: int | None = None, precision: str = "fp32"
 ) -> DetectionEngine:
     """The same for a detector."""
-    if resolve(bundle, engine) == "openvino":
+    if resolve(bundle, engine, precision) == "openvino":
         from bentoml_img.engines.openvino_maskrcnn import openvino_engine
 
-        return openvino_engine(bundle, threads)
+        return openvino_engine(bundle, threads, precision)
     from bentoml_img.engines.maskrcnn import torch_engine
 
     return torch_engine(bundle, threads)

@@ -77,11 +77,11 @@ def save_graph(
     ov.save_model(graph, path, compress_to_fp16=half)
 
 
-def parity(expected: Array, logits: Array) -> dict[str, float]:
+def parity(expected: Array, logits: Array, of: str = "export") -> dict[str, float]:
     """How far two networks' answers (N, classes) are apart: labels, and probabilities."""
     return {
-        "export_label_agreement": float((expected.argmax(1) == logits.argmax(1)).mean()),
-        "export_max_difference": float(np.abs(softmax(expected) - softmax(logits)).max()),
+        f"{of}_label_agreement": float((expected.argmax(1) == logits.argmax(1)).mean()),
+        f"{of}_max_difference": float(np.abs(softmax(expected) - softmax(logits)).max()),
     }
 
 

@@ -17,8 +17,8 @@ class OpenVinoEngine:
 
     name = "openvino"
 
-    def __init__(self, graph: Path, threads: int | None = None) -> None:
-        self._request = request(graph, threads)
+    def __init__(self, graph: Path, threads: int | None = None, precision: str = "fp32") -> None:
+        self._request = request(graph, threads, precision)
 
     def __call__(self, batch: Array) -> Array:
         results = self._request.infer([batch], share_inputs=True)
@@ -26,12 +26,17 @@ class OpenVinoEngine:
         return output
 
 
-def request(graph: Path | ov.Model, threads: int | None = None) -> ov.InferRequest:
-    """A graph, from its file or in memory, compiled, with one place for inputs and outputs."""
+def request(
+    graph: Path | ov.Model, threads: int | None = None, precision: str = "fp32"
+) -> ov.InferRequest:
+    """A graph, from its file or in memory, compiled, with one place for inputs and outputs.
+
+    What is not int8 in the graph itself is computed in single precision, or in bf16.
+    """
     config = {
         properties.hint.performance_mode(): properties.hint.PerformanceMode.LATENCY,
         # The default depends on the processor; parity wants one answer everywhere.
-        properties.hint.inference_precision(): ov.Type.f32,
+        properties.hint.inference_precision(): ov.Type.bf16 if precision == "bf16" else ov.Type.f32,
         # By default its threads are bound to cores, the same ones in each process and for each
         # network: two networks of one thread each shared one of two cores.
         properties.hint.enable_cpu_pinning(): False,
@@ -39,6 +44,12 @@ def request(graph: Path | ov.Model, threads: int | None = None) -> ov.InferReque
     if threads is not None:
         config[properties.inference_num_threads()] = threads
     return _core().compile_model(graph, "CPU", config).create_infer_request()
+
+
+def has_bfloat16() -> bool:
+    """Whether OpenVINO computes in bfloat16 on this processor."""
+    capabilities: list[str] = _core().get_property("CPU", properties.device.capabilities())
+    return "BF16" in capabilities
 
 
 @cache

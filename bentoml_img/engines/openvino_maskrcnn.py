@@ -133,24 +133,26 @@ class NumpyMaskRcnn:
         return boxes[kept], scores[kept], labels[kept]
 
 
-def openvino_engine(bundle: Path, threads: int | None = None) -> NumpyMaskRcnn:
+def openvino_engine(
+    bundle: Path, threads: int | None = None, precision: str = "fp32"
+) -> NumpyMaskRcnn:
     """A bundle's graphs in OpenVINO; `threads` is how many it computes with at most."""
     manifest, rules = read_manifest(bundle), read_rules(bundle)
-    trunk, boxes, masks = (bundle / graph for graph in manifest.graphs)
+    trunk, boxes, masks = (bundle / graph for graph in manifest.graphs_in(precision))
     return NumpyMaskRcnn(
         manifest,
         rules,
-        _TrunkGraph(trunk, threads),
-        PooledGraph(boxes, rules.box_pooling, threads),
-        PooledGraph(masks, rules.mask_pooling, threads),
+        _TrunkGraph(trunk, threads, precision),
+        PooledGraph(boxes, rules.box_pooling, threads, precision),
+        PooledGraph(masks, rules.mask_pooling, threads, precision),
     )
 
 
 class _TrunkGraph:
     """A graph's outputs, not copied: the next image overwrites them."""
 
-    def __init__(self, path: Path, threads: int | None) -> None:
-        self._request = request(path, threads)
+    def __init__(self, path: Path, threads: int | None, precision: str) -> None:
+        self._request = request(path, threads, precision)
 
     def __call__(self, image: Array) -> list[Array]:
         outputs = self._request.infer([image], share_inputs=True, share_outputs=True)

@@ -22,9 +22,12 @@ EPSILON = 1e-6  # torchvision's: boxes that are as large as a level's smallest b
 class PooledGraph:
     """A graph that takes features of boxes, given feature maps and boxes instead."""
 
-    def __init__(self, graph: Path, pooling: Pooling, threads: int | None = None) -> None:
+    def __init__(
+        self, graph: Path, pooling: Pooling, threads: int | None = None, precision: str = "fp32"
+    ) -> None:
         self._pooling = pooling
-        self._request = request(pooled(ov.Core().read_model(graph), pooling), threads)
+        model = pooled(ov.Core().read_model(graph), pooling)
+        self._request = request(model, threads, precision)
 
     def __call__(self, maps: Sequence[Array], boxes: Array, height: int) -> list[Array]:
         """The graph's outputs for boxes (N, 4) in pixels of an image that is `height` high.

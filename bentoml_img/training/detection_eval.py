@@ -126,9 +126,17 @@ def _precision(
     return precision.transpose(2, 0, 1)[order], counts
 
 
+def validation_sets(data: Path) -> dict[str, Truth]:
+    """The val photos in DATA/street and DATA/coco, by name; else DatasetError."""
+    return {name: Truth.read(data / name, "val") for name in ("street", "coco")}
+
+
 def mean_ap50(figures: Sequence[Figure], kind: str = "mask") -> float:
     """Over the classes that there are."""
-    values = [figure.ap50 for figure in figures if figure.kind == kind]
+    return _mean([figure.ap50 for figure in figures if figure.kind == kind])
+
+
+def _mean(values: Sequence[float]) -> float:
     return sum(values) / max(1, len(values))
 
 
@@ -150,14 +158,11 @@ def figures(
             for figure in measured
             for metric, value in (("ap50", figure.ap50), ("ap", figure.ap))
         ]
-        values += [
-            (
-                f"{kind}_ap50",
-                mean_ap50(measured, kind),
-                sum(f.n for f in measured if f.kind == kind),
-            )
-            for kind in ("mask", "box")
-        ]
+        for kind in ("mask", "box"):
+            of_kind = [figure for figure in measured if figure.kind == kind]
+            n = sum(figure.n for figure in of_kind)
+            values.append((f"{kind}_ap", _mean([figure.ap for figure in of_kind]), n))
+            values.append((f"{kind}_ap50", mean_ap50(measured, kind), n))
         for metric, value, n in values:
             yield {
                 "model": detector.manifest.name,

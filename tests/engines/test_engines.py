@@ -5,7 +5,9 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import openvino as ov
 import pytest
+from openvino import properties
 
 from bentoml_img.bundle import (
     GRAPH,
@@ -16,7 +18,7 @@ from bentoml_img.bundle import (
     write_manifest,
 )
 from bentoml_img.classify import Classifier
-from bentoml_img.engines import load_engine, resolve
+from bentoml_img.engines import load_engine, openvino, resolve
 from bentoml_img.images import load_rgb, open_image
 
 
@@ -59,6 +61,41 @@ def test_openvino_binds_no_thread_to_a_core(bundle: Path) -> None:
     assert {frozenset(os.sched_getaffinity(thread)) for thread in threads} == {
         frozenset(os.sched_getaffinity(0))
     }
+
+
+def test_int8_needs_a_graph_of_its_own(bundle: Path, tmp_path: Path) -> None:
+    files = (WEIGHTS, GRAPH, GRAPH_DATA)
+    made = bundle_with(tmp_path, bundle, *files)
+    assert resolve(made, precision="fp32") == "openvino"
+    with pytest.raises(BundleError, match=f"has no model_int8.xml: run .*{tmp_path} .*int8"):
+        resolve(made, precision="int8")
+    made = bundle_with(tmp_path, bundle, *files, "model_int8.xml", "model_int8.bin")
+    assert resolve(made, precision="int8") == "openvino"
+
+
+def test_bf16_needs_a_processor_that_has_it(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(openvino, "has_bfloat16", lambda: True)
+    assert resolve(bundle, precision="bf16") == "openvino"
+    monkeypatch.setattr(openvino, "has_bfloat16", lambda: False)
+    with pytest.raises(BundleError, match="this processor has no bfloat16"):
+        load_engine(bundle, precision="bf16")
+
+
+def test_precisions_that_do_not_fit_are_refused(bundle: Path) -> None:
+    with pytest.raises(BundleError, match="choose one of fp32, bf16, int8"):
+        resolve(bundle, precision="fp8")
+    with pytest.raises(BundleError, match="'torch' computes in fp32 only"):
+        resolve(bundle, "torch", "bf16")
+
+
+def test_each_precision_is_computed_in_whatever_the_default_is(bundle: Path) -> None:
+    hint = properties.hint.inference_precision()
+    expected = {"fp32": ov.Type.f32, "int8": ov.Type.f32}
+    if openvino.has_bfloat16():
+        expected["bf16"] = ov.Type.bf16
+    for precision, used in expected.items():
+        compiled = openvino.request(bundle / GRAPH, 1, precision).get_compiled_model()
+        assert compiled.get_property(hint) == used
 
 
 def test_openvino_needs_no_pytorch(bundle: Path) -> None:

@@ -95,7 +95,9 @@ def test_figures_are_lines_of_json(truth: Truth) -> None:
         "value": 1.0,
         "n": 6,
     }
-    assert printed[-1]["metric"] == "box_ap50"
+    means = {f["metric"]: f["value"] for f in printed[-4:]}
+    assert set(means) == {"mask_ap", "mask_ap50", "box_ap", "box_ap50"}
+    assert means["box_ap50"] == pytest.approx(1)
 
 
 def test_some_of_the_photos_are_enough(tmp_path: Path) -> None:

@@ -61,6 +61,7 @@ def test_parity() -> None:
     flipped = parity(logits, logits[:, ::-1])
     assert flipped["export_label_agreement"] == 0
     assert flipped["export_max_difference"] == pytest.approx(np.tanh(2))
+    assert set(parity(logits, logits, "int8")) == {"int8_label_agreement", "int8_max_difference"}
 
 
 def test_a_bundle_states_what_was_measured_on_it(

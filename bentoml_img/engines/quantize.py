@@ -1,0 +1,34 @@
+"""A graph in single precision into one in int8, calibrated on photos."""
+
+import contextlib
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import openvino as ov
+
+from bentoml_img.engines import Array
+
+
+def quantize(graph: Path, inputs: Sequence[Array], target: Path) -> None:
+    """Write the graph whose convolutions and products are in int8.
+
+    `inputs` are what the graph takes, one or more images of shape (N, 3, H, W)
+    each; the ranges of what it computes for them are those of int8. ModuleNotFoundError
+    without the package nncf.
+    """
+    import nncf
+
+    logging.getLogger("nncf").setLevel(logging.ERROR)
+    # Processors without VNNI add products up in 16 bits: with 7-bit weights these never overflow,
+    # and so the answer, and the accuracy that is measured here, is that of every processor.
+    parameters = nncf.AdvancedQuantizationParameters(overflow_fix=nncf.OverflowFix.ENABLE)
+    with contextlib.redirect_stdout(sys.stderr):  # where its progress bars belong
+        model = nncf.quantize(
+            ov.Core().read_model(graph),
+            nncf.Dataset(inputs),
+            subset_size=len(inputs),
+            advanced_parameters=parameters,
+        )
+    ov.save_model(model, target, compress_to_fp16=True)

@@ -1,0 +1,216 @@
+"""Make a bundle ready for int8 or bf16, where that costs little accuracy.
+
+    python3 -m bentoml_img.training.reduced_precision artifacts/deeplabv3_lite \\
+        --precision int8 --photos images --data DATA
+
+Both are compared with fp32: the labels and the speed on photos, the accuracy on
+DATA, the folder that the task's script takes to evaluate. What was measured goes
+into the bundle's manifest, and an int8 graph beside the bundle's others; nothing
+does if the loss is above the bound.
+"""
+
+import json
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import click
+import numpy as np
+from PIL import Image
+
+from bentoml_img.assemble import MIN_AGREEMENT
+from bentoml_img.bundle import BundleError, Manifest, copy, verify, write_manifest
+from bentoml_img.classify import Classifier
+from bentoml_img.console import console, plain_errors
+from bentoml_img.detect import Detector
+from bentoml_img.engines import PRECISIONS, Array
+from bentoml_img.engines.export import parity
+from bentoml_img.engines.openvino_maskrcnn import NumpyMaskRcnn
+from bentoml_img.engines.quantize import quantize
+from bentoml_img.engines.resize import prepare
+from bentoml_img.files import PHOTOS, Unreadable, inputs_of
+from bentoml_img.images import ImageError, load_rgb, open_image
+from bentoml_img.segment import Segmenter
+from bentoml_img.training import cifar10, detection_eval, evaluation, segmentation_scores
+from bentoml_img.training.segmentation_data import DatasetError
+
+# What may be lost of each figure: points of accuracy, of mIoU, of AP, each a part of 1.
+MAX_LOSS = {"classification": 0.001, "segmentation": 0.005, "detection": 0.003}
+MAX_PHOTOS = 40
+FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+
+Predictor = Classifier | Segmenter | Detector
+PREDICTORS: dict[str, type[Predictor]] = {
+    "classification": Classifier,
+    "segmentation": Segmenter,
+    "detection": Detector,
+}
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("bundle", type=FOLDER)
+@click.option("--precision", type=click.Choice(PRECISIONS[1:]), default="int8", show_default=True)
+@click.option(
+    "--photos",
+    type=FOLDER,
+    required=True,
+    help="Half of them are to calibrate int8 with, half to compare labels and speed on.",
+)
+@click.option("--data", type=FOLDER, required=True, help="What to measure the accuracy on.")
+def main(bundle: Path, precision: str, photos: Path, data: Path) -> None:
+    """Make BUNDLE ready for int8 or bf16, if that costs little accuracy."""
+    with plain_errors("train", DatasetError, cifar10.DatasetError, Unreadable):
+        click.echo(json.dumps(reduce(bundle, precision, read_photos(photos), data)))
+
+
+def read_photos(folder: Path) -> list[Image.Image]:
+    """Some of the photos in a folder, evenly chosen; DatasetError if there is but one."""
+    paths = [path for path in inputs_of(folder, ()) if path.suffix.lower() in PHOTOS]
+    if len(paths) < 2:
+        raise DatasetError(f"{folder} has {len(paths)} photos: two are the least")
+    photos = []
+    n = min(len(paths), MAX_PHOTOS)
+    for path in (paths[i * len(paths) // n] for i in range(n)):
+        try:
+            photos.append(load_rgb(open_image(path.read_bytes())))
+        except ImageError as error:
+            raise Unreadable(f"{path}: {error}") from error
+    return photos
+
+
+def reduce(
+    bundle: Path, precision: str, photos: Sequence[Image.Image], data: Path
+) -> dict[str, float]:
+    """Put what a precision needs, and what it costs, into a bundle; the new scores.
+
+    BundleError if more is lost than MAX_LOSS: then the bundle stays as it was.
+    """
+    manifest = verify(bundle)
+    with tempfile.TemporaryDirectory(dir=bundle.parent, prefix=f"{bundle.name}.part") as scratch:
+        part = Path(scratch)
+        copy(bundle, part)
+        added: list[str] = []
+        if precision == "int8":
+            added = _add_int8(part, manifest, photos[::2])
+        predictor = PREDICTORS[manifest.task]
+        reference, reduced = (
+            predictor.from_bundle(part, "openvino", precision=name) for name in ("fp32", precision)
+        )
+        scores = compare(reference, reduced, photos[1::2], precision)
+        scores |= _loss(measure(reference, data), measure(reduced, data), manifest.task, precision)
+        for name in added:
+            os.replace(part / name, bundle / name)
+    complete = replace(manifest, scores={**manifest.scores, **scores})
+    write_manifest(bundle, complete, {*manifest.files, *added})
+    return scores
+
+
+def _add_int8(bundle: Path, manifest: Manifest, photos: Sequence[Image.Image]) -> list[str]:
+    """Make the graph; the names of its files."""
+    console.print(f"calibrating on {len(photos)} photos")
+    predictor = PREDICTORS[manifest.task].from_bundle(bundle, "openvino")
+    target, *_ = manifest.graphs_in("int8")
+    files = [target, str(Path(target).with_suffix(".bin"))]
+    inputs = [_input(predictor, photo) for photo in photos]
+    quantize(bundle / manifest.graphs[0], inputs, bundle / target)
+    write_manifest(bundle, manifest, {*manifest.files, *files})
+    return files
+
+
+def _input(predictor: Predictor, photo: Image.Image) -> Array:
+    """What the first of the networks sees of a photo: (1, 3, H, W)."""
+    if isinstance(predictor, Detector):
+        return prepare(np.asarray(photo), predictor.manifest)[0]
+    return predictor.preprocess(photo)[None]
+
+
+def compare(
+    reference: Predictor, reduced: Predictor, photos: Sequence[Image.Image], precision: str
+) -> dict[str, float]:
+    """The share of equal labels, the largest difference of a probability, milliseconds a photo.
+
+    Labels are those of photos, of their pixels, or of the boxes that `reference`
+    finds in them and of the photos as a whole. BundleError if too many differ.
+    """
+    times: dict[str, list[float]] = {"fp32": [], precision: []}
+    expected, given = [], []
+    for photo in photos:
+        for name, predictor in (("fp32", reference), (precision, reduced)):
+            predictor([photo])  # the first call at a size prepares for it
+            start = time.perf_counter()
+            predictor([photo])
+            times[name].append(1000 * (time.perf_counter() - start))
+        logits = _logits(reference, reduced, photo)
+        expected.append(logits[0])
+        given.append(logits[1])
+    scores = parity(np.concatenate(expected), np.concatenate(given), precision)
+    medians = {name: round(statistics.median(values), 1) for name, values in times.items()}
+    agreement = scores[f"{precision}_label_agreement"]
+    console.print(
+        f"{agreement:.2%} of the labels are equal; {medians['fp32']} milliseconds a photo "
+        f"in fp32, {medians[precision]} in {precision}"
+    )
+    if agreement < MIN_AGREEMENT:
+        raise BundleError(f"fp32 and {precision} disagree on {1 - agreement:.1%} of the labels")
+    if medians[precision] > medians["fp32"]:
+        console.print(f"warning: {precision} is slower on this processor")
+    return scores | {f"{name}_milliseconds": value for name, value in medians.items()}
+
+
+def _logits(reference: Predictor, reduced: Predictor, photo: Image.Image) -> list[Array]:
+    """What both say of a photo, each of shape (N, classes)."""
+    pair = reference, reduced
+    if isinstance(reference, Detector):
+        image, (height, width) = prepare(np.asarray(photo), reference.manifest)
+        (found,) = reference([photo], score_threshold=0)
+        all_of_it = np.array([(0, 0, width, height)], np.float32)
+        scale = all_of_it[:, 2:] / photo.size
+        boxes = np.concatenate([found.boxes_xyxy * np.tile(scale, 2), all_of_it], dtype=np.float32)
+        return [_engine(it).logits(image, boxes)[1] for it in pair]
+    answers = [it.engine(_input(it, photo)) for it in pair if not isinstance(it, Detector)]
+    return [np.moveaxis(a, 1, -1).reshape(-1, a.shape[1]) for a in answers]
+
+
+def _engine(predictor: Predictor) -> NumpyMaskRcnn:
+    assert isinstance(predictor.engine, NumpyMaskRcnn)  # noqa: S101 - for the type checker
+    return predictor.engine
+
+
+def measure(predictor: Predictor, data: Path) -> dict[str, float]:
+    """The figures that MAX_LOSS is of, on the task's val photos, by data set."""
+    if isinstance(predictor, Classifier):
+        _, test = cifar10.load(data)
+        return {"accuracy": next(evaluation.evaluate(predictor, test).scores())[1]}
+    if isinstance(predictor, Segmenter):
+        with tempfile.TemporaryDirectory() as masks:
+            sets = segmentation_scores.validation_sets(data, Path(masks))
+            figures = list(segmentation_scores.figures(predictor, sets, console))
+    else:
+        figures = list(detection_eval.figures(predictor, detection_eval.validation_sets(data)))
+    return {
+        f"{figure['dataset']}_{figure['metric']}": figure["value"]
+        for figure in figures
+        if figure["metric"] in ("miou", "mask_ap", "box_ap")
+    }
+
+
+def _loss(
+    before: dict[str, float], after: dict[str, float], task: str, precision: str
+) -> dict[str, float]:
+    """The figures in a precision, and the largest loss; BundleError if it is above the bound."""
+    for name, value in before.items():
+        console.print(f"{name}: {value:.4f} in fp32, {after[name]:.4f} in {precision}")
+    loss = round(max(before[name] - after[name] for name in before), 4)
+    if loss > MAX_LOSS[task]:
+        raise BundleError(f"{precision} costs {loss:.2%}, and {MAX_LOSS[task]:.2%} is the most")
+    return {f"{precision}_{name}": value for name, value in after.items()} | {
+        f"{precision}_loss": loss
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,124 @@
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+from PIL import Image
+
+from bentoml_img.bundle import copy, verify
+from bentoml_img.classify import Classifier
+from bentoml_img.engines import Array
+from bentoml_img.labels import CIFAR10
+from bentoml_img.shelf import ROOT, SHIPPED
+from bentoml_img.training import cifar10, reduced_precision
+from bentoml_img.training.cifar10 import Split
+from tests.training.scenes import write_scenes
+from tests.training.streets import write_streets
+
+# pycocotools 2.0 does not know NumPy 2's `copy` keyword.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+
+def run(bundle: Path, photos: Path, data: Path, *options: str) -> Result:
+    arguments = [bundle, *options, "--photos", photos, "--data", data]
+    return CliRunner().invoke(reduced_precision.main, list(map(str, arguments)))
+
+
+def same_graph(graph: Path, inputs: Sequence[Array], target: Path) -> None:
+    """In place of a quantized one, which takes its time."""
+    assert all(image.shape[:2] == (1, 3) for image in inputs)
+    for path, copied in ((graph, target), (graph.with_suffix(".bin"), target.with_suffix(".bin"))):
+        shutil.copyfile(path, copied)
+
+
+@pytest.fixture
+def sure(bundle: Path, photos: dict[Path, str], monkeypatch: pytest.MonkeyPatch) -> Split:
+    """As CIFAR-10, the photos of which the shipped classifier is sure, with its labels."""
+    images = [Image.open(path).convert("RGB").resize((32, 32)) for path in photos]
+    answers = Classifier.from_bundle(bundle)(images)
+    chosen = [i for i, answer in enumerate(answers) if answer.score > 0.9]
+    assert len(chosen) > 10
+    split = Split(
+        np.stack([np.asarray(images[i]) for i in chosen]),
+        np.array([CIFAR10.names.index(answers[i].label) for i in chosen]),
+    )
+    monkeypatch.setattr(cifar10, "load", lambda root: (split, split))
+    return split
+
+
+def test_an_int8_graph_and_what_it_costs(bundle: Path, sure: Split, tmp_path: Path) -> None:
+    copy(bundle, tmp_path / "net")
+    (tmp_path / "net" / "README.md").write_text("stays")
+    done = run(tmp_path / "net", ROOT / "images", tmp_path)
+    assert done.exit_code == 0, done.output
+    manifest = verify(tmp_path / "net")
+    assert {"model_int8.xml", "model_int8.bin"} < set(manifest.files)
+    scores = json.loads(done.stdout)
+    assert scores.items() <= manifest.scores.items()
+    assert manifest.scores["accuracy"] == verify(bundle).scores["accuracy"]
+    assert (scores["int8_loss"], scores["int8_accuracy"]) == (0, 1)
+    assert scores["int8_label_agreement"] > 0.9
+    assert scores["int8_max_difference"] > 1e-4, "it is another network"
+    assert min(scores["fp32_milliseconds"], scores["int8_milliseconds"]) > 0
+    names = {path.name for path in (tmp_path / "net").iterdir()}
+    assert names == {"manifest.json", "README.md", *manifest.files}
+    size, of_fp32 = ((tmp_path / "net" / f"model{kind}.bin").stat() for kind in ("_int8", ""))
+    assert size.st_size < 0.6 * of_fp32.st_size
+
+
+@pytest.mark.usefixtures("sure")
+def test_what_costs_too_much_changes_nothing(
+    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = copy(bundle, tmp_path / "net")
+    monkeypatch.setattr(reduced_precision, "quantize", same_graph)
+    monkeypatch.setitem(reduced_precision.MAX_LOSS, "classification", -0.001)
+    refused = run(tmp_path / "net", ROOT / "images", tmp_path)
+    assert (refused.exit_code, refused.stdout) == (1, "")
+    assert refused.stderr.endswith("Error: int8 costs 0.00%, and -0.10% is the most\n")
+    assert verify(tmp_path / "net") == before
+    names = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")}
+    assert names == {"net", *(f"net/{name}" for name in ("manifest.json", *before.files))}
+
+
+@pytest.mark.parametrize(
+    ("model", "graph", "figures"),
+    [
+        ("fcn_lite", "model_int8.xml", {"coco_miou", "voc_miou"}),
+        (
+            "maskrcnn_lite",
+            "trunk_int8.xml",
+            {f"{data}_{kind}_ap" for data in ("street", "coco") for kind in ("mask", "box")},
+        ),
+    ],
+)
+def test_every_task_has_its_figures(
+    model: str, graph: str, figures: set[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy(SHIPPED / model, tmp_path / model)
+    for name in ("coco", "street"):
+        write_streets(tmp_path / name, 2, "val")
+    write_scenes(tmp_path / "VOCdevkit" / "VOC2012", 2, "val")
+    monkeypatch.setattr(reduced_precision, "quantize", same_graph)
+    done = run(tmp_path / model, tmp_path / "street" / "val", tmp_path)
+    assert done.exit_code == 0, done.output
+    manifest = verify(tmp_path / model)
+    assert graph in manifest.files
+    assert {f"int8_{name}" for name in figures} < set(manifest.scores)
+    assert manifest.scores["int8_loss"] == 0
+    assert manifest.scores["int8_label_agreement"] == 1
+    assert manifest.scores["int8_max_difference"] == 0
+
+
+def test_wrong_usage_is_one_line(bundle: Path, tmp_path: Path) -> None:
+    copy(bundle, tmp_path / "net")
+    for refused, says in (
+        (run(tmp_path / "net", tmp_path, tmp_path), "has 0 photos"),
+        (run(tmp_path, ROOT / "images", tmp_path), "is not a model bundle"),
+    ):
+        assert refused.exit_code == 1
+        assert says in refused.stderr
+        assert refused.stderr.count("\n") == 1
