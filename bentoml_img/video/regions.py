@@ -7,11 +7,12 @@ from dataclasses import dataclass
 Point = tuple[float, float]
 
 BORDER = 0.05  # of a frame's side: nearer than this, things are cut off by the border
+FARTHEST = 1e6  # pixels: no frame is that large, and drawing what is further off may never end
 
 
 @dataclass(frozen=True)
 class Line:
-    """From `start` to `end`; ValueError if that is one point."""
+    """From `start` to `end`; ValueError if these are one point, or far outside of any frame."""
 
     name: str
     start: Point
@@ -20,6 +21,7 @@ class Line:
     def __post_init__(self) -> None:
         if self.start == self.end:
             raise ValueError(f"{self.name} starts where it ends: give two points")
+        _check_distances(self.name, (self.start, self.end))
 
     @classmethod
     def from_numbers(cls, name: str, numbers: Sequence[float]) -> "Line":
@@ -70,7 +72,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Zone:
-    """A polygon; ValueError if it has fewer than three corners."""
+    """A polygon; ValueError for fewer than three corners, or one far outside of any frame."""
 
     name: str
     corners: tuple[Point, ...]
@@ -78,6 +80,7 @@ class Zone:
     def __post_init__(self) -> None:
         if len(self.corners) < 3:
             raise ValueError(f"{self.name} has {len(self.corners)} corners: give three or more")
+        _check_distances(self.name, self.corners)
 
     @classmethod
     def from_numbers(cls, name: str, numbers: Sequence[float]) -> "Zone":
@@ -101,6 +104,12 @@ class Zone:
 
     def _edges(self) -> Sequence[tuple[Point, Point]]:
         return list(zip(self.corners, self.corners[1:] + self.corners[:1], strict=True))
+
+
+def _check_distances(name: str, points: Sequence[Point]) -> None:
+    for x, y in points:
+        if not (abs(x) <= FARTHEST and abs(y) <= FARTHEST):
+            raise ValueError(f"{name} has a point at {x:g},{y:g}, far outside of any frame")
 
 
 def _distance(point: Point, a: Point, b: Point) -> float:

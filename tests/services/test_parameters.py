@@ -43,6 +43,7 @@ def test_classes_are_text_or_a_list(classes: Any) -> None:
         ("line", "1,2,1,2", "the line starts where it ends"),
         ("line", ["0,0,9,9"] * (MAX_PLACES + 1), "at most 32 items"),
         ("line", 7, "valid list"),
+        ("line", "1,2,3,-1e300", "far outside of any frame"),
         ("zone", "1,2,3,4", "the zone has 2 corners"),
         ("zone", "1,2,3,4,5", "the zone has 5 numbers"),
         ("score_threshold", 1.5, "less than or equal to 1"),

@@ -61,6 +61,11 @@ def test_what_is_no_region() -> None:
         Line("gate", (1, 1), (1, 1))
     with pytest.raises(ValueError, match="2 corners"):
         Zone("bay", ((0, 0), (1, 1)))
+    for far in ((1e300, 0.0), (0.0, -1e7), (float("nan"), 0.0)):
+        with pytest.raises(ValueError, match="far outside of any frame"):
+            Line("gate", (1, 1), far)
+        with pytest.raises(ValueError, match="far outside of any frame"):
+            Zone("bay", ((0, 0), (1, 1), far))
 
 
 def test_ground() -> None:
