@@ -1,5 +1,6 @@
 """MP4, MOV, AVI, MKV, WebM and the like, through PyAV."""
 
+import re
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -21,6 +22,9 @@ READ = {
     "format_whitelist": "mov,matroska,avi,mpegts,mpeg,flv,asf,ogg",
     "protocol_whitelist": "file",
 }
+
+# How Matroska's tag has a duration: hours, minutes, seconds. Anyone can write anything there.
+TAGGED = re.compile(r"(\d{1,4}):(\d\d):(\d\d(?:\.\d*)?)")
 
 Streamed = tuple[Fraction | None, Fraction, Image.Image]
 
@@ -155,9 +159,9 @@ def _duration(container: av.container.InputContainer, stream: av.VideoStream) ->
     if stream.duration is not None and stream.time_base is not None:
         start = Fraction(container.start_time or 0, av.time_base)
         return float(((stream.start_time or 0) + stream.duration) * stream.time_base - start)
-    if tagged := stream.metadata.get("DURATION"):  # Matroska's
-        hours, minutes, seconds = tagged.split(":")
-        return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+    if tagged := TAGGED.fullmatch(stream.metadata.get("DURATION", "")):
+        hours, minutes, seconds = map(float, tagged.groups())
+        return hours * 3600 + minutes * 60 + seconds
     if container.duration is not None and not container.streams.audio:
         return container.duration / av.time_base
     return None

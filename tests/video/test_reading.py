@@ -121,6 +121,18 @@ def test_cut_short(tmp_path: Path, name: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("tag", ["soon", "1:2", "00:00:nan", "99999:00:00"])
+def test_a_duration_that_is_none_is_left_aside(tmp_path: Path, tag: str) -> None:
+    path = write_clip(tmp_path / "a.mkv", frames=8)
+    written = b"00:00:00.800000000"
+    data = path.read_bytes()
+    assert written in data
+    path.write_bytes(data.replace(written, tag.ljust(len(written)).encode()))
+    with open_video(path) as video:
+        assert video.info.duration == pytest.approx(0.8)
+        assert len(list(video)) == 8
+
+
 def test_a_gif_cut_short(tmp_path: Path) -> None:
     path = write_gif(tmp_path / "a.gif", [50] * 20)
     data = path.read_bytes()
