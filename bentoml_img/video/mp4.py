@@ -34,7 +34,7 @@ def write_mp4(segments: Sequence[Segment], path: Path, sound: Path | None = None
         with av.open(str(segments[0].path)) as first:
             video = output.add_stream_from_template(first.streams.video[0])
         tracks = [_pictures(segments, video)]
-        for number in range(_audio_streams(sound)):
+        for number in _audible(sound):
             source = stack.enter_context(av.open(str(sound), metadata_errors="replace"))
             tracks.append(_until(segments[-1].end, _audio(source, number, output)))
         for _, _, packet in heapq.merge(*tracks, key=lambda timed: timed[:2]):
@@ -49,11 +49,12 @@ def _pictures(segments: Sequence[Segment], video: av.VideoStream) -> Iterator[Ti
                     yield _timed(packet, video, segment.start)
 
 
-def _audio_streams(sound: Path | None) -> int:
+def _audible(sound: Path | None) -> list[int]:
+    """The numbers of the audio streams, less those in a codec that nobody here knows."""
     if sound is None:
-        return 0
+        return []
     with av.open(str(sound), metadata_errors="replace") as source:
-        return len(source.streams.audio)
+        return [number for number, s in enumerate(source.streams.audio) if s.codec_context]
 
 
 def _audio(source: Source, number: int, output: av.container.OutputContainer) -> Iterator[Timed]:

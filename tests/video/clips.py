@@ -65,13 +65,13 @@ def write_clip(
     *,
     times: Sequence[Fraction] = (),
     pictures: Iterator[Image.Image] | None = None,
-    audio: str = "",
+    audio: Sequence[str] = (),
     rotation: int = 0,
     aspect: Fraction = Fraction(1),
     size: tuple[int, int] = SIZE,
     options: dict[str, str] | None = None,
 ) -> Path:
-    """Encode the shapes, or `pictures`, with a tone for sound if `audio` names a codec."""
+    """Encode the shapes, or `pictures`, with a tone for sound in each codec of `audio`."""
     with av.open(str(path), "w", options=options or {}) as container:
         stream = container.add_stream(codec, rate)
         assert isinstance(stream, av.VideoStream)
@@ -84,7 +84,7 @@ def write_clip(
             stream.bit_rate = 2_000_000
         if rotation:
             stream.set_display_rotation(rotation)
-        sound = add_sound(container, audio) if audio else None
+        sounds = [add_sound(container, name) for name in audio]
         container.start_encoding()
         made = pictures or (picture(k) for k in range(frames))
         for k, image in enumerate(made):
@@ -92,10 +92,10 @@ def write_clip(
             frame.time_base = stream.codec_context.time_base
             frame.pts = round((times[k] if times else Fraction(k, rate)) / frame.time_base)
             container.mux(stream.encode(frame))
-            if sound is not None:
+            for sound in sounds:
                 container.mux(sound.encode(tone(k, rate)))
         container.mux(stream.encode(None))
-        if sound is not None:
+        for sound in sounds:
             container.mux(sound.encode(None))
     return path
 

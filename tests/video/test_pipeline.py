@@ -33,7 +33,7 @@ def outline(image: Image.Image, instances: Sequence[Instance]) -> Image.Image:
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_clip(tmp_path_factory.mktemp("clip") / "street.mp4", FRAMES, audio="aac")
+    return write_clip(tmp_path_factory.mktemp("clip") / "street.mp4", FRAMES, audio=["aac"])
 
 
 @pytest.fixture(scope="module")

@@ -98,7 +98,7 @@ def packets(path: Path) -> list[tuple[float, bytes]]:
 
 
 def test_sound_is_copied_as_far_as_the_pictures_go(tmp_path: Path) -> None:
-    sound = write_clip(tmp_path / "in.mp4", frames=40, audio="aac")
+    sound = write_clip(tmp_path / "in.mp4", frames=40, audio=["aac"])
     output = tmp_path / "out.mp4"
     join(segments(tmp_path, output), output, sound)
     copied, original = packets(output), packets(sound)
@@ -107,7 +107,7 @@ def test_sound_is_copied_as_far_as_the_pictures_go(tmp_path: Path) -> None:
 
 
 def test_sound_that_an_mp4_cannot_hold_becomes_aac(tmp_path: Path) -> None:
-    sound = write_clip(tmp_path / "in.mkv", frames=40, audio="pcm_s16le")
+    sound = write_clip(tmp_path / "in.mkv", frames=40, audio=["pcm_s16le"])
     output = tmp_path / "out.mp4"
     join(segments(tmp_path, output), output, sound)
     with av.open(str(output)) as container:
@@ -116,6 +116,17 @@ def test_sound_that_an_mp4_cannot_hold_becomes_aac(tmp_path: Path) -> None:
     assert len(samples) / 48000 == pytest.approx(1.7, abs=0.05)
     tone = np.abs(np.fft.rfft(samples[:48000]))
     assert int(tone.argmax()) == pytest.approx(440, abs=2)
+
+
+def test_sound_in_an_unknown_codec_is_left_out(tmp_path: Path) -> None:
+    sound = write_clip(tmp_path / "in.mkv", frames=20, audio=["pcm_s16le", "aac"])
+    data = sound.read_bytes()
+    assert b"A_PCM/INT/LIT" in data
+    sound.write_bytes(data.replace(b"A_PCM/INT/LIT", b"A_XYZ/INT/LIT"))
+    output = tmp_path / "out.mp4"
+    join(segments(tmp_path, output), output, sound)
+    with open_video(output) as video:
+        assert video.info.audio == ("aac",)
 
 
 def test_other_suffixes_are_refused() -> None:
