@@ -6,7 +6,7 @@ from pathlib import Path
 from PIL import Image
 
 from bentoml_img.images import DECODER_ERRORS, ImageError, Limits, load_rgb, open_image
-from bentoml_img.video.frames import MAX_PIXELS, VideoError, VideoInfo, check_size
+from bentoml_img.video.frames import MAX_PIXELS, MAX_RATE, VideoError, VideoInfo, check_size
 
 # Browsers show a frame that asks for less than 20 ms for 100 ms, and so do we.
 SHORTEST, DEFAULT = 0.02, 0.1
@@ -72,8 +72,11 @@ class Folder:
     """Pictures, all of the same size, at an even rate."""
 
     def __init__(self, path: Path, files: Sequence[Path], rate: float) -> None:
-        if not rate > 0:
-            raise VideoError(f"a rate of {rate:g} frames a second: it must be more than 0")
+        if not 0 < rate <= MAX_RATE:
+            raise VideoError(
+                f"a rate of {rate:g} frames a second: it must be more than 0, "
+                f"and {MAX_RATE:g} at most"
+            )
         self._files = files
         self.end = 0.0
         self.damage: str | None = None

@@ -11,7 +11,7 @@ import av.error
 import av.stream
 from PIL import Image
 
-from bentoml_img.video.frames import VideoError, VideoInfo, check_size
+from bentoml_img.video.frames import MAX_RATE, VideoError, VideoInfo, check_size
 
 # A file is cut short if its frames end this much before it says: encoders round, and edit lists
 # hide a frame or two.
@@ -76,7 +76,7 @@ class Container:
         return VideoInfo(
             self._path,
             *first.size,
-            float(rate),
+            min(float(rate), MAX_RATE),
             frames or None,
             duration,
             tuple(s.codec_context.name for s in self._container.streams.audio if s.codec_context),
@@ -90,7 +90,7 @@ class Container:
         shown, previous = 0, float("-inf")
         for pts, duration, image in _chain(self._first, self._pictures):
             time = self.end if pts is None else float(pts - start)
-            if time <= previous:
+            if time < previous + 1 / MAX_RATE:
                 time = previous + step
             previous = time
             shown += 1

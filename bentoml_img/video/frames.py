@@ -5,9 +5,11 @@ from pathlib import Path
 
 from PIL import Image
 
-MEGAPIXEL = 1_000_000
+from bentoml_img.images import MEGAPIXEL
+
 MAX_PIXELS = 36 * MEGAPIXEL  # 8K is 33 megapixels; a pipeline holds a dozen frames
 MAX_SIDE = 16_384  # of what x264 encodes
+MAX_RATE = 10_000.0  # frames a second: nearer in time, the clock of an MP4 may not tell them apart
 SUFFIXES = (".mp4", ".gif")  # of what is written
 
 

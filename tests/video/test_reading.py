@@ -1,6 +1,7 @@
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from PIL import Image
@@ -49,6 +50,31 @@ def test_uneven_times_are_kept(tmp_path: Path) -> None:
     assert [frame.duration for frame in frames[:5]] == pytest.approx([0.1, 0.05, 0.25, 0.01, 0.49])
 
 
+def test_frames_at_the_same_time_come_one_after_another(tmp_path: Path) -> None:
+    path = tmp_path / "a.mp4"
+    with av.open(str(path), "w", options={"video_track_timescale": "1000000"}) as container:
+        stream = container.add_stream("mpeg4", 10)
+        assert isinstance(stream, av.VideoStream)
+        stream.width, stream.height, stream.pix_fmt = *SIZE, "yuv420p"
+        for k in range(4):
+            frame = av.VideoFrame.from_ndarray(np.asarray(picture(k)), format="rgb24")
+            for packet in stream.encode(frame):
+                packet.time_base = Fraction(1, 1_000_000)
+                packet.pts = packet.dts = 3 * k
+                packet.duration = 3
+                container.mux(packet)
+    with open_video(path) as video:
+        assert video.info.rate == 10_000
+        assert [frame.time for frame in video] == pytest.approx([k / 10_000 for k in range(4)])
+
+
+@pytest.mark.parametrize("rate", [0, -1, 20_000, float("inf"), float("nan")])
+def test_a_rate_that_is_none(tmp_path: Path, rate: float) -> None:
+    picture(0).save(tmp_path / "0.png")
+    with pytest.raises(VideoError, match=f"a rate of {rate:g} frames a second"):
+        open_video(tmp_path, rate)
+
+
 def test_delays_of_a_gif(tmp_path: Path) -> None:
     frames = read(write_gif(tmp_path / "a.gif", [40, 250, 10, 70]))
     assert [frame.duration for frame in frames] == pytest.approx([0.04, 0.25, 0.1, 0.07])
@@ -71,7 +97,7 @@ def test_rotation_is_applied(tmp_path: Path) -> None:
 
 
 def test_audio_is_known(tmp_path: Path) -> None:
-    with open_video(write_clip(tmp_path / "a.mp4", frames=10, audio="aac")) as video:
+    with open_video(write_clip(tmp_path / "a.mp4", frames=10, audio=["aac"])) as video:
         assert video.info.audio == ("aac",)
 
 
