@@ -121,7 +121,7 @@ def load_rgb(image: Image.Image, at_least: int | None = None) -> Image.Image:
             image.draft("RGB", (at_least, at_least))
         image.load()
         ImageOps.exif_transpose(image, in_place=True)
-        return _flatten(image)
+        return flatten(image)
     except DECODER_ERRORS as error:
         raise DamagedImage(f"the picture is damaged: {error}") from None
 
@@ -188,7 +188,11 @@ def encode_jpeg(image: Image.Image) -> bytes:
     return stream.getvalue()
 
 
-def _flatten(image: Image.Image) -> Image.Image:
+def flatten(image: Image.Image) -> Image.Image:
+    """A decoded picture in RGB: over white where it is transparent, its upper 8 bits if it has 16.
+
+    The picture itself if it is so already.
+    """
     if image.mode == "RGB" and "transparency" not in image.info:
         return image
     if image.mode.startswith("I"):  # 16-bit grey, which convert() would clip at 255

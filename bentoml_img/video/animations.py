@@ -5,7 +5,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from bentoml_img.images import DECODER_ERRORS, ImageError, Limits, load_rgb, open_image
+from bentoml_img.images import DECODER_ERRORS, ImageError, Limits, flatten, load_rgb, open_image
 from bentoml_img.video.frames import MAX_PIXELS, MAX_RATE, VideoError, VideoInfo, check_size
 
 # Browsers show a frame that asks for less than 20 ms for 100 ms, and so do we.
@@ -61,7 +61,7 @@ class Animation:
                 self.damage = str(error)
                 return
             start, self.end = self.end, self.end + _delay(self._image)
-            yield start, _over_white(self._image)
+            yield start, flatten(self._image.copy())
             index += 1
 
     def close(self) -> None:
@@ -112,12 +112,3 @@ def _delay(image: Image.Image) -> float:
     """How long the frame at hand is shown, in seconds."""
     delay = float(image.info.get("duration", 0)) / 1000
     return delay if delay >= SHORTEST else DEFAULT
-
-
-def _over_white(image: Image.Image) -> Image.Image:
-    if not image.has_transparency_data:
-        return image.convert("RGB")
-    rgba = image.convert("RGBA")
-    flat = Image.new("RGB", image.size, "white")
-    flat.paste(rgba, mask=rgba)
-    return flat

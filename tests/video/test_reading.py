@@ -88,6 +88,13 @@ def test_an_animation_is_known_by_its_content(tmp_path: Path) -> None:
     assert [frame.duration for frame in frames] == pytest.approx([0.05, 0.06])
 
 
+def test_grey_of_16_bits_is_as_bright_in_a_film(tmp_path: Path) -> None:
+    grey = np.full((48, 64), 0x4080, np.uint16)
+    Image.fromarray(grey).save(tmp_path / "a.png")
+    (frame,) = read(tmp_path / "a.png")
+    assert frame.image.getpixel((0, 0)) == (0x40,) * 3
+
+
 def test_rotation_is_applied(tmp_path: Path) -> None:
     path = write_clip(tmp_path / "a.mp4", frames=2, rotation=90)
     with open_video(path) as video:
