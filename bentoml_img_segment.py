@@ -141,7 +141,8 @@ def _compare(
 ) -> None:
     masks = timed_masks(photo.read_bytes(), segmenters, palette)
     target = (output_dir or photo.parent) / f"{photo.stem}_compare.jpg"
-    write(target, encode_jpeg(side_by_side(photo.read_bytes(), masks)))
+    with plain_errors("torch", OSError):
+        write(target, encode_jpeg(side_by_side(photo.read_bytes(), masks)))
     for name, timed in masks.items():
         console.print(f"{name}: {timed.milliseconds:.0f} ms")
     click.echo(target)

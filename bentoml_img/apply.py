@@ -16,24 +16,25 @@ RESULTS = (MASK, OVERLAY, "_seg.gif", "_seg.mp4")
 def apply(source: Path, segmenter: Segmenter, palette: str, folder: Path) -> list[Path]:
     """Write a photo's mask and overlay, or a film's overlay, into `folder`.
 
-    Unreadable if it is neither; a film that breaks off is written as far as it goes.
+    Unreadable if it is neither, or if that cannot be written; a film that breaks
+    off is written as far as it goes.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    kind = kind_of(source)
-    if kind == "photo":
-        return _photo(source, segmenter, palette, folder)
-    suffix = ".gif" if kind == "animation" else ".mp4"
-    return [_film(source, segmenter, palette, folder / f"{source.stem}_seg{suffix}")]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        kind = kind_of(source)
+        if kind == "photo":
+            return _photo(source, segmenter, palette, folder)
+        suffix = ".gif" if kind == "animation" else ".mp4"
+        return [_film(source, segmenter, palette, folder / f"{source.stem}_seg{suffix}")]
+    except (OSError, ImageError) as error:
+        raise Unreadable(f"{source}: {error}") from error
 
 
 def _photo(source: Path, segmenter: Segmenter, palette: str, folder: Path) -> list[Path]:
-    try:
-        data = source.read_bytes()
-        pixels, size = segmenter.prepare(open_image(data))
-        answer = segmenter.segmentation(segmenter.scores(pixels), size, palette)
-        drawn = encode_jpeg(overlay(load_rgb(open_image(data)), answer))
-    except (OSError, ImageError) as error:
-        raise Unreadable(f"{source}: {error}") from error
+    data = source.read_bytes()
+    pixels, size = segmenter.prepare(open_image(data))
+    answer = segmenter.segmentation(segmenter.scores(pixels), size, palette)
+    drawn = encode_jpeg(overlay(load_rgb(open_image(data)), answer))
     return [
         write(folder / (source.stem + MASK), encode_png(colour_mask(answer))),
         write(folder / (source.stem + OVERLAY), drawn),
@@ -41,6 +42,8 @@ def _photo(source: Path, segmenter: Segmenter, palette: str, folder: Path) -> li
 
 
 def _film(source: Path, segmenter: Segmenter, palette: str, target: Path) -> Path:
+    from av.error import FFmpegError
+
     from bentoml_img.video.frames import DamagedVideo, Frame, VideoError
     from bentoml_img.video.overlap import overlap
     from bentoml_img.video.reading import Video, open_video
@@ -68,7 +71,7 @@ def _film(source: Path, segmenter: Segmenter, palette: str, target: Path) -> Pat
                 segment = writer.close()
             if segment:
                 join([segment], target, source if info.audio else None)
-    except VideoError as error:
+    except (VideoError, FFmpegError) as error:
         raise Unreadable(f"{source}: {error}") from error
     if damage:
         raise Unreadable(f"{target} is not complete: {damage}")

@@ -126,6 +126,15 @@ def test_films(invoke: Invoke, tmp_path: Path) -> None:
     assert not list(tmp_path.glob("tmp*"))
 
 
+@pytest.mark.parametrize("option", ["--apply", "--compare"])
+def test_where_nothing_can_be_written(invoke: Invoke, tmp_path: Path, option: str) -> None:
+    photo(60, 40).save(tmp_path / "photo.png")
+    folder = tmp_path / "photo.png" / "results"
+    result = invoke(option, tmp_path / "photo.png", "--output-dir", folder)
+    assert_error(result, 1, "Not a directory")
+    assert result.stderr.splitlines()[-1].startswith("Error: ")
+
+
 def test_evaluates(invoke: Invoke, tmp_path: Path) -> None:
     write_scenes(tmp_path / "VOCdevkit" / "VOC2012", 3, "val")
     write_coco(tmp_path / "coco")
