@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from bentoml_img.bundle import Manifest, read_manifest
+from bentoml_img.bundle import BundleError, Manifest, read_manifest
 from bentoml_img.engines import Array, Engine, load_engine
 from bentoml_img.images import Normalizer
 from bentoml_img.probabilities import softmax
@@ -33,6 +33,8 @@ class Classifier:
     """Labels for photos of any size, from a model bundle."""
 
     def __init__(self, manifest: Manifest, engine: Engine) -> None:
+        if manifest.task != "classification":
+            raise BundleError(f"the model {manifest.name} is for {manifest.task}")
         self.manifest = manifest
         self.engine = engine
         self._normalize = Normalizer(manifest.mean, manifest.std)
@@ -45,7 +47,7 @@ class Classifier:
         threads: int | None = None,
         precision: str = "fp32",
     ) -> "Classifier":
-        """Load a bundle; BundleError if it is incomplete."""
+        """Load a bundle; BundleError if it is incomplete or for another task."""
         return cls(read_manifest(bundle), load_engine(bundle, engine, threads, precision))
 
     @property

@@ -14,6 +14,7 @@ import bentoml_img_classify
 from bentoml_img import packaging
 from bentoml_img.bundle import GRAPH_DATA, WEIGHTS, Manifest, verify
 from bentoml_img.packaging import PackagedBento
+from bentoml_img.shelf import SHIPPED
 from bentoml_img.training import cifar10, classifier, plots
 from tests.training.tiny import WIDTHS, make_split, tiny_recipe
 
@@ -174,6 +175,14 @@ bentoml_img_classify.main(["--data-dir", "data"])
 def test_evaluating_what_is_no_bundle(invoke: Invoke, tmp_path: Path) -> None:
     result = invoke("--evaluate", str(tmp_path), "--data-dir", "data")
     assert_one_line_error(result, "is not a model bundle")
+
+
+@pytest.mark.parametrize(
+    ("model", "task"), [("fcn_lite", "segmentation"), ("maskrcnn_lite", "detection")]
+)
+def test_evaluating_a_bundle_for_another_task(invoke: Invoke, model: str, task: str) -> None:
+    result = invoke("--evaluate", str(SHIPPED / model), "--data-dir", "data")
+    assert_one_line_error(result, f"{model} is for {task}")
 
 
 def test_options_that_exclude_each_other(invoke: Invoke) -> None:

@@ -108,7 +108,7 @@ def load_engine(
     if resolve(bundle, engine, precision) == "openvino":
         from bentoml_img.engines.openvino import OpenVinoEngine
 
-        (graph,) = read_manifest(bundle).graphs_in(precision)
+        graph, *_ = read_manifest(bundle).graphs_in(precision)
         return OpenVinoEngine(bundle / graph, threads, precision)
     from bentoml_img.engines.torch import TorchEngine
 
