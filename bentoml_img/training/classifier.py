@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from bentoml_img.models.cifar_net import WIDTHS, CifarNet, whitening_weight
 from bentoml_img.training import checkpoint
-from bentoml_img.training.cifar10 import Split
+from bentoml_img.training.cifar10 import DatasetError, Split
 from bentoml_img.training.muon import Muon
 from bentoml_img.training.precision import autocast
 
@@ -106,7 +106,8 @@ class Trainer:
 
     `history` has an entry for each evaluation: step, loss and train_accuracy of
     the last batch, test_accuracy_2000 on the first 2,000 images of `test` (to
-    watch; nothing is chosen by it), and seconds of training so far.
+    watch; nothing is chosen by it), and seconds of training so far. DatasetError
+    if the images of `train` are less than a batch.
     """
 
     def __init__(
@@ -118,7 +119,7 @@ class Trainer:
         device: str = "cpu",
     ) -> None:
         if len(train) < recipe.batch_size:
-            raise ValueError(f"{len(train)} images are less than a batch of {recipe.batch_size}")
+            raise DatasetError(f"{len(train)} images are less than a batch of {recipe.batch_size}")
         self.recipe = recipe
         self.device = torch.device(device)
         self.watched = test.subset(WATCHED)

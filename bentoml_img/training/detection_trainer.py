@@ -35,6 +35,7 @@ from bentoml_img.training.detection_eval import Truth, evaluate, mean_ap50
 from bentoml_img.training.detection_losses import Target, losses
 from bentoml_img.training.detection_sampler import Sampler, Source
 from bentoml_img.training.precision import autocast
+from bentoml_img.training.segmentation_data import DatasetError
 from bentoml_img.training.segmentation_eval import normalize
 
 
@@ -80,6 +81,7 @@ class Trainer:
     `start` gives the network the weights to begin with; `validation` has the
     photos to evaluate with, by name. `history` has an entry for each evaluation:
     step, seconds of training, and of each validation set the mask AP50.
+    DatasetError if the photos are less than a batch.
     """
 
     def __init__(
@@ -97,7 +99,7 @@ class Trainer:
         self.sampler = Sampler(sources, recipe.rare)
         scenes = len(self.sampler.scenes)
         if scenes < recipe.batch_size:
-            raise ValueError(f"{scenes} photos are less than a batch")
+            raise DatasetError(f"{scenes} photos are less than a batch")
         self.steps_per_epoch = scenes // recipe.batch_size
         self.steps = round(recipe.epochs * self.steps_per_epoch)
         self.step = 0

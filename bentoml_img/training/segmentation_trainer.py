@@ -31,7 +31,7 @@ from bentoml_img.models.segmenters import BACKBONE, HEADS
 from bentoml_img.training import checkpoint
 from bentoml_img.training.precision import autocast
 from bentoml_img.training.segmentation_augment import Augmentation, Floats, Sampler, load_batch
-from bentoml_img.training.segmentation_data import Sample
+from bentoml_img.training.segmentation_data import DatasetError, Sample
 from bentoml_img.training.segmentation_eval import evaluate, frequent_classes, normalize
 
 
@@ -102,7 +102,8 @@ class Trainer:
     `shares` are the class shares of all the sources' samples, in their order;
     `start` gives the network the weights to begin with.
     `history` has an entry for each evaluation: step, seconds of training, and of
-    each head and validation set the mIoU.
+    each head and validation set the mIoU. DatasetError if the photos are less
+    than a batch.
     """
 
     def __init__(
@@ -119,7 +120,7 @@ class Trainer:
         self.device = torch.device(device)
         self.samples = [sample for source in sources for sample in source.samples]
         if len(self.samples) < recipe.batch_size:
-            raise ValueError(f"{len(self.samples)} photos are less than a batch")
+            raise DatasetError(f"{len(self.samples)} photos are less than a batch")
         origin = np.repeat(np.arange(len(sources)), [len(s.samples) for s in sources])
         self.sampler = Sampler(shares, origin, [s.proportion for s in sources], recipe.rare)
         self.validation = dict(validation or {})

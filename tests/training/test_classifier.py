@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from bentoml_img.training.checkpoint import CheckpointError
-from bentoml_img.training.cifar10 import Split
+from bentoml_img.training.cifar10 import DatasetError, Split
 from bentoml_img.training.classifier import (
     Augment,
     Progress,
@@ -118,7 +118,7 @@ def test_a_checkpoint_of_another_recipe_is_refused(
 
 
 def test_less_than_a_batch_is_refused(train: Split, held_out: Split) -> None:
-    with pytest.raises(ValueError, match="100 images are less than a batch of 1000"):
+    with pytest.raises(DatasetError, match="100 images are less than a batch of 1000"):
         Trainer(train, held_out, Recipe())
 
 

@@ -104,5 +104,5 @@ def test_starts_from_the_backbone_of_a_segmenter(tmp_path: Path) -> None:
 
 
 def test_fewer_photos_than_a_batch_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="less than a batch"):
+    with pytest.raises(DatasetError, match="less than a batch"):
         make_trainer(tmp_path, replace(TINY, batch_size=5))

@@ -6,7 +6,7 @@ import torch
 
 from bentoml_img.training.checkpoint import CheckpointError
 from bentoml_img.training.segmentation_augment import Augmentation
-from bentoml_img.training.segmentation_data import class_shares
+from bentoml_img.training.segmentation_data import DatasetError, class_shares
 from bentoml_img.training.segmentation_trainer import Progress, Recipe, Source, Trainer
 from tests.training.scenes import write_scenes
 
@@ -108,5 +108,5 @@ def test_statistics_of_the_heads_freeze_in_the_cool_down_and_first_layers_always
 
 
 def test_fewer_photos_than_a_batch_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="less than a batch"):
+    with pytest.raises(DatasetError, match="less than a batch"):
         make_trainer(tmp_path, replace(TINY, batch_size=5))
