@@ -15,7 +15,7 @@ from pycocotools import mask as coco_mask
 from scipy import ndimage
 
 from bentoml_img.labels import COCO_TO_TRAFFIC, TRAFFIC, VOC, VOC_NAMES_IN_COCO
-from bentoml_img.training.segmentation_data import Sample, find_coco, read_voc
+from bentoml_img.training.segmentation_data import DatasetError, Sample, find_coco, read_voc
 
 Outline = Sequence[Sequence[float]] | Mapping[str, Any]
 """Polygons [x1, y1, x2, y2, …], or COCO's compressed run lengths."""
@@ -62,6 +62,8 @@ def read_instances(root: Path, split: str) -> list[Scene]:
     """The photos of a split of data laid out like COCO; DatasetError if there are none."""
     photos, annotation_file = find_coco(root, split)
     content = json.loads(annotation_file.read_text())
+    if not content["images"]:
+        raise DatasetError(f"there are no photos in {annotation_file}")
     sizes = {image["id"]: (image["width"], image["height"]) for image in content["images"]}
     instances = defaultdict(list)
     for annotation in content["annotations"]:
@@ -93,10 +95,12 @@ def read_animals(root: Path, split: str) -> list[Scene]:
 
     That is an animal's class in one connected region; of two that touch this
     makes one. Other regions that are of a class of TRAFFIC become crowds, since
-    how many they are is unknown.
+    how many they are is unknown. DatasetError if there is no such photo.
     """
     with ThreadPoolExecutor() as pool:
         scenes = list(pool.map(_single_animal, read_voc(root, split)))
+    if not any(scenes):
+        raise DatasetError(f"no photo in {root} shows a single animal")
     return [scene for scene in scenes if scene]
 
 

@@ -32,6 +32,13 @@ def test_reads_instances_and_crowds(tmp_path: Path) -> None:
     assert [len(scene.instances) for scene in scenes] == [4, 2, 2, 3]
 
 
+def test_folders_with_nothing_to_learn_from_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="there are no photos in"):
+        read_instances(write_streets(tmp_path, 0), "train")
+    with pytest.raises(DatasetError, match="shows a single animal"):
+        animals(tmp_path, {"none": {"person": np.s_[10:40, 5:30]}})
+
+
 def test_a_folder_of_another_layout_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="no COCO data"):
         read_instances(tmp_path, "train")
