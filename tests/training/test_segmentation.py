@@ -132,6 +132,17 @@ def test_goes_on_from_trained_networks(
             assert torch.equal(value, trained[f"{part}.{key}"])
 
 
+def test_weights_of_another_network_are_refused(tmp_path: Path, arguments: list[str]) -> None:
+    imagenet = tmp_path / "imagenet.pth"
+    torch.save(EfficientNetLite("lite0").state_dict(), imagenet)
+    other = CliRunner().invoke(segmentation.main, arguments)
+    imagenet.write_text("no weights")
+    damaged = CliRunner().invoke(segmentation.main, arguments)
+    for result, says in ((other, "does not fit here"), (damaged, "holds no weights")):
+        assert result.exit_code == 1
+        assert f"Error: {imagenet} {says}" in result.stderr
+
+
 def test_says_what_is_missing(tmp_path: Path, arguments: list[str]) -> None:
     nothing = CliRunner().invoke(segmentation.main, ["--out", str(tmp_path / "out")])
     assert nothing.exit_code == 1
