@@ -34,6 +34,8 @@ def halve(module: torch.nn.Module) -> None:
             assert norm.running_var is not None  # noqa: S101
             scale = norm.weight * (norm.running_var + norm.eps).rsqrt()
             conv.weight.mul_(scale[:, None, None, None])
+            if conv.bias is not None:
+                conv.bias.mul_(scale)
             norm.bias.sub_(norm.running_mean * scale)
             norm.running_mean.zero_()
             norm.weight.fill_(1)
