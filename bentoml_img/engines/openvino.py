@@ -43,16 +43,16 @@ def request(
     }
     if threads is not None:
         config[properties.inference_num_threads()] = threads
-    return _core().compile_model(graph, "CPU", config).create_infer_request()
+    return core().compile_model(graph, "CPU", config).create_infer_request()
 
 
 def has_bfloat16() -> bool:
     """Whether OpenVINO computes in bfloat16 on this processor."""
-    capabilities: list[str] = _core().get_property("CPU", properties.device.capabilities())
+    capabilities: list[str] = core().get_property("CPU", properties.device.capabilities())
     return "BF16" in capabilities
 
 
 @cache
-def _core() -> ov.Core:
+def core() -> ov.Core:
     """The process's only one, as OpenVINO recommends: each loads its plug-ins anew."""
     return ov.Core()

@@ -13,7 +13,7 @@ import openvino as ov
 import openvino.opset16 as ops
 
 from bentoml_img.engines import Array
-from bentoml_img.engines.openvino import request
+from bentoml_img.engines.openvino import core, request
 from bentoml_img.engines.rules import Pooling
 
 EPSILON = 1e-6  # torchvision's: boxes that are as large as a level's smallest belong to it
@@ -26,7 +26,7 @@ class PooledGraph:
         self, graph: Path, pooling: Pooling, threads: int | None = None, precision: str = "fp32"
     ) -> None:
         self._pooling = pooling
-        model = pooled(ov.Core().read_model(graph), pooling)
+        model = pooled(core().read_model(graph), pooling)
         self._request = request(model, threads, precision)
 
     def __call__(self, maps: Sequence[Array], boxes: Array, height: int) -> list[Array]:

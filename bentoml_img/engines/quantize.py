@@ -9,6 +9,7 @@ from pathlib import Path
 import openvino as ov
 
 from bentoml_img.engines import Array
+from bentoml_img.engines.openvino import core
 
 
 def quantize(graph: Path, inputs: Sequence[Array], target: Path) -> None:
@@ -26,7 +27,7 @@ def quantize(graph: Path, inputs: Sequence[Array], target: Path) -> None:
     parameters = nncf.AdvancedQuantizationParameters(overflow_fix=nncf.OverflowFix.ENABLE)
     with contextlib.redirect_stdout(sys.stderr):  # where its progress bars belong
         model = nncf.quantize(
-            ov.Core().read_model(graph),
+            core().read_model(graph),
             nncf.Dataset(inputs),
             subset_size=len(inputs),
             advanced_parameters=parameters,
