@@ -5,9 +5,8 @@ import json
 import os
 import shutil
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 
@@ -109,7 +108,7 @@ def verify(bundle: Path) -> Manifest:
 def write_manifest(bundle: Path, manifest: Manifest, files: Iterable[str]) -> Manifest:
     """Digest `files`, which lie in the folder `bundle`, and write the manifest that names them."""
     digests = {name: sha256(bundle / name) for name in files}
-    complete = Manifest(**{**_shallow(manifest), "files": digests})
+    complete = replace(manifest, files=digests)
     temporary = bundle / (MANIFEST + ".part")
     temporary.write_text(complete.to_json())
     os.replace(temporary, bundle / MANIFEST)
@@ -129,7 +128,3 @@ def sha256(path: Path) -> str:
     """The SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _shallow(manifest: Manifest) -> dict[str, Any]:
-    return {f.name: getattr(manifest, f.name) for f in fields(manifest)}

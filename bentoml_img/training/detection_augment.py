@@ -135,7 +135,7 @@ class Window:
             mask = np.zeros((height, width), np.uint8)
             mask[place] = np.asarray(whole.resize(size, Image.Resampling.NEAREST, box))
             return mask
-        shift, scale = np.tile(self.corner, 1), np.array(self.scale)
+        shift, scale = np.array(self.corner), np.array(self.scale)
         polygons = [
             ((np.reshape(polygon, (-1, 2)) - shift) * scale).ravel().tolist() for polygon in outline
         ]
