@@ -16,7 +16,6 @@ from PIL import ExifTags, Image, ImageFile, ImageOps, UnidentifiedImageError
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 MEGAPIXEL = 1_000_000
-JPEG_MAX_SIDE = 65_535
 
 # The longest side that a JPEG can have. Rows cost time each: a PNG of one column and a file size
 # of 100 kB can keep a decoder busy for a minute.
@@ -178,10 +177,10 @@ def encode_png(image: Image.Image) -> bytes:
 
 def encode_jpeg(image: Image.Image) -> bytes:
     """A JPEG file of an RGB picture; ImageTooLarge if a side is more than the format can say."""
-    if max(image.size) > JPEG_MAX_SIDE:
+    if max(image.size) > MAX_SIDE:
         raise ImageTooLarge(
             f"the result has {image.width}×{image.height} pixels, and the sides of a JPEG have "
-            f"{JPEG_MAX_SIDE:,} at most"
+            f"{MAX_SIDE:,} at most"
         )
     stream = io.BytesIO()
     image.save(stream, "JPEG", quality=90)
