@@ -64,8 +64,6 @@ def test_the_light_models_take_what_their_backbone_does() -> None:
     for name in ("deeplabv3_lite", "fcn_lite"):
         transform = zoo.find(name).transform
         assert transform is not None
-        assert transform.mean == efficientnet_lite.MEAN
-        assert transform.std == efficientnet_lite.STD
         assert transform.stride == efficientnet_lite.OUTPUT_STRIDE
         assert transform.input_size[0] % transform.stride == 0
 
@@ -73,7 +71,6 @@ def test_the_light_models_take_what_their_backbone_does() -> None:
 def test_the_light_detector_takes_what_its_backbone_does() -> None:
     transform = zoo.find("maskrcnn_lite").transform
     assert transform is not None
-    assert (transform.mean, transform.std) == (efficientnet_lite.MEAN, efficientnet_lite.STD)
     assert_as_in_module(transform, zoo.build("maskrcnn_lite"))
 
 

@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from bentoml_img.models.depthwise import depthwise_conv2d
+from bentoml_img.zoo import LITE
 
-MEAN = (0.498, 0.498, 0.498)
-STD = (0.502, 0.502, 0.502)
+MEAN, STD = LITE.mean, LITE.std
 OUTPUT_STRIDE = 16
 PYRAMID_STRIDES = (4, 8, 16, 32)
 
