@@ -17,6 +17,7 @@ from bentoml_img.apply import MASK
 from bentoml_img.classify import Classification, Classifier
 from bentoml_img.compare import side_by_side, timed_masks
 from bentoml_img.draw import colour_mask, overlay
+from bentoml_img.files import write
 from bentoml_img.images import encode_png, load_rgb, open_image
 from bentoml_img.segment import Segmenter
 from bentoml_img.shelf import ROOT, SHIPPED
@@ -95,9 +96,7 @@ def segmenter_pictures() -> None:
         pixels, size = segmenter.prepare(open_image((ROOT / "images" / name).read_bytes()))
         answer = segmenter.segmentation(segmenter.scores(pixels), size)
         target = results / (Path(name).stem + MASK)
-        temporary = target.with_suffix(".part")
-        temporary.write_bytes(encode_png(colour_mask(answer)))
-        os.replace(temporary, target)
+        write(target, encode_png(colour_mask(answer)))
         print(target.relative_to(ROOT))
 
 
