@@ -28,14 +28,14 @@ from rich.table import Table
 
 from benchmarks.eager import EagerMaskRcnn
 from benchmarks.machine import describe
-from bentoml_img import zoo
+from bentoml_img.catalogue import names_of
 from bentoml_img.detect import Detections, Detector
 from bentoml_img.draw import annotate
 from bentoml_img.images import load_rgb, open_image
 from bentoml_img.masks import InstanceMask
 from bentoml_img.shelf import ROOT, bundle_of, is_at_hand
 
-MODELS = tuple(entry.name for entry in zoo.ZOO.values() if entry.task == "detection")
+MODELS = names_of("detection")
 NEAR = 2.0  # pixels: boxes of one label that are no further apart are of the same thing
 
 

@@ -29,12 +29,13 @@ from benchmarks.eager import eager_segmenter
 from benchmarks.machine import describe
 from bentoml_img import zoo
 from bentoml_img.assemble import official_bundle
+from bentoml_img.catalogue import names_of
 from bentoml_img.engines import Array
 from bentoml_img.images import load_rgb, open_image
 from bentoml_img.segment import Segmenter
 from bentoml_img.shelf import ROOT, bundle_of, is_at_hand
 
-MODELS = tuple(entry.name for entry in zoo.ZOO.values() if entry.task == "segmentation")
+MODELS = names_of("segmentation")
 
 
 @dataclass(frozen=True)

@@ -160,7 +160,9 @@ def main() -> int:
     names = [benchmark.name for benchmark in BENCHMARKS]
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(names)}")
     parser.add_argument("--fresh", action="store_true", help="measure again what is there")
-    parser.add_argument("--quick", action="store_true", help="measure little, write no page")
+    parser.add_argument(
+        "--quick", action="store_true", help="measure little, into build/bench/quick"
+    )
     options = parser.parse_args()
     if unknown := set(options.names) - set(names):
         parser.error(f"no benchmark {min(unknown)!r}: choose from {', '.join(names)}")

@@ -19,7 +19,7 @@ from pathlib import Path
 from benchmarks.load import Right
 from benchmarks.photos import load_photos
 from benchmarks.process import ROOT, ServerError
-from benchmarks.servers import Route, bento_server, python_server
+from benchmarks.servers import OURS, Route, python_server
 from benchmarks.serving import CORES, Network, Plan, compare, report
 from benchmarks.stages import agreement
 from bentoml_img.bundle import read_manifest
@@ -30,7 +30,6 @@ from bentoml_img.segment import Segmenter
 SIZE = 640, 480
 LEAST_AGREEMENT = 0.99
 
-OURS = bento_server("ours", "{bento}", "multipart", "raw")
 OTHERS = tuple(
     python_server(f"{name}, {workers}×{threads}", module, options, [Route("multipart")])
     for name, module in (("LitServe", "litserve_masks"), ("FastAPI", "fastapi_masks"))
