@@ -4,7 +4,8 @@ from unittest import mock
 
 import pytest
 
-from benchmarks.bars import BARS, Bar, figure, over_rival, quotient
+from benchmarks.bars import BARS, LOAD_OF_PHOTOS, Bar, figure, over_rival, quotient
+from benchmarks.memory import LOADS
 from benchmarks.page import BENCHMARKS, bars, keep, machines, page, read, table
 
 MACHINE = {"processor": "Abacus", "cores": 2, "python": "3.11.7", "versions": {"beads": "10"}}
@@ -47,6 +48,14 @@ def test_a_rival_counts_by_the_setting_in_which_it_is_best() -> None:
     assert over_rival("segmenting", "BentoML", form="raw")(results) is None
 
 
+@pytest.mark.parametrize(("found", "share"), [(0, 0), (9, 0.9)])
+def test_what_is_not_found_is_not_passed_over(found: int, share: float) -> None:
+    line = {"model": "maskrcnn_lite", "instances": 10, "found": found, "ratio": 2.5}
+    values = [bar.value({"detectors": [line]}) for bar in BARS]
+    assert [value for value in values if value is not None] == [2.5, share]
+    assert bars({"detectors": [line]}).count("| no |") == 1
+
+
 def test_what_was_measured_elsewhere_is_told_apart() -> None:
     other = {**MACHINE, "cores": 4}
     assert (
@@ -84,3 +93,4 @@ def test_bars_look_at_benchmarks_that_are_run() -> None:
     assert [bar.value(results) for bar in BARS] == [None] * len(BARS)
     asked = {call.args[0] for call in results.get.call_args_list}
     assert asked <= {benchmark.name for benchmark in BENCHMARKS}
+    assert LOAD_OF_PHOTOS in LOADS
