@@ -22,7 +22,7 @@ from bentoml_img.video.frames import DamagedVideo, Frame
 from bentoml_img.video.ground import Ground
 from bentoml_img.video.overlap import overlap
 from bentoml_img.video.parts import Part, Parts, Progress
-from bentoml_img.video.reading import FOLDER_RATE, Video, open_video
+from bentoml_img.video.reading import FOLDER_RATE, Video, open_video, pictures
 from bentoml_img.video.regions import Line, Zone
 from bentoml_img.video.tracking import SURE, Detections, Instance, Tracker
 from bentoml_img.video.writing import check_output, join
@@ -288,5 +288,5 @@ def _finished(output: Path, key: dict[str, Any]) -> Result | None:
 
 def _fingerprint(source: Path) -> list[tuple[str, int, int]]:
     """Name, bytes and time of change of the video, or of each picture in the folder."""
-    files = sorted(source.iterdir()) if source.is_dir() else [source]
+    files = pictures(source) if source.is_dir() else [source]
     return [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files]

@@ -82,7 +82,7 @@ def open_video(path: Path, rate: float = FOLDER_RATE) -> Video:
     VideoError. `rate` is the frames a second of a folder.
     """
     if path.is_dir():
-        return Video(Folder(path, _pictures(path), rate))
+        return Video(Folder(path, pictures(path), rate))
     head = _head(path)
     if head.startswith((b"GIF8", b"\x89PNG")) or head[8:] == b"WEBP":
         return Video(Animation(path))
@@ -102,7 +102,7 @@ def _head(path: Path) -> bytes:
     return head
 
 
-def _pictures(folder: Path) -> list[Path]:
+def pictures(folder: Path) -> list[Path]:
     """The pictures of a folder; frame2 comes before frame10."""
     files = [file for file in folder.iterdir() if file.suffix.lower() in PICTURES]
     if not files:

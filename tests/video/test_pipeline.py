@@ -14,7 +14,7 @@ from bentoml_img.video.reading import open_video
 from bentoml_img.video.records import read_events
 from bentoml_img.video.regions import Line, Zone
 from bentoml_img.video.tracking import Instance
-from tests.video.clips import ColourDetector, Found, write_clip
+from tests.video.clips import ColourDetector, Found, picture, write_clip
 
 FRAMES = 60
 OPTIONS = Options(
@@ -60,6 +60,15 @@ def test_the_video_has_the_frames_times_and_sound_of_its_source(clip: Path, whol
         "street.summary.json",
         "street.tracks.jsonl",
     ]
+
+
+def test_a_folder_of_frames_may_hold_its_result(tmp_path: Path) -> None:
+    for k in range(3):
+        picture(k).save(tmp_path / f"{k}.png")
+    output, detect = tmp_path / "street.mp4", ColourDetector()
+    done = annotate_video(tmp_path, output, detect, outline)
+    assert annotate_video(tmp_path, output, detect, outline, resume=True) == done
+    assert detect.calls == 3
 
 
 def test_counts_are_those_of_the_scene(whole: Result) -> None:
