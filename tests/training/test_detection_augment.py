@@ -77,14 +77,17 @@ def test_crowds_are_kept_apart(scenes: list[Scene]) -> None:
 def test_what_is_pasted_hides_what_is_under_it(scenes: list[Scene]) -> None:
     window = Window((128, 64), (0, 0), (1, 1))
     bus = next(i for i in scenes[0].instances if i.label == BUS)
+    pasted = 0
     for seed in range(20):
         crop = window.crop(scenes[1])
         paste(crop, window, (scenes[0], bus), PLAIN, np.random.default_rng(seed))
         if len(crop.labels) == 2:  # it was pasted beyond the edge
             continue
+        pasted += 1
         assert crop.labels.tolist() == [CAR, PERSON, BUS]
         assert (crop.masks.sum(axis=0) <= 1).all()
         assert is_colour(crop.pixels[crop.masks[2] > 0], (0, 255, 0)).mean() > 0.8
+    assert pasted
 
 
 def test_a_bicycle_is_pasted_with_its_rider(scenes: list[Scene]) -> None:
