@@ -126,7 +126,7 @@ class Trainer:
         self.labels = torch.from_numpy(train.labels)
         self.augment = Augment(train.images, recipe)
         self.steps_per_epoch = len(train) // recipe.batch_size
-        self.steps = round(recipe.epochs * self.steps_per_epoch)
+        self.steps = max(1, round(recipe.epochs * self.steps_per_epoch))
         self.step = 0
         self.seconds = 0.0
         torch.manual_seed(recipe.seed)

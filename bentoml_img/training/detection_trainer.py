@@ -101,7 +101,7 @@ class Trainer:
         if scenes < recipe.batch_size:
             raise DatasetError(f"{scenes} photos are less than a batch")
         self.steps_per_epoch = scenes // recipe.batch_size
-        self.steps = round(recipe.epochs * self.steps_per_epoch)
+        self.steps = max(1, round(recipe.epochs * self.steps_per_epoch))
         self.step = 0
         self.seconds = 0.0
         self.history: list[dict[str, Any]] = []

@@ -125,7 +125,7 @@ class Trainer:
         self.sampler = Sampler(shares, origin, [s.proportion for s in sources], recipe.rare)
         self.validation = dict(validation or {})
         self.steps_per_epoch = len(self.samples) // recipe.batch_size
-        self.steps = round(recipe.epochs * self.steps_per_epoch)
+        self.steps = max(1, round(recipe.epochs * self.steps_per_epoch))
         self.step = 0
         self.seconds = 0.0
         self.history: list[dict[str, Any]] = []

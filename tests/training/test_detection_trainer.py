@@ -103,6 +103,10 @@ def test_starts_from_the_backbone_of_a_segmenter(tmp_path: Path) -> None:
         load_weights(backbone, weights, of="backbone")
 
 
+def test_a_run_has_a_step_at_least(tmp_path: Path) -> None:
+    assert make_trainer(tmp_path, replace(TINY, epochs=0.01)).steps == 1
+
+
 def test_fewer_photos_than_a_batch_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="less than a batch"):
         make_trainer(tmp_path, replace(TINY, batch_size=5))

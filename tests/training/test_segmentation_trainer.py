@@ -107,6 +107,10 @@ def test_statistics_of_the_heads_freeze_in_the_cool_down_and_first_layers_always
     assert learnt == {name for name in before if not name.startswith(frozen)}
 
 
+def test_a_run_has_a_step_at_least(tmp_path: Path) -> None:
+    assert make_trainer(tmp_path, replace(TINY, epochs=0.01)).steps == 1
+
+
 def test_fewer_photos_than_a_batch_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="less than a batch"):
         make_trainer(tmp_path, replace(TINY, batch_size=5))
