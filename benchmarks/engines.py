@@ -40,7 +40,10 @@ MODELS = names_of("segmentation")
 
 @dataclass(frozen=True)
 class Row:
-    """Medians in milliseconds of a photo's pass through the network, and what they are for."""
+    """Medians in milliseconds of a photo's pass through the network, and what they are for.
+
+    Labels are compared on `photos`, so many passes are `timed`.
+    """
 
     model: str
     weights: str
@@ -49,6 +52,7 @@ class Row:
     ratio: float
     label_agreement: float
     photos: int
+    timed: int
     miou: float | None
 
 
@@ -79,6 +83,7 @@ def compare(name: str, bundle: Path, photos: list[Path], rounds: int, weights: s
         round(medians["torch"] / medians["openvino"], 2),
         round(float(np.mean(equal)), 6),
         len(photos),
+        rounds,
         published.scores["coco_voc_miou"]
         if published
         else segmenter.manifest.scores.get("coco_miou"),
