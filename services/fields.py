@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 from pydantic import BaseModel, ValidationError
 
 from services.errors import RequestRefused
-from services.multipart import Part
+from services.multipart import MAX_TEXT, Part
 
 
 def is_form(headers: Mapping[str, str], field: str) -> bool:
@@ -39,8 +39,8 @@ class Fields:
     ) -> dict[str, Any]:
         """The values as sent, the file as bytes, or as `upload` where it was spooled there.
 
-        RequestRefused if a field is missing, unknown or given twice, or if the
-        file is text.
+        RequestRefused if a field is missing, unknown or given twice, if the file
+        is text, or if the query is too long.
         """
         pairs = _parameters(query)
         for part in parts:
@@ -76,9 +76,7 @@ class Fields:
             if name not in known:
                 raise _bad_request(f"no field {name!r} here, only {', '.join(known)}", name)
             if name in values:
-                raise RequestRefused(
-                    HTTPStatus.BAD_REQUEST, f"{name} is given more than once", name
-                )
+                raise _bad_request(f"{name} is given more than once", name)
             values[name] = value
         file = self.file
         if file not in values:
@@ -95,6 +93,10 @@ def _bad_request(message: str, field: str) -> RequestRefused:
 
 
 def _parameters(query: bytes) -> list[tuple[str, Any]]:
+    if len(query) > MAX_TEXT:
+        raise RequestRefused(
+            HTTPStatus.REQUEST_URI_TOO_LONG, f"the query has more than {MAX_TEXT} bytes"
+        )
     pairs = parse_qsl(query.decode("latin-1"), True)
     return [(name, _parameter(value)) for name, value in pairs]
 
