@@ -153,13 +153,7 @@ class Edge:
     ) -> Response:
         fields = endpoint.fields
         with _Reservation(self) as reservation:
-            form = is_form(headers, fields.file)
-            body = await self._read_body(headers, receive, reservation)
-            if form:
-                parts = multipart.parse(body, headers["content-type"])
-                values = fields.from_form(parts, scope["query_string"])
-            else:
-                values = fields.from_raw(body, scope["query_string"])
+            values = await self._read_values(fields, scope, headers, receive, reservation)
             values[fields.file] = await self._open(values[fields.file], fields.file)
             arguments = fields.validate(values)
             try:
@@ -167,6 +161,22 @@ class Edge:
             except ImageError as error:
                 raise refuse_image(error, fields.file) from None
         return endpoint.render(answer)
+
+    async def _read_values(
+        self,
+        fields: Fields,
+        scope: Scope,
+        headers: Headers,
+        receive: Receive,
+        reservation: "_Reservation",
+    ) -> dict[str, Any]:
+        """The values as sent; of a form nothing else is kept, as an answer may take long."""
+        form = is_form(headers, fields.file)
+        body = await self._read_body(headers, receive, reservation)
+        if form:
+            parts = multipart.parse(body, headers["content-type"])
+            return fields.from_form(parts, scope["query_string"])
+        return fields.from_raw(body, scope["query_string"])
 
     async def _read_body(
         self, headers: Headers, receive: Receive, reservation: "_Reservation"

@@ -2,6 +2,7 @@ import asyncio
 import json
 import logging
 import threading
+import tracemalloc
 from collections.abc import AsyncIterator, Iterator
 from typing import Any, ClassVar
 
@@ -270,6 +271,29 @@ def test_uploads_beyond_the_budget_are_refused_until_others_are_done(
             assert [(await answer).status_code for answer in waiting] == [200, 200]
             assert app.bytes_in_flight == 0
             assert (await client.post("/describe", content=half)).status_code == 200
+
+    run(main())
+
+
+@pytest.mark.parametrize("form", [True, False])
+def test_an_upload_that_waits_is_held_once(form: bool, service: Any) -> None:
+    upload = encode(photo())
+    upload += bytes(4 * MIB - len(upload))
+    files = {"files": {"image": ("a.png", upload)}}
+    request = httpx.Request("POST", "http://test/", **(files if form else {"content": upload}))
+    body, headers = request.read(), {"content_type": request.headers.get("content-type", "")}
+
+    async def main() -> None:
+        app = new_edge()
+        tracemalloc.start()
+        waiting = asyncio.ensure_future(exchange(app, "/wait", chunks(body), **headers))
+        while not service.waits:
+            await asyncio.sleep(0.01)
+        held, _ = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        service.go.set()
+        assert status(await waiting) == 200
+        assert held < 1.5 * len(upload)
 
     run(main())
 
