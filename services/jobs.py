@@ -180,7 +180,8 @@ class JobStore:
     def close(self, job: Job) -> None:
         """Let a new job go: to its turn if it was submitted, else away."""
         if not (job.folder / RECORD).exists():
-            shutil.rmtree(job.folder)
+            with self._alone():  # or a sweep finds its lock gone, and deletes the rest at once
+                shutil.rmtree(job.folder)
         job.release()
 
     def get(self, task_id: str) -> Job:

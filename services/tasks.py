@@ -106,7 +106,7 @@ class Tasks:
             await asyncio.to_thread(service.check, video, arguments)
             runner.store.submit(job, video, arguments)
         finally:
-            runner.store.close(job)
+            await asyncio.to_thread(runner.store.close, job)
         runner.wake()
         return JSONResponse(describe(job), HTTPStatus.ACCEPTED)
 

@@ -1,4 +1,6 @@
+import fcntl
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -102,6 +104,22 @@ def test_what_is_not_submitted_leaves_nothing(store: JobStore, folder: Path) -> 
     (job.source_folder / "half").write_bytes(b"x")
     store.close(job)
     assert [path.name for path in folder.iterdir()] == ["lock"]
+
+
+def test_nobody_sweeps_what_is_being_deleted(
+    store: JobStore, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = store.new(1)
+    deleted = []
+
+    def delete(path: Path) -> None:
+        deleted.append(path)
+        with (folder / "lock").open("wb") as lock, pytest.raises(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    monkeypatch.setattr(shutil, "rmtree", delete)
+    store.close(job)
+    assert deleted == [job.folder]
 
 
 def test_what_a_dead_process_was_filling_is_swept(store: JobStore, folder: Path) -> None:
