@@ -141,7 +141,7 @@ class Edge:
         if key is None or path in HEALTH:
             return
         given = headers.get("x-api-key") or headers.get("authorization", "").removeprefix("Bearer ")
-        if not hmac.compare_digest(given.encode(), key.encode()):
+        if not hmac.compare_digest(given.encode("latin-1"), key.encode()):  # as headers are read
             raise RequestRefused(
                 HTTPStatus.UNAUTHORIZED,
                 "missing or wrong API key: send it as 'Authorization: Bearer KEY'",

@@ -333,6 +333,11 @@ class TestKey:
         assert post("/describe", content=jpeg(), headers=headers).status_code == 200
         assert send("GET", "/metrics", headers=headers).status_code == 200
 
+    def test_a_key_may_be_in_any_script(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("BENTOML_IMG_API_KEY", "сезам")
+        headers = {"Authorization": "Bearer сезам".encode()}
+        assert post("/describe", content=jpeg(), headers=headers).status_code == 200
+
     @pytest.mark.parametrize(
         "headers",
         [
