@@ -1,5 +1,6 @@
 """MP4, MOV, AVI, MKV, WebM and the like, through PyAV."""
 
+import re
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -22,6 +23,8 @@ READ = {
     "protocol_whitelist": "file",
 }
 
+TAGGED = re.compile(r"(\d{1,9}):(\d\d):(\d\d(?:\.\d+)?)")  # a duration in a tag, Matroska's
+
 Streamed = tuple[Fraction | None, Fraction, Image.Image]
 
 
@@ -32,7 +35,7 @@ class Container:
         self._path = path
         self.end = 0.0
         self.damage: str | None = None
-        self._container = _open(path)
+        self._container = open_container(path)
         try:
             self._stream = self._pick()
             self._check(self._stream.codec_context.width, self._stream.codec_context.height)
@@ -138,7 +141,8 @@ class Container:
         self._container.close()
 
 
-def _open(path: Path) -> av.container.InputContainer:
+def open_container(path: Path) -> av.container.InputContainer:
+    """Open a file of the formats that are read here, and no other file from within; VideoError."""
     try:
         return av.open(str(path), metadata_errors="replace", options=READ)
     except av.error.FFmpegError as error:
@@ -155,9 +159,9 @@ def _duration(container: av.container.InputContainer, stream: av.VideoStream) ->
     if stream.duration is not None and stream.time_base is not None:
         start = Fraction(container.start_time or 0, av.time_base)
         return float(((stream.start_time or 0) + stream.duration) * stream.time_base - start)
-    if tagged := stream.metadata.get("DURATION"):  # Matroska's
-        hours, minutes, seconds = tagged.split(":")
-        return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+    if tagged := TAGGED.fullmatch(stream.metadata.get("DURATION", "")):
+        hours, minutes, seconds = map(float, tagged.groups())
+        return hours * 3600 + minutes * 60 + seconds
     if container.duration is not None and not container.streams.audio:
         return container.duration / av.time_base
     return None

@@ -13,6 +13,7 @@ import av.container
 import av.error
 import av.stream
 
+from bentoml_img.video.containers import open_container
 from bentoml_img.video.segments import Segment
 
 # Audio that stays as it is; any other becomes AAC.
@@ -34,9 +35,10 @@ def write_mp4(segments: Sequence[Segment], path: Path, sound: Path | None = None
         with av.open(str(segments[0].path)) as first:
             video = output.add_stream_from_template(first.streams.video[0])
         tracks = [_pictures(segments, video)]
-        for number in range(_audio_streams(sound)):
-            source = stack.enter_context(av.open(str(sound), metadata_errors="replace"))
-            tracks.append(_until(segments[-1].end, _audio(source, number, output)))
+        if sound is not None:
+            for number in range(_audio_streams(sound)):
+                source = stack.enter_context(open_container(sound))
+                tracks.append(_until(segments[-1].end, _audio(source, number, output)))
         for _, _, packet in heapq.merge(*tracks, key=lambda timed: timed[:2]):
             output.mux(packet)
 
@@ -49,10 +51,8 @@ def _pictures(segments: Sequence[Segment], video: av.VideoStream) -> Iterator[Ti
                     yield _timed(packet, video, segment.start)
 
 
-def _audio_streams(sound: Path | None) -> int:
-    if sound is None:
-        return 0
-    with av.open(str(sound), metadata_errors="replace") as source:
+def _audio_streams(sound: Path) -> int:
+    with open_container(sound) as source:
         return len(source.streams.audio)
 
 
