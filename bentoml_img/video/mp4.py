@@ -72,9 +72,14 @@ def _audio(source: Source, number: int, output: av.container.OutputContainer) ->
 def _copied(
     source: Source, audio: av.AudioStream, stream: av.AudioStream, start: Fraction
 ) -> Iterator[Timed]:
+    """The packets, but for those whose times go back: an MP4 cannot hold them."""
+    last = float("-inf")
     for packet in _demux(source, audio):
         if packet.size and packet.pts is not None:
-            yield _timed(packet, stream, -start)
+            timed = _timed(packet, stream, -start)
+            if last < timed[0] <= float(packet.pts * packet.time_base):
+                last = timed[0]
+                yield timed
 
 
 def _encoded(
