@@ -240,6 +240,24 @@ def test_results_go_after_their_time(store: JobStore, folder: Path) -> None:
     assert (state(new), state(waiting)) == ("completed", "pending")
 
 
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"state": "pending", "of": "the future"}'])
+def test_a_record_that_cannot_be_read_is_no_hindrance(
+    content: str, store: JobStore, folder: Path
+) -> None:
+    damaged, job = submit(store), submit(store)
+    (damaged.folder / jobs.RECORD).write_text(content)
+    assert (state(damaged), damaged.record().error) == ("failed", "its record is damaged")
+    with pytest.raises(WrongState, match="would fail again"):
+        store.retry(damaged)
+    taken = store.take()
+    assert taken is not None
+    assert taken.id == job.id
+    finish(store, taken)
+    os.utime(damaged.folder / jobs.RECORD, (0, 0))
+    store.close(store.new(1))
+    assert not damaged.folder.exists()
+
+
 @pytest.mark.parametrize("task_id", ["", "0" * 32, "../jobs", ".", "/etc", "0" * 31 + "/"])
 def test_an_id_that_is_none(task_id: str, store: JobStore) -> None:
     submit(store)
