@@ -12,6 +12,7 @@ from bentoml_img.video.pipeline import Options
 from bentoml_img.video.regions import Line, Zone
 
 MAX_PLACES = 32  # lines, and zones
+MAX_NUMBERS = 200  # of a zone: each track is measured against all its sides, in each frame
 
 
 def _names(given: Any) -> Any:
@@ -41,7 +42,7 @@ def _zone(numbers: tuple[float, ...]) -> tuple[float, ...]:
 Score = Annotated[float, Ge(0), Le(1)]
 Names = Annotated[list[str] | None, BeforeValidator(_names)]
 Count = Annotated[int, Ge(1), Le(MAX_INSTANCES)]
-Numbers = Annotated[tuple[FiniteFloat, ...], BeforeValidator(_numbers)]
+Numbers = Annotated[tuple[FiniteFloat, ...], MaxLen(MAX_NUMBERS), BeforeValidator(_numbers)]
 Lines = Annotated[
     list[Annotated[Numbers, AfterValidator(_line)]], MaxLen(MAX_PLACES), BeforeValidator(_listed)
 ]

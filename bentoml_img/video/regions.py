@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 Point = tuple[float, float]
 
+FARTHEST = 100_000  # pixels from a frame's corner: a line is drawn pixel by pixel, seen or not
 BORDER = 0.05  # of a frame's side: nearer than this, things are cut off by the border
 
 
@@ -23,9 +24,10 @@ class Line:
 
     @classmethod
     def from_numbers(cls, name: str, numbers: Sequence[float]) -> "Line":
-        """From x1, y1, x2, y2; ValueError if these are more or fewer."""
+        """From x1, y1, x2, y2; ValueError if these are more or fewer, or beyond FARTHEST."""
         if len(numbers) != 4:
             raise ValueError(f"{name} has {len(numbers)} numbers: give x1,y1,x2,y2 in pixels")
+        _check_reach(name, numbers)
         x1, y1, x2, y2 = numbers
         return cls(name, (x1, y1), (x2, y2))
 
@@ -81,11 +83,12 @@ class Zone:
 
     @classmethod
     def from_numbers(cls, name: str, numbers: Sequence[float]) -> "Zone":
-        """From x, y of each corner; ValueError if one is left over."""
+        """From x, y of each corner; ValueError if one is left over, or beyond FARTHEST."""
         if len(numbers) % 2:
             raise ValueError(
                 f"{name} has {len(numbers)} numbers: give x,y of each corner in pixels"
             )
+        _check_reach(name, numbers)
         return cls(name, tuple(zip(numbers[::2], numbers[1::2], strict=True)))
 
     def depth(self, point: Point) -> float:
@@ -101,6 +104,11 @@ class Zone:
 
     def _edges(self) -> Sequence[tuple[Point, Point]]:
         return list(zip(self.corners, self.corners[1:] + self.corners[:1], strict=True))
+
+
+def _check_reach(name: str, numbers: Sequence[float]) -> None:
+    if not all(abs(number) <= FARTHEST for number in numbers):
+        raise ValueError(f"{name} goes beyond {FARTHEST:,} pixels")
 
 
 def _distance(point: Point, a: Point, b: Point) -> float:

@@ -56,6 +56,14 @@ def test_depth_in_a_zone() -> None:
     assert zone.depth((0, 15)) == pytest.approx(-10)
 
 
+@pytest.mark.parametrize("number", [2e9, -1e308, float("inf"), float("nan")])
+def test_what_is_far_from_every_frame_is_refused(number: float) -> None:
+    with pytest.raises(ValueError, match="gate goes beyond 100,000 pixels"):
+        Line.from_numbers("gate", (0, 0, number, 9))
+    with pytest.raises(ValueError, match="bay goes beyond 100,000 pixels"):
+        Zone.from_numbers("bay", (0, 0, 9, 0, 0, number))
+
+
 def test_what_is_no_region() -> None:
     with pytest.raises(ValueError, match="starts where it ends"):
         Line("gate", (1, 1), (1, 1))
