@@ -37,6 +37,7 @@ def test_classes_are_text_or_a_list(classes: Any) -> None:
     ("field", "value", "says"),
     [
         ("every", 0, "greater than or equal to 1"),
+        ("every", 10**400, "less than or equal to 10000"),
         ("line", "1,2,3", "the line has 3 numbers: give x1,y1,x2,y2"),
         ("line", "1,2,3,x", "valid number"),
         ("line", "1,2,3,nan", "finite number"),
