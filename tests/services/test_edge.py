@@ -364,7 +364,7 @@ class TestKey:
     def test_the_command_line_needs_none(self) -> None:
         async def ask(*extensions: str) -> int:
             async def app(scope: Any, receive: Any, send: Any) -> None:
-                extended = {**scope, "extensions": dict.fromkeys(extensions, {})}
+                extended = {**scope, "extensions": {name: {} for name in extensions}}
                 await new_edge()(extended, receive, send)
 
             return status(await exchange(app, "/describe", chunks(jpeg())))
