@@ -65,8 +65,9 @@ class Fields:
             model = self.model.model_validate(values)
         except ValidationError as error:
             problem = error.errors(include_url=False)[0]
-            name = ".".join(map(str, problem["loc"]))
-            raise _bad_request(f"{name}: {problem['msg']}", name) from None
+            place = ".".join(map(str, problem["loc"]))
+            field = place.partition(".")[0]  # an item of a list, too, was sent in a field
+            raise _bad_request(f"{place}: {problem['msg']}", field) from None
         return {name: getattr(model, name) for name in self.model.model_fields}
 
     def _unique(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
