@@ -56,7 +56,7 @@ class PytorchImageClassifier:
             precision_here(arguments.precision),
         )
         self.classifier([Image.new("RGB", (32, 32))])
-        self.decoder = Decoder(settings.threads)
+        self.decoder = Decoder(settings.threads, settings.max_waiting)
         self.batcher = MicroBatcher(
             self.classifier.classify, max_batch_size=32, max_waiting=settings.max_waiting
         )
