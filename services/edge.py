@@ -121,6 +121,9 @@ class Edge:
         try:
             if COMMAND_LINE not in scope.get("extensions", ()):
                 self._authenticate(scope["path"], headers)
+            if not scope["path"].isprintable():
+                # The routes behind match a line feed at the end, too: a way around the edge.
+                raise RequestRefused(HTTPStatus.NOT_FOUND, "not found")
             if endpoint is None:
                 await self.app(scope, receive, _json_errors(send))
                 return

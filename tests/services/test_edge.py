@@ -456,6 +456,17 @@ class TestBehindBentoML:
 
         run(main())
 
+    def test_no_other_path_leads_around_the_edge(self) -> None:
+        async def main() -> None:
+            address = {"image": "http://127.0.0.1:1/a.jpg"}
+            async with started(Echo) as client:
+                for end in ("%0A", "%0D%0A", "%00", "%20", "%3F"):
+                    answer = await client.post(f"/describe{end}", json=address)
+                    assert (answer.status_code, answer.json()) == (404, {"error": "not found"})
+                assert (await client.post("/describe/", json=address)).status_code == 307
+
+        run(main())
+
     def test_a_timed_out_call_is_cancelled(self) -> None:
         async def main() -> None:
             async with started(Echo) as client:
