@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 Message = dict[str, Any]
 App = Callable[..., Any]
 OnChunk = Callable[["Answer", bytes], None]
+# Of the protocol: a service may ask who comes over a network for what its own user need not have.
+EXTENSIONS: Message = {"bentoml_run": {}}
 VERSION = {"version": "3.0", "spec_version": "2.3"}  # what uvicorn declares
 
 
@@ -85,6 +87,7 @@ class Application:
             "client": ("127.0.0.1", 0),
             "server": ("127.0.0.1", 80),
             "state": self._state.copy(),
+            "extensions": EXTENSIONS,
         }
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class LastError(logging.Handler):
-    """Remembers the exception that BentoML logs and hides from the caller of an API."""
+    """Remembers the exception that is logged and hidden from the caller of an API."""
 
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
@@ -36,14 +36,20 @@ class LastError(logging.Handler):
 
 
 def redirect_log() -> LastError:
-    """Keep BentoML's log off the terminal; with ``--verbose`` it goes to standard error."""
+    """Keep BentoML's log and the tracebacks in others off the terminal.
+
+    With ``--verbose`` all goes to standard error.
+    """
     from bentoml._internal.configuration import get_debug_mode
 
-    logger = logging.getLogger("bentoml")
-    last_error = LastError()
-    logger.handlers = [last_error]
+    last_error, shown = LastError(), logging.StreamHandler()
+    logger, root = logging.getLogger("bentoml"), logging.getLogger()
+    logger.handlers, root.handlers = [last_error], [last_error, shown]
+    logger.propagate = False  # as in BentoML's own configuration
     if get_debug_mode():
-        logger.addHandler(logging.StreamHandler())
+        logger.addHandler(shown)
+    else:
+        shown.addFilter(lambda record: not record.exc_info)
     return last_error
 
 

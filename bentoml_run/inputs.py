@@ -188,5 +188,5 @@ def _complete(api: Api, call: Call) -> Call:
 def _json(text: bytes, what: str) -> Any:
     try:
         return json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise WrongUsage(f"{what} is not JSON: {error}.") from None

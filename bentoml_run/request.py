@@ -68,10 +68,15 @@ def _encode(api: Api, call: Call, route: str, files: ExitStack) -> httpx.Request
     # BentoML reads each form field as JSON where it can: only JSON gives "7" as a string.
     data = {name: json.dumps(value, ensure_ascii=False) for name, value in call.fields.items()}
     parts = [
-        (name, (file.path.name, files.enter_context(file.path.open("rb")), _type(file.path.name)))
-        for name, file in call.files
+        (name, (_sendable(path.name), files.enter_context(path.open("rb")), _type(path.name)))
+        for name, path in ((name, file.path) for name, file in call.files)
     ]
     return post(data=data, files=parts)
+
+
+def _sendable(name: str) -> str:
+    """A file's name with "?" for what is no UTF-8, which no header can hold."""
+    return name.encode(errors="replace").decode()
 
 
 def _merged(call: Call) -> dict[str, Any]:
@@ -80,7 +85,7 @@ def _merged(call: Call) -> dict[str, Any]:
         return dict(call.fields)
     try:
         document = json.loads(call.document.path.read_bytes())
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise Failure(f"not JSON: {error}") from None
     if not isinstance(document, dict):
         raise Failure("not a JSON object")

@@ -40,7 +40,7 @@ class Field:
             return text
         try:
             return json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             return text
 
     def describe(self) -> str:

@@ -23,10 +23,7 @@ async def pieces(
     By its declared length before a byte is read, else on the way. `setting` is
     the variable that holds the limit. Close it, or use it with `aclosing`.
     """
-    most = limit + FORM_OVERHEAD
-    length = headers.get("content-length", "")
-    if length.isdecimal() and int(length) > most:
-        raise too_large(limit, setting)
+    declared_size(headers, limit, setting)
     size = 0
     while True:
         message = await receive()
@@ -34,11 +31,21 @@ async def pieces(
             raise ClientDisconnected
         piece = message.get("body", b"")
         size += len(piece)
-        if size > most:
+        if size > limit + FORM_OVERHEAD:
             raise too_large(limit, setting)
         yield piece
         if not message.get("more_body"):
             return
+
+
+def declared_size(headers: Mapping[str, str], limit: int, setting: str) -> int | None:
+    """The declared length of a body, None if there is none; RequestRefused (413) beyond `limit`."""
+    length = headers.get("content-length", "")
+    if not length.isdecimal():
+        return None
+    if int(length) > limit + FORM_OVERHEAD:
+        raise too_large(limit, setting)
+    return int(length)
 
 
 def too_large(limit: int, setting: str) -> RequestRefused:

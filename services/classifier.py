@@ -14,6 +14,7 @@ from services.batching import MicroBatcher
 from services.decoding import Decoder
 from services.edge import guard
 from services.image import locked_image
+from services.paths import PublicService
 from services.precision import precision_here
 from services.settings import Settings
 
@@ -42,6 +43,7 @@ settings = Settings.from_environment()
     # BentoML's log fails on a Content-Type that is not UTF-8, in the middle of the answer.
     logging={"access": {"request_content_type": False}},
     image=locked_image(arguments.requirements),
+    service_class=PublicService,
 )
 class PytorchImageClassifier:
     """Says which of CIFAR-10's ten classes a photo shows."""
@@ -56,7 +58,7 @@ class PytorchImageClassifier:
             precision_here(arguments.precision),
         )
         self.classifier([Image.new("RGB", (32, 32))])
-        self.decoder = Decoder(settings.threads)
+        self.decoder = Decoder(settings.threads, settings.max_waiting)
         self.batcher = MicroBatcher(
             self.classifier.classify, max_batch_size=32, max_waiting=settings.max_waiting
         )

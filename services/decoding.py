@@ -8,6 +8,8 @@ from typing import TypeVar
 
 from PIL import Image, ImageFile
 
+from services.queueing import Queue
+
 Result = TypeVar("Result")
 
 # Decoding this many pixels takes less than handing them to a thread and back.
@@ -17,9 +19,13 @@ INLINE_BYTES = 16 * 1024
 
 
 class Decoder:
-    """Runs a function of a picture; at most `threads` large ones are in memory at a time."""
+    """Runs a function of a picture; at most `threads` large ones are in memory at a time.
 
-    def __init__(self, threads: int) -> None:
+    As many as `max_waiting` wait for their turn; Overloaded if there are more.
+    """
+
+    def __init__(self, threads: int, max_waiting: int) -> None:
+        self._queue = Queue(threads, max_waiting)
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="decode")
 
     async def __call__(
@@ -28,7 +34,8 @@ class Decoder:
         if image.width * image.height <= INLINE_PIXELS and _length(image) <= INLINE_BYTES:
             return function(image)
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, function, image)
+        async with self._queue.place():
+            return await loop.run_in_executor(self._threads, function, image)
 
 
 def _length(image: Image.Image) -> int:

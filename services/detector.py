@@ -22,6 +22,7 @@ from services.errors import RequestRefused
 from services.image import locked_image
 from services.jobs import Job, JobStore
 from services.parameters import Count, Names, Score, VideoRequest
+from services.paths import PublicService
 from services.precision import precision_here
 from services.queueing import Queue
 from services.runner import Runner
@@ -84,6 +85,7 @@ def jobs_folder() -> Path:
     # BentoML's log fails on a Content-Type that is not UTF-8, in the middle of the answer.
     logging={"access": {"request_content_type": False}},
     image=locked_image(arguments.requirements),
+    service_class=PublicService,
 )
 class PytorchInstanceDetector:
     """Finds each person, vehicle and animal in photos and videos, and draws around it."""

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 from pydantic import BaseModel, ValidationError
 
 from services.errors import RequestRefused
-from services.multipart import Part
+from services.multipart import MAX_TEXT, Part
 
 
 def is_form(headers: Mapping[str, str], field: str) -> bool:
@@ -39,8 +39,8 @@ class Fields:
     ) -> dict[str, Any]:
         """The values as sent, the file as bytes, or as `upload` where it was spooled there.
 
-        RequestRefused if a field is missing, unknown or given twice, or if the
-        file is text.
+        RequestRefused if a field is missing, unknown or given twice, if the file
+        is text, or if the query is too long.
         """
         pairs = _parameters(query)
         for part in parts:
@@ -65,8 +65,9 @@ class Fields:
             model = self.model.model_validate(values)
         except ValidationError as error:
             problem = error.errors(include_url=False)[0]
-            name = ".".join(map(str, problem["loc"]))
-            raise _bad_request(f"{name}: {problem['msg']}", name) from None
+            place = ".".join(map(str, problem["loc"]))
+            field = place.partition(".")[0]  # an item of a list, too, was sent in a field
+            raise _bad_request(f"{place}: {problem['msg']}", field) from None
         return {name: getattr(model, name) for name in self.model.model_fields}
 
     def _unique(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -76,9 +77,7 @@ class Fields:
             if name not in known:
                 raise _bad_request(f"no field {name!r} here, only {', '.join(known)}", name)
             if name in values:
-                raise RequestRefused(
-                    HTTPStatus.BAD_REQUEST, f"{name} is given more than once", name
-                )
+                raise _bad_request(f"{name} is given more than once", name)
             values[name] = value
         file = self.file
         if file not in values:
@@ -95,6 +94,10 @@ def _bad_request(message: str, field: str) -> RequestRefused:
 
 
 def _parameters(query: bytes) -> list[tuple[str, Any]]:
+    if len(query) > MAX_TEXT:
+        raise RequestRefused(
+            HTTPStatus.REQUEST_URI_TOO_LONG, f"the query has more than {MAX_TEXT} bytes"
+        )
     pairs = parse_qsl(query.decode("latin-1"), True)
     return [(name, _parameter(value)) for name, value in pairs]
 

@@ -88,11 +88,15 @@ class Job:
         return self.folder / self.written().source
 
     def written(self) -> Record:
-        """The record as it is written; NoSuchJob if there is none."""
+        """The record as it is written, failed if it cannot be read; NoSuchJob if there is none."""
+        path = self.folder / RECORD
         try:
-            return Record(**json.loads((self.folder / RECORD).read_text()))
+            return Record(**json.loads(path.read_text()))
         except FileNotFoundError:
             raise NoSuchJob(f"there is no task {self.id}, or its time is over") from None
+        except (ValueError, TypeError):  # cut off with the power, or of another version
+            written = datetime.fromtimestamp(path.stat().st_mtime, UTC).isoformat()
+            return Record("failed", written, "", error="its record is damaged", unusable=True)
 
     def record(self) -> Record:
         """The record, as it is: failed if whoever worked on it is gone."""
@@ -180,7 +184,8 @@ class JobStore:
     def close(self, job: Job) -> None:
         """Let a new job go: to its turn if it was submitted, else away."""
         if not (job.folder / RECORD).exists():
-            shutil.rmtree(job.folder)
+            with self._alone():  # or a sweep finds its lock gone, and deletes the rest at once
+                shutil.rmtree(job.folder)
         job.release()
 
     def get(self, task_id: str) -> Job:

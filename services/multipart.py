@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
 
 MAX_PARTS = 32
-MAX_TEXT = 64 * 1024  # bytes, where a file is spooled
+MAX_TEXT = 64 * 1024  # bytes of parameters: many values in little text cost much memory
 
 
 @dataclass
@@ -40,8 +40,8 @@ def parse(body: bytes, content_type: str) -> list[Part]:
 class Form:
     """A form that comes in pieces; RequestRefused (400) if it is damaged.
 
-    With `spool`, the file of that field goes to that stream, and all else
-    together may have MAX_TEXT bytes.
+    All its text together may have MAX_TEXT bytes. With `spool`, the file of that
+    field goes to that stream, and other files count as text.
     """
 
     def __init__(self, content_type: str, spool: tuple[str, BinaryIO] | None = None) -> None:
@@ -120,15 +120,14 @@ class _Collector:
 
     def _part_data(self, data: bytes, start: int, end: int) -> None:
         part, view = self.parts[-1], memoryview(data)[start:end]
-        if self._spool is None:
-            part.data += view
-        elif part.spooled:
+        if self._spool is not None and part.spooled:
             self._spool[1].write(view)
-        else:
+            return
+        if self._spool is not None or part.filename is None:
             self._text += len(view)
             if self._text > MAX_TEXT:
                 raise _damaged(f"its parameters have more than {MAX_TEXT} bytes")
-            part.data += view
+        part.data += view
 
     def _end(self) -> None:
         self.finished = True

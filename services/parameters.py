@@ -11,7 +11,9 @@ from bentoml_img.detect import MAX_INSTANCES, SCORE_THRESHOLD
 from bentoml_img.video.pipeline import Options
 from bentoml_img.video.regions import Line, Zone
 
+MAX_EVERY = 10_000  # a number of any length, divided by, is an error
 MAX_PLACES = 32  # lines, and zones
+MAX_NUMBERS = 200  # of a zone: each track is measured against all its sides, in each frame
 
 
 def _names(given: Any) -> Any:
@@ -41,7 +43,7 @@ def _zone(numbers: tuple[float, ...]) -> tuple[float, ...]:
 Score = Annotated[float, Ge(0), Le(1)]
 Names = Annotated[list[str] | None, BeforeValidator(_names)]
 Count = Annotated[int, Ge(1), Le(MAX_INSTANCES)]
-Numbers = Annotated[tuple[FiniteFloat, ...], BeforeValidator(_numbers)]
+Numbers = Annotated[tuple[FiniteFloat, ...], MaxLen(MAX_NUMBERS), BeforeValidator(_numbers)]
 Lines = Annotated[
     list[Annotated[Numbers, AfterValidator(_line)]], MaxLen(MAX_PLACES), BeforeValidator(_listed)
 ]
@@ -58,7 +60,7 @@ class VideoRequest(BaseModel):
     """
 
     video: Path
-    every: Annotated[int, Ge(1)] = 1
+    every: Annotated[int, Ge(1), Le(MAX_EVERY)] = 1
     line: Lines = []
     zone: Zones = []
     score_threshold: Score = SCORE_THRESHOLD

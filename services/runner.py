@@ -55,7 +55,7 @@ class Runner:
                 continue
             try:
                 self._run(job)
-            except OSError:
+            except Exception:  # whatever it is, the thread goes on with the next one
                 logger.exception("the end of task %s cannot be written down", job.id)
             finally:
                 job.release()
@@ -63,7 +63,7 @@ class Runner:
     def _take(self) -> Job | None:
         try:
             return self.store.take()
-        except OSError:
+        except Exception:
             logger.exception("cannot look for tasks")
             return None
 

@@ -17,6 +17,7 @@ from bentoml_img.images import encode_jpeg, encode_png, load_rgb, reopen
 from bentoml_img.segment import ClassArea, Segmentation, Segmenter
 from services.edge import guard
 from services.image import locked_image
+from services.paths import PublicService
 from services.precision import precision_here
 from services.queueing import Queue
 from services.settings import Settings
@@ -56,6 +57,7 @@ settings = Settings.from_environment()
     # BentoML's log fails on a Content-Type that is not UTF-8, in the middle of the answer.
     logging={"access": {"request_content_type": False}},
     image=locked_image(arguments.requirements),
+    service_class=PublicService,
 )
 class PytorchImageSegment:
     """Colours each pixel of a photo by the class that it shows."""

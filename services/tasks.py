@@ -21,7 +21,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from services.body import pieces
+from services.body import declared_size, pieces
 from services.errors import RequestRefused, wrong_method
 from services.fields import Fields, is_form
 from services.jobs import Job, JobError, JobStore, NoSuchJob, StoreFull, WrongState
@@ -97,10 +97,8 @@ class Tasks:
         service: VideoService = bentoml.get_current_service()
         runner = service.runner
         form = is_form(request.headers, fields.file)
-        size = request.headers.get("content-length", "")
-        job = await asyncio.to_thread(
-            runner.store.new, int(size) if size.isdecimal() else self.limit
-        )
+        size = declared_size(request.headers, self.limit, UPLOAD_LIMIT)
+        job = await asyncio.to_thread(runner.store.new, self.limit if size is None else size)
         try:
             values = await self._receive(fields, form, request, job.source_folder / "upload")
             arguments = fields.validate(values)
@@ -108,7 +106,7 @@ class Tasks:
             await asyncio.to_thread(service.check, video, arguments)
             runner.store.submit(job, video, arguments)
         finally:
-            runner.store.close(job)
+            await asyncio.to_thread(runner.store.close, job)
         runner.wake()
         return JSONResponse(describe(job), HTTPStatus.ACCEPTED)
 

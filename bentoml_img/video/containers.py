@@ -36,7 +36,7 @@ class Container:
         self._path = path
         self.end = 0.0
         self.damage: str | None = None
-        self._container = _open(path)
+        self._container = open_container(path)
         try:
             self._stream = self._pick()
             self._check(self._stream.codec_context.width, self._stream.codec_context.height)
@@ -142,7 +142,8 @@ class Container:
         self._container.close()
 
 
-def _open(path: Path) -> av.container.InputContainer:
+def open_container(path: Path) -> av.container.InputContainer:
+    """Open a file of the formats that are read here, and no other file from within; VideoError."""
     try:
         return av.open(str(path), metadata_errors="replace", options=READ)
     except av.error.FFmpegError as error:

@@ -13,6 +13,7 @@ import av.container
 import av.error
 import av.stream
 
+from bentoml_img.video.containers import open_container
 from bentoml_img.video.segments import Segment
 
 # Audio that stays as it is; any other becomes AAC.
@@ -34,9 +35,10 @@ def write_mp4(segments: Sequence[Segment], path: Path, sound: Path | None = None
         with av.open(str(segments[0].path)) as first:
             video = output.add_stream_from_template(first.streams.video[0])
         tracks = [_pictures(segments, video)]
-        for number in _audible(sound):
-            source = stack.enter_context(av.open(str(sound), metadata_errors="replace"))
-            tracks.append(_until(segments[-1].end, _audio(source, number, output)))
+        if sound is not None:
+            for number in _audible(sound):
+                source = stack.enter_context(open_container(sound))
+                tracks.append(_until(segments[-1].end, _audio(source, number, output)))
         for _, _, packet in heapq.merge(*tracks, key=lambda timed: timed[:2]):
             output.mux(packet)
 
@@ -49,11 +51,9 @@ def _pictures(segments: Sequence[Segment], video: av.VideoStream) -> Iterator[Ti
                     yield _timed(packet, video, segment.start)
 
 
-def _audible(sound: Path | None) -> list[int]:
+def _audible(sound: Path) -> list[int]:
     """The numbers of the audio streams, less those in a codec that nobody here knows."""
-    if sound is None:
-        return []
-    with av.open(str(sound), metadata_errors="replace") as source:
+    with open_container(sound) as source:
         return [number for number, s in enumerate(source.streams.audio) if s.codec_context]
 
 
@@ -73,9 +73,14 @@ def _audio(source: Source, number: int, output: av.container.OutputContainer) ->
 def _copied(
     source: Source, audio: av.AudioStream, stream: av.AudioStream, start: Fraction
 ) -> Iterator[Timed]:
+    """The packets, but for those whose times go back: an MP4 cannot hold them."""
+    last = float("-inf")
     for packet in _demux(source, audio):
         if packet.size and packet.pts is not None:
-            yield _timed(packet, stream, -start)
+            timed = _timed(packet, stream, -start)
+            if last < timed[0] <= float(packet.pts * packet.time_base):
+                last = timed[0]
+                yield timed
 
 
 def _encoded(

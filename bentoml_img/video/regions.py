@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 Point = tuple[float, float]
 
+FARTHEST = 100_000  # pixels from a frame's corner: a line is drawn pixel by pixel, seen or not
 BORDER = 0.05  # of a frame's side: nearer than this, things are cut off by the border
-FARTHEST = 1e6  # pixels: no frame is that large, and drawing what is further off may never end
 
 
 @dataclass(frozen=True)
@@ -21,11 +21,11 @@ class Line:
     def __post_init__(self) -> None:
         if self.start == self.end:
             raise ValueError(f"{self.name} starts where it ends: give two points")
-        _check_distances(self.name, (self.start, self.end))
+        _check_reach(self.name, (*self.start, *self.end))
 
     @classmethod
     def from_numbers(cls, name: str, numbers: Sequence[float]) -> "Line":
-        """From x1, y1, x2, y2; ValueError if these are more or fewer."""
+        """From x1, y1, x2, y2; ValueError if these are more or fewer, or beyond FARTHEST."""
         if len(numbers) != 4:
             raise ValueError(f"{name} has {len(numbers)} numbers: give x1,y1,x2,y2 in pixels")
         x1, y1, x2, y2 = numbers
@@ -80,11 +80,11 @@ class Zone:
     def __post_init__(self) -> None:
         if len(self.corners) < 3:
             raise ValueError(f"{self.name} has {len(self.corners)} corners: give three or more")
-        _check_distances(self.name, self.corners)
+        _check_reach(self.name, [x for corner in self.corners for x in corner])
 
     @classmethod
     def from_numbers(cls, name: str, numbers: Sequence[float]) -> "Zone":
-        """From x, y of each corner; ValueError if one is left over."""
+        """From x, y of each corner; ValueError if one is left over, or beyond FARTHEST."""
         if len(numbers) % 2:
             raise ValueError(
                 f"{name} has {len(numbers)} numbers: give x,y of each corner in pixels"
@@ -106,10 +106,9 @@ class Zone:
         return list(zip(self.corners, self.corners[1:] + self.corners[:1], strict=True))
 
 
-def _check_distances(name: str, points: Sequence[Point]) -> None:
-    for x, y in points:
-        if not (abs(x) <= FARTHEST and abs(y) <= FARTHEST):
-            raise ValueError(f"{name} has a point at {x:g},{y:g}, far outside of any frame")
+def _check_reach(name: str, numbers: Sequence[float]) -> None:
+    if not all(abs(number) <= FARTHEST for number in numbers):
+        raise ValueError(f"{name} goes beyond {FARTHEST:,} pixels")
 
 
 def _distance(point: Point, a: Point, b: Point) -> float:

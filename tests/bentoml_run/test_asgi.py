@@ -54,6 +54,7 @@ def test_request_and_answer() -> None:
     assert seen["query_string"] == b"c=d"
     assert seen["state"] == {"started": True}
     assert (b"content-length", b"4") in seen["headers"]
+    assert "bentoml_run" in seen["extensions"]
     assert seen["ended"]
 
 

@@ -113,19 +113,28 @@ def test_unwritable_result(bentoml: Command, texts: Path) -> None:
 def test_input_from_file_and_stdin(bentoml: Command, texts: Path) -> None:
     (texts / "order.json").write_text('{"item": "tea", "count": 3}')
     (texts / "list.json").write_text("[1]")
+    (texts / "deep.json").write_text("[" * 100_000)
     run = ["run", "TextTools", "order", "-q"]
     given = bentoml(*run, "--input", "@order.json", "--param", "count=4", cwd=texts)
     assert given.stdout == b'{"item":"tea","count":4}\n'
     assert own_lines(given.stderr) == []
     piped = bentoml(*run, "--input", "-", cwd=texts, stdin=b'{"item": "milk"}')
     assert piped.stdout == b'{"item":"milk","count":1}\n'
-    documents = ["--input-file", "order.json", "list.json", "a.txt"]
+    documents = ["--input-file", "deep.json", "order.json", "list.json", "a.txt"]
     files = bentoml(*run, *documents, cwd=texts)
     assert files.status == 1
     assert files.stdout == b'{"item":"tea","count":3}\n'
-    first, second = own_lines(files.stderr)
+    deep, first, second = own_lines(files.stderr)
+    assert deep.startswith("Error: deep.json: not JSON: ")
     assert first == "Error: list.json: not a JSON object"
     assert second.startswith("Error: a.txt: not JSON: ")
+
+
+def test_a_file_name_that_is_no_text(bentoml: Command, texts: Path) -> None:
+    name = os.fsdecode(b"\xff.txt")
+    (texts / name).write_text("one")
+    result = bentoml("run", "TextTools", "upper", "-q", "--input-file", name, cwd=texts)
+    assert (result.status, result.stdout) == (0, b"\xff_CAPS.md\n")
 
 
 @pytest.mark.parametrize(

@@ -105,6 +105,7 @@ def test_parameters_win_over_input(folder: Path) -> None:
     [
         (b"[1]", [], "must be a JSON object"),
         (b"{", [], "is not JSON"),
+        (b"[" * 100_000, [], "is not JSON"),
         (b'{"tect": 1}', [], r"no parameter 'tect'\. Did you mean text\?"),
         (b'{"image": "http://host/x.jpg"}', [], "image is a file"),
         (None, [("image", "http://host/x.jpg")], "image is a file"),

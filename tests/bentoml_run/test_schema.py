@@ -19,6 +19,7 @@ def field(required: bool = False, **schema: Any) -> Field:
         ({"type": "boolean"}, "true", True),
         ({"type": "array"}, "[1, 2]", [1, 2]),
         ({}, '{"a": 1}', {"a": 1}),
+        ({"type": "array"}, "[" * 100_000, "[" * 100_000),
         ({"type": "integer"}, "seven", "seven"),  # the service refuses it, in its own words
     ],
 )

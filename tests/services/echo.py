@@ -16,6 +16,7 @@ from services.edge import guard
 @bentoml.service(metrics={"enabled": False}, traffic={"timeout": 2})
 class Echo:
     def __init__(self) -> None:
+        self.waits = False
         self.go = asyncio.Event()
         self.cancelled = asyncio.Event()
 
@@ -36,6 +37,7 @@ class Echo:
 
     @bentoml.api
     async def wait(self, image: Image.Image) -> str:
+        self.waits = True
         try:
             await self.go.wait()
         except asyncio.CancelledError:

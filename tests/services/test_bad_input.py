@@ -210,6 +210,7 @@ def test_an_address_in_place_of_the_file_is_not_fetched(
     assert_refused(httpx.post(url, json={"image": text}), 415)
     assert_refused(httpx.post(url, data={"image": text}), 415)
     assert_refused(httpx.post(url, content=text), 415)
+    assert_refused(httpx.post(f"{url}%0A", json={"image": text}), 404, None)
     assert_nobody_called(listener)
 
 

@@ -6,6 +6,7 @@ from PIL import Image
 
 from bentoml_img.images import DamagedImage, load_rgb, open_image
 from services.decoding import INLINE_BYTES, INLINE_PIXELS, Decoder
+from services.errors import Overloaded
 from tests.samples import encode, jpeg, photo
 from tests.services.asgi import run
 
@@ -26,7 +27,7 @@ def thread_of(image: Image.Image) -> threading.Thread:
 )
 def test_only_what_is_quick_is_decoded_on_the_spot(data: bytes, inline: bool) -> None:
     async def main() -> None:
-        thread = await Decoder(1)(thread_of, open_image(data))
+        thread = await Decoder(1, max_waiting=9)(thread_of, open_image(data))
         assert (thread is threading.main_thread()) == inline
 
     run(main())
@@ -36,7 +37,7 @@ def test_pixels_that_are_there_already_are_small_or_large_too() -> None:
     side = int(INLINE_PIXELS**0.5)
 
     async def main() -> None:
-        decoder = Decoder(1)
+        decoder = Decoder(1, max_waiting=9)
         for width, inline in ((side, True), (side + 1, False)):
             thread = await decoder(thread_of, Image.new("RGB", (width, side)))
             assert (thread is threading.main_thread()) == inline
@@ -48,7 +49,26 @@ def test_pixels_that_are_there_already_are_small_or_large_too() -> None:
 def test_damage_is_reported_from_wherever_it_is_found(data: bytes) -> None:
     async def main() -> None:
         with pytest.raises(DamagedImage):
-            await Decoder(1)(load_rgb, open_image(data[: len(data) - 40]))
+            await Decoder(1, max_waiting=9)(load_rgb, open_image(data[: len(data) - 40]))
+
+    run(main())
+
+
+def test_too_many_large_pictures_are_refused_and_small_ones_are_not() -> None:
+    go = threading.Event()
+
+    def hold(image: Image.Image) -> None:
+        assert go.wait(120)
+
+    async def main() -> None:
+        decoder = Decoder(1, max_waiting=1)
+        first, second = (asyncio.ensure_future(decoder(hold, open_image(LARGE))) for _ in "ab")
+        await asyncio.sleep(0)
+        with pytest.raises(Overloaded):
+            await decoder(hold, open_image(LARGE))
+        await decoder(thread_of, open_image(SMALL))
+        go.set()
+        await asyncio.gather(first, second)
 
     run(main())
 
@@ -65,7 +85,7 @@ def test_a_cancelled_picture_that_waits_is_never_decoded() -> None:
         decoded.append(image.size)
 
     async def main() -> None:
-        decoder = Decoder(1)
+        decoder = Decoder(1, max_waiting=9)
         first = asyncio.ensure_future(decoder(hold, open_image(LARGE)))
         await asyncio.to_thread(started.wait, 120)
         second = asyncio.ensure_future(decoder(note, open_image(LARGE)))

@@ -2,6 +2,7 @@ import asyncio
 import json
 import logging
 import threading
+import tracemalloc
 from collections.abc import AsyncIterator, Iterator
 from typing import Any, ClassVar
 
@@ -16,6 +17,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message
 
 from bentoml_img import images
+from bentoml_run.asgi import EXTENSIONS
 from services import edge
 from services.body import FORM_OVERHEAD
 from services.edge import Edge, guard
@@ -274,6 +276,29 @@ def test_uploads_beyond_the_budget_are_refused_until_others_are_done(
     run(main())
 
 
+@pytest.mark.parametrize("form", [True, False])
+def test_an_upload_that_waits_is_held_once(form: bool, service: Any) -> None:
+    upload = encode(photo())
+    upload += bytes(4 * MIB - len(upload))
+    files = {"files": {"image": ("a.png", upload)}}
+    request = httpx.Request("POST", "http://test/", **(files if form else {"content": upload}))
+    body, headers = request.read(), {"content_type": request.headers.get("content-type", "")}
+
+    async def main() -> None:
+        app = new_edge()
+        tracemalloc.start()
+        waiting = asyncio.ensure_future(exchange(app, "/wait", chunks(body), **headers))
+        while not service.waits:
+            await asyncio.sleep(0.01)
+        held, _ = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        service.go.set()
+        assert status(await waiting) == 200
+        assert held < 1.5 * len(upload)
+
+    run(main())
+
+
 @pytest.mark.parametrize("body", [b"", b"x", jpeg()[:99], huge("PNG")])
 def test_a_refused_upload_gives_its_budget_back(body: bytes) -> None:
     async def main() -> None:
@@ -309,6 +334,11 @@ class TestKey:
         assert post("/describe", content=jpeg(), headers=headers).status_code == 200
         assert send("GET", "/metrics", headers=headers).status_code == 200
 
+    def test_a_key_may_be_in_any_script(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("BENTOML_IMG_API_KEY", "сезам")
+        headers = {"Authorization": "Bearer сезам".encode()}
+        assert post("/describe", content=jpeg(), headers=headers).status_code == 200
+
     @pytest.mark.parametrize(
         "headers",
         [
@@ -328,6 +358,20 @@ class TestKey:
     def test_a_wrong_key_is_refused_before_the_body_is_read(self) -> None:
         async def main() -> None:
             assert status(await exchange(new_edge(), "/describe", [])) == 401
+
+        run(main())
+
+    def test_the_command_line_needs_none(self) -> None:
+        async def ask(*extensions: str) -> int:
+            async def app(scope: Any, receive: Any, send: Any) -> None:
+                extended = {**scope, "extensions": {name: {} for name in extensions}}
+                await new_edge()(extended, receive, send)
+
+            return status(await exchange(app, "/describe", chunks(jpeg())))
+
+        async def main() -> None:
+            assert await ask("http.response.trailers") == 401
+            assert await ask("http.response.trailers", *EXTENSIONS) == 200
 
         run(main())
 
@@ -409,6 +453,17 @@ class TestBehindBentoML:
                 wrong = await client.get("/say")
                 assert (wrong.status_code, wrong.json()) == (405, {"error": "method not allowed"})
                 assert wrong.headers["allow"] == "POST"
+
+        run(main())
+
+    def test_no_other_path_leads_around_the_edge(self) -> None:
+        async def main() -> None:
+            address = {"image": "http://127.0.0.1:1/a.jpg"}
+            async with started(Echo) as client:
+                for end in ("%0A", "%0D%0A", "%00", "%20", "%3F"):
+                    answer = await client.post(f"/describe{end}", json=address)
+                    assert (answer.status_code, answer.json()) == (404, {"error": "not found"})
+                assert (await client.post("/describe/", json=address)).status_code == 307
 
         run(main())
 

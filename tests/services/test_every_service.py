@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from bentoml_img.shelf import ROOT
+from services.paths import UNKNOWN
 from tests.samples import jpeg
 from tests.services.live import JSON, Server, Service
 
@@ -99,6 +100,13 @@ def test_metrics_count_requests(server: Server) -> None:
     metrics = httpx.get(f"{server.url}/metrics", timeout=240).raise_for_status().text
     assert 'endpoint="/predict"' in metrics
     assert 'http_response_code="200"' in metrics
+
+
+def test_paths_that_are_none_have_no_metrics(server: Server) -> None:
+    assert httpx.get(f"{server.url}/no_such_path", timeout=240).status_code == 404
+    metrics = httpx.get(f"{server.url}/metrics", timeout=240).raise_for_status().text
+    assert f'endpoint="{UNKNOWN}"' in metrics
+    assert "no_such_path" not in metrics
 
 
 def test_the_metric_that_deploy_scales_by_is_there(server: Server) -> None:

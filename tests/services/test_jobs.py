@@ -1,4 +1,6 @@
+import fcntl
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -102,6 +104,22 @@ def test_what_is_not_submitted_leaves_nothing(store: JobStore, folder: Path) -> 
     (job.source_folder / "half").write_bytes(b"x")
     store.close(job)
     assert [path.name for path in folder.iterdir()] == ["lock"]
+
+
+def test_nobody_sweeps_what_is_being_deleted(
+    store: JobStore, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = store.new(1)
+    deleted = []
+
+    def delete(path: Path) -> None:
+        deleted.append(path)
+        with (folder / "lock").open("wb") as lock, pytest.raises(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    monkeypatch.setattr(shutil, "rmtree", delete)
+    store.close(job)
+    assert deleted == [job.folder]
 
 
 def test_what_a_dead_process_was_filling_is_swept(store: JobStore, folder: Path) -> None:
@@ -220,6 +238,24 @@ def test_results_go_after_their_time(store: JobStore, folder: Path) -> None:
     with pytest.raises(NoSuchJob, match="its time is over"):
         old.record()
     assert (state(new), state(waiting)) == ("completed", "pending")
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"state": "pending", "of": "the future"}'])
+def test_a_record_that_cannot_be_read_is_no_hindrance(
+    content: str, store: JobStore, folder: Path
+) -> None:
+    damaged, job = submit(store), submit(store)
+    (damaged.folder / jobs.RECORD).write_text(content)
+    assert (state(damaged), damaged.record().error) == ("failed", "its record is damaged")
+    with pytest.raises(WrongState, match="would fail again"):
+        store.retry(damaged)
+    taken = store.take()
+    assert taken is not None
+    assert taken.id == job.id
+    finish(store, taken)
+    os.utime(damaged.folder / jobs.RECORD, (0, 0))
+    store.close(store.new(1))
+    assert not damaged.folder.exists()
 
 
 @pytest.mark.parametrize("task_id", ["", "0" * 32, "../jobs", ".", "/etc", "0" * 31 + "/"])

@@ -3,7 +3,7 @@ from http import HTTPStatus
 import pytest
 
 from services.errors import RequestRefused
-from services.multipart import MAX_PARTS, Part, parse
+from services.multipart import MAX_PARTS, MAX_TEXT, Part, parse
 
 TYPE = "multipart/form-data; boundary=edge"
 
@@ -75,6 +75,7 @@ def test_an_empty_form_has_no_parts() -> None:
         (b"--edge\r\n" + b"X: " + b"y" * 100_000 + b"\r\n\r\ndata\r\n" + END, TYPE, "header"),
         (b"--edge\r\n" + b"X: y\r\n" * 1000 + b"\r\ndata\r\n" + END, TYPE, "header"),
         (FILE * (MAX_PARTS + 1) + END, TYPE, f"more than {MAX_PARTS} parts"),
+        (part('form-data; name="a"', bytes(MAX_TEXT // 2)) * 3 + END, TYPE, "its parameters have"),
     ],
 )
 def test_a_damaged_form_is_refused(body: bytes, content_type: str, why: str) -> None:

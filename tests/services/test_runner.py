@@ -111,6 +111,24 @@ def test_closing_stops_the_job_at_hand_which_can_be_retried(store: JobStore) -> 
     assert job.record().state == "completed"
 
 
+def test_an_error_of_the_store_is_not_the_end(
+    store: JobStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(runner, "LOOK_AGAIN", 0.01)
+    take, errors = store.take, [OSError("disk"), ValueError("record")]
+
+    def failing() -> Job | None:
+        if errors:
+            raise errors.pop()
+        return take()
+
+    monkeypatch.setattr(store, "take", failing)
+    submit(store)
+    with caplog.at_level(logging.ERROR, "bentoml_img.jobs"), running(store) as work:
+        assert work.last.wait(TIMEOUT)
+    assert caplog.text.count("cannot look for tasks") == 2
+
+
 def test_a_job_that_another_process_was_given_is_found(
     store: JobStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:

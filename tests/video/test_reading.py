@@ -133,6 +133,14 @@ def test_one_frame(tmp_path: Path) -> None:
     assert frame.duration == pytest.approx(0.1, abs=1e-3)
 
 
+@pytest.mark.parametrize("tag", [b"junk and no time..", b"00:00:nan000000000"])
+def test_a_tag_that_is_no_duration(tmp_path: Path, tag: bytes) -> None:
+    path = write_clip(tmp_path / "a.mkv", frames=8)
+    path.write_bytes(path.read_bytes().replace(b"00:00:00.800000000", tag))
+    with open_video(path) as video:
+        assert video.info.frames == len(list(video)) == 8
+
+
 @pytest.mark.parametrize("name", ["a.mp4", "a.avi", "a.webm", "a.mkv"])
 def test_cut_short(tmp_path: Path, name: str) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (30, 48, 64, 3), np.uint8)

@@ -106,6 +106,21 @@ def test_sound_is_copied_as_far_as_the_pictures_go(tmp_path: Path) -> None:
     assert copied[-1][0] == pytest.approx(1.7, abs=0.03)
 
 
+def test_sound_whose_times_go_back_is_left_out_there(tmp_path: Path) -> None:
+    sound = write_clip(tmp_path / "in.mkv", frames=40, audio="aac")
+    original = packets(sound)
+    data = bytearray(sound.read_bytes())
+    block = data.index(original[12][1]) - 3  # its time, and a byte of flags, are before its data
+    data[block : block + 2] = bytes(2)
+    sound.write_bytes(data)
+    assert packets(sound)[12][0] < packets(sound)[11][0]
+    output = tmp_path / "out.mp4"
+    join(segments(tmp_path, output), output, sound)
+    copied = [data for _, data in packets(output)]
+    assert len(copied) > 60
+    assert copied == [data for _, data in original[:12] + original[13:]][: len(copied)]
+
+
 def test_sound_that_an_mp4_cannot_hold_becomes_aac(tmp_path: Path) -> None:
     sound = write_clip(tmp_path / "in.mkv", frames=40, audio=["pcm_s16le"])
     output = tmp_path / "out.mp4"

@@ -1,0 +1,53 @@
+"""Paths that are none are one path, for what keeps an account of each.
+
+BentoML's metrics, which stand before all that a service can add, have a series
+for every path that was ever asked for, with a key or without: 7 kB of memory
+for good. So its application is given only those that it has.
+"""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from _bentoml_sdk import Service  # type: ignore[import-untyped]
+from starlette.applications import Starlette
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+UNKNOWN = "/unknown"
+
+
+class KnownPaths:
+    """Middleware that asks for UNKNOWN in place of any path that is not in `paths`."""
+
+    def __init__(self, app: ASGIApp, paths: Iterable[str]) -> None:
+        self.app = app
+        self.paths = frozenset(paths)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"] not in self.paths:
+            scope = {**scope, "path": UNKNOWN, "raw_path": UNKNOWN.encode()}
+        await self.app(scope, receive, send)
+
+
+class PublicService(Service):  # type: ignore[misc]
+    """A BentoML service whose application has KnownPaths before all else."""
+
+    def to_asgi(self, is_main: bool = True) -> Any:
+        app = super().to_asgi(is_main)
+        app.add_middleware(KnownPaths, paths=paths_of(app.routes))
+        return app
+
+
+def paths_of(routes: Iterable[BaseRoute]) -> Iterator[str]:
+    """The path of each route and of each file that is served."""
+    for route in routes:
+        if isinstance(route, Route):
+            yield route.path
+        elif isinstance(route, Mount) and isinstance(route.app, StaticFiles):
+            folder = Path(str(route.app.directory))
+            files = (file.relative_to(folder) for file in folder.rglob("*") if file.is_file())
+            yield from (f"{route.path}/{file.as_posix()}" for file in files)
+        elif isinstance(route, Mount) and isinstance(route.app, Starlette):
+            yield from (route.path + path for path in paths_of(route.app.routes))

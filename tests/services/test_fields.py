@@ -1,0 +1,31 @@
+from http import HTTPStatus
+
+import pytest
+from pydantic import BaseModel
+
+from services.errors import RequestRefused
+from services.fields import Fields
+from services.multipart import MAX_TEXT
+
+
+class Photo(BaseModel):
+    image: bytes
+    note: str = ""
+    sizes: list[int] = []
+
+
+FIELDS = Fields("image", Photo)
+
+
+def test_a_query_is_as_long_as_the_text_of_a_form_may_be() -> None:
+    note = "x" * (MAX_TEXT - len("note="))
+    assert FIELDS.from_raw(b"1", f"note={note}".encode()) == {"image": b"1", "note": note}
+    with pytest.raises(RequestRefused, match="the query has more than 65536 bytes") as refused:
+        FIELDS.from_raw(b"1", f"note={note}x".encode())
+    assert refused.value.status == HTTPStatus.REQUEST_URI_TOO_LONG
+
+
+def test_what_is_wrong_with_an_item_is_said_of_its_field() -> None:
+    with pytest.raises(RequestRefused, match=r"^sizes\.1: Input should be a valid int") as refused:
+        FIELDS.validate({"image": b"1", "sizes": [1, "x"]})
+    assert refused.value.field == "sizes"
