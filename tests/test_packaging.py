@@ -208,7 +208,7 @@ def test_another_store_imports_what_this_one_exports(
     python: Command, packaged: list[str], light: Path, tmp_path: Path
 ) -> None:
     file = tmp_path / "classifier.bento"
-    python("-m", "bentoml", "export", f"{BENTO}:latest", file)
+    python("-m", "bentoml", "export", packaged[0], file)
     elsewhere = command_in(tmp_path / "store")
     elsewhere("-m", "bentoml", "import", file)
     assert latest(elsewhere) == packaged[0]

@@ -12,6 +12,7 @@ from bentoml_img.bundle import Manifest
 from bentoml_img.detect import Detections
 from bentoml_img.masks import InstanceMask
 from bentoml_img.video.reading import open_video
+from bentoml_img.video.tracking import UNSURE
 from services.errors import RequestRefused
 from services.jobs import Job, JobStore
 from services.runner import Stopped, Unusable
@@ -112,7 +113,7 @@ def test_what_is_asked_for_reaches_detector_and_pipeline(
 ) -> None:
     job, detect = take(store, slow_gif, every=3, classes=["car"], max_instances=7), Detect()
     work(job, detect.stop, detect, model)
-    assert detect.asked == {(0.1, ("car",), 7)}
+    assert detect.asked == {(UNSURE, ("car",), 7)}
     assert detect.find.calls == 2
     store.fail(job, "done with")
 

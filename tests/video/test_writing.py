@@ -107,7 +107,7 @@ def test_sound_is_copied_as_far_as_the_pictures_go(tmp_path: Path) -> None:
 
 
 def test_sound_whose_times_go_back_is_left_out_there(tmp_path: Path) -> None:
-    sound = write_clip(tmp_path / "in.mkv", frames=40, audio="aac")
+    sound = write_clip(tmp_path / "in.mkv", frames=40, audio=("aac",))
     original = packets(sound)
     data = bytearray(sound.read_bytes())
     block = data.index(original[12][1]) - 3  # its time, and a byte of flags, are before its data
