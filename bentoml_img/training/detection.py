@@ -109,11 +109,11 @@ def read_sources(folders: Mapping[str, Path]) -> list[Source]:
     """What to train on; streets are most of it, enlarged about as much as for detecting."""
     sources = []
     if street := folders.get("street"):
-        sources.append(Source(read_instances(street, "train"), 0.62, (384, 832), pastes=True))
+        sources.append(Source(read_instances(street, "train"), 0.65, (384, 704), pastes=True))
     if coco := folders.get("coco"):
-        sources.append(Source(read_instances(coco, "train"), 0.23, (224, 704)))
+        sources.append(Source(read_instances(coco, "train"), 0.2, (288, 704)))
     if voc := folders.get("voc"):
-        sources.append(Source(read_animals(voc, "train"), 0.15, (224, 640)))
+        sources.append(Source(read_animals(voc, "train"), 0.15, (288, 640)))
     if not sources:
         raise DatasetError("nothing to train on: give --street, --coco or --voc")
     return sources

@@ -6,7 +6,7 @@ picture where they were, since a street is seen from the same place everywhere.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -30,8 +30,6 @@ MIN_PIXELS = 12  # of an instance in a crop: what shows less of itself is ignore
 MIN_SIDE = 3  # pixels, likewise
 RIDDEN = (TRAFFIC.names.index("bicycle"), TRAFFIC.names.index("motorcycle"))
 PERSON = TRAFFIC.names.index("person")
-CROP_STEP = 32  # pixels: the sides of crops are multiples of it
-LEAST_SHOWN = 0.75  # of a crop's height, which a scene's short side has at least
 
 
 @dataclass(frozen=True)
@@ -41,14 +39,11 @@ class Augmentation:
     A scene is scaled so that its short side is something in its source's `sides`,
     its aspect ratio changed by up to the factor `aspect`, and a crop of (height,
     width) cut out, with the probability `aim` around one of its instances.
-    `halvings` says how likely a batch has half as many crops of twice the area,
-    0, 1, 2 … times over: only in large crops are large things seen whole.
     `paste` is how likely instances of rare classes are added, of which there are
     `pasted` at most. `jitter`, `grey` and `blur` are as in segmentation.
     """
 
     crop: tuple[int, int] = (320, 448)
-    halvings: tuple[float, ...] = (0.5, 0.3, 0.2)
     aspect: float = 1.15
     aim: float = 0.75
     paste: float = 0.5
@@ -77,18 +72,13 @@ class Crop:
 def load_batch(sampler: Sampler, n: int, how: Augmentation, seed: Sequence[int]) -> list[Crop]:
     """A batch that depends on `seed` alone."""
     rng = np.random.default_rng(seed)
-    times = int(rng.choice(len(how.halvings), p=how.halvings))
-    height, width = (round(side * 2 ** (times / 2) / CROP_STEP) * CROP_STEP for side in how.crop)
-    how = replace(how, crop=(height, width))
-    return [load_crop(sampler, how, rng) for _ in range(max(1, n >> times))]
+    return [load_crop(sampler, how, rng) for _ in range(n)]
 
 
 def load_crop(sampler: Sampler, how: Augmentation, rng: np.random.Generator) -> Crop:
     """A crop of a drawn scene, with instances pasted in, perhaps mirrored, in other colours."""
     scene, source = sampler.draw(rng)
-    low, high = source.sides
-    low = min(high, max(low, LEAST_SHOWN * how.crop[0]))
-    scale = log_uniform(low, high, rng) / min(scene.size)
+    scale = log_uniform(*source.sides, rng) / min(scene.size)
     stretch = np.sqrt(log_uniform(1 / how.aspect, how.aspect, rng))
     window = aim(scene, (scale * stretch, scale / stretch), how, rng)
     crop = window.crop(scene)

@@ -46,7 +46,7 @@ class Recipe:
     `frozen_stages` is how many stages of the backbone do not learn, `clip` the
     norm that a gradient has at most, `cool_down` the last part of the run, `rare`
     the share of scenes under which a class is drawn more often. An epoch is as
-    many steps as there are scenes in batches of `batch_size`, the largest there are.
+    many draws as there are scenes.
     """
 
     epochs: float = 12

@@ -107,7 +107,7 @@ def test_a_bicycle_is_pasted_with_its_rider(scenes: list[Scene]) -> None:
 
 def test_a_batch_depends_on_its_seed_alone(scenes: list[Scene]) -> None:
     sampler = Sampler([Source(scenes, 1.0, (40, 90), pastes=True)], rare=0.3)
-    how = Augmentation(crop=(64, 96), halvings=(1.0,), paste=0.9)
+    how = Augmentation(crop=(64, 96), paste=0.9)
     first, again, other = (load_batch(sampler, 3, how, (0, step)) for step in (1, 1, 2))
     for one, two in zip(first, again, strict=True):
         np.testing.assert_array_equal(one.pixels, two.pixels)
@@ -118,17 +118,6 @@ def test_a_batch_depends_on_its_seed_alone(scenes: list[Scene]) -> None:
         boxes = boxes_of(crop.masks)
         assert ((boxes[:, 2:] - boxes[:, :2]).min(axis=1, initial=3) >= 3).all()
         assert len(crop.masks) == len(crop.labels) == len(crop.areas)
-
-
-def test_a_batch_has_many_small_crops_or_few_large_ones(scenes: list[Scene]) -> None:
-    sampler = Sampler([Source(scenes, 1.0, (40, 90))], rare=0.3)
-    how = Augmentation(crop=(64, 96), halvings=(0.4, 0.3, 0.3))
-    batches = [load_batch(sampler, 4, how, (0, step)) for step in range(20)]
-    assert {(len(batch), *crop.pixels.shape) for batch in batches for crop in batch} == {
-        (4, 64, 96, 3),
-        (2, 96, 128, 3),
-        (1, 128, 192, 3),
-    }
 
 
 def test_what_is_nearly_hidden_becomes_a_crowd(scenes: list[Scene]) -> None:

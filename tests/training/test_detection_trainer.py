@@ -27,7 +27,7 @@ TINY = Recipe(
     warm_up_steps=1,
     cool_down=0.5,
     frozen_stages=1,
-    augmentation=Augmentation(crop=(64, 96), halvings=(0.6, 0.4)),
+    augmentation=Augmentation(crop=(64, 96)),
 )
 
 
