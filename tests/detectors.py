@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from PIL import Image
 from torch import Tensor, nn
@@ -16,6 +17,8 @@ from bentoml_img.engines.export import rules_of
 from bentoml_img.engines.openvino_maskrcnn import Head, NumpyMaskRcnn
 from bentoml_img.models.efficientnet_lite import ConvNorm
 from bentoml_img.models.maskrcnn import BoxBranch, MaskBranch, Trunk
+
+Window = tuple[slice, slice]  # rows and columns of a picture
 
 SIDES = (96, 192)  # of what the networks see in tests: the short one, the long one at most
 
@@ -109,6 +112,22 @@ def manifest_of(name: str) -> Manifest:
         license="Apache-2.0",
         trained_on="nothing",
     )
+
+
+def alike(ours: Sequence[Window], theirs: Sequence[Window]) -> npt.NDArray[np.bool_]:
+    """Which masks fill the same window in both; one may be off by a pixel.
+
+    A corner that is a thousandth away from the next pixel is rounded to either.
+    """
+    bounds = [
+        np.array([[(rows.start, rows.stop), (columns.start, columns.stop)] for rows, columns in it])
+        for it in (ours, theirs)
+    ]
+    off = np.abs(bounds[0] - bounds[1]).max(axis=(1, 2))
+    assert off.max() <= 1
+    same: npt.NDArray[np.bool_] = off == 0
+    assert same.sum() >= len(same) - 1
+    return same
 
 
 def noise(width: int, height: int) -> Image.Image:
