@@ -7,8 +7,8 @@ import click
 from rich.table import Table
 
 from bentoml_img.classify import Classifier
-from bentoml_img.console import console, plain_errors, show_packaged
-from bentoml_img.engines import ENGINES, PRECISIONS
+from bentoml_img.console import console, plain_errors, precision_option, show_packaged
+from bentoml_img.engines import ENGINES
 from bentoml_img.shelf import SHIPPED as ARTIFACTS
 from bentoml_img.training import cifar10
 from bentoml_img.training.evaluation import Evaluation, evaluate
@@ -48,13 +48,7 @@ FOLDER = click.Path(file_okay=False, path_type=Path)
     show_default=True,
     help="What computes in the Bento.",
 )
-@click.option(
-    "--precision",
-    type=click.Choice(PRECISIONS),
-    default="fp32",
-    show_default=True,
-    help="What it computes in; bf16 and int8 need a bundle that is made ready for them.",
-)
+@precision_option
 @click.pass_context
 def main(
     context: click.Context,

@@ -30,12 +30,13 @@ from bentoml_img.console import (
     download_bar,
     frames_bar,
     plain_errors,
+    precision_option,
     print_table,
     show_packaged,
     work_bar,
 )
 from bentoml_img.detect import MAX_INSTANCES, SCORE_THRESHOLD, Detector
-from bentoml_img.engines import ENGINES, PRECISIONS
+from bentoml_img.engines import ENGINES
 from bentoml_img.files import Unreadable
 from bentoml_img.shelf import bundle_of
 
@@ -96,13 +97,7 @@ class Numbers(click.ParamType[tuple[float, ...]]):
 @click.option("--weights", type=FILE, help="A .pth file for an official model.")
 @click.option("--weights-url", metavar="URL", help="A mirror of the official weights.")
 @click.option("--engine", type=click.Choice(ENGINES), default="auto", show_default=True)
-@click.option(
-    "--precision",
-    type=click.Choice(PRECISIONS),
-    default="fp32",
-    show_default=True,
-    help="What it computes in; bf16 and int8 need a bundle that is made ready for them.",
-)
+@precision_option
 @click.option(
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),

@@ -16,11 +16,12 @@ from bentoml_img.console import (
     console,
     download_bar,
     plain_errors,
+    precision_option,
     print_table,
     show_packaged,
     work_bar,
 )
-from bentoml_img.engines import ENGINES, PRECISIONS
+from bentoml_img.engines import ENGINES
 from bentoml_img.files import Unreadable, inputs_of, write
 from bentoml_img.images import encode_jpeg
 from bentoml_img.labels import PALETTES
@@ -68,13 +69,7 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--weights-url", metavar="URL", help="A mirror of the official weights.")
 @click.option("--palette", type=click.Choice(list(PALETTES)), default="voc", show_default=True)
 @click.option("--engine", type=click.Choice(ENGINES), default="auto", show_default=True)
-@click.option(
-    "--precision",
-    type=click.Choice(PRECISIONS),
-    default="fp32",
-    show_default=True,
-    help="What it computes in; bf16 and int8 need a bundle that is made ready for them.",
-)
+@precision_option
 @click.pass_context
 def main(
     context: click.Context,

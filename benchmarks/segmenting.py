@@ -10,17 +10,15 @@ Their masks have to be ours, but for a hundredth of the pixels.
 """
 
 import argparse
-import os
 import sys
-import tempfile
 from functools import cache
 from pathlib import Path
 
 from benchmarks.load import Right
 from benchmarks.photos import load_photos
-from benchmarks.process import ROOT, ServerError
-from benchmarks.servers import OURS, Route, python_server
-from benchmarks.serving import CORES, Network, Plan, compare, report
+from benchmarks.process import ROOT
+from benchmarks.servers import Route, python_server
+from benchmarks.serving import Network, Plan, run_against
 from benchmarks.stages import agreement
 from bentoml_img.bundle import read_manifest
 from bentoml_img.draw import colour_mask
@@ -66,18 +64,8 @@ def main() -> int:
     parser.add_argument("--photos", type=Path, default=ROOT / "images")
     options = parser.parse_args()
     plan = Plan(options.rounds, options.seconds, options.warm_up, options.clients)
-    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])
-    with tempfile.TemporaryDirectory(prefix="benchmark-") as scratch:
-        # Set before BentoML is imported: the benchmark keeps out of the user's store.
-        os.environ |= {"BENTOML_HOME": scratch, "BENTOML_DO_NOT_TRACK": "true"}
-        network = prepare(options.bundle.resolve(), options.photos)
-        try:
-            figures = compare([network], (OURS, *OTHERS), plan)
-        except ServerError as error:
-            print(error, file=sys.stderr)
-            return 1
-    report(figures, plan, OTHERS)
-    return 1 if any(figure.errors for rounds in figures.values() for figure in rounds) else 0
+    bundle = options.bundle.resolve()
+    return run_against(OTHERS, lambda folder: [prepare(bundle, options.photos)], plan)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ import statistics
 import sys
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -188,26 +188,39 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def main() -> int:
-    options = arguments()
-    plan = Plan(options.rounds, options.seconds, options.warm_up, options.clients)
+def run_against(
+    others: Sequence[Server], networks_in: Callable[[Path], list[Network]], plan: Plan
+) -> int:
+    """Compare our server with others, and report; the exit status.
+
+    `networks_in` makes what they serve, in a folder that lasts as long as they run.
+    """
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])
     with tempfile.TemporaryDirectory(prefix="benchmark-") as scratch:
         # Set before BentoML is imported: the benchmark keeps out of the user's store.
         os.environ |= {"BENTOML_HOME": f"{scratch}/bentoml", "BENTOML_DO_NOT_TRACK": "true"}
-        bundles = {"tiny": write_tiny_bundle(Path(scratch) / "tiny"), "shipped": options.bundle}
-        networks = [
+        try:
+            figures = compare(networks_in(Path(scratch)), (OURS, *others), plan)
+        except ServerError as error:
+            print(error, file=sys.stderr)
+            return 1
+    report(figures, plan, others)
+    return 1 if any(figure.errors for rounds in figures.values() for figure in rounds) else 0
+
+
+def main() -> int:
+    options = arguments()
+
+    def networks(folder: Path) -> list[Network]:
+        bundles = {"tiny": write_tiny_bundle(folder / "tiny"), "shipped": options.bundle}
+        return [
             prepare(name, bundle.resolve(), options.photos)
             for name, bundle in bundles.items()
             if options.network in (None, name)
         ]
-        try:
-            figures = compare(networks, (OURS, *OTHERS), plan)
-        except ServerError as error:
-            print(error, file=sys.stderr)
-            return 1
-    report(figures, plan, OTHERS)
-    return 1 if any(figure.errors for rounds in figures.values() for figure in rounds) else 0
+
+    plan = Plan(options.rounds, options.seconds, options.warm_up, options.clients)
+    return run_against(OTHERS, networks, plan)
 
 
 if __name__ == "__main__":

@@ -13,16 +13,20 @@ from benchmarks.servers.decoding import decode
 from bentoml_img.classify import Classifier
 
 
-class ClassifierAPI(litserve.LitAPI):  # type: ignore[misc]
-    """Takes a form with the file `image`, or JSON with the photo in base64."""
+class BundleAPI(litserve.LitAPI):  # type: ignore[misc]
+    """What a worker makes of a bundle in its `setup`, with so many threads for the network."""
 
     def __init__(self, bundle: Path, threads: int, **options: Any) -> None:
         super().__init__(**options)
-        self._bundle = bundle
-        self._threads = threads
+        self.bundle = bundle
+        self.threads = threads
+
+
+class ClassifierAPI(BundleAPI):
+    """Takes a form with the file `image`, or JSON with the photo in base64."""
 
     def setup(self, device: str) -> None:
-        self.classifier = Classifier.from_bundle(self._bundle, threads=self._threads)
+        self.classifier = Classifier.from_bundle(self.bundle, threads=self.threads)
 
     def decode_request(self, request: Request) -> Image.Image:
         return decode(photo(request))

@@ -1,26 +1,19 @@
 """The segmenter under LitServe in eager PyTorch."""
 
-from pathlib import Path
 from typing import Any
 
-import litserve
 from fastapi import Request, Response
 
 from benchmarks.eager import eager_segmenter
-from benchmarks.servers.litserve_app import photo, serve
+from benchmarks.servers.litserve_app import BundleAPI, photo, serve
 from benchmarks.stages import common
 
 
-class MaskAPI(litserve.LitAPI):  # type: ignore[misc]
+class MaskAPI(BundleAPI):
     """Takes a form with the file `image`, answers with a PNG."""
 
-    def __init__(self, bundle: Path, threads: int, **options: Any) -> None:
-        super().__init__(**options)
-        self._bundle = bundle
-        self._threads = threads
-
     def setup(self, device: str) -> None:
-        self.segmenter = eager_segmenter(self._bundle, self._threads)
+        self.segmenter = eager_segmenter(self.bundle, self.threads)
 
     def decode_request(self, request: Request) -> bytes:
         return photo(request)
