@@ -1,15 +1,15 @@
 """Load test: this service and the same model under other servers, on the same two cores.
 
-    python -m benchmarks.serving --rounds 5 --seconds 5
+    python -m benchmarks.serving --rounds 3 --seconds 4
 
 One server at a time runs on two cores, which it shares with the client; each
 round starts every server anew. The client checks every answer. One JSON line a
 figure goes to stdout (medians over the rounds), a table to stderr.
 
 What the figures compare is serving: every server calls the same `Classifier`
-with the same bundle, and decodes in the same way. Ours has duties that the
-others do not bear: it checks type, size and every field of an upload, and
-BentoML's metrics are on.
+with the same bundle, and decodes in the same way; ours, LitServe and FastAPI
+write no line for each request. Ours has duties that the others do not bear: it
+checks type, size and every field of an upload, and BentoML's metrics are on.
 """
 
 import argparse
@@ -77,7 +77,12 @@ def measure(server: Server, network: Network, plan: Plan) -> Iterator[tuple[Case
     port = free_port()
     values = {"port": port, "bundle": network.bundle, "bento": network.bento}
     command = [part.format_map(values) for part in server.command]
-    with serving(command, port, {"BENCHMARK_BUNDLE": str(network.bundle)}) as process:
+    service, _, _ = network.bento.partition(":")
+    environment = {
+        "BENCHMARK_BUNDLE": str(network.bundle),
+        "BENTOML_CONFIG_OPTIONS": f"services.{service}.logging.access.enabled=false",
+    }
+    with serving(command, port, environment) as process:
         for route in server.routes:
             for size, photos in network.photos.items():
                 exchanges = [
@@ -178,8 +183,8 @@ def arguments() -> argparse.Namespace:
         description="Compare this service with others under load.",
         epilog="One JSON line a figure on stdout, a table on stderr.",
     )
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=5, help="of each measurement")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=4, help="of each measurement")
     parser.add_argument("--warm-up", type=float, default=2, help="seconds before each of them")
     parser.add_argument("--clients", type=int, default=16)
     parser.add_argument("--bundle", type=Path, default=ROOT / "artifacts" / "cifar_net")
