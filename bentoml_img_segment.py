@@ -9,6 +9,7 @@ import click
 
 from bentoml_img import zoo
 from bentoml_img.apply import RESULTS, apply
+from bentoml_img.atomic import write
 from bentoml_img.catalogue import catalogue, names_of
 from bentoml_img.compare import side_by_side, timed_masks
 from bentoml_img.console import (
@@ -22,7 +23,7 @@ from bentoml_img.console import (
     work_bar,
 )
 from bentoml_img.engines import ENGINES
-from bentoml_img.files import Unreadable, inputs_of, write
+from bentoml_img.files import Unreadable, inputs_of
 from bentoml_img.images import encode_jpeg
 from bentoml_img.labels import PALETTES
 from bentoml_img.segment import Segmenter

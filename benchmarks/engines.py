@@ -29,6 +29,7 @@ from benchmarks.eager import eager_segmenter
 from benchmarks.machine import describe
 from bentoml_img import zoo
 from bentoml_img.assemble import official_bundle
+from bentoml_img.atomic import beside
 from bentoml_img.catalogue import names_of
 from bentoml_img.engines import Array
 from bentoml_img.images import load_rgb, open_image
@@ -114,9 +115,8 @@ def plot(rows: list[Row], path: Path) -> None:
     )
     axes.margins(x=0.25)
     axes.grid(alpha=0.3)
-    temporary = path.with_suffix(".part")
-    figure.savefig(temporary, format="png", dpi=110)
-    os.replace(temporary, path)
+    with beside(path) as part:
+        figure.savefig(part, format="png", dpi=110)
 
 
 def main() -> int:

@@ -12,7 +12,6 @@ as little as possible, to see whether all works, into build/bench/quick.
 import argparse
 import ast
 import json
-import os
 import subprocess
 import sys
 import time
@@ -22,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.bars import BARS, Bar, Results, Row
+from bentoml_img.atomic import beside, write
 
 ROOT = Path(__file__).resolve().parent.parent
 KEPT = ROOT / "build" / "bench"
@@ -66,12 +66,13 @@ BENCHMARKS = (
 def keep(command: Sequence[str], path: Path) -> bool:
     """Run a command and keep what it prints in a file; False, and no file, if it fails."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    with part.open("wb") as output:
-        status = subprocess.run(command, cwd=ROOT, stdout=output).returncode
-    if status == 0:
-        os.replace(part, path)
-    return status == 0
+    try:
+        with beside(path) as part, part.open("wb") as output:
+            subprocess.run(command, cwd=ROOT, stdout=output, check=True)
+    except subprocess.CalledProcessError:
+        path.unlink(missing_ok=True)  # figures of another state are worse than none
+        return False
+    return True
 
 
 def read(path: Path) -> list[Row]:
@@ -183,9 +184,7 @@ def main() -> int:
         for name in results
     }
     target = kept / PAGE.name if options.quick else PAGE
-    beside = target.with_suffix(".part")
-    beside.write_text(page(results, dates))
-    os.replace(beside, target)
+    write(target, page(results, dates).encode())
     print(target.relative_to(ROOT))
     if failed:
         print(f"failed: {', '.join(failed)}", file=sys.stderr)

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
+from bentoml_img.atomic import write
 from bentoml_img.detect import Detections, Detector
 from bentoml_img.draw import Tracked, annotate, annotate_tracks
-from bentoml_img.files import Unreadable, inputs_of, kind_of, write
+from bentoml_img.files import Unreadable, inputs_of, kind_of
 from bentoml_img.images import ImageError, encode_jpeg, encode_png, load_rgb, open_image
 from bentoml_img.video.frames import SUFFIXES
 from bentoml_img.video.ground import Ground

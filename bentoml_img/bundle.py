@@ -2,13 +2,14 @@
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
+
+from bentoml_img import atomic
 
 MANIFEST = "manifest.json"
 WEIGHTS = "model.safetensors"
@@ -109,9 +110,7 @@ def write_manifest(bundle: Path, manifest: Manifest, files: Iterable[str]) -> Ma
     """Digest `files`, which lie in the folder `bundle`, and write the manifest that names them."""
     digests = {name: sha256(bundle / name) for name in files}
     complete = replace(manifest, files=digests)
-    temporary = bundle / (MANIFEST + ".part")
-    temporary.write_text(complete.to_json())
-    os.replace(temporary, bundle / MANIFEST)
+    atomic.write(bundle / MANIFEST, complete.to_json().encode())
     return complete
 
 

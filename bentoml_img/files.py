@@ -1,6 +1,5 @@
-"""Which files are photos and which are films, and how results are written."""
+"""Which files are photos and which are films."""
 
-import os
 from pathlib import Path
 from typing import Literal
 
@@ -41,15 +40,3 @@ def kind_of(source: Path) -> Kind:
             return "animation" if moves else "photo"
     except DECODER_ERRORS:
         return "photo" if source.suffix.lower() in PHOTOS else "film"
-
-
-def write(path: Path, content: bytes) -> Path:
-    """Write a file, and its folder, so that it is there as a whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".part")
-    try:
-        temporary.write_bytes(content)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return path

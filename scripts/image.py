@@ -4,7 +4,6 @@ API is one that takes a photo and answers with JSON.
 """
 
 import json
-import os
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ import click
 from bentoml.exceptions import BentoMLException
 from rich.console import Console
 
+from bentoml_img.atomic import write
 from scripts.buildah import BuildError, Image, Storage
 from scripts.sbom import bill_of_materials
 
@@ -102,11 +102,8 @@ def answer_outside(bento: str, api: str, photo: Path) -> bytes:
 def write_sbom(image: Image, name: str, version: str) -> Path:
     """Write dist/NAME.cdx.json."""
     target = ROOT / "dist" / f"{name}.cdx.json"
-    target.parent.mkdir(exist_ok=True)
-    temporary = target.with_suffix(".part")
-    temporary.write_text(json.dumps(bill_of_materials(image, name, version), indent=2) + "\n")
-    os.replace(temporary, target)
-    return target
+    bill = bill_of_materials(image, name, version)
+    return write(target, (json.dumps(bill, indent=2) + "\n").encode())
 
 
 @click.command(help=__doc__)

@@ -8,16 +8,15 @@
 """
 
 import csv
-import os
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from bentoml_img.apply import MASK
+from bentoml_img.atomic import beside, write
 from bentoml_img.classify import Classification, Classifier
 from bentoml_img.compare import side_by_side, timed_masks
 from bentoml_img.draw import colour_mask, overlay
-from bentoml_img.files import write
 from bentoml_img.images import encode_png, load_rgb, open_image
 from bentoml_img.segment import Segmenter
 from bentoml_img.shelf import ROOT, SHIPPED
@@ -63,9 +62,8 @@ def triples(names: list[str], segmenter: Segmenter, columns: int) -> Image.Image
 
 
 def save(picture: Image.Image, path: Path) -> None:
-    temporary = path.with_suffix(".part")
-    picture.save(temporary, "JPEG", quality=85)
-    os.replace(temporary, path)
+    with beside(path) as part:
+        picture.save(part, "JPEG", quality=85)
     print(path.relative_to(ROOT))
 
 

@@ -8,7 +8,6 @@ left behind.
 
 import fcntl
 import json
-import os
 import re
 import shutil
 import time
@@ -19,6 +18,8 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
+
+from bentoml_img.atomic import beside
 
 # The states of BentoML's own tasks, which its client knows.
 State = Literal["pending", "in_progress", "completed", "failed", "canceled"]
@@ -292,6 +293,5 @@ def _now() -> str:
 
 
 def _write(path: Path, content: dict[str, Any]) -> None:
-    beside = path.with_name(f"{path.name}.partial")
-    beside.write_text(json.dumps(content))
-    os.replace(beside, path)
+    with beside(path) as part:
+        part.write_text(json.dumps(content))

@@ -1,12 +1,13 @@
 """Checkpoints: where one lies, how it is written and read, and when it is refused."""
 
-import os
 import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+
+from bentoml_img.atomic import beside
 
 
 class CheckpointError(Exception):
@@ -27,9 +28,8 @@ def locate(folder: Path, resume: bool) -> Path:
 
 def save(state: Mapping[str, Any], path: Path) -> None:
     """Write a checkpoint, beside and then in place of the last one."""
-    temporary = path.with_name(path.name + ".part")
-    torch.save(state, temporary)
-    os.replace(temporary, path)
+    with beside(path) as part:
+        torch.save(state, part)
 
 
 def load(path: Path) -> dict[str, Any]:

@@ -15,6 +15,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from bentoml_img.atomic import beside
 from bentoml_img.labels import CIFAR10
 from bentoml_img.training.cifar10 import SIDE, Split
 from bentoml_img.training.evaluation import Evaluation, Reliability
@@ -97,9 +98,8 @@ def _draw_reliability(axes: Axes, name: str, reliability: Reliability) -> None:
 
 
 def _save(figure: Figure, path: Path) -> None:
-    temporary = path.with_name(path.name + ".part")
-    figure.savefig(temporary, format="png", dpi=120)
-    os.replace(temporary, path)
+    with beside(path) as part:
+        figure.savefig(part, format="png", dpi=120)
 
 
 def open_window(picture: Path) -> subprocess.Popen[bytes] | None:

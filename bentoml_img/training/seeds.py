@@ -7,7 +7,6 @@ repeated.
 """
 
 import json
-import os
 import statistics
 from dataclasses import asdict
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 import click
 from rich.console import Console
 
+from bentoml_img import atomic
 from bentoml_img.training import cifar10
 from bentoml_img.training.checkpoint import CheckpointError
 from bentoml_img.training.classifier import Recipe, Trainer, best_device, predict_logits
@@ -42,9 +42,7 @@ def run(train: cifar10.Split, test: cifar10.Split, recipe: Recipe, folder: Path)
         "seconds": round(trainer.seconds),
         "recipe": asdict(recipe),
     }
-    temporary = result.with_suffix(".part")
-    temporary.write_text(json.dumps(kept))
-    os.replace(temporary, result)
+    atomic.write(result, json.dumps(kept).encode())
     checkpoint.unlink()
     return kept
 

@@ -1,8 +1,6 @@
 """Photos with masks of VOC classes, from the layouts of PASCAL VOC and COCO."""
 
-import io
 import json
-import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +13,7 @@ import numpy.typing as npt
 from PIL import Image
 from pycocotools import mask as coco_mask
 
+from bentoml_img.atomic import beside
 from bentoml_img.labels import COCO_TO_VOC, VOC, VOC_IGNORE
 
 Mask = npt.NDArray[np.uint8]
@@ -135,8 +134,5 @@ def _shares(sample: Sample) -> npt.NDArray[np.float64]:
 
 
 def _write_png(mask: Mask, path: Path) -> None:
-    encoded = io.BytesIO()
-    Image.fromarray(mask).save(encoded, "png")
-    temporary = path.with_name(path.name + ".part")
-    temporary.write_bytes(encoded.getvalue())
-    os.replace(temporary, path)
+    with beside(path) as part:
+        Image.fromarray(mask).save(part, "png")

@@ -1,7 +1,6 @@
 """What a segmentation run leaves behind: bundles and curves."""
 
 import copy
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from bentoml_img import zoo
 from bentoml_img.assemble import assemble
+from bentoml_img.atomic import beside
 from bentoml_img.bundle import Manifest
 from bentoml_img.models.segmenters import LiteSegmenter
 from bentoml_img.training.segmentation_trainer import Network
@@ -77,6 +77,5 @@ def save_curves(
         axes.grid(alpha=0.3)
         if axes.lines:
             axes.legend(fontsize=8)
-    temporary = path.with_name(path.name + ".part")
-    figure.savefig(temporary, format="png", dpi=120)
-    os.replace(temporary, path)
+    with beside(path) as part:
+        figure.savefig(part, format="png", dpi=120)

@@ -6,7 +6,6 @@ its end: a resumed run does over what came after.
 """
 
 import json
-import os
 import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import Any
 
 from PIL import Image
 
+from bentoml_img import atomic
 from bentoml_img.video.counting import Event
 from bentoml_img.video.frames import Frame, VideoError, VideoInfo
 from bentoml_img.video.records import SCHEMA, frame_record, rows
@@ -109,22 +109,18 @@ class Parts:
             "segments": [(s.path.name, str(s.start), str(s.end)) for s in self.segments],
             "reached": vars(reached),
         }
-        beside = self._manifest.with_suffix(".partial")
-        beside.write_text(json.dumps(manifest))
-        os.replace(beside, self._manifest)
+        atomic.write(self._manifest, json.dumps(manifest).encode())
 
     def collect(
         self, segments: Sequence[Segment], suffix: str, path: Path, first: str = "", last: str = ""
     ) -> None:
         """Write the records of segments into one file, with what comes first and last."""
-        beside = path.with_name(f".{path.name}.partial")
-        with beside.open("w") as target:
+        with atomic.beside(path) as part, part.open("w") as target:
             target.write(first)
             for segment in segments:
                 with segment.path.with_suffix(suffix).open() as source:
                     shutil.copyfileobj(source, target)
             target.write(last)
-        os.replace(beside, path)
 
     def remove(self) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)

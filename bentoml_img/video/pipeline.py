@@ -5,7 +5,6 @@ thread of its own, a few frames apart: memory does not grow with the length.
 """
 
 import json
-import os
 import threading
 import time
 from collections.abc import Callable, Generator, Sequence
@@ -16,6 +15,7 @@ from typing import Any
 
 from PIL import Image
 
+from bentoml_img import atomic
 from bentoml_img.video import records
 from bentoml_img.video.counting import Counter
 from bentoml_img.video.frames import DamagedVideo, Frame
@@ -258,9 +258,7 @@ class _Run:
             **records.summarize(records.read_events(result.events)),
             "made_of": self._parts.key,
         }
-        beside = result.summary.with_name(f".{result.summary.name}.partial")
-        beside.write_text(json.dumps(summary, indent=2) + "\n")
-        os.replace(beside, result.summary)
+        atomic.write(result.summary, (json.dumps(summary, indent=2) + "\n").encode())
 
 
 def _result(output: Path, frames: int, stopped: str | None) -> Result:

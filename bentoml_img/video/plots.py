@@ -1,12 +1,13 @@
 """Counts over time, as a picture. Needs matplotlib."""
 
 import json
-import os
 from collections import Counter
 from pathlib import Path
 
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+
+from bentoml_img.atomic import beside
 
 
 def plot_counts(tracks: Path, path: Path) -> None:
@@ -26,6 +27,5 @@ def plot_counts(tracks: Path, path: Path) -> None:
     axes.set_ylim(bottom=0)
     if axes.get_legend_handles_labels()[0]:
         axes.legend()
-    beside = path.with_name(f".{path.name}.partial")
-    figure.savefig(beside, dpi=120, format="png")
-    os.replace(beside, path)
+    with beside(path) as part:
+        figure.savefig(part, dpi=120, format="png")

@@ -1,9 +1,9 @@
 """Segments to what is asked for: an MP4 or a GIF, by the name's suffix."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from bentoml_img.atomic import beside
 from bentoml_img.video.frames import SUFFIXES, VideoError
 from bentoml_img.video.gif import write_gif
 from bentoml_img.video.mp4 import write_mp4
@@ -17,18 +17,14 @@ def check_output(path: Path) -> None:
 
 
 def join(segments: Sequence[Segment], output: Path, sound: Path | None = None) -> None:
-    """Join segments into `output`, an MP4 or a GIF, written beside it and renamed.
+    """Join segments into `output`, an MP4 or a GIF.
 
     `sound` is a video whose audio an MP4 gets, up to the end of the pictures:
     copied if an MP4 can hold it, else as AAC.
     """
     check_output(output)
-    beside = output.with_name(f".{output.name}.partial")
-    try:
+    with beside(output) as part:
         if output.suffix.lower() == ".gif":
-            write_gif(segments, beside)
+            write_gif(segments, part)
         else:
-            write_mp4(segments, beside, sound)
-        os.replace(beside, output)
-    finally:
-        beside.unlink(missing_ok=True)
+            write_mp4(segments, part, sound)

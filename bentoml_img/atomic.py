@@ -1,0 +1,29 @@
+"""Files that are there as a whole, or as they were before."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def beside(path: Path) -> Iterator[Path]:
+    """A path to write to, in the folder of `path`, whose place it takes at the end of the block.
+
+    If the block raises, nothing is left of it. Its name is hidden, and its suffix
+    says nothing about its content.
+    """
+    part = path.with_name(f".{path.name}.part")
+    try:
+        yield part
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def write(path: Path, content: bytes) -> Path:
+    """Write a file, and its folder if there is none."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with beside(path) as part:
+        part.write_bytes(content)
+    return path
