@@ -81,7 +81,7 @@ bentos: package
 	@mkdir -p dist
 	@for bento in $(BENTOS); do \
 	    rm -f dist/$$bento.bento; \
-	    $(BIN)/bentoml export $$bento:latest $(CURDIR)/dist/$$bento.bento || exit; done
+	    $(BIN)/bentoml export $$bento:latest "$(CURDIR)/dist/$$bento.bento" || exit; done
 
 # DATA may hold the data sets' folders, or the archives of these.
 eval: $(VENV)/.installed-dev

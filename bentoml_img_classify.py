@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 from rich.table import Table
 
 from bentoml_img.classify import Classifier
@@ -67,6 +68,8 @@ def main(
         raise click.UsageError("--pretrained packages and --evaluate measures: give one of them")
     if precision != "fp32" and not (pretrained or evaluated):
         raise click.UsageError("--precision is for --pretrained and --evaluate, not for training")
+    if (pretrained or evaluated) and (unused := _given(context, "epochs", "seed", "resume")):
+        raise click.UsageError(f"{unused} is for training, not for --pretrained or --evaluate")
     try:
         with plain_errors("train", cifar10.DatasetError):
             if evaluated:
@@ -78,6 +81,12 @@ def main(
                 _package(output_dir / "cifar_net", engine, "fp32")
     except KeyboardInterrupt:
         context.exit(130)
+
+
+def _given(context: click.Context, *names: str) -> str | None:
+    """The first of these options that stands on the command line."""
+    given = (n for n in names if context.get_parameter_source(n) is ParameterSource.COMMANDLINE)
+    return next((f"--{name}" for name in given), None)
 
 
 def _train(

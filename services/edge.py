@@ -31,7 +31,7 @@ from services.body import ClientDisconnected, pieces, too_large
 from services.decoding import INLINE_BYTES
 from services.errors import Overloaded, RequestRefused, refuse_image, wrong_method
 from services.fields import Fields, is_form
-from services.page import page
+from services.page import is_page, page
 from services.settings import Settings
 
 logger = logging.getLogger("bentoml_img.edge")
@@ -143,7 +143,7 @@ class Edge:
 
     def _authenticate(self, path: str, headers: Headers) -> None:
         key = self.settings.api_key
-        if key is None or path in HEALTH:
+        if key is None or path in HEALTH or is_page(path):
             return
         given = headers.get("x-api-key") or headers.get("authorization", "").removeprefix("Bearer ")
         if not hmac.compare_digest(given.encode("latin-1"), key.encode()):  # as headers are read

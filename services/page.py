@@ -26,11 +26,23 @@ HTML = """<!DOCTYPE html>
 </html>
 """
 
+# Where the server has a key, the page asks for it, and sends it with each request.
 SCRIPT = """
-fetch("docs.json").then(answer => answer.json()).then(spec => {
+async function describe(headers) {
+  const answer = await fetch("docs.json", { headers });
+  if (answer.ok) return [await answer.json(), headers];
+  const key = answer.status === 401 && prompt("The server's API key");
+  if (!key) throw new Error(`docs.json: ${answer.status}`);
+  return describe({ Authorization: `Bearer ${key}` });
+}
+
+describe({}).then(([spec, headers]) => {
   document.title = spec.info.title;
-  SwaggerUIBundle({ dom_id: "#page", spec, deepLinking: true, validatorUrl: null });
-});
+  SwaggerUIBundle({
+    dom_id: "#page", spec, deepLinking: true, validatorUrl: null,
+    requestInterceptor: request => ({ ...request, headers: { ...request.headers, ...headers } }),
+  });
+}).catch(error => { document.getElementById("page").textContent = error.message; });
 """
 
 # Swagger UI sets styles on elements and draws its icons from data: URLs.
@@ -43,6 +55,11 @@ async def show(request: Request) -> Response:
 
 async def script(request: Request) -> Response:
     return Response(SCRIPT, media_type="text/javascript")
+
+
+def is_page(path: str) -> bool:
+    """Whether a path is of the page itself, which says nothing about the service."""
+    return path in ("/", "/page.js") or path.startswith("/static_content/")
 
 
 page = Starlette(routes=[Route("/", show), Route("/page.js", script)])

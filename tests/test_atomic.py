@@ -18,9 +18,14 @@ def test_a_file_is_replaced_at_the_end_of_the_block(tmp_path: Path) -> None:
 def test_a_file_stays_as_it_was_where_writing_fails(tmp_path: Path) -> None:
     path = tmp_path / "answer.txt"
     path.write_text("before")
-    with pytest.raises(KeyboardInterrupt), beside(path) as part:
-        part.write_text("half")
-        raise KeyboardInterrupt
+
+    def write_half() -> None:
+        with beside(path) as part:
+            part.write_text("half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_half()
     assert path.read_text() == "before"
     assert list(tmp_path.iterdir()) == [path]
 

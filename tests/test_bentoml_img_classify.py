@@ -187,3 +187,6 @@ def test_evaluating_a_bundle_for_another_task(invoke: Invoke, model: str, task: 
 
 def test_options_that_exclude_each_other(invoke: Invoke) -> None:
     assert invoke("--pretrained", "--evaluate").exit_code == 2
+    result = invoke("--pretrained", "--seed", "0")
+    assert result.exit_code == 2
+    assert "--seed is for training" in result.stderr

@@ -6,6 +6,7 @@ from pathlib import Path
 import openvino as ov
 from openvino import properties
 
+from bentoml_img.bundle import BundleError
 from bentoml_img.engines import Array
 
 
@@ -32,6 +33,7 @@ def request(
     """A graph, from its file or in memory, compiled, with one place for inputs and outputs.
 
     What is not int8 in the graph itself is computed in single precision, or in bf16.
+    BundleError if the file is missing or damaged.
     """
     config = {
         properties.hint.performance_mode(): properties.hint.PerformanceMode.LATENCY,
@@ -43,7 +45,12 @@ def request(
     }
     if threads is not None:
         config[properties.inference_num_threads()] = threads
-    return core().compile_model(graph, "CPU", config).create_infer_request()
+    try:
+        return core().compile_model(graph, "CPU", config).create_infer_request()
+    except RuntimeError as error:
+        if isinstance(graph, ov.Model):
+            raise
+        raise BundleError(f"cannot read {graph}: it, or its .bin, is missing or damaged") from error
 
 
 def has_bfloat16() -> bool:

@@ -3,10 +3,11 @@
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from bentoml_img import zoo
-from bentoml_img.bundle import WEIGHTS, read_manifest
+from bentoml_img.bundle import WEIGHTS, BundleError, read_manifest
 from bentoml_img.engines import Array
 
 
@@ -34,8 +35,15 @@ def best_device() -> torch.device:
 
 
 def load_module(bundle: Path) -> torch.nn.Module:
-    """A bundle's network with its weights, in single precision, to be evaluated."""
+    """A bundle's network with its weights, in single precision, to be evaluated.
+
+    BundleError if the weights are missing, damaged or of another network.
+    """
     module = zoo.build(read_manifest(bundle).name)
-    weights = load_file(bundle / WEIGHTS)
-    module.load_state_dict({name: value.float() for name, value in weights.items()})
+    try:
+        weights = load_file(bundle / WEIGHTS)
+        module.load_state_dict({name: value.float() for name, value in weights.items()})
+    except (OSError, SafetensorError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise BundleError(f"cannot load {bundle / WEIGHTS}: {reason}") from error
     return module.eval()

@@ -1,5 +1,6 @@
 import dataclasses
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -46,6 +47,12 @@ def test_an_engine_without_its_file_is_refused(
 ) -> None:
     with pytest.raises(BundleError, match=f"which the engine '{engine}' needs"):
         resolve(bundle_with(tmp_path, bundle, *files), engine)
+
+
+@pytest.mark.parametrize(("file", "engine"), [(GRAPH, "openvino"), (WEIGHTS, "torch")])
+def test_a_damaged_network_is_named(file: str, engine: str, bundle: Path, tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match=re.escape(str(tmp_path / file))):
+        load_engine(bundle_with(tmp_path, bundle, file), engine)
 
 
 def test_an_unknown_engine_is_met_with_the_known_ones(bundle: Path) -> None:

@@ -375,8 +375,8 @@ class TestKey:
 
         run(main())
 
-    @pytest.mark.parametrize("path", sorted(edge.HEALTH))
-    def test_health_needs_no_key(self, path: str) -> None:
+    @pytest.mark.parametrize("path", [*edge.HEALTH, "/", "/page.js", "/static_content/a.css"])
+    def test_health_and_the_page_need_no_key(self, path: str) -> None:
         assert send("GET", path).status_code == 200
 
 
