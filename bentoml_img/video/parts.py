@@ -83,17 +83,25 @@ class Parts:
         return self.folder / "manifest.json"
 
     def _load(self) -> None:
-        saved = json.loads(self._manifest.read_text())
-        if saved["schema"] != SCHEMA or saved["key"] != self.key:
-            raise VideoError(
-                f"cannot go on with {self._output.name}: it was begun with another video, model "
-                "or settings. Start anew, without resuming"
-            )
-        self.reached = Progress(**saved["reached"])
-        self.segments = [
-            Segment(self.folder / name, Fraction(start), Fraction(end))
-            for name, start, end in saved["segments"]
-        ]
+        try:
+            saved = json.loads(self._manifest.read_text())
+            known = saved["schema"] == SCHEMA and saved["key"] == self.key
+            if known:
+                self.reached = Progress(**saved["reached"])
+                self.segments = [
+                    Segment(self.folder / name, Fraction(start), Fraction(end))
+                    for name, start, end in saved["segments"]
+                ]
+        except (ValueError, KeyError, TypeError):
+            raise self._useless(f"{self._manifest} is damaged") from None
+        if not known:
+            raise self._useless("it was begun with another video, model or settings")
+        if missing := [s.path for s in self.segments if not s.path.exists()]:
+            raise self._useless(f"{missing[0]} is missing")
+
+    def _useless(self, reason: str) -> VideoError:
+        name = self._output.name
+        return VideoError(f"cannot go on with {name}: {reason}. Start anew, without resuming")
 
     def open(self) -> Part:
         """The next part."""

@@ -214,6 +214,21 @@ def test_other_settings_cannot_go_on(clip: Path, tmp_path: Path) -> None:
         annotate_video(clip, output, ColourDetector(), outline, Options(every=2), resume=True)
 
 
+@pytest.mark.usefixtures("short_segments")
+def test_damaged_parts_cannot_go_on(clip: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out.mp4"
+    with pytest.raises(Interrupted):
+        annotate_video(clip, output, ColourDetector(), outline, progress=interrupt_at(25))
+    parts = tmp_path / "out.mp4.parts"
+    (segment,) = parts.glob("00001.mp4")
+    segment.unlink()
+    with pytest.raises(VideoError, match=r"00001\.mp4 is missing"):
+        annotate_video(clip, output, ColourDetector(), outline, resume=True)
+    (parts / "manifest.json").write_text("{")
+    with pytest.raises(VideoError, match=r"manifest\.json is damaged"):
+        annotate_video(clip, output, ColourDetector(), outline, resume=True)
+
+
 def test_a_damaged_video(clip: Path, tmp_path: Path) -> None:
     source = write_clip(tmp_path / "in.mkv", FRAMES)
     data = source.read_bytes()
