@@ -106,14 +106,17 @@ def _start(network: MaskRCNN, backbone: Path | None, detector: Path | None) -> N
 
 
 def read_sources(folders: Mapping[str, Path]) -> list[Source]:
-    """What to train on; streets are most of it, enlarged about as much as for detecting."""
+    """What to train on; streets are most of it, enlarged about as much as for detecting.
+
+    The photos of other things are shown nearly whole, as the things in them are large.
+    """
     sources = []
     if street := folders.get("street"):
-        sources.append(Source(read_instances(street, "train"), 0.65, (384, 704), pastes=True))
+        sources.append(Source(read_instances(street, "train"), 0.7, (448, 768), pastes=True))
     if coco := folders.get("coco"):
-        sources.append(Source(read_instances(coco, "train"), 0.2, (288, 704)))
+        sources.append(Source(read_instances(coco, "train"), 0.18, (256, 640), enlarged=2))
     if voc := folders.get("voc"):
-        sources.append(Source(read_animals(voc, "train"), 0.15, (288, 640)))
+        sources.append(Source(read_animals(voc, "train"), 0.12, (256, 576), enlarged=2))
     if not sources:
         raise DatasetError("nothing to train on: give --street, --coco or --voc")
     return sources

@@ -6,7 +6,7 @@ picture where they were, since a street is seen from the same place everywhere.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +15,7 @@ from pycocotools import mask as coco_mask
 
 from bentoml_img.labels import TRAFFIC
 from bentoml_img.training.detection_data import Instance, Scene
-from bentoml_img.training.detection_sampler import Sampler
+from bentoml_img.training.detection_sampler import Sampler, Source
 from bentoml_img.training.segmentation_augment import (
     FILL,
     Pixels,
@@ -28,6 +28,7 @@ Boxes = npt.NDArray[np.float32]
 
 MIN_PIXELS = 12  # of an instance in a crop: what shows less of itself is ignored
 MIN_SIDE = 3  # pixels, likewise
+MULTIPLE = 32  # which a crop's sides are of: the network's largest stride
 RIDDEN = (TRAFFIC.names.index("bicycle"), TRAFFIC.names.index("motorcycle"))
 PERSON = TRAFFIC.names.index("person")
 
@@ -46,10 +47,10 @@ class Augmentation:
     crop: tuple[int, int] = (320, 448)
     aspect: float = 1.15
     aim: float = 0.75
-    paste: float = 0.5
+    paste: float = 0.3
     pasted: int = 3
     paste_scale: tuple[float, float] = (0.7, 1.5)
-    jitter: float = 0.3
+    jitter: float = 0.2
     grey: float = 0.03
     blur: float = 0.1
 
@@ -70,14 +71,18 @@ class Crop:
 
 
 def load_batch(sampler: Sampler, n: int, how: Augmentation, seed: Sequence[int]) -> list[Crop]:
-    """A batch that depends on `seed` alone."""
+    """A batch of one of the sources that depends on `seed` alone."""
     rng = np.random.default_rng(seed)
-    return [load_crop(sampler, how, rng) for _ in range(n)]
+    source, scenes = sampler.draw(n, rng)
+    height, width = (MULTIPLE * round(side * source.enlarged**0.5 / MULTIPLE) for side in how.crop)
+    how = replace(how, crop=(height, width))
+    return [_load_crop(scene, source, sampler, how, rng) for scene in scenes]
 
 
-def load_crop(sampler: Sampler, how: Augmentation, rng: np.random.Generator) -> Crop:
-    """A crop of a drawn scene, with instances pasted in, perhaps mirrored, in other colours."""
-    scene, source = sampler.draw(rng)
+def _load_crop(
+    scene: Scene, source: Source, sampler: Sampler, how: Augmentation, rng: np.random.Generator
+) -> Crop:
+    """A crop of a scene, with instances pasted in, perhaps mirrored, in other colours."""
     scale = log_uniform(*source.sides, rng) / min(scene.size)
     stretch = np.sqrt(log_uniform(1 / how.aspect, how.aspect, rng))
     window = aim(scene, (scale * stretch, scale / stretch), how, rng)

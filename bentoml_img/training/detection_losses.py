@@ -19,6 +19,7 @@ from torchvision.models.detection.rpn import RegionProposalNetwork
 from bentoml_img.models.maskrcnn import BoxBranch, MaskBranch, Trunk, flatten, levels_of, propose
 
 IN_CROWD = 0.5  # of a box's area, from which on it counts as of the crowd
+MASKED = 16  # of an image's boxes that a mask is learned from; more would double the time
 SMOOTH = 1 / 9  # torchvision's: where the loss of a proposal's sides becomes linear
 
 
@@ -69,7 +70,7 @@ def losses(model: MaskRCNN, images: Tensor, targets: Sequence[Target]) -> dict[s
         )
     else:  # of nothing torchvision's would be no numbers
         found["class"], found["box"] = logits.sum(), regression.sum()
-    positive = [label > 0 for label in labels]
+    positive = [_some((label > 0).nonzero()[:, 0], MASKED) for label in labels]
     boxes = [row[p] for row, p in zip(boxes, positive, strict=True)]
     (masks,) = MaskBranch(model)(heads.mask_roi_pool(features, boxes, sizes))
     found["mask"] = maskrcnn_loss(
@@ -130,6 +131,11 @@ def _choose(
         matched.append(match[chosen].clamp(min=0))
         labels.append(label[chosen])
     return boxes, matched, labels
+
+
+def _some(places: Tensor, n: int) -> Tensor:
+    """At most n of the places (N,), whichever."""
+    return places[torch.randperm(len(places), device=places.device)[:n]]
 
 
 def _match(matcher: Matcher, truth: Tensor, boxes: Tensor) -> Tensor:

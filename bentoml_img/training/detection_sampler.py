@@ -14,20 +14,27 @@ RARE = 0.25  # of the instances of the commonest class
 
 @dataclass(frozen=True)
 class Source:
-    """Scenes of one origin, the part of the draws that they are to have, and how they are shown.
+    """Scenes of one origin, the part of the batches that are of them, and how they are shown.
 
-    `sides` is the range of their short side in pixels, after scaling; `pastes`
-    says whether instances are pasted from and into them.
+    `sides` is the range of their short side in pixels, after scaling. A batch has
+    `enlarged` times fewer of them, in crops of so many times the area: large
+    things fit into these. `pastes` says whether instances are pasted from and
+    into them.
     """
 
     scenes: Sequence[Scene]
     proportion: float
     sides: tuple[float, float]
+    enlarged: int = 1
     pastes: bool = False
+
+    def in_batch(self, n: int) -> int:
+        """How many scenes a batch has, where `n` are the number if nothing is enlarged."""
+        return max(1, n // self.enlarged)
 
 
 class Sampler:
-    """Draws scenes in given proportions of their sources, those with rare classes more often.
+    """Draws sources in their proportions, and of their scenes those with rare classes more often.
 
     A class that a share r of a source's scenes have, less than `rare`, weighs
     √(rare / r): repeat-factor sampling, Gupta et al., "LVIS" (arXiv 1908.03195).
@@ -36,8 +43,9 @@ class Sampler:
     def __init__(self, sources: Sequence[Source], rare: float) -> None:
         self.sources = sources
         self.scenes = [scene for source in sources for scene in source.scenes]
-        self.origin = np.repeat(np.arange(len(sources)), [len(s.scenes) for s in sources])
-        weights = []
+        proportions = np.array([source.proportion for source in sources])
+        self.proportions = proportions / proportions.sum()
+        self.probabilities = []
         for source in sources:
             present = np.zeros((len(source.scenes), len(TRAFFIC)), np.bool_)
             for row, scene in zip(present, source.scenes, strict=True):
@@ -45,14 +53,21 @@ class Sampler:
             frequency = np.maximum(present.mean(axis=0), 1 / len(present))
             repeat = np.maximum(1.0, np.sqrt(rare / frequency))
             weight = np.where(present, repeat, 1.0).max(axis=1)
-            weights.append(source.proportion * weight / weight.sum())
-        self.probabilities = np.concatenate(weights) / sum(s.proportion for s in sources)
+            self.probabilities.append(weight / weight.sum())
         pasted = [scene for source in sources if source.pastes for scene in source.scenes]
         self.pasteable = pasteable(pasted)
 
-    def draw(self, rng: np.random.Generator) -> tuple[Scene, Source]:
-        place = int(rng.choice(len(self.scenes), p=self.probabilities))
-        return self.scenes[place], self.sources[self.origin[place]]
+    def batches(self, n: int) -> int:
+        """How many batches have as many scenes as there are, on average."""
+        sizes = [source.in_batch(n) for source in self.sources]
+        return max(1, int(len(self.scenes) / (self.proportions @ sizes)))
+
+    def draw(self, n: int, rng: np.random.Generator) -> tuple[Source, list[Scene]]:
+        """A source, and of it the scenes of a batch."""
+        which = int(rng.choice(len(self.sources), p=self.proportions))
+        source, probabilities = self.sources[which], self.probabilities[which]
+        places = rng.choice(len(probabilities), source.in_batch(n), p=probabilities)
+        return source, [source.scenes[place] for place in places]
 
     def draw_instance(self, rng: np.random.Generator) -> tuple[Scene, Instance]:
         """An instance to paste, each class as likely as the next."""

@@ -51,14 +51,14 @@ class Recipe:
 
     epochs: float = 12
     batch_size: int = 4
-    lr: float = 1.0e-3
+    lr: float = 8e-4
     backbone_lr: float = 2e-4
     weight_decay: float = 0.02
     clip: float = 10.0
-    warm_up_steps: int = 200
-    cool_down: float = 0.35
-    average_decay: float = 0.999
-    frozen_stages: int = 3
+    warm_up_steps: int = 100
+    cool_down: float = 0.6
+    average_decay: float = 0.998
+    frozen_stages: int = 2
     rare: float = 0.15
     augmentation: Augmentation = field(default_factory=Augmentation)
     seed: int = 0
@@ -100,7 +100,7 @@ class Trainer:
         scenes = len(self.sampler.scenes)
         if scenes < recipe.batch_size:
             raise DatasetError(f"{scenes} photos are less than a batch")
-        self.steps_per_epoch = scenes // recipe.batch_size
+        self.steps_per_epoch = self.sampler.batches(recipe.batch_size)
         self.steps = max(1, round(recipe.epochs * self.steps_per_epoch))
         self.step = 0
         self.seconds = 0.0

@@ -141,9 +141,17 @@ def test_proportions_are_kept_and_rare_classes_drawn_more_often(scenes: list[Sce
     sampler = Sampler(
         [Source(bus + rest, 0.75, (40, 90), pastes=True), Source(scenes, 0.25, (40, 90))], rare=0.3
     )
-    n = len(bus) + len(rest)
-    assert sampler.probabilities[:n].sum() == pytest.approx(0.75)
-    assert sampler.probabilities[0] > 3 * sampler.probabilities[1]
+    assert sampler.proportions.tolist() == [0.75, 0.25]
+    of_streets = sampler.probabilities[0]
+    assert of_streets.sum() == pytest.approx(1)
+    assert of_streets[0] > 3 * of_streets[1]
+
+
+def test_a_batch_of_enlarged_scenes_has_fewer_in_larger_crops(scenes: list[Scene]) -> None:
+    sampler = Sampler([Source(scenes, 1.0, (40, 90), enlarged=4)], rare=0.3)
+    crops = load_batch(sampler, 8, Augmentation(crop=(64, 96)), (0,))
+    assert [crop.pixels.shape for crop in crops] == [(128, 192, 3)] * 2
+    assert sampler.batches(8) == len(scenes) // 2
 
 
 def test_rare_classes_are_pasted(scenes: list[Scene]) -> None:
