@@ -1,4 +1,5 @@
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -35,12 +36,15 @@ def store(tmp_path: Path) -> JobStore:
 
 
 class Detect:
-    """Finds the shapes; notes what it was asked for, and sets `stop` at the call of that number."""
+    """Finds the shapes; notes what it was asked for, and sets `stop` at the call of that number.
 
-    def __init__(self, stop_at: int = 0) -> None:
+    Not before a part is closed in the folder `kept`, as detecting may be ahead of writing.
+    """
+
+    def __init__(self, stop_at: int = 0, kept: Path = Path()) -> None:
         self.find = ColourDetector()
         self.stop = threading.Event()
-        self.stop_at = stop_at
+        self.stop_at, self.kept = stop_at, kept
         self.asked: set[Any] = set()
 
     def __call__(
@@ -53,6 +57,8 @@ class Detect:
         self.asked.add((score_threshold, classes, max_instances))
         (found,) = self.find(frames)
         if self.find.calls == self.stop_at:
+            while not any(self.kept.rglob("manifest.json")):
+                time.sleep(0.01)
             self.stop.set()
         masks = tuple(InstanceMask(m.x, m.y, m.pixels) for m in found.masks)
         size = frames[0].size
@@ -121,7 +127,8 @@ def test_what_is_asked_for_reaches_detector_and_pipeline(
 def test_a_stopped_job_goes_on_where_it_was(
     store: JobStore, slow_gif: Path, model: Manifest
 ) -> None:
-    job, detect = take(store, slow_gif), Detect(stop_at=4)
+    job = take(store, slow_gif)
+    detect = Detect(stop_at=4, kept=job.folder)
     with pytest.raises(Stopped):
         work(job, detect.stop, detect, model)
     job, again = retake(store, job), Detect()
@@ -135,7 +142,8 @@ def test_a_stopped_job_goes_on_where_it_was(
 def test_with_another_model_it_starts_anew(
     store: JobStore, slow_gif: Path, model: Manifest
 ) -> None:
-    job, detect = take(store, slow_gif), Detect(stop_at=4)
+    job = take(store, slow_gif)
+    detect = Detect(stop_at=4, kept=job.folder)
     with pytest.raises(Stopped):
         work(job, detect.stop, detect, model)
     job, again = retake(store, job), Detect()
