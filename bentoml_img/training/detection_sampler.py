@@ -30,7 +30,7 @@ class Source:
 
     def in_batch(self, n: int) -> int:
         """How many scenes a batch has, where `n` are the number if nothing is enlarged."""
-        return max(1, n // self.enlarged)
+        return -(-n // self.enlarged)
 
 
 class Sampler:

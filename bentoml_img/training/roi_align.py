@@ -1,0 +1,108 @@
+"""RoIAlign with gradients that are fast on a processor.
+
+What torchvision's `MultiScaleRoIAlign` gives is linear in the features, and a
+sparse matrix times them: 16 entries for each place of a box. As such it takes a
+tenth of the time, in which a third of a training step went by.
+"""
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+import numpy as np
+import torch
+from scipy import sparse
+from torch import Tensor
+from torchvision.ops import MultiScaleRoIAlign
+from torchvision.ops.poolers import LevelMapper, _convert_to_roi_format, _setup_scales
+
+
+def roi_align(
+    pool: MultiScaleRoIAlign,
+    features: dict[str, Tensor],
+    boxes: list[Tensor],
+    image_sizes: list[tuple[int, int]],
+) -> Tensor:
+    """What `pool(features, boxes, image_sizes)` gives, (boxes, C, side, side), on a processor.
+
+    `features` are maps (N, C, H, W) in single precision; `boxes` has for each image
+    a tensor (n, 4) of left, top, right, bottom in pixels.
+    """
+    levels = [features[name] for name in pool.featmap_names]
+    scales, mapper = _setup_scales(levels, image_sizes, pool.canonical_scale, pool.canonical_level)
+    rois = _convert_to_roi_format(boxes)
+    which = cast(LevelMapper, mapper)(boxes) if len(levels) > 1 else torch.zeros(len(rois)).long()
+    rows = torch.cat([level.permute(0, 2, 3, 1).flatten(0, 2) for level in levels])
+    sizes = [(level.shape[2], level.shape[3]) for level in levels]
+    side = pool.output_size[0]
+    matrix = _matrix(rois, which, scales, sizes, len(levels[0]), side, pool.sampling_ratio)
+    aligned = cast(Tensor, _Product.apply(rows, matrix))
+    return aligned.view(len(rois), side, side, rows.shape[1]).permute(0, 3, 1, 2)
+
+
+class _Product(torch.autograd.Function):
+    """A sparse matrix times a dense one (rows, C)."""
+
+    @staticmethod
+    def forward(ctx: Any, dense: Tensor, matrix: sparse.csr_matrix) -> Tensor:
+        ctx.matrix = matrix
+        return torch.from_numpy(matrix @ dense.numpy(force=True))
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        (gradient,) = gradients
+        return torch.from_numpy(ctx.matrix.T @ gradient.numpy()), None
+
+
+def _matrix(
+    rois: Tensor,
+    which: Tensor,
+    scales: Sequence[float],
+    sizes: Sequence[tuple[int, int]],
+    images: int,
+    side: int,
+    samples: int,
+) -> sparse.csr_matrix:
+    """Of all levels' pixels one below the other to all places of all boxes.
+
+    `rois` (n, 5) are image and box, `which` (n,) the level of each, whose sizes are
+    of (height, width).
+    """
+    size = torch.tensor(sizes)
+    starts = torch.cat([torch.zeros(1).long(), (images * size.prod(dim=1)).cumsum(0)])
+    height, width = size[which].unbind(1)
+    boxes = rois[:, 1:] * torch.tensor(scales)[which, None]
+    columns, across = _axis(boxes[:, 0], boxes[:, 2], width, side, samples)
+    lines, down = _axis(boxes[:, 1], boxes[:, 3], height, side, samples)
+    first = starts[which] + rois[:, 0].long() * height * width
+    pixels = (
+        first.view(-1, 1, 1, 1, 1)
+        + lines[:, :, None, :, None] * width.view(-1, 1, 1, 1, 1)
+        + columns[:, None, :, None, :]
+    )
+    weights = down[:, :, None, :, None] * across[:, None, :, None, :]
+    entries = (2 * samples) ** 2
+    ends = np.arange(0, pixels.numel() + 1, entries)
+    shape = (len(rois) * side**2, int(starts[-1]))
+    return sparse.csr_matrix((weights.flatten().numpy(), pixels.flatten().numpy(), ends), shape)
+
+
+def _axis(
+    low: Tensor, high: Tensor, size: Tensor, side: int, samples: int
+) -> tuple[Tensor, Tensor]:
+    """Which pixels along an axis each of `side` places is a mean of, and by what weights.
+
+    Both (n, side, 2 · samples): between two pixels each sample is interpolated;
+    beyond the picture's edge it is its edge, and further out it is nothing.
+    """
+    length = (high - low).clamp(min=1.0) / side
+    offsets = (torch.arange(side * samples) + 0.5) / samples
+    position = low[:, None] + offsets * length[:, None]
+    last = size[:, None] - 1
+    beyond = (position < -1) | (position > last + 1)
+    position = position.clamp(min=0)
+    left = torch.minimum(position.long(), last)
+    right = torch.minimum(left + 1, last)
+    part = torch.where(left == last, 0.0, position - left)
+    weights = torch.stack([1 - part, part], dim=-1).masked_fill_(beyond[..., None], 0) / samples
+    shape = (len(low), side, 2 * samples)
+    return torch.stack([left, right], dim=-1).view(shape), weights.view(shape)
