@@ -5,7 +5,6 @@ the ground. It has changed sides only once it is clear of a line by a part of
 its own size, so that what trembles on a line does not cross it at every frame.
 """
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
@@ -151,8 +150,8 @@ class Counter:
         if self.ground is None or len(way) < 2:
             return None
         (start, *a), (end, *b) = way[0], way[-1]
-        metres = math.dist(self.ground.metres(*a), self.ground.metres(*b))
-        return round(3.6 * metres / (end - start), 2)
+        metres = self.ground.distance((a[0], a[1]), (b[0], b[1]))
+        return None if metres is None else round(3.6 * metres / (end - start), 2)
 
     def state(self) -> dict[str, Any]:
         """All that later events depend on, as JSON has it."""

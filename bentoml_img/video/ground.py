@@ -1,5 +1,6 @@
 """Pixels to metres on the ground, without which nothing has a speed."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -35,6 +36,10 @@ class Ground:
         a, b, c, d, e, f, g, h, i = numbers
         return cls(((a, b, c), (d, e, f), (g, h, i)))
 
-    def metres(self, x: float, y: float) -> tuple[float, float]:
-        u, v, w = np.array(self.homography, float) @ (x, y, 1.0)
-        return float(u / w), float(v / w)
+    def distance(self, start: tuple[float, float], end: tuple[float, float]) -> float | None:
+        """Metres between two places in pixels; None if the horizon is at or between them."""
+        places = np.array([(*start, 1.0), (*end, 1.0)]) @ np.array(self.homography, float).T
+        (*a, here), (*b, there) = places.tolist()
+        if here * there <= 0:
+            return None
+        return math.dist([v / here for v in a], [v / there for v in b])

@@ -1,3 +1,5 @@
+import math
+
 import pytest
 
 from bentoml_img.video.ground import Ground
@@ -72,7 +74,10 @@ def test_what_is_no_region() -> None:
 
 
 def test_ground() -> None:
-    assert Ground.from_scale(0.5).metres(10, 4) == (5, 2)
-    assert Ground(((1, 0, 0), (0, 1, 0), (0, 0.1, 1))).metres(20, 10) == (10, 5)
+    assert Ground.from_scale(0.5).distance((0, 0), (6, 8)) == 5
+    tilted = Ground(((1, 0, 0), (0, 1, 0), (0, 0.1, 1)))
+    assert tilted.distance((0, 0), (20, 10)) == pytest.approx(math.dist((0, 0), (10, 5)))
+    assert tilted.distance((0, 0), (20, -10)) is None  # on the horizon
+    assert tilted.distance((0, 0), (20, -30)) is None  # beyond it
     with pytest.raises(ValueError, match="inverted"):
         Ground(((1, 0, 0), (1, 0, 0), (0, 0, 1)))
