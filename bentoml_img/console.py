@@ -147,7 +147,7 @@ def print_table(table: Table) -> None:
 
 def show_packaged(bento: "PackagedBento", photo: str) -> None:
     """Where a Bento is, its tree, and what to do next; its tag goes to standard output."""
-    console.print(_tree(bento.path, bento.tag))
+    console.print(_tree(bento.path, bento.tag, levels=2))
     console.print(f"{bento.tag} is in {bento.path}")
     latest = f"{bento.name}:latest"
     for command in (
@@ -159,8 +159,15 @@ def show_packaged(bento: "PackagedBento", photo: str) -> None:
     click.echo(bento.tag)
 
 
-def _tree(folder: Path, name: str) -> Tree:
+def _tree(folder: Path, name: str, levels: int) -> Tree:
+    """A folder's contents; of a folder below so many levels the number of its files."""
     tree = Tree(name)
     for path in sorted(folder.iterdir()):
-        tree.add(_tree(path, path.name) if path.is_dir() else path.name)
+        if path.is_file():
+            tree.add(path.name)
+        elif levels > 1:
+            tree.add(_tree(path, f"{path.name}/", levels - 1))
+        else:
+            files = sum(file.is_file() for file in path.rglob("*"))
+            tree.add(f"{path.name}/ ({files} {'file' if files == 1 else 'files'})")
     return tree
