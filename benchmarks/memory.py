@@ -23,8 +23,9 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.machine import describe
-from benchmarks.process import ROOT, free_port, serving
+from benchmarks.process import free_port, serving
 from bentoml_img.engines import ENGINES, resolve
+from bentoml_img.shelf import ROOT
 
 MB = 1_000_000
 # The size, format and number of photos that are sent at a time; 64 megapixels are the limit.

@@ -22,8 +22,8 @@ from typing import Any
 
 from benchmarks.bars import BARS, Bar, Results, Row
 from bentoml_img.atomic import beside, write
+from bentoml_img.shelf import ROOT
 
-ROOT = Path(__file__).resolve().parent.parent
 KEPT = ROOT / "build" / "bench"
 PAGE = ROOT / "docs" / "benchmarks.md"
 MACHINE = ("processor", "cores", "python", "versions")

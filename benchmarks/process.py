@@ -9,11 +9,11 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]
 
-ROOT = Path(__file__).resolve().parent.parent
+from bentoml_img.shelf import ROOT
+
 START_SECONDS = 180
 STOP_SECONDS = 20
 

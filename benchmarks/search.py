@@ -18,9 +18,9 @@ from pathlib import Path
 from rich.progress import track
 
 from benchmarks.network import write_tiny_bundle
-from benchmarks.process import ROOT
 from benchmarks.servers import Route, Server, python_server
 from benchmarks.serving import CORES, Figures, Plan, measure, median, prepare
+from bentoml_img.shelf import ROOT
 
 LITSERVE = (
     "--workers 1",

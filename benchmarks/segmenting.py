@@ -16,7 +16,6 @@ from pathlib import Path
 
 from benchmarks.load import Right
 from benchmarks.photos import load_photos
-from benchmarks.process import ROOT
 from benchmarks.servers import Route, python_server
 from benchmarks.serving import Network, Plan, run_against
 from benchmarks.stages import agreement
@@ -24,6 +23,7 @@ from bentoml_img.bundle import read_manifest
 from bentoml_img.draw import colour_mask
 from bentoml_img.images import encode_png, load_rgb, open_image
 from bentoml_img.segment import Segmenter
+from bentoml_img.shelf import ROOT
 
 SIZE = 640, 480
 LEAST_AGREEMENT = 0.99

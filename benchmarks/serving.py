@@ -30,10 +30,11 @@ from benchmarks.load import Exchange, Figure, Right, request, run, says
 from benchmarks.machine import describe
 from benchmarks.network import write_tiny_bundle
 from benchmarks.photos import load_photos
-from benchmarks.process import ROOT, ServerError, cpu_seconds, free_port, serving
+from benchmarks.process import ServerError, cpu_seconds, free_port, serving
 from benchmarks.servers import OTHERS, OURS, Server
 from benchmarks.servers.decoding import decode
 from bentoml_img.classify import Classifier
+from bentoml_img.shelf import ROOT
 
 CORES = 2
 SIZES = {"32x32": (32, 32), "640x480": (640, 480)}

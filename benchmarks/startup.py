@@ -20,7 +20,8 @@ import time
 from itertools import pairwise
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from bentoml_img.shelf import ROOT
+
 STEPS = {
     "python": "the interpreter starts",
     "bentoml": "import BentoML's command line",

@@ -17,10 +17,10 @@ from bentoml.exceptions import BentoMLException
 from rich.console import Console
 
 from bentoml_img.atomic import write
+from bentoml_img.shelf import ROOT
 from scripts.buildah import BuildError, Image, Storage
 from scripts.sbom import bill_of_materials
 
-ROOT = Path(__file__).resolve().parent.parent
 START_TIMEOUT = 120.0
 
 # Runs inside the image: posts its standard input, and writes the answer as it came.
