@@ -26,7 +26,7 @@ from bentoml_img.training.segmentation_scores import record
 from bentoml_img.training.segmentation_trainer import Network, Recipe, Source, Trainer
 
 # What part of a batch comes from where: true masks of everyday photos are worth most.
-PROPORTIONS = {"voc": 0.38, "coco": 0.17, "street": 0.12, "pseudo": 0.33}
+PROPORTIONS = {"voc": 0.38, "coco": 0.22, "street": 0.15, "pseudo": 0.25}
 LAYOUTS = {"voc": "voc", "coco": "coco", "street": "coco", "pseudo": "voc"}
 WATCHED = ("voc", "coco")
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)

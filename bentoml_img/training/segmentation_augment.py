@@ -34,9 +34,9 @@ class Augmentation:
     saturation stray from 1.
     """
 
-    crop_side: int = 352
-    base_side: int = 384
-    scale: tuple[float, float] = (0.6, 2.0)
+    crop_side: int = 480
+    base_side: int = 480
+    scale: tuple[float, float] = (0.5, 1.7)
     aspect: float = 1.2
     jitter: float = 0.4
     grey: float = 0.03

@@ -46,7 +46,7 @@ class Recipe:
     """
 
     epochs: float = 4
-    batch_size: int = 12
+    batch_size: int = 8
     head_lr: float = 1e-3
     backbone_lr: float = 2e-4
     weight_decay: float = 0.02
@@ -57,7 +57,7 @@ class Recipe:
     loss_stride: int = 4
     frozen_stages: int = 3
     rare: float = 0.15
-    test_side: int = 384
+    test_side: int = 480
     augmentation: Augmentation = field(default_factory=Augmentation)
     seed: int = 0
 
