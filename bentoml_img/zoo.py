@@ -63,7 +63,7 @@ class Entry:
 TORCHVISION = Transform((520,), mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
 LITE = Transform((384,), mean=(0.498, 0.498, 0.498), std=(0.502, 0.502, 0.502), stride=16)
 PYRAMID = Transform((800, 1333), TORCHVISION.mean, TORCHVISION.std, stride=32)
-LITE_PYRAMID = Transform((512, 1024), LITE.mean, LITE.std, stride=32)
+LITE_PYRAMID = Transform((640, 1280), LITE.mean, LITE.std, stride=32)
 
 
 def _segmenter(file: str, miou: float, parameters: int, gflops: float, megabytes: float) -> Entry:

@@ -88,7 +88,7 @@ class ConvNorm(nn.Module):
             x = depthwise_conv2d(x, weight, bias, *geometry)
         else:
             x = functional.conv2d(x, weight, bias, *geometry, self.groups)
-        return functional.relu6(x) if self.activation else x
+        return functional.relu6(x, inplace=True) if self.activation else x
 
 
 class InvertedResidual(nn.Module):
