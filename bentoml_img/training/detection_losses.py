@@ -15,7 +15,6 @@ from torchvision.models.detection._utils import Matcher
 from torchvision.models.detection.image_list import ImageList
 from torchvision.models.detection.roi_heads import RoIHeads, fastrcnn_loss, maskrcnn_loss
 from torchvision.models.detection.rpn import RegionProposalNetwork
-from torchvision.ops import MultiScaleRoIAlign
 
 from bentoml_img.models.maskrcnn import BoxBranch, MaskBranch, Trunk, flatten, levels_of, propose
 from bentoml_img.training.roi_align import roi_align
@@ -65,7 +64,7 @@ def losses(model: MaskRCNN, images: Tensor, targets: Sequence[Target]) -> dict[s
         target.boxes[m] if len(target.boxes) else row
         for target, m, row in zip(targets, matched, boxes, strict=True)
     ]
-    logits, regression = BoxBranch(model)(_pool(heads.box_roi_pool, features, boxes, sizes))
+    logits, regression = BoxBranch(model)(roi_align(heads.box_roi_pool, features, boxes, sizes))
     if len(logits):
         found["class"], found["box"] = fastrcnn_loss(
             logits.float(), regression.float(), labels, heads.box_coder.encode(truth, boxes)
@@ -74,7 +73,7 @@ def losses(model: MaskRCNN, images: Tensor, targets: Sequence[Target]) -> dict[s
         found["class"], found["box"] = logits.sum(), regression.sum()
     positive = [_some((label > 0).nonzero()[:, 0], MASKED) for label in labels]
     boxes = [row[p] for row, p in zip(boxes, positive, strict=True)]
-    (masks,) = MaskBranch(model)(_pool(heads.mask_roi_pool, features, boxes, sizes))
+    (masks,) = MaskBranch(model)(roi_align(heads.mask_roi_pool, features, boxes, sizes))
     found["mask"] = maskrcnn_loss(
         masks.float(),
         boxes,
@@ -83,20 +82,6 @@ def losses(model: MaskRCNN, images: Tensor, targets: Sequence[Target]) -> dict[s
         [m[p] for m, p in zip(matched, positive, strict=True)],
     )
     return found
-
-
-def _pool(
-    pool: MultiScaleRoIAlign,
-    features: dict[str, Tensor],
-    boxes: list[Tensor],
-    sizes: list[tuple[int, int]],
-) -> Tensor:
-    pooled: Tensor
-    if boxes[0].device.type == "cpu":
-        pooled = roi_align(pool, features, boxes, sizes)
-    else:
-        pooled = pool(features, boxes, sizes)
-    return pooled
 
 
 def _proposal_losses(
