@@ -1,9 +1,11 @@
 """What the figures should reach, and which figure of which benchmark says so."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
+
+from bentoml_img.engines import PRECISIONS
 
 Row = Mapping[str, Any]
 Results = Mapping[str, Sequence[Row]]  # the JSON lines of each benchmark, by its name
@@ -61,6 +63,17 @@ def highest(benchmark: str, key: str, **where: Any) -> Value:
     return value
 
 
+def best(values: Iterable[Value]) -> Value:
+    """The highest of those that were measured."""
+    alternatives = list(values)
+
+    def value(results: Results) -> float | None:
+        measured = (alternative(results) for alternative in alternatives)
+        return max((one for one in measured if one is not None), default=None)
+
+    return value
+
+
 def over_rival(benchmark: str, rival: str, **where: Any) -> Value:
     """Our rate over that of a rival; of those whose name begins so, the one that does best."""
 
@@ -97,14 +110,17 @@ def _labels(model: str) -> Bar:
     return Bar(name, 0.9999, figure("engines", "label_agreement", model=model, weights="real"))
 
 
+_detector = partial(figure, "detectors", precision="fp32")
+
+
 def _official(measure: str, limit: float, key: str, most: bool = False) -> Bar:
     model = "maskrcnn_resnet50_fpn"
-    return Bar(f"`{model}`, {measure}", limit, figure("detectors", key, model=model), most)
+    return Bar(f"`{model}`, {measure}", limit, _detector(key, model=model), most)
 
 
 def _found(model: str) -> Bar:
     """Differences are those of things that both find: this says that these are nearly all."""
-    of_model = partial(figure, "detectors", model=model)
+    of_model = partial(_detector, model=model)
     name = f"`{model}`, share of PyTorch's instances that are found"
     return Bar(name, 0.99, quotient(of_model("found"), of_model("instances")))
 
@@ -145,7 +161,15 @@ BARS = (
     Bar(
         "`maskrcnn_lite` with drawing, OpenVINO over eager PyTorch",
         2.0,
-        figure("detectors", "ratio", model="maskrcnn_lite"),
+        _detector("ratio", model="maskrcnn_lite"),
+    ),
+    Bar(
+        "`maskrcnn_lite` with drawing, the faster of int8 and bf16 over eager PyTorch",
+        3.5,
+        best(
+            figure("detectors", "ratio", model="maskrcnn_lite", precision=precision)
+            for precision in PRECISIONS[1:]
+        ),
     ),
     _found("maskrcnn_lite"),
     Bar(

@@ -4,9 +4,11 @@
 
 From an RGB photo to one with the instances drawn, by the same drawing function;
 torchvision's masks are as large as the photo (`benchmarks.eager`). Both take
-turns on each photo. Only models whose weights are at hand. One JSON line a model
-goes to stdout, medians over the photos, with the largest differences between
-both answers; a table to stderr.
+turns on each photo. Only models whose weights are at hand, in fp32 and in each
+other precision whose cost in accuracy is in the model's manifest, if this
+processor computes in it. One JSON line a model and precision goes to stdout,
+medians over the photos, with the largest differences between both answers; a
+table to stderr.
 """
 
 import argparse
@@ -28,9 +30,12 @@ from rich.table import Table
 
 from benchmarks.eager import EagerMaskRcnn
 from benchmarks.machine import describe
+from bentoml_img.bundle import read_manifest
 from bentoml_img.catalogue import names_of
 from bentoml_img.detect import Detections, Detector
 from bentoml_img.draw import annotate
+from bentoml_img.engines import PRECISIONS
+from bentoml_img.engines.openvino import has_bfloat16
 from bentoml_img.images import load_rgb, open_image
 from bentoml_img.masks import InstanceMask
 from bentoml_img.shelf import ROOT, bundle_of, is_at_hand
@@ -105,11 +110,18 @@ def drawn(photo: Image.Image, detector: Detector | EagerMaskRcnn) -> tuple[float
     return 1000 * (time.perf_counter() - start), found
 
 
-def measure(name: str, paths: Sequence[Path]) -> dict[str, Any]:
-    """The JSON line of a model, but for the machine."""
+def precisions(bundle: Path) -> list[str]:
+    """In what a bundle's detector can be measured here."""
+    possible = PRECISIONS if has_bfloat16() else [name for name in PRECISIONS if name != "bf16"]
+    scores = read_manifest(bundle).scores
+    return [name for name in possible if name == "fp32" or f"{name}_loss" in scores]
+
+
+def measure(name: str, precision: str, paths: Sequence[Path]) -> dict[str, Any]:
+    """The JSON line of a model in a precision, but for the machine."""
     bundle = bundle_of(name)
     ways: dict[str, Detector | EagerMaskRcnn] = {
-        "openvino": Detector.from_bundle(bundle, "openvino"),
+        "openvino": Detector.from_bundle(bundle, "openvino", precision=precision),
         "torch": EagerMaskRcnn(bundle),
     }
     times: dict[str, list[float]] = {way: [] for way in ways}
@@ -125,6 +137,7 @@ def measure(name: str, paths: Sequence[Path]) -> dict[str, Any]:
     ratio = statistics.median(b / a for a, b in zip(times["openvino"], times["torch"], strict=True))
     return {
         "model": name,
+        "precision": precision,
         **{f"{way}_ms": round(statistics.median(values), 1) for way, values in times.items()},
         "ratio": round(ratio, 2),
         "photos": len(paths),
@@ -139,12 +152,20 @@ def main() -> int:
     options = parser.parse_args()
     paths = sorted((ROOT / "images").glob("*.jpg"))[: options.photos]
     machine = describe(os.cpu_count() or 1)
-    table = Table("model", "OpenVINO, ms", "PyTorch, ms", "ratio", "found", "box, px", "mask IoU")
-    for name in filter(is_at_hand, options.models):
-        line = measure(name, paths)
+    table = Table(
+        "model", "in", "OpenVINO, ms", "PyTorch, ms", "ratio", "found", "box, px", "mask IoU"
+    )
+    chosen = [
+        (name, precision)
+        for name in filter(is_at_hand, options.models)
+        for precision in precisions(bundle_of(name))
+    ]
+    for name, precision in chosen:
+        line = measure(name, precision, paths)
         print(json.dumps({**line, **machine}), flush=True)
         table.add_row(
             name,
+            precision,
             f"{line['openvino_ms']:.0f}",
             f"{line['torch_ms']:.0f}",
             f"{line['ratio']:.2f}×",

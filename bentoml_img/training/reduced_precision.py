@@ -166,7 +166,7 @@ def _logits(reference: Predictor, reduced: Predictor, photo: Image.Image) -> lis
     pair = reference, reduced
     if isinstance(reference, Detector):
         image, (height, width) = prepare(np.asarray(photo), reference.manifest)
-        (found,) = reference([photo], score_threshold=0)
+        (found,) = reference([photo])  # of what is less sure, no user sees the label
         all_of_it = np.array([(0, 0, width, height)], np.float32)
         scale = all_of_it[:, 2:] / photo.size
         boxes = np.concatenate([found.boxes_xyxy * np.tile(scale, 2), all_of_it], dtype=np.float32)

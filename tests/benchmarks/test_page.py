@@ -50,10 +50,25 @@ def test_a_rival_counts_by_the_setting_in_which_it_is_best() -> None:
 
 @pytest.mark.parametrize(("found", "share"), [(0, 0), (9, 0.9)])
 def test_what_is_not_found_is_not_passed_over(found: int, share: float) -> None:
-    line = {"model": "maskrcnn_lite", "instances": 10, "found": found, "ratio": 2.5}
+    line = {
+        "model": "maskrcnn_lite",
+        "precision": "fp32",
+        "instances": 10,
+        "found": found,
+        "ratio": 2.5,
+    }
     values = [bar.value({"detectors": [line]}) for bar in BARS]
     assert [value for value in values if value is not None] == [2.5, share]
     assert bars({"detectors": [line]}).count("| no |") == 1
+
+
+def test_a_reduced_precision_counts_by_the_faster_one() -> None:
+    lines = [
+        {"model": "maskrcnn_lite", "precision": precision, "instances": 1, "found": 1, "ratio": r}
+        for precision, r in (("fp32", 4.5), ("int8", 3.0), ("bf16", 3.75))
+    ]
+    assert "over eager PyTorch | ≥ 3.5 | 3.75 | yes |" in bars({"detectors": lines})
+    assert "over eager PyTorch | ≥ 3.5 | – | – |" in bars({"detectors": lines[:1]})
 
 
 def test_what_was_measured_elsewhere_is_told_apart() -> None:
