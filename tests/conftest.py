@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from bentoml_img import images
-
-ROOT = Path(__file__).resolve().parent.parent
+from bentoml_img.shelf import ROOT, SHIPPED
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -35,7 +34,7 @@ def decoder_warnings() -> None:
 @pytest.fixture(scope="session")
 def bundle() -> Path:
     """The shipped classifier."""
-    return ROOT / "artifacts" / "cifar_net"
+    return SHIPPED / "cifar_net"
 
 
 @pytest.fixture(scope="session")

@@ -34,7 +34,7 @@ class Augmentation:
     saturation stray from 1.
     """
 
-    crop_side: int = 480
+    crop_side: int = 416
     base_side: int = 480
     scale: tuple[float, float] = (0.5, 1.7)
     aspect: float = 1.2
