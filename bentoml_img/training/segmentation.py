@@ -12,6 +12,7 @@ from rich.console import Console
 from bentoml_img.bundle import WEIGHTS
 from bentoml_img.training import checkpoint
 from bentoml_img.training.fit import Interrupted, command_to_resume, fit, progress_bar
+from bentoml_img.training.interpolate import halfway
 from bentoml_img.training.log import Log
 from bentoml_img.training.pretrained import load_imagenet, load_weights
 from bentoml_img.training.segmentation_data import (
@@ -48,7 +49,8 @@ console = Console(stderr=True, highlight=False, soft_wrap=True)
 @click.option(
     "--start",
     type=FOLDER,
-    help="The folder of a trained deeplabv3_lite and fcn_lite to go on from, more gently.",
+    help="The folder of a trained deeplabv3_lite and fcn_lite to go on from, more gently. "
+    "What comes out is the mean of their weights and of those at the end.",
 )
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True)
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint in the output folder.")
@@ -97,7 +99,12 @@ def main(
         console.print(f"{interrupted}; to go on: {command_to_resume()}")
         context.exit(130)
     save_curves(log.read_losses(), trainer.history, out / "curves.png")
-    for bundle in export(trainer.average, f"photos of {', '.join(given)}", out):
+    network = trainer.average
+    if start:
+        began = Network()
+        _start(began, start, None)
+        network = halfway(began, network)
+    for bundle in export(network, f"photos of {', '.join(given)}", out):
         record(bundle, trainer.validation, console)
         click.echo(bundle)
 

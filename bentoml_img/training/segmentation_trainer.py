@@ -25,6 +25,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from bentoml_img import zoo
 from bentoml_img.labels import VOC_IGNORE
 from bentoml_img.models.efficientnet_lite import EfficientNetLite
 from bentoml_img.models.segmenters import BACKBONE, HEADS
@@ -57,7 +58,7 @@ class Recipe:
     loss_stride: int = 4
     frozen_stages: int = 3
     rare: float = 0.15
-    test_side: int = 480
+    test_side: int = zoo.LITE.input_size[0]
     augmentation: Augmentation = field(default_factory=Augmentation)
     seed: int = 0
 

@@ -15,7 +15,7 @@ from bentoml_img.models.segmenters import deeplabv3_lite, fcn_lite
 from bentoml_img.segment import Segmenter
 from bentoml_img.training import log, segmentation
 from bentoml_img.training.segmentation_augment import Augmentation
-from bentoml_img.training.segmentation_trainer import Progress, Recipe, Trainer
+from bentoml_img.training.segmentation_trainer import Network, Progress, Recipe, Trainer
 from tests.samples import photo
 from tests.training.scenes import write_scenes
 
@@ -106,14 +106,20 @@ def test_goes_on_from_trained_networks(
         save_file(build().state_dict(), tmp_path / name / "model.safetensors")
     trained = load_file(tmp_path / "fcn_lite" / "model.safetensors")
     trainers: list[Trainer] = []
+    exported: list[Network] = []
 
     def fit(trainer: Trainer, *_: object) -> None:
         trainers.append(trainer)
+        trainer.average.heads["fcn_lite"][4].bias.add_(2)
         (tmp_path / "out" / "log.jsonl").touch()
+
+    def export(network: Network, *_: object) -> list[Path]:
+        exported.append(network)
+        return []
 
     monkeypatch.setattr(segmentation, "fit", fit)
     monkeypatch.setattr(segmentation, "save_curves", lambda *_: None)
-    monkeypatch.setattr(segmentation, "export", export_nothing)
+    monkeypatch.setattr(segmentation, "export", export)
     both = [*arguments, "--start", str(tmp_path)]
     result = CliRunner().invoke(segmentation.main, both)
     assert result.exit_code == 2
@@ -130,6 +136,9 @@ def test_goes_on_from_trained_networks(
     ):
         for key, value in module.state_dict().items():
             assert torch.equal(value, trained[f"{part}.{key}"])
+    (network,) = exported
+    bias = network.heads["fcn_lite"][4].bias
+    assert torch.allclose(bias, trained["head.4.bias"] + 1), "halfway to where it ended"
 
 
 def test_weights_of_another_network_are_refused(tmp_path: Path, arguments: list[str]) -> None:
