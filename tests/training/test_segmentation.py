@@ -97,6 +97,11 @@ def test_ctrl_c_and_resume_give_what_an_uninterrupted_run_gives(
     assert all(torch.equal(one[name], other[name]) for name in one)
 
 
+def last_bias(network: Network) -> torch.Tensor:
+    bias: torch.Tensor = network.heads["fcn_lite"].state_dict()["4.bias"]
+    return bias
+
+
 def test_goes_on_from_trained_networks(
     tmp_path: Path, arguments: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -110,7 +115,7 @@ def test_goes_on_from_trained_networks(
 
     def fit(trainer: Trainer, *_: object) -> None:
         trainers.append(trainer)
-        trainer.average.heads["fcn_lite"][4].bias.add_(2)
+        last_bias(trainer.average).add_(2)
         (tmp_path / "out" / "log.jsonl").touch()
 
     def export(network: Network, *_: object) -> list[Path]:
@@ -137,8 +142,9 @@ def test_goes_on_from_trained_networks(
         for key, value in module.state_dict().items():
             assert torch.equal(value, trained[f"{part}.{key}"])
     (network,) = exported
-    bias = network.heads["fcn_lite"][4].bias
-    assert torch.allclose(bias, trained["head.4.bias"] + 1), "halfway to where it ended"
+    assert torch.allclose(last_bias(network), trained["head.4.bias"] + 1), (
+        "halfway to where it ended"
+    )
 
 
 def test_weights_of_another_network_are_refused(tmp_path: Path, arguments: list[str]) -> None:
