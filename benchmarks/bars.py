@@ -1,6 +1,6 @@
 """What the figures should reach, and which figure of which benchmark says so."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -63,12 +63,11 @@ def highest(benchmark: str, key: str, **where: Any) -> Value:
     return value
 
 
-def best(values: Iterable[Value]) -> Value:
+def best(*values: Value) -> Value:
     """The highest of those that were measured."""
-    alternatives = list(values)
 
     def value(results: Results) -> float | None:
-        measured = (alternative(results) for alternative in alternatives)
+        measured = [alternative(results) for alternative in values]
         return max((one for one in measured if one is not None), default=None)
 
     return value
@@ -167,8 +166,10 @@ BARS = (
         "`maskrcnn_lite` with drawing, the faster of int8 and bf16 over eager PyTorch",
         3.5,
         best(
-            figure("detectors", "ratio", model="maskrcnn_lite", precision=precision)
-            for precision in PRECISIONS[1:]
+            *(
+                figure("detectors", "ratio", model="maskrcnn_lite", precision=precision)
+                for precision in PRECISIONS[1:]
+            )
         ),
     ),
     _found("maskrcnn_lite"),

@@ -112,9 +112,8 @@ def drawn(photo: Image.Image, detector: Detector | EagerMaskRcnn) -> tuple[float
 
 def precisions(bundle: Path) -> list[str]:
     """In what a bundle's detector can be measured here."""
-    possible = PRECISIONS if has_bfloat16() else [name for name in PRECISIONS if name != "bf16"]
-    scores = read_manifest(bundle).scores
-    return [name for name in possible if name == "fp32" or f"{name}_loss" in scores]
+    known = filter(read_manifest(bundle).knows_cost_of, PRECISIONS)
+    return [precision for precision in known if precision != "bf16" or has_bfloat16()]
 
 
 def measure(name: str, precision: str, paths: Sequence[Path]) -> dict[str, Any]:

@@ -65,6 +65,10 @@ class Manifest:
             first = f"{Path(first).stem}_int8.xml"
         return first, *others
 
+    def knows_cost_of(self, precision: str) -> bool:
+        """Whether it was measured what a precision costs in accuracy: fp32 costs nothing."""
+        return precision == "fp32" or f"{precision}_loss" in self.scores
+
     @property
     def digest(self) -> str:
         """A SHA-256 over the whole manifest, and so over every file of the bundle."""

@@ -67,7 +67,7 @@ def package(bundle: Path, engine: str = "auto", precision: str = "fp32") -> Pack
     """
     manifest = bundles.verify(bundle)
     engine = resolve(bundle, engine, precision)
-    if precision != "fp32" and f"{precision}_loss" not in manifest.scores:
+    if not manifest.knows_cost_of(precision):
         raise bundles.BundleError(
             f"what {precision} costs {manifest.name} in accuracy has not been measured: "
             f"{how_to_reduce(bundle, precision)}"
