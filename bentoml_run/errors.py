@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from functools import partial
 
 import click
 
@@ -31,5 +32,6 @@ def one_line(error: BaseException) -> str:
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """A sentence with the names nearest to a word, capitals aside; empty where none is near."""
     by_lower = {name.lower(): name for name in known}
-    near = [by_lower[name] for name in get_close_matches(word.lower(), by_lower, cutoff=0.5)]
+    nearest = partial(get_close_matches, word.lower(), by_lower)
+    near = [by_lower[name] for name in nearest(cutoff=0.8) or nearest(cutoff=0.5)]
     return f" Did you mean {' or '.join(near)}?" if near else ""
