@@ -53,8 +53,9 @@ class StoreFull(JobError):
 class Record:
     """What is written of a job; times are ISO 8601, in UTC.
 
-    `source` and `result` are paths of files, within its folder. `unusable` says
-    that the job failed for what the source is.
+    `source` and `result` are paths of files, within its folder; `source` is empty
+    if nobody knows it any more. `unusable` says that the job failed for what the
+    source is.
     """
 
     state: State
@@ -97,7 +98,7 @@ class Job:
             raise NoSuchJob(f"there is no task {self.id}, or its time is over") from None
         except (ValueError, TypeError):  # cut off with the power, or of another version
             written = datetime.fromtimestamp(path.stat().st_mtime, UTC).isoformat()
-            return Record("failed", written, "", error="its record is damaged", unusable=True)
+            return Record("failed", written, source="", error="its record is damaged")
 
     def record(self) -> Record:
         """The record, as it is: failed if whoever worked on it is gone."""
@@ -249,7 +250,7 @@ class JobStore:
             record = job.record()
             if record.state not in ("failed", "canceled"):
                 raise WrongState(f"task {job.id} is {record.state}: there is nothing to retry")
-            if record.unusable:
+            if record.unusable or not record.source:
                 raise WrongState(f"task {job.id} would fail again: {record.error}")
             self._check_room()
             (job.folder / CANCELED).unlink(missing_ok=True)

@@ -17,7 +17,7 @@ from services import tasks
 from services.body import FORM_OVERHEAD
 from services.edge import Edge
 from services.errors import RequestRefused
-from services.jobs import LEFT_BEHIND, Job, JobStore
+from services.jobs import LEFT_BEHIND, RECORD, Job, JobStore
 from services.runner import Runner, Stopped, Unusable
 from services.tasks import Tasks
 from tests.services.asgi import exchange, run
@@ -277,6 +277,13 @@ def test_a_worker_that_is_gone_is_told_of(task_id: str, store: JobStore) -> None
     assert status["progress"] == {"frames": 3, "of": 9}
     assert ask("get", task_id).status_code == 500
     assert ask("retry", task_id).json()["status"] == "pending"
+
+
+def test_a_record_that_is_damaged_is_no_fault_of_the_callers(task_id: str, store: JobStore) -> None:
+    (store.get(task_id).folder / RECORD).write_text("{")
+    answer = ask("get", task_id)
+    assert (answer.status_code, answer.json()["error"]) == (500, "its record is damaged")
+    assert ask("retry", task_id).status_code == 409
 
 
 @pytest.mark.parametrize("what", ["status", "get", "cancel", "retry"])
