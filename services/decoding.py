@@ -34,7 +34,7 @@ class Decoder:
         if image.width * image.height <= INLINE_PIXELS and _length(image) <= INLINE_BYTES:
             return function(image)
         loop = asyncio.get_running_loop()
-        async with self._queue.place():
+        async with self._queue.place(image):
             return await loop.run_in_executor(self._threads, function, image)
 
 

@@ -177,7 +177,7 @@ class PytorchInstanceDetector:
     ) -> Result:
         self._check_classes(wanted[1])
         loop = asyncio.get_running_loop()
-        async with self.queue.place():
+        async with self.queue.place(image):
             photo = await loop.run_in_executor(self.pictures, load_rgb, image)
             (found,) = await loop.run_in_executor(self.network, self.detector, [photo], *wanted)
             return await loop.run_in_executor(self.pictures, finish, photo, found)

@@ -31,6 +31,7 @@ from services.body import ClientDisconnected, pieces, too_large
 from services.decoding import INLINE_BYTES
 from services.errors import Overloaded, RequestRefused, refuse_image, wrong_method
 from services.fields import Fields, is_form
+from services.memory import return_large_blocks
 from services.page import is_page, page
 from services.settings import Settings
 
@@ -99,6 +100,7 @@ class Edge:
     def __init__(
         self, app: ASGIApp, service: Any, inner: Sequence[Callable[[ASGIApp, Any], ASGIApp]] = ()
     ) -> None:
+        return_large_blocks()
         self.entry: ASGIApp = self._respond
         if isinstance(app, CORSMiddleware):
             self.entry, app = app, app.app

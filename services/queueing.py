@@ -2,34 +2,41 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from PIL import Image
 
 from services.errors import Overloaded
 
+LARGE_PICTURE = 25_000_000  # pixels; decoded, these are 100 MB
+
 
 class Queue:
-    """At most `running` requests at a time, in the order of their coming.
+    """At most `running` requests at a time, and one at most whose picture is large.
 
-    The others wait, at most `max_waiting` of them; one whose request is gone
-    (timed out, cancelled) gives its place up.
+    In the order of their coming, but that small pictures overtake large ones.
+    At most `max_waiting` wait; one whose request is gone (timed out, cancelled)
+    gives its place up.
     """
 
     def __init__(self, running: int, max_waiting: int) -> None:
         self._places = asyncio.Semaphore(running)
+        self._large = asyncio.Semaphore(1)
         self._max_waiting = max_waiting
         self._waiting = 0
 
     @asynccontextmanager
-    async def place(self) -> AsyncIterator[None]:
+    async def place(self, image: Image.Image) -> AsyncIterator[None]:
         """A turn among those that run; Overloaded if too many are waiting for one."""
-        if self._places.locked() and self._waiting >= self._max_waiting:
+        large = image.width * image.height > LARGE_PICTURE
+        gates = [self._large, self._places] if large else [self._places]
+        if any(gate.locked() for gate in gates) and self._waiting >= self._max_waiting:
             raise Overloaded
-        self._waiting += 1
-        try:
-            await self._places.acquire()
-        finally:
-            self._waiting -= 1
-        try:
+        async with AsyncExitStack() as taken:
+            self._waiting += 1
+            try:
+                for gate in gates:
+                    await taken.enter_async_context(gate)
+            finally:
+                self._waiting -= 1
             yield
-        finally:
-            self._places.release()

@@ -99,7 +99,7 @@ class PytorchImageSegment:
         self, image: Image.Image, palette: Palette, finish: Callable[[Segmentation], Result]
     ) -> Result:
         loop = asyncio.get_running_loop()
-        async with self.queue.place():
+        async with self.queue.place(image):
             pixels, size = await loop.run_in_executor(self.pictures, self._prepare, image)
             scores = await loop.run_in_executor(self.network, self.segmenter.scores, pixels)
             return await loop.run_in_executor(

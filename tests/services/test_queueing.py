@@ -1,10 +1,13 @@
 import asyncio
 
 import pytest
+from PIL import Image
 
 from services.errors import Overloaded
-from services.queueing import Queue
+from services.queueing import LARGE_PICTURE, Queue
 from tests.services.asgi import run
+
+SMALL, LARGE = Image.new("1", (1, 1)), Image.new("1", (LARGE_PICTURE + 1, 1))
 
 
 async def turns() -> None:
@@ -21,8 +24,8 @@ class Work:
         self.started: list[int] = []
         self.go = asyncio.Event()
 
-    async def __call__(self, number: int) -> int:
-        async with self.queue.place():
+    async def __call__(self, number: int, image: Image.Image = SMALL) -> int:
+        async with self.queue.place(image):
             self.started.append(number)
             await self.go.wait()
         return number
@@ -77,9 +80,28 @@ def test_an_error_gives_the_place_back() -> None:
     async def main() -> None:
         queue = Queue(running=1, max_waiting=1)
         with pytest.raises(ZeroDivisionError):
-            async with queue.place():
+            async with queue.place(SMALL):
                 raise ZeroDivisionError
-        async with queue.place():
+        async with queue.place(SMALL):
             pass
+
+    run(main())
+
+
+def test_of_large_pictures_one_at_a_time_and_small_ones_do_not_wait_for_it() -> None:
+    async def main() -> None:
+        work = Work(Queue(running=3, max_waiting=2))
+        pictures = [LARGE, LARGE, SMALL, LARGE, SMALL]
+        tasks = [asyncio.ensure_future(work(*each)) for each in enumerate(pictures)]
+        await turns()
+        assert work.started == [0, 2, 4]
+        with pytest.raises(Overloaded):
+            await work(5, LARGE)
+        tasks[0].cancel()
+        await turns()
+        assert work.started == [0, 2, 4, 1]
+        work.go.set()
+        assert await asyncio.gather(*tasks[1:]) == [1, 2, 3, 4]
+        assert work.started == [0, 2, 4, 1, 3]
 
     run(main())
