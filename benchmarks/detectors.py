@@ -4,11 +4,12 @@
 
 From an RGB photo to one with the instances drawn, by the same drawing function;
 torchvision's masks are as large as the photo (`benchmarks.eager`). Both take
-turns on each photo. Only models whose weights are at hand, in fp32 and in each
-other precision whose cost in accuracy is in the model's manifest, if this
-processor computes in it. One JSON line a model and precision goes to stdout,
-medians over the photos, with the largest differences between both answers; a
-table to stderr.
+turns on each photo; in fp32 and in each other precision whose cost in accuracy
+is in the model's manifest, if this processor computes in it. Weights that are
+not at hand are random, which find nothing: what is measured then are the
+networks alone, on a few photos. One JSON line a model and precision goes to
+stdout, medians over the photos, with the largest differences between both
+answers; a table to stderr.
 """
 
 import argparse
@@ -30,6 +31,7 @@ from rich.table import Table
 
 from benchmarks.eager import EagerMaskRcnn
 from benchmarks.machine import describe
+from benchmarks.weights import REAL, bundle_to_measure
 from bentoml_img.bundle import read_manifest
 from bentoml_img.catalogue import names_of
 from bentoml_img.detect import Detections, Detector
@@ -38,9 +40,10 @@ from bentoml_img.engines import PRECISIONS
 from bentoml_img.engines.openvino import has_bfloat16
 from bentoml_img.images import load_rgb, open_image
 from bentoml_img.masks import InstanceMask
-from bentoml_img.shelf import ROOT, bundle_of, is_at_hand
+from bentoml_img.shelf import ROOT
 
 MODELS = names_of("detection")
+FEW = 5  # photos, for random weights
 NEAR = 2.0  # pixels: boxes of one label that are no further apart are of the same thing
 
 
@@ -116,9 +119,8 @@ def precisions(bundle: Path) -> list[str]:
     return [precision for precision in known if precision != "bf16" or has_bfloat16()]
 
 
-def measure(name: str, precision: str, paths: Sequence[Path]) -> dict[str, Any]:
-    """The JSON line of a model in a precision, but for the machine."""
-    bundle = bundle_of(name)
+def measure(bundle: Path, precision: str, paths: Sequence[Path]) -> dict[str, Any]:
+    """The JSON line of a bundle in a precision, but for the weights and the machine."""
     ways: dict[str, Detector | EagerMaskRcnn] = {
         "openvino": Detector.from_bundle(bundle, "openvino", precision=precision),
         "torch": EagerMaskRcnn(bundle),
@@ -135,7 +137,7 @@ def measure(name: str, precision: str, paths: Sequence[Path]) -> dict[str, Any]:
             answers[way].append(found)
     ratio = statistics.median(b / a for a, b in zip(times["openvino"], times["torch"], strict=True))
     return {
-        "model": name,
+        "model": read_manifest(bundle).name,
         "precision": precision,
         **{f"{way}_ms": round(statistics.median(values), 1) for way, values in times.items()},
         "ratio": round(ratio, 2),
@@ -152,26 +154,26 @@ def main() -> int:
     paths = sorted((ROOT / "images").glob("*.jpg"))[: options.photos]
     machine = describe(os.cpu_count() or 1)
     table = Table(
-        "model", "in", "OpenVINO, ms", "PyTorch, ms", "ratio", "found", "box, px", "mask IoU"
+        *("model", "weights", "in", "OpenVINO, ms", "PyTorch, ms", "ratio"),
+        *("found", "box, px", "mask IoU"),
     )
-    chosen = [
-        (name, precision)
-        for name in filter(is_at_hand, options.models)
-        for precision in precisions(bundle_of(name))
-    ]
-    for name, precision in chosen:
-        line = measure(name, precision, paths)
-        print(json.dumps({**line, **machine}), flush=True)
-        table.add_row(
-            name,
-            precision,
-            f"{line['openvino_ms']:.0f}",
-            f"{line['torch_ms']:.0f}",
-            f"{line['ratio']:.2f}×",
-            f"{line['found']} of {line['instances']}",
-            f"{line['box_px']}",
-            f"{line['mask_iou']}",
-        )
+    for name in options.models:
+        with bundle_to_measure(name) as (bundle, weights):
+            shown = paths if weights == REAL else paths[:FEW]
+            lines = [measure(bundle, precision, shown) for precision in precisions(bundle)]
+        for line in lines:
+            print(json.dumps({"weights": weights, **line, **machine}), flush=True)
+            table.add_row(
+                name,
+                weights,
+                line["precision"],
+                f"{line['openvino_ms']:.0f}",
+                f"{line['torch_ms']:.0f}",
+                f"{line['ratio']:.2f}×",
+                f"{line['found']} of {line['instances']}",
+                f"{line['box_px']}",
+                f"{line['mask_iou']}",
+            )
     Console(stderr=True).print(table)
     return 0
 

@@ -14,28 +14,26 @@ import math
 import os
 import statistics
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Table
 
 from benchmarks.eager import eager_segmenter
 from benchmarks.machine import describe
+from benchmarks.weights import REAL, bundle_to_measure
 from bentoml_img import zoo
-from bentoml_img.assemble import official_bundle
 from bentoml_img.atomic import beside
 from bentoml_img.catalogue import names_of
 from bentoml_img.engines import Array
 from bentoml_img.images import load_rgb, open_image
 from bentoml_img.segment import Segmenter
-from bentoml_img.shelf import ROOT, bundle_of, is_at_hand
+from bentoml_img.shelf import ROOT
 
 NEAR = 0.02  # of mIoU: names of points that are no further apart would overlap
 MODELS = names_of("segmentation")
@@ -93,14 +91,6 @@ def compare(name: str, bundle: Path, photos: list[Path], rounds: int, weights: s
     )
 
 
-def random_bundle(name: str, folder: Path) -> Path:
-    """A bundle of a model with random weights."""
-    torch.manual_seed(0)
-    state = folder / f"{name}.pth"
-    torch.save(zoo.build(name).state_dict(), state)
-    return official_bundle(name, folder / name, state)
-
-
 def plot(rows: list[Row], path: Path) -> None:
     """A picture of each model's speed and mIoU; names go inwards, away from near neighbours."""
     figure = Figure(figsize=(7, 4.5), layout="constrained")
@@ -141,11 +131,9 @@ def main() -> int:
     table = Table("model", "weights", "OpenVINO, ms", "PyTorch, ms", "ratio", "equal labels")
     rows = []
     for name in options.models:
-        with tempfile.TemporaryDirectory() as scratch:
-            at_hand = is_at_hand(name)
-            bundle = bundle_of(name) if at_hand else random_bundle(name, Path(scratch))
-            shown = photos if at_hand else photos[:1]
-            row = compare(name, bundle, shown, options.rounds, "real" if at_hand else "random")
+        with bundle_to_measure(name) as (bundle, weights):
+            shown = photos if weights == REAL else photos[:1]
+            row = compare(name, bundle, shown, options.rounds, weights)
         rows.append(row)
         print(json.dumps({**asdict(row), **describe(os.cpu_count() or 1)}))
         table.add_row(

@@ -52,6 +52,7 @@ def test_a_rival_counts_by_the_setting_in_which_it_is_best() -> None:
 def test_what_is_not_found_is_not_passed_over(found: int, share: float) -> None:
     line = {
         "model": "maskrcnn_lite",
+        "weights": "real",
         "precision": "fp32",
         "instances": 10,
         "found": found,
@@ -60,6 +61,13 @@ def test_what_is_not_found_is_not_passed_over(found: int, share: float) -> None:
     values = [bar.value({"detectors": [line]}) for bar in BARS]
     assert [value for value in values if value is not None] == [2.5, share]
     assert bars({"detectors": [line]}).count("| no |") == 1
+
+
+def test_of_random_weights_the_speed_counts_alone() -> None:
+    line = {"model": "maskrcnn_resnet50_fpn", "weights": "random", "precision": "fp32"}
+    line |= {"instances": 0, "found": 0, "ratio": 1.5, "box_px": 0, "score": 0, "mask_iou": 1}
+    values = [bar.value({"detectors": [line]}) for bar in BARS]
+    assert [value for value in values if value is not None] == [1.5]
 
 
 def test_a_reduced_precision_counts_by_the_faster_one() -> None:

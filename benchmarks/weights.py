@@ -1,0 +1,30 @@
+"""Models to be measured, with random weights where theirs are not at hand.
+
+These cost the network the same time; what they answer says little.
+"""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+
+from bentoml_img import zoo
+from bentoml_img.assemble import official_bundle
+from bentoml_img.shelf import bundle_of, is_at_hand
+
+REAL, RANDOM = "real", "random"
+
+
+@contextmanager
+def bundle_to_measure(name: str) -> Iterator[tuple[Path, str]]:
+    """A model's bundle, and whether its weights are REAL or RANDOM."""
+    if is_at_hand(name):
+        yield bundle_of(name), REAL
+        return
+    with tempfile.TemporaryDirectory() as scratch:
+        torch.manual_seed(0)
+        state = Path(scratch) / f"{name}.pth"
+        torch.save(zoo.build(name).state_dict(), state)
+        yield official_bundle(name, Path(scratch) / name, state), RANDOM
