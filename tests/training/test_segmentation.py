@@ -14,8 +14,9 @@ from bentoml_img.models.efficientnet_lite import EfficientNetLite
 from bentoml_img.models.segmenters import deeplabv3_lite, fcn_lite
 from bentoml_img.segment import Segmenter
 from bentoml_img.training import log, segmentation
+from bentoml_img.training.run import Progress
 from bentoml_img.training.segmentation_augment import Augmentation
-from bentoml_img.training.segmentation_trainer import Network, Progress, Recipe, Trainer
+from bentoml_img.training.segmentation_trainer import Network, Recipe, Trainer
 from tests.samples import photo
 from tests.training.scenes import write_scenes
 

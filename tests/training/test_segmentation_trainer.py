@@ -5,9 +5,10 @@ import pytest
 import torch
 
 from bentoml_img.training.checkpoint import CheckpointError
+from bentoml_img.training.run import Progress
 from bentoml_img.training.segmentation_augment import Augmentation
 from bentoml_img.training.segmentation_data import DatasetError, class_shares
-from bentoml_img.training.segmentation_trainer import Progress, Recipe, Source, Trainer
+from bentoml_img.training.segmentation_trainer import Recipe, Source, Trainer
 from tests.training.scenes import write_scenes
 
 TINY = Recipe(
