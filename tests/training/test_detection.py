@@ -6,14 +6,15 @@ from pathlib import Path
 import pytest
 import torch
 from click.testing import CliRunner
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from bentoml_img import zoo
 from bentoml_img.bundle import WEIGHTS, verify
 from bentoml_img.labels import TRAFFIC
 from bentoml_img.models.detectors import maskrcnn_lite
 from bentoml_img.models.efficientnet_lite import EfficientNetLite
-from bentoml_img.training import detection, detection_export, pretrained
+from bentoml_img.shelf import SHIPPED
+from bentoml_img.training import detection, pretrained
 from bentoml_img.training.detection_augment import Augmentation
 from bentoml_img.training.detection_trainer import Recipe, Trainer
 from tests.training.streets import write_streets
@@ -27,7 +28,6 @@ def arguments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     small = Augmentation(crop=(64, 96))
     transform = replace(zoo.LITE_PYRAMID, input_size=(64, 128))
     monkeypatch.setattr(zoo, "LITE_PYRAMID", transform)
-    monkeypatch.setattr(detection_export, "PHOTO", (64, 96))
     monkeypatch.setattr(detection, "Recipe", partial(Recipe, batch_size=2, augmentation=small))
     imagenet = tmp_path / "imagenet.pth"
     torch.save(EfficientNetLite("lite2").state_dict(), imagenet)
@@ -74,9 +74,14 @@ def test_goes_on_from_a_trained_detector(
     for key, value in trainers[0].network.state_dict().items():
         assert torch.equal(value, trained[key])
 
-    both = CliRunner().invoke(detection.main, [*start, "--backbone", str(weights)])
-    assert both.exit_code == 2
-    assert "leave --backbone out" in both.stderr
+    segmenter = SHIPPED / "deeplabv3_lite" / "model.safetensors"
+    both = CliRunner().invoke(detection.main, [*start, "--backbone", str(segmenter)])
+    assert both.exit_code == 0, both.output
+    backbone = load_file(segmenter)
+    for key, value in trainers[1].network.state_dict().items():
+        of_segmenter = key.startswith("backbone.body.") and value.is_floating_point()
+        expected = backbone[key.replace("body.", "")].float() if of_segmenter else trained[key]
+        assert torch.equal(value, expected), key
     weights.write_bytes(b"{}")
     damaged = CliRunner().invoke(detection.main, start)
     assert damaged.exit_code == 1
