@@ -64,8 +64,17 @@ def test_what_is_not_found_is_not_passed_over(found: int, share: float) -> None:
 
 
 def test_of_random_weights_the_speed_counts_alone() -> None:
-    line = {"model": "maskrcnn_resnet50_fpn", "weights": "random", "precision": "fp32"}
-    line |= {"instances": 0, "found": 0, "ratio": 1.5, "box_px": 0, "score": 0, "mask_iou": 1}
+    line: dict[str, str | float] = {
+        "model": "maskrcnn_resnet50_fpn",
+        "weights": "random",
+        "precision": "fp32",
+        "instances": 0,
+        "found": 0,
+        "ratio": 1.5,
+        "box_px": 0.0,
+        "score": 0.0,
+        "mask_iou": 1.0,
+    }
     values = [bar.value({"detectors": [line]}) for bar in BARS]
     assert [value for value in values if value is not None] == [1.5]
 

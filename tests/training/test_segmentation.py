@@ -75,9 +75,9 @@ def test_ctrl_c_and_resume_give_what_an_uninterrupted_run_gives(
     stopped, whole = tmp_path / "stopped", tmp_path / "whole"
     one_step = Trainer._one_step
 
-    def interrupted(trainer: Trainer, *batch: torch.Tensor) -> Progress:
+    def interrupted(trainer: Trainer, batch: tuple[torch.Tensor, torch.Tensor]) -> Progress:
         signal.raise_signal(signal.SIGINT)
-        return one_step(trainer, *batch)
+        return one_step(trainer, batch)
 
     with monkeypatch.context() as context:
         context.setattr(Trainer, "_one_step", interrupted)
