@@ -53,6 +53,8 @@ class Trainer(Run[MaskRCNN, tuple[Tensor, list[Target]]]):
     photos to evaluate with, by name.
     """
 
+    recipe: Recipe
+
     def __init__(
         self,
         sources: Sequence[Source],
@@ -62,7 +64,6 @@ class Trainer(Run[MaskRCNN, tuple[Tensor, list[Target]]]):
         build: Callable[[], MaskRCNN] = maskrcnn_lite,
         device: str = "cpu",
     ) -> None:
-        self.recipe = recipe
         self.validation = dict(validation or {})
         self.sampler = Sampler(sources, recipe.rare)
         torch.manual_seed(recipe.seed)

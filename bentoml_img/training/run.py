@@ -64,6 +64,8 @@ class Run(ABC, Generic[Network, Batch]):
     less than a batch.
     """
 
+    recipe: RunRecipe
+
     def __init__(
         self,
         network: Network,
@@ -84,7 +86,7 @@ class Run(ABC, Generic[Network, Batch]):
         self.device = torch.device(device)
         self.network = network.to(self.device).to(memory_format=torch.channels_last).train()
         self.average = copy.deepcopy(self.network).eval().requires_grad_(False)
-        self._recipe = recipe
+        self.recipe = recipe
         self._optimizer = torch.optim.AdamW(_groups(parts, recipe.weight_decay), fused=True)
 
     @abstractmethod
@@ -125,7 +127,7 @@ class Run(ABC, Generic[Network, Batch]):
         rate = self._rate()
         for group in self._optimizer.param_groups:
             group["lr"] = group["initial_lr"] * rate
-        torch.manual_seed((self._recipe.seed << 32) | self.step)
+        torch.manual_seed((self.recipe.seed << 32) | self.step)
         losses = self._backward(batch)
         self._optimizer.step()
         self._optimizer.zero_grad()
@@ -138,16 +140,16 @@ class Run(ABC, Generic[Network, Batch]):
         return self.step >= self._cool_down_start(self.steps)
 
     def _cool_down_start(self, steps: int) -> float:
-        return steps * (1 - self._recipe.cool_down)
+        return steps * (1 - self.recipe.cool_down)
 
     def _rate(self) -> float:
-        warm_up = (self.step + 1) / (self._recipe.warm_up_steps + 1)
-        cool_down = (self.steps - self.step) / (self._recipe.cool_down * self.steps)
+        warm_up = (self.step + 1) / (self.recipe.warm_up_steps + 1)
+        cool_down = (self.steps - self.step) / (self.recipe.cool_down * self.steps)
         return min(1.0, warm_up, cool_down)
 
     @torch.no_grad()
     def _update_average(self) -> None:
-        decay = min(self._recipe.average_decay, self.step / (self.step + 9))
+        decay = min(self.recipe.average_decay, self.step / (self.step + 9))
         current = self.network.state_dict()
         for name, mean in self.average.state_dict().items():
             if mean.is_floating_point():
@@ -158,7 +160,7 @@ class Run(ABC, Generic[Network, Batch]):
     def save(self, path: Path) -> None:
         """Write a checkpoint, beside and then in place of the last one."""
         state = {
-            "recipe": asdict(self._recipe),
+            "recipe": asdict(self.recipe),
             "photos": self.photos,
             "step": self.step,
             "network": self.network.state_dict(),
@@ -175,7 +177,7 @@ class Run(ABC, Generic[Network, Batch]):
         Only the number of epochs may be another one, until the cool-down has begun.
         """
         state = checkpoint.load(path)
-        was, now = state["recipe"], asdict(self._recipe)
+        was, now = state["recipe"], asdict(self.recipe)
         if state["step"] <= self._cool_down_start(round(was["epochs"] * self.steps_per_epoch)):
             now["epochs"] = was["epochs"]
         checkpoint.check_recipe(path, was, now)

@@ -76,6 +76,8 @@ class Trainer(Run[Network, tuple[Tensor, Tensor]]):
     `start` gives the network the weights to begin with.
     """
 
+    recipe: Recipe
+
     def __init__(
         self,
         sources: Sequence[Source],
@@ -86,7 +88,6 @@ class Trainer(Run[Network, tuple[Tensor, Tensor]]):
         validation_shares: Mapping[str, Floats] | None = None,
         device: str = "cpu",
     ) -> None:
-        self.recipe = recipe
         self.samples = [sample for source in sources for sample in source.samples]
         origin = np.repeat(np.arange(len(sources)), [len(s.samples) for s in sources])
         self.sampler = Sampler(shares, origin, [s.proportion for s in sources], recipe.rare)
