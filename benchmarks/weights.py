@@ -8,8 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import torch
-
 from bentoml_img import zoo
 from bentoml_img.assemble import official_bundle
 from bentoml_img.shelf import bundle_of, is_at_hand
@@ -23,6 +21,8 @@ def bundle_to_measure(name: str) -> Iterator[tuple[Path, str]]:
     if is_at_hand(name):
         yield bundle_of(name), REAL
         return
+    import torch  # not at the top: the page of figures needs the names above alone
+
     with tempfile.TemporaryDirectory() as scratch:
         torch.manual_seed(0)
         state = Path(scratch) / f"{name}.pth"
