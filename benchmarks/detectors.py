@@ -6,10 +6,10 @@ From an RGB photo to one with the instances drawn, by the same drawing function;
 torchvision's masks are as large as the photo (`benchmarks.eager`). Both take
 turns on each photo; in fp32 and in each other precision whose cost in accuracy
 is in the model's manifest, if this processor computes in it. Weights that are
-not at hand are random, which find nothing: what is measured then are the
-networks alone, on a few photos. One JSON line a model and precision goes to
-stdout, medians over the photos, with the largest differences between both
-answers; a table to stderr.
+not at hand are random, scaled to find about as many things in a photo as there
+are (`benchmarks.lively`), on a few photos. One JSON line a model and precision
+goes to stdout, medians over the photos, with the largest differences between
+both answers; a table to stderr.
 """
 
 import argparse

@@ -6,16 +6,16 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from PIL import Image
-from torch import Tensor, nn
+from torch import nn
 from torchvision.models.detection import MaskRCNN
 from torchvision.ops import MultiScaleRoIAlign
 
+from benchmarks.lively import enliven
 from bentoml_img import zoo
 from bentoml_img.bundle import Manifest
 from bentoml_img.engines import Array
 from bentoml_img.engines.export import rules_of
 from bentoml_img.engines.openvino_maskrcnn import Head, NumpyMaskRcnn
-from bentoml_img.models.efficientnet_lite import ConvNorm
 from bentoml_img.models.maskrcnn import BoxBranch, MaskBranch, Trunk
 
 Window = tuple[slice, slice]  # rows and columns of a picture
@@ -29,45 +29,9 @@ def lively_detector(name: str) -> MaskRCNN:
     model = zoo.build(name).eval()
     assert isinstance(model, MaskRCNN)
     model.transform.min_size, model.transform.max_size = SIDES[:1], SIDES[1]
-    for layer in model.modules():
-        if isinstance(layer, ConvNorm):  # so that its signals do not fade
-            nn.init.kaiming_normal_(layer.conv.weight, nonlinearity="relu")
-    heads = model.roi_heads
-    spread = {
-        model.rpn.head.cls_logits: 1.0,
-        model.rpn.head.bbox_pred: 0.2,
-        heads.box_predictor.cls_score: 1.5 if name == "maskrcnn_lite" else 3.0,  # of 11 or 90
-        heads.box_predictor.bbox_pred: 1.0,
-        heads.mask_predictor.mask_fcn_logits: 3.0,
-    }
-    with torch.no_grad():
-        hooks = [
-            layer.register_forward_hook(_Spread(deviation)) for layer, deviation in spread.items()
-        ]
-        model([torch.from_numpy(np.asarray(noise(160, 120), np.float32) / 255).permute(2, 0, 1)])
-    for hook in hooks:
-        hook.remove()
+    photo = torch.from_numpy(np.asarray(noise(160, 120), np.float32) / 255).permute(2, 0, 1)
+    enliven(model, photo, classes=1.5 if name == "maskrcnn_lite" else 3.0)  # of 11 or 90
     return model
-
-
-class _Spread:
-    """Scales a layer's weights, once, so that its outputs have mean 0 and this deviation."""
-
-    def __init__(self, deviation: float) -> None:
-        self.deviation = deviation
-        self.done = False
-
-    def __call__(self, layer: nn.Module, inputs: tuple[Tensor], outputs: Tensor) -> Tensor | None:
-        if self.done:
-            return None
-        self.done = True
-        assert isinstance(layer, nn.Conv2d | nn.Linear)
-        assert layer.bias is not None
-        layer.weight *= self.deviation / outputs.std()
-        layer.bias *= 0
-        outputs = layer.forward(inputs[0])
-        layer.bias -= outputs.mean(dim=[axis for axis in range(outputs.ndim) if axis != 1])
-        return layer.forward(inputs[0])
 
 
 def numpy_engine(model: MaskRCNN, manifest: Manifest) -> NumpyMaskRcnn:

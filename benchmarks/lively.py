@@ -1,0 +1,54 @@
+"""Random weights with which a Mask R-CNN finds things all the same."""
+
+import torch
+from torch import Tensor, nn
+from torchvision.models.detection import MaskRCNN
+
+from bentoml_img.models.efficientnet_lite import ConvNorm
+
+OBJECTNESS, SHIFTS, SIDES, MASKS = 1.0, 0.2, 1.0, 3.0  # deviations of what the heads say
+
+
+@torch.no_grad()
+def enliven(model: MaskRCNN, image: Tensor, classes: float) -> None:
+    """Spread what an untrained model's heads say of an image (3, H, W) of 0–1; in place.
+
+    Untrained, they say next to the same of everything, and nothing passes the
+    least score. `classes` is the standard deviation of the logits of classes: the
+    larger, the more is found.
+    """
+    for layer in model.modules():
+        if isinstance(layer, ConvNorm):  # so that its signals do not fade
+            nn.init.kaiming_normal_(layer.conv.weight, nonlinearity="relu")
+    heads = model.roi_heads
+    deviations = {
+        model.rpn.head.cls_logits: OBJECTNESS,
+        model.rpn.head.bbox_pred: SHIFTS,
+        heads.box_predictor.cls_score: classes,
+        heads.box_predictor.bbox_pred: SIDES,
+        heads.mask_predictor.mask_fcn_logits: MASKS,
+    }
+    hooks = [layer.register_forward_hook(_Spread(wanted)) for layer, wanted in deviations.items()]
+    model.eval()([image])
+    for hook in hooks:
+        hook.remove()
+
+
+class _Spread:
+    """Scales a layer's weights, once, so that its outputs have mean 0 and this deviation."""
+
+    def __init__(self, deviation: float) -> None:
+        self.deviation = deviation
+        self.done = False
+
+    def __call__(self, layer: nn.Module, inputs: tuple[Tensor], outputs: Tensor) -> Tensor | None:
+        if self.done:
+            return None
+        self.done = True
+        assert isinstance(layer, nn.Conv2d | nn.Linear)
+        assert layer.bias is not None
+        layer.weight *= self.deviation / outputs.std()
+        layer.bias *= 0
+        outputs = layer.forward(inputs[0])
+        layer.bias -= outputs.mean(dim=[axis for axis in range(outputs.ndim) if axis != 1])
+        return layer.forward(inputs[0])
