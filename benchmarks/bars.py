@@ -117,13 +117,18 @@ OFFICIAL = "maskrcnn_resnet50_fpn"
 
 
 def _agreement(measure: str, limit: float, key: str, most: bool = False) -> Bar:
-    value = _detector(key, model=OFFICIAL, weights=REAL)
+    """Of what both find, if that is anything."""
+    found, difference = (_detector(name, model=OFFICIAL) for name in ("found", key))
+
+    def value(results: Results) -> float | None:
+        return difference(results) if found(results) else None
+
     return Bar(f"`{OFFICIAL}`, {measure}", limit, value, most)
 
 
 def _found(model: str) -> Bar:
     """Differences are those of things that both find: this says that these are nearly all."""
-    of_model = partial(_detector, model=model, weights=REAL)
+    of_model = partial(_detector, model=model)
     name = f"`{model}`, share of PyTorch's instances that are found"
     return Bar(name, 0.99, quotient(of_model("found"), of_model("instances")))
 

@@ -52,7 +52,6 @@ def test_a_rival_counts_by_the_setting_in_which_it_is_best() -> None:
 def test_what_is_not_found_is_not_passed_over(found: int, share: float) -> None:
     line = {
         "model": "maskrcnn_lite",
-        "weights": "real",
         "precision": "fp32",
         "instances": 10,
         "found": found,
@@ -63,20 +62,20 @@ def test_what_is_not_found_is_not_passed_over(found: int, share: float) -> None:
     assert bars({"detectors": [line]}).count("| no |") == 1
 
 
-def test_of_random_weights_the_speed_counts_alone() -> None:
-    line: dict[str, str | float] = {
+@pytest.mark.parametrize(("found", "values"), [(0, [1.5]), (8, [1.5, 1.0, 0.001, 1e-5, 0.999])])
+def test_where_nothing_is_found_there_is_no_difference(found: int, values: list[float]) -> None:
+    line = {
         "model": "maskrcnn_resnet50_fpn",
-        "weights": "random",
         "precision": "fp32",
-        "instances": 0,
-        "found": 0,
+        "instances": found,
+        "found": found,
         "ratio": 1.5,
-        "box_px": 0.0,
-        "score": 0.0,
-        "mask_iou": 1.0,
+        "box_px": 0.001,
+        "score": 1e-5,
+        "mask_iou": 0.999,
     }
-    values = [bar.value({"detectors": [line]}) for bar in BARS]
-    assert [value for value in values if value is not None] == [1.5]
+    known = [bar.value({"detectors": [line]}) for bar in BARS]
+    assert [value for value in known if value is not None] == values
 
 
 def test_a_reduced_precision_counts_by_the_faster_one() -> None:
