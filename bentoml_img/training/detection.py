@@ -110,11 +110,11 @@ def read_sources(folders: Mapping[str, Path]) -> list[Source]:
     """
     sources = []
     if street := folders.get("street"):
-        sources.append(Source(read_instances(street, "train"), 0.58, (480, 832), pastes=True))
+        sources.append(Source(read_instances(street, "train"), 0.58, (480, 896), pastes=True))
     if coco := folders.get("coco"):
-        sources.append(Source(read_instances(coco, "train"), 0.18, (400, 720), enlarged=3))
+        sources.append(Source(read_instances(coco, "train"), 0.18, (400, 800), enlarged=3))
     if voc := folders.get("voc"):
-        sources.append(Source(read_animals(voc, "train"), 0.24, (400, 704), enlarged=3))
+        sources.append(Source(read_animals(voc, "train"), 0.24, (400, 768), enlarged=3))
     if not sources:
         raise DatasetError("nothing to train on: give --street, --coco or --voc")
     return sources

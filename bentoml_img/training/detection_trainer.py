@@ -1,7 +1,8 @@
 """Train the light Mask R-CNN.
 
-A run as in `bentoml_img.training.run`, of all but the backbone. That stays as it
-came: what a few small scenes teach it costs it what it knows of large things.
+A run as in `bentoml_img.training.run`. The backbone learns more slowly, and most
+slowly where it sees large things: what a few small scenes teach it there costs it
+what it knows of them.
 """
 
 import itertools
@@ -11,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torchvision.models.detection import MaskRCNN
 
 from bentoml_img import zoo
@@ -28,19 +29,26 @@ from bentoml_img.training.precision import autocast
 from bentoml_img.training.run import Run, RunRecipe
 from bentoml_img.training.segmentation_eval import normalize
 
+DEEP = 5  # the first of the backbone's stages at stride 32
+
 
 @dataclass(frozen=True)
 class Recipe(RunRecipe):
     """What a run depends on, beside the data.
 
-    `clip` is the norm that a gradient has at most, `rare` the share of scenes
-    under which a class is drawn more often.
+    Of the backbone's stages the first `frozen_stages` do not learn; `backbone_lr`
+    is for those after them, `deep_lr` for those at stride 32. `clip` is the norm
+    that a gradient has at most, `rare` the share of scenes under which a class is
+    drawn more often.
     """
 
     epochs: float = 12
     batch_size: int = 4
     cool_down: float = 0.6
     lr: float = 8e-4
+    backbone_lr: float = 1e-4
+    deep_lr: float = 3e-5
+    frozen_stages: int = 2
     clip: float = 10.0
     rare: float = 0.15
     augmentation: Augmentation = field(default_factory=Augmentation)
@@ -69,10 +77,9 @@ class Trainer(Run[MaskRCNN, tuple[Tensor, list[Target]]]):
         torch.manual_seed(recipe.seed)
         network = build()
         start(network)
-        network.backbone.body.requires_grad_(False)
         super().__init__(
             network,
-            [(list(network.parameters()), recipe.lr)],
+            _parts(network, recipe),
             recipe,
             len(self.sampler.scenes),
             self.sampler.batches(recipe.batch_size),
@@ -115,6 +122,19 @@ class Trainer(Run[MaskRCNN, tuple[Tensor, list[Target]]]):
             }
         self.history.append(entry)
         return entry
+
+
+def _parts(network: MaskRCNN, recipe: Recipe) -> list[tuple[list[nn.Parameter], float]]:
+    """The parameters and their learning rates; those that do not learn need no gradient."""
+    body = network.backbone.body
+    body.stem.requires_grad_(False)
+    body.stages[: recipe.frozen_stages].requires_grad_(False)
+    of_body = set(body.parameters())
+    return [
+        (list(body.stages[:DEEP].parameters()), recipe.backbone_lr),
+        (list(body.stages[DEEP:].parameters()), recipe.deep_lr),
+        ([p for p in network.parameters() if p not in of_body], recipe.lr),
+    ]
 
 
 def manifest(trained_on: str = "", scores: Mapping[str, float] | None = None) -> Manifest:

@@ -64,7 +64,17 @@ def test_a_resumed_run_gives_the_weights_of_an_uninterrupted_one(tmp_path: Path)
         torch.testing.assert_close(ours.state_dict(), theirs.state_dict(), rtol=0, atol=0)
 
     learnt = {n for n, p in whole.network.named_parameters() if not torch.equal(p, before[n])}
-    assert learnt == {name for name in before if not name.startswith("backbone.body.")}
+    frozen = tuple(f"backbone.body.{part}." for part in ("stem", "stages.0", "stages.1"))
+    assert learnt == {name for name in before if not name.startswith(frozen)}
+    farthest = {
+        part: max(
+            float((p - before[n]).abs().max().detach())
+            for n, p in whole.network.named_parameters()
+            if n.startswith(part)
+        )
+        for part in ("backbone.body.stages.6", "backbone.body.stages.3", "backbone.fpn")
+    }
+    assert list(farthest.values()) == sorted(farthest.values())
 
     longer = make_trainer(tmp_path, replace(TINY, epochs=3))
     longer.restore(tmp_path / "checkpoint.pt")  # the cool-down had not begun
