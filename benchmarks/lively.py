@@ -1,12 +1,27 @@
-"""Random weights with which a Mask R-CNN finds things all the same."""
+"""Models with random weights, of which a Mask R-CNN finds things all the same."""
 
 import torch
 from torch import Tensor, nn
 from torchvision.models.detection import MaskRCNN
+from torchvision.transforms.functional import to_tensor
 
+from bentoml_img import zoo
+from bentoml_img.images import load_rgb, open_image
 from bentoml_img.models.efficientnet_lite import ConvNorm
+from bentoml_img.shelf import ROOT
 
+PHOTO = ROOT / "images" / "street.jpg"
+CLASSES = 4.0  # deviation of the logits of COCO's classes, with which some ten things pass 0.5
 OBJECTNESS, SHIFTS, SIDES, MASKS = 1.0, 0.2, 1.0, 3.0  # deviations of what the heads say
+
+
+def random_network(name: str) -> nn.Module:
+    """A model of the zoo with random weights, always the same; a detector is enlivened."""
+    torch.manual_seed(0)
+    network = zoo.build(name)
+    if isinstance(network, MaskRCNN):
+        enliven(network, to_tensor(load_rgb(open_image(PHOTO.read_bytes()))), CLASSES)
+    return network
 
 
 @torch.no_grad()

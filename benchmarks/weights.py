@@ -8,19 +8,11 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from bentoml_img import zoo
 from bentoml_img.assemble import official_bundle
-from bentoml_img.images import load_rgb, open_image
-from bentoml_img.shelf import ROOT, bundle_of, is_at_hand
-
-if TYPE_CHECKING:
-    from torch import nn
+from bentoml_img.shelf import bundle_of, is_at_hand
 
 REAL, RANDOM = "real", "random"
-PHOTO = ROOT / "images" / "street.jpg"
-CLASSES = 4.0  # deviation of a detector's logits, with which some ten things pass 0.5
 
 
 @contextmanager
@@ -31,21 +23,9 @@ def bundle_to_measure(name: str) -> Iterator[tuple[Path, str]]:
         return
     import torch  # not at the top: the page of figures needs the names above alone
 
+    from benchmarks.lively import random_network
+
     with tempfile.TemporaryDirectory() as scratch:
         state = Path(scratch) / f"{name}.pth"
-        torch.save(_random(name).state_dict(), state)
+        torch.save(random_network(name).state_dict(), state)
         yield official_bundle(name, Path(scratch) / name, state), RANDOM
-
-
-def _random(name: str) -> "nn.Module":
-    import torch
-    from torchvision.models.detection import MaskRCNN
-    from torchvision.transforms.functional import to_tensor
-
-    from benchmarks.lively import enliven
-
-    torch.manual_seed(0)
-    network = zoo.build(name)
-    if isinstance(network, MaskRCNN):
-        enliven(network, to_tensor(load_rgb(open_image(PHOTO.read_bytes()))), CLASSES)
-    return network

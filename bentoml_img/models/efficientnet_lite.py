@@ -116,7 +116,8 @@ class EfficientNetLite(nn.Module):
 
     s is `output_stride`, 16 or 32: the weights are the same. Images are float
     RGB in 0–1, normalised with `MEAN` and `STD`; H and W are multiples of s.
-    `level_channels` belong to the features that `pyramid` returns.
+    `level_channels` belong to the features that `pyramid` returns, `level_stages` are
+    the stages that they come from.
     """
 
     def __init__(self, scale: str = "lite0", output_stride: int = OUTPUT_STRIDE) -> None:
@@ -151,7 +152,7 @@ class EfficientNetLite(nn.Module):
         self.stages = nn.Sequential(*stages)
         self.channels = inputs
         levels = [last[stride] for stride in PYRAMID_STRIDES if stride in last]
-        self._level_stages = {position for position, _ in levels}
+        self.level_stages = [position for position, _ in levels]
         self.level_channels = [channels for _, channels in levels]
 
     def forward(self, x: Tensor) -> Tensor:
@@ -164,7 +165,7 @@ class EfficientNetLite(nn.Module):
         x = self.stem(x)
         for position, stage in enumerate(self.stages):
             x = stage(x)
-            if position in self._level_stages:
+            if position in self.level_stages:
                 levels.append(x)
         return levels
 

@@ -29,17 +29,15 @@ from bentoml_img.training.precision import autocast
 from bentoml_img.training.run import Run, RunRecipe
 from bentoml_img.training.segmentation_eval import normalize
 
-DEEP = 5  # the first of the backbone's stages at stride 32
-
 
 @dataclass(frozen=True)
 class Recipe(RunRecipe):
     """What a run depends on, beside the data.
 
     Of the backbone's stages the first `frozen_stages` do not learn; `backbone_lr`
-    is for those after them, `deep_lr` for those at stride 32. `clip` is the norm
-    that a gradient has at most, `rare` the share of scenes under which a class is
-    drawn more often.
+    is for those after them, `deep_lr` for those at the largest stride. `clip` is
+    the norm that a gradient has at most, `rare` the share of scenes under which a
+    class is drawn more often.
     """
 
     epochs: float = 12
@@ -129,10 +127,11 @@ def _parts(network: MaskRCNN, recipe: Recipe) -> list[tuple[list[nn.Parameter], 
     body = network.backbone.body
     body.stem.requires_grad_(False)
     body.stages[: recipe.frozen_stages].requires_grad_(False)
+    deep = body.level_stages[-2] + 1
     of_body = set(body.parameters())
     return [
-        (list(body.stages[:DEEP].parameters()), recipe.backbone_lr),
-        (list(body.stages[DEEP:].parameters()), recipe.deep_lr),
+        (list(body.stages[:deep].parameters()), recipe.backbone_lr),
+        (list(body.stages[deep:].parameters()), recipe.deep_lr),
         ([p for p in network.parameters() if p not in of_body], recipe.lr),
     ]
 
