@@ -16,6 +16,7 @@ from typing import Any
 from PIL import Image
 
 from bentoml_img import atomic
+from bentoml_img.bundle import sha256
 from bentoml_img.video import records
 from bentoml_img.video.counting import Counter
 from bentoml_img.video.frames import DamagedVideo, Frame
@@ -284,7 +285,7 @@ def _finished(output: Path, key: dict[str, Any]) -> Result | None:
     return replace(result, frames=summary["frames"])
 
 
-def _fingerprint(source: Path) -> list[tuple[str, int, int]]:
-    """Name, bytes and time of change of the video, or of each picture in the folder."""
+def _fingerprint(source: Path) -> list[tuple[str, str]]:
+    """Name and digest of the video, or of each picture in the folder."""
     files = pictures(source) if source.is_dir() else [source]
-    return [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+    return [(file.name, sha256(file)) for file in files]

@@ -1,4 +1,5 @@
 import json
+import os
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -62,13 +63,19 @@ def test_the_video_has_the_frames_times_and_sound_of_its_source(clip: Path, whol
     ]
 
 
-def test_a_folder_of_frames_may_hold_its_result(tmp_path: Path) -> None:
+def test_a_folder_of_frames_may_hold_its_result_and_is_done_again_if_a_frame_changes(
+    tmp_path: Path,
+) -> None:
     for k in range(3):
         picture(k).save(tmp_path / f"{k}.png")
     output, detect = tmp_path / "street.mp4", ColourDetector()
     done = annotate_video(tmp_path, output, detect, outline)
+    os.utime(tmp_path / "0.png", (0, 0))
     assert annotate_video(tmp_path, output, detect, outline, resume=True) == done
     assert detect.calls == 3
+    picture(9).save(tmp_path / "0.png")
+    annotate_video(tmp_path, output, detect, outline, resume=True)
+    assert detect.calls == 6
 
 
 def test_counts_are_those_of_the_scene(whole: Result) -> None:
