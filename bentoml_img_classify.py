@@ -12,6 +12,7 @@ from bentoml_img.console import console, plain_errors, precision_option, show_pa
 from bentoml_img.engines import ENGINES
 from bentoml_img.shelf import SHIPPED as ARTIFACTS
 from bentoml_img.training import cifar10
+from bentoml_img.training.dataset import DatasetError
 from bentoml_img.training.evaluation import Evaluation, evaluate
 
 SHIPPED = ARTIFACTS / "cifar_net"
@@ -71,7 +72,7 @@ def main(
     if (pretrained or evaluated) and (unused := _given(context, "epochs", "seed", "resume")):
         raise click.UsageError(f"{unused} is for training, not for --pretrained or --evaluate")
     try:
-        with plain_errors("train", cifar10.DatasetError):
+        with plain_errors("train", DatasetError):
             if evaluated:
                 _print_figures(evaluated, engine, precision, data_dir)
             elif pretrained:
@@ -119,7 +120,7 @@ def _train(
 
     console.print(f"exporting, and evaluating on {len(test)} images")
     trained_on = f"CIFAR-10 (Krizhevsky, 2009), {len(train)} training images, seed {seed}"
-    evaluation = export(trainer.model, trained_on, test, output_dir / "cifar_net", engine)
+    evaluation = export(trainer.network, trained_on, test, output_dir / "cifar_net", engine)
     _print_table(evaluation)
     plots.save_confusion(evaluation, output_dir / "confusion.png")
     plots.save_reliability(evaluation, output_dir / "reliability.png")
@@ -131,7 +132,7 @@ def _dataset(data_dir: Path | None) -> tuple[cifar10.Split, cifar10.Split]:
         return cifar10.load(data_dir)
     try:
         return cifar10.download(DOWNLOADS)
-    except cifar10.DatasetError as error:
+    except DatasetError as error:
         raise click.ClickException(
             f"{error}; give --data-dir DIR, or --pretrained to package the shipped weights"
         ) from error

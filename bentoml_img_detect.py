@@ -343,8 +343,8 @@ def _print(done: Mapping[str, Any], as_json: bool) -> None:
 
 def _evaluate(detector: Detector, data: Path) -> None:
     with plain_errors("train"):
+        from bentoml_img.training.dataset import DatasetError
         from bentoml_img.training.detection_eval import figures, validation_sets
-        from bentoml_img.training.segmentation_data import DatasetError
 
     with plain_errors("train", DatasetError), work_bar() as bar:
         truths = validation_sets(data)

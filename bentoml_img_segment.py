@@ -167,7 +167,7 @@ def _apply(path: Path, segmenter: Segmenter, palette: str, output_dir: Path | No
 
 def _evaluate(segmenter: Segmenter, data: Path) -> None:
     with plain_errors("train"):
-        from bentoml_img.training.segmentation_data import DatasetError
+        from bentoml_img.training.dataset import DatasetError
         from bentoml_img.training.segmentation_scores import figures, validation_sets
 
     with plain_errors("train", DatasetError), tempfile.TemporaryDirectory() as masks:

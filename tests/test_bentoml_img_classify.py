@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 from click.testing import CliRunner, Result
+from torch import Tensor
 
 import bentoml_img_classify
 from bentoml_img import packaging
@@ -16,6 +17,7 @@ from bentoml_img.bundle import GRAPH_DATA, WEIGHTS, Manifest, verify
 from bentoml_img.packaging import PackagedBento
 from bentoml_img.shelf import SHIPPED
 from bentoml_img.training import cifar10, classifier, plots
+from bentoml_img.training.run import Progress
 from tests.training.tiny import WIDTHS, make_split, tiny_recipe
 
 Invoke = Callable[..., Result]
@@ -29,11 +31,11 @@ class TinyTrainer(classifier.Trainer):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{"widths": WIDTHS, **kwargs})
 
-    def _one_step(self) -> classifier.Progress:
+    def _one_step(self, batch: tuple[Tensor, Tensor]) -> Progress:
         if self.step + 1 == TinyTrainer.interrupt_in:
             TinyTrainer.interrupt_in = 0
             signal.raise_signal(signal.SIGINT)
-        return super()._one_step()
+        return super()._one_step(batch)
 
 
 @pytest.fixture

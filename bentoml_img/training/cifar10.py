@@ -16,6 +16,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from bentoml_img.labels import CIFAR10
+from bentoml_img.training.dataset import DatasetError
 
 URL = "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz"
 MD5 = "c58f30108f718f92721af3b95e74349a"
@@ -33,10 +34,6 @@ _DAMAGE = (
     ImportError,
     pickle.UnpicklingError,
 )
-
-
-class DatasetError(Exception):
-    """CIFAR-10 is not there, cannot be downloaded or is damaged; the message is for the user."""
 
 
 @dataclass(frozen=True)

@@ -5,27 +5,24 @@ label smoothing, alternating flips (each photo is mirrored in every second
 epoch), random crops and cutout, learning rates falling linearly to zero. The
 ideas are those of airbench (arXiv 2404.00498); what it reaches, where and in
 how long is in artifacts/cifar_net/README.md.
-
-All randomness is a function of the seed and the step, so that a run that was
-interrupted and resumed gives the weights of one that was not.
 """
 
 import math
-import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from bentoml_img.models.cifar_net import WIDTHS, CifarNet, whitening_weight
-from bentoml_img.training import checkpoint
-from bentoml_img.training.cifar10 import DatasetError, Split
+from bentoml_img.training.cifar10 import Split
 from bentoml_img.training.muon import Muon
 from bentoml_img.training.precision import autocast
+from bentoml_img.training.run import Progress, Run, RunRecipe
 
 MEAN = (0.4914, 0.4822, 0.4465)
 STD = (0.2470, 0.2435, 0.2616)
@@ -33,7 +30,7 @@ WATCHED = 2000
 
 
 @dataclass(frozen=True)
-class Recipe:
+class Recipe(RunRecipe):
     """What a run depends on, beside the data. Sizes are in pixels."""
 
     epochs: float = 15
@@ -47,23 +44,6 @@ class Recipe:
     max_shift: int = 4
     cutout: int = 8
     whiten_epochs: float = 3
-    seed: int = 0
-
-
-@dataclass(frozen=True)
-class Progress:
-    """One step done: loss and accuracy (0–1) of its batch."""
-
-    step: int
-    loss: float
-    accuracy: float
-
-    @property
-    def losses(self) -> Mapping[str, float]:
-        return {"loss": self.loss}
-
-    def __str__(self) -> str:
-        return f"loss {self.loss:.3f}, accuracy {self.accuracy:.1%}"
 
 
 class Augment:
@@ -101,14 +81,15 @@ def normalize(images: Tensor) -> Tensor:
     return scaled.permute(0, 3, 1, 2)
 
 
-class Trainer:
-    """A training run that can be stopped after any step and resumed from its checkpoint.
+class Trainer(Run[CifarNet, tuple[Tensor, Tensor]]):
+    """A run of which each entry of the history has the accuracy on test images.
 
-    `history` has an entry for each evaluation: step, loss and train_accuracy of
-    the last batch, test_accuracy_2000 on the first 2,000 images of `test` (to
-    watch; nothing is chosen by it), and seconds of training so far. DatasetError
-    if the images of `train` are less than a batch.
+    That is `test_accuracy_2000`, on the first 2,000 images of `test` (to watch;
+    nothing is chosen by it). Beside it stand step, loss and train_accuracy of the
+    last batch, and seconds of training so far.
     """
+
+    recipe: Recipe
 
     def __init__(
         self,
@@ -118,134 +99,86 @@ class Trainer:
         widths: tuple[int, int, int] = WIDTHS,
         device: str = "cpu",
     ) -> None:
-        if len(train) < recipe.batch_size:
-            raise DatasetError(f"{len(train)} images are less than a batch of {recipe.batch_size}")
-        self.recipe = recipe
-        self.device = torch.device(device)
         self.watched = test.subset(WATCHED)
         self.labels = torch.from_numpy(train.labels)
         self.augment = Augment(train.images, recipe)
-        self.steps_per_epoch = len(train) // recipe.batch_size
-        self.steps = max(1, round(recipe.epochs * self.steps_per_epoch))
-        self.step = 0
-        self.seconds = 0.0
         torch.manual_seed(recipe.seed)
-        model = CifarNet(widths=widths)
+        network = CifarNet(widths=widths)
         sample = normalize(torch.from_numpy(train.images[:5000]))
-        model.whiten.weight.data.copy_(whitening_weight(sample))
-        self.model = model.to(memory_format=torch.channels_last).to(self.device)
-        self.optimizers = self._optimizers()
-        self.history: list[dict[str, float]] = []
-        self._last = Progress(0, math.nan, math.nan)
+        network.whiten.weight.data.copy_(whitening_weight(sample))
+        steps_per_epoch = len(train) // recipe.batch_size
+        optimizers = _optimizers(network, recipe, steps_per_epoch)
+        super().__init__(network, optimizers, recipe, len(train), steps_per_epoch, device)
+        self._last = {"loss": math.nan, "accuracy": math.nan}
 
-    def _optimizers(self) -> list[torch.optim.Optimizer]:
-        recipe, model = self.recipe, self.model
-        filters = [p for p in model.stages.parameters() if p.ndim == 4]
-        biases = [p for p in model.stages.parameters() if p.ndim == 1 and p.requires_grad]
-        sgd = torch.optim.SGD(
-            [
-                {"params": [model.whiten.bias], "lr": recipe.bias_lr, "decay": 0.0},
-                {"params": biases, "lr": recipe.bias_lr},
-                {"params": [model.head.weight], "lr": recipe.head_lr},
-            ],
-            momentum=0.85,
-            nesterov=True,
-        )
-        muon = Muon(filters, lr=recipe.filter_lr, momentum=recipe.filter_momentum)
-        for optimizer in (sgd, muon):
-            for group in optimizer.param_groups:
-                group["initial_lr"] = group["lr"]
-        for group in sgd.param_groups:
-            group["weight_decay"] = recipe.weight_decay / group["lr"]
-        return [sgd, muon]
+    def _load(self, step: int) -> tuple[Tensor, Tensor]:
+        epoch, position = divmod(step, self.steps_per_epoch)
+        size = self.recipe.batch_size
+        order = torch.randperm(len(self.labels), generator=self._generator(1, epoch))
+        index = order[position * size : (position + 1) * size]
+        return self.augment(index, epoch, self._generator(2, step)), self.labels[index]
 
-    def run(self, on_step: Callable[[Progress], None] = lambda progress: None) -> None:
-        """Train from the current step to the last.
+    def _generator(self, stream: int, index: int) -> torch.Generator:
+        return torch.Generator().manual_seed((self.recipe.seed << 40) | (stream << 32) | index)
 
-        `on_step` is called after each step: it may evaluate, save, and stop the
-        run by raising.
-        """
-        self.model.train()
-        start = time.monotonic() - self.seconds
-        while self.step < self.steps:
-            self._last = self._one_step()
-            self.seconds = time.monotonic() - start
-            on_step(self._last)
+    def _backward(self, batch: tuple[Tensor, Tensor]) -> Mapping[str, Tensor]:
+        images, labels = (part.to(self.device) for part in batch)
+        with autocast(self.device):
+            logits = self.network(images)
+        smoothing = self.recipe.label_smoothing
+        loss = nn.functional.cross_entropy(logits.float(), labels, label_smoothing=smoothing)
+        torch.autograd.backward(loss)
+        return {"loss": loss, "accuracy": (logits.argmax(1) == labels).float().mean()}
+
+    def _rate(self, group: Mapping[str, Any]) -> float:
+        steps: float = group.get("steps", self.steps)
+        return max(0.0, 1 - self.step / steps)
+
+    def _one_step(self, batch: tuple[Tensor, Tensor]) -> Progress:
+        progress = super()._one_step(batch)
+        self._last = dict(progress.figures)
+        return progress
 
     def evaluate(
         self, on_photo: Callable[[int, int], None] = lambda done, total: None
-    ) -> dict[str, float]:
+    ) -> dict[str, Any]:
         """The last step's figures and the accuracy on the watched images, also put into `history`.
 
         The images take a second: `on_photo` is called once, at the end.
         """
-        hits = predict_logits(self.model, self.watched.images).argmax(1) == self.watched.labels
-        self.model.train()
+        hits = predict_logits(self.network, self.watched.images).argmax(1) == self.watched.labels
+        self.network.train()
         on_photo(len(hits), len(hits))
         entry = {
             "step": self.step,
-            "loss": self._last.loss,
-            "train_accuracy": self._last.accuracy,
+            "loss": self._last["loss"],
+            "train_accuracy": self._last["accuracy"],
             "test_accuracy_2000": float(hits.mean()),
             "seconds": self.seconds,
         }
         self.history.append(entry)
         return entry
 
-    def _one_step(self) -> Progress:
-        epoch, position = divmod(self.step, self.steps_per_epoch)
-        size = self.recipe.batch_size
-        order = torch.randperm(len(self.labels), generator=self._generator(1, epoch))
-        index = order[position * size : (position + 1) * size]
-        images = self.augment(index, epoch, self._generator(2, self.step)).to(self.device)
-        labels = self.labels[index].to(self.device)
 
-        self._set_learning_rates()
-        with autocast(self.device):
-            logits = self.model(images)
-        smoothing = self.recipe.label_smoothing
-        loss = nn.functional.cross_entropy(logits.float(), labels, label_smoothing=smoothing)
-        torch.autograd.backward(loss)
-        for optimizer in self.optimizers:
-            optimizer.step()
-            optimizer.zero_grad()
-        self.step += 1
-        accuracy = (logits.argmax(1) == labels).float().mean().item()
-        return Progress(self.step, loss.item(), accuracy)
-
-    def _generator(self, stream: int, index: int) -> torch.Generator:
-        return torch.Generator().manual_seed((self.recipe.seed << 40) | (stream << 32) | index)
-
-    def _set_learning_rates(self) -> None:
-        remaining = 1 - self.step / self.steps
-        whiten_remaining = 1 - self.step / (self.recipe.whiten_epochs * self.steps_per_epoch)
-        for optimizer in self.optimizers:
-            for group in optimizer.param_groups:
-                group["lr"] = group["initial_lr"] * remaining
-        whiten = self.optimizers[0].param_groups[0]
-        whiten["lr"] = whiten["initial_lr"] * max(0.0, whiten_remaining)
-
-    def save(self, path: Path) -> None:
-        """Write a checkpoint, beside and then in place of the last one."""
-        state = {
-            "recipe": asdict(self.recipe),
-            "step": self.step,
-            "model": self.model.state_dict(),
-            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
-            "history": self.history,
-            "seconds": self.seconds,
-        }
-        checkpoint.save(state, path)
-
-    def restore(self, path: Path) -> None:
-        """Go on from a checkpoint; CheckpointError if it is damaged or of another recipe."""
-        state = checkpoint.load(path)
-        checkpoint.check_recipe(path, state["recipe"], asdict(self.recipe))
-        self.step, self.history = state["step"], state["history"]
-        self.seconds = state.get("seconds", 0.0)
-        self.model.load_state_dict(state["model"])
-        for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
-            optimizer.load_state_dict(saved)
+def _optimizers(network: CifarNet, recipe: Recipe, steps_per_epoch: int) -> list[Optimizer]:
+    """SGD and Muon; a group with `steps` learns for so many only."""
+    filters = [p for p in network.stages.parameters() if p.ndim == 4]
+    biases = [p for p in network.stages.parameters() if p.ndim == 1 and p.requires_grad]
+    groups: list[dict[str, Any]] = [
+        {
+            "params": [network.whiten.bias],
+            "lr": recipe.bias_lr,
+            "steps": recipe.whiten_epochs * steps_per_epoch,
+        },
+        {"params": biases, "lr": recipe.bias_lr},
+        {"params": [network.head.weight], "lr": recipe.head_lr},
+    ]
+    for group in groups:
+        group["weight_decay"] = recipe.weight_decay / group["lr"]
+    return [
+        torch.optim.SGD(groups, momentum=0.85, nesterov=True),
+        Muon(filters, lr=recipe.filter_lr, momentum=recipe.filter_momentum),
+    ]
 
 
 def best_device() -> str:

@@ -10,6 +10,7 @@ from rich.console import Console
 from torchvision.models.detection import MaskRCNN
 
 from bentoml_img.training import checkpoint
+from bentoml_img.training.dataset import DatasetError
 from bentoml_img.training.detection_data import read_animals, read_instances
 from bentoml_img.training.detection_eval import Truth, record
 from bentoml_img.training.detection_export import export
@@ -18,7 +19,6 @@ from bentoml_img.training.detection_trainer import Recipe, Trainer
 from bentoml_img.training.fit import Interrupted, command_to_resume, fit
 from bentoml_img.training.log import Log
 from bentoml_img.training.pretrained import load_imagenet, load_weights
-from bentoml_img.training.segmentation_data import DatasetError
 
 WATCHED = ("street", "coco")
 EVERY = 8  # of so many val photos one is looked at while training

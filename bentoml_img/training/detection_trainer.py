@@ -1,6 +1,6 @@
 """Train the light Mask R-CNN.
 
-A run as in `bentoml_img.training.run`. The backbone learns more slowly, and most
+A run as in `bentoml_img.training.averaged_run`. The backbone learns more slowly, and most
 slowly where it sees large things: what a few small scenes teach it there costs it
 what it knows of them.
 """
@@ -21,17 +21,17 @@ from bentoml_img.detect import Detector
 from bentoml_img.engines.maskrcnn import TorchMaskRcnn
 from bentoml_img.labels import TRAFFIC
 from bentoml_img.models.detectors import maskrcnn_lite
+from bentoml_img.training.averaged_run import AveragedRecipe, AveragedRun
 from bentoml_img.training.detection_augment import Augmentation, Crop, boxes_of, load_batch
 from bentoml_img.training.detection_eval import Truth, evaluate, mean_ap50
 from bentoml_img.training.detection_losses import Target, losses
 from bentoml_img.training.detection_sampler import Sampler, Source
 from bentoml_img.training.precision import autocast
-from bentoml_img.training.run import Run, RunRecipe
 from bentoml_img.training.segmentation_eval import normalize
 
 
 @dataclass(frozen=True)
-class Recipe(RunRecipe):
+class Recipe(AveragedRecipe):
     """What a run depends on, beside the data.
 
     Of the backbone's stages the first `frozen_stages` do not learn; `backbone_lr`
@@ -52,7 +52,7 @@ class Recipe(RunRecipe):
     augmentation: Augmentation = field(default_factory=Augmentation)
 
 
-class Trainer(Run[MaskRCNN, tuple[Tensor, list[Target]]]):
+class Trainer(AveragedRun[MaskRCNN, tuple[Tensor, list[Target]]]):
     """A run of which each entry of the history has the mask AP50 of each validation set.
 
     `start` gives the network the weights to begin with; `validation` has the

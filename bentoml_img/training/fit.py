@@ -4,57 +4,27 @@ import shlex
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Any, Protocol
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as ProgressBar
 
 from bentoml_img.training.log import Log
+from bentoml_img.training.run import Progress, Run
 
 SAVE_SECONDS = 120.0
-
-
-class Progress(Protocol):
-    """One step done. Its text is for the progress bar."""
-
-    @property
-    def step(self) -> int: ...
-
-    @property
-    def losses(self) -> Mapping[str, float]:
-        """Of the step's batch, by name."""
-
-    def __str__(self) -> str: ...
-
-
-class Trainer(Protocol):
-    """A training run that can be stopped after any step and resumed from its checkpoint."""
-
-    step: int
-    steps: int
-    steps_per_epoch: int
-    seconds: float
-
-    def run(self, on_step: Callable[[Progress], None]) -> None:
-        """Train from the current step to the last; `on_step` may evaluate, save and raise."""
-
-    def evaluate(self, on_photo: Callable[[int, int], None]) -> Mapping[str, Any]:
-        """Measure the network as it is, calling `on_photo(done, total)`; the figures by name."""
-
-    def save(self, path: Path) -> None:
-        """Write a checkpoint."""
 
 
 class Interrupted(KeyboardInterrupt):
     """Ctrl-C: the run stopped between two steps, and its checkpoint is written."""
 
 
-def fit(trainer: Trainer, checkpoint: Path, console: Console, log: Log | None = None) -> None:
+def fit(trainer: Run[Any, Any], checkpoint: Path, console: Console, log: Log | None = None) -> None:
     """Train to the last step, if it is not there.
 
     Evaluates after each epoch, saves every two minutes, and does both at the
@@ -72,7 +42,7 @@ def fit(trainer: Trainer, checkpoint: Path, console: Console, log: Log | None = 
             step, steps = progress.step, trainer.steps
             bar.update(task, completed=step, note=str(progress))
             if log:
-                log.add_losses(progress.losses, step, steps, trainer.seconds)
+                log.add_figures(progress.figures, step, steps, trainer.seconds)
             if step % trainer.steps_per_epoch == 0 or step == steps:
                 entry = _evaluate(trainer, bar)
                 if log:
@@ -106,7 +76,7 @@ def progress_bar(console: Console) -> ProgressBar:
     )
 
 
-def _evaluate(trainer: Trainer, bar: ProgressBar) -> Mapping[str, Any]:
+def _evaluate(trainer: Run[Any, Any], bar: ProgressBar) -> Mapping[str, Any]:
     task = bar.add_task("evaluating", total=None, note="")
     entry = trainer.evaluate(lambda done, total: bar.update(task, completed=done, total=total))
     bar.remove_task(task)

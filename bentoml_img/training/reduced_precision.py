@@ -36,7 +36,7 @@ from bentoml_img.files import PHOTOS, Unreadable, inputs_of
 from bentoml_img.images import ImageError, load_rgb, open_image
 from bentoml_img.segment import Segmenter
 from bentoml_img.training import cifar10, detection_eval, evaluation, segmentation_scores
-from bentoml_img.training.segmentation_data import DatasetError
+from bentoml_img.training.dataset import DatasetError
 
 # What may be lost of each figure: points of accuracy, of mIoU, of AP, each a part of 1.
 MAX_LOSS = {"classification": 0.001, "segmentation": 0.005, "detection": 0.003}
@@ -63,7 +63,7 @@ PREDICTORS: dict[str, type[Predictor]] = {
 @click.option("--data", type=FOLDER, required=True, help="What to measure the accuracy on.")
 def main(bundle: Path, precision: str, photos: Path, data: Path) -> None:
     """Make BUNDLE ready for int8 or bf16, if that costs little accuracy."""
-    with plain_errors("train", DatasetError, cifar10.DatasetError, Unreadable):
+    with plain_errors("train", DatasetError, Unreadable):
         click.echo(json.dumps(reduce(bundle, precision, read_photos(photos), data)))
 
 

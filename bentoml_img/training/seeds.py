@@ -19,6 +19,7 @@ from bentoml_img import atomic
 from bentoml_img.training import cifar10
 from bentoml_img.training.checkpoint import CheckpointError
 from bentoml_img.training.classifier import Recipe, Trainer, best_device, predict_logits
+from bentoml_img.training.dataset import DatasetError
 from bentoml_img.training.fit import Interrupted, fit
 
 
@@ -34,7 +35,7 @@ def run(train: cifar10.Split, test: cifar10.Split, recipe: Recipe, folder: Path)
     if checkpoint.is_file():
         trainer.restore(checkpoint)
     fit(trainer, checkpoint, Console(stderr=True))
-    hits = predict_logits(trainer.model, test.images).argmax(1) == test.labels
+    hits = predict_logits(trainer.network, test.images).argmax(1) == test.labels
     kept = {
         "seed": recipe.seed,
         "accuracy": float(hits.mean()),
@@ -82,7 +83,7 @@ def main(
         for seed in range(seeds):
             runs.append(run(train, test, Recipe(epochs=epochs, seed=seed), output_dir))
             click.echo(json.dumps(runs[-1]))
-    except (cifar10.DatasetError, CheckpointError) as error:
+    except (DatasetError, CheckpointError) as error:
         raise click.ClickException(str(error)) from error
     except Interrupted as interrupted:
         click.echo(f"{interrupted}; the same command goes on from here", err=True)

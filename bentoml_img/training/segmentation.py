@@ -11,12 +11,12 @@ from rich.console import Console
 
 from bentoml_img.bundle import WEIGHTS
 from bentoml_img.training import checkpoint
+from bentoml_img.training.dataset import DatasetError
 from bentoml_img.training.fit import Interrupted, command_to_resume, fit, progress_bar
 from bentoml_img.training.interpolate import halfway
 from bentoml_img.training.log import Log
 from bentoml_img.training.pretrained import load_imagenet, load_weights
 from bentoml_img.training.segmentation_data import (
-    DatasetError,
     Sample,
     class_shares,
     read_coco,
@@ -98,7 +98,7 @@ def main(
     except Interrupted as interrupted:
         console.print(f"{interrupted}; to go on: {command_to_resume()}")
         context.exit(130)
-    save_curves(log.read_losses(), trainer.history, out / "curves.png")
+    save_curves(log.read_figures(), trainer.history, out / "curves.png")
     network = trainer.average
     if start:
         began = Network()

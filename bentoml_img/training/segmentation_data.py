@@ -15,12 +15,9 @@ from pycocotools import mask as coco_mask
 
 from bentoml_img.atomic import beside
 from bentoml_img.labels import COCO_TO_VOC, VOC, VOC_IGNORE
+from bentoml_img.training.dataset import DatasetError
 
 Mask = npt.NDArray[np.uint8]
-
-
-class DatasetError(Exception):
-    """A folder that does not hold the data set it should; the message is for the user."""
 
 
 @dataclass(frozen=True)

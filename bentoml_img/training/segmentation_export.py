@@ -65,8 +65,8 @@ def save_curves(
     """
     figure = Figure(figsize=(11, 4), layout="constrained")
     left, right = figure.subplots(1, 2)
-    for name in log[0]["losses"] if log else ():
-        left.plot([e["step"] for e in log], [e["losses"][name] for e in log], label=name)
+    for name in log[0]["figures"] if log else ():
+        left.plot([e["step"] for e in log], [e["figures"][name] for e in log], label=name)
     left.set(xlabel="step", ylabel="cross-entropy of a batch", yscale="log")
     for key in [key for key in history[0] if key.endswith("_miou")] if history else ():
         values = [entry[key] for entry in history]

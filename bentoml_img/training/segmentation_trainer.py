@@ -1,6 +1,6 @@
 """Train the light segmentation networks: one backbone, both heads at once.
 
-A run as in `bentoml_img.training.run`, with cross-entropy on both heads and a
+A run as in `bentoml_img.training.averaged_run`, with cross-entropy on both heads and a
 smaller learning rate on a backbone whose batch statistics and first layers stay
 as ImageNet left them; in the cool-down, the heads' batch statistics stay, too.
 """
@@ -19,15 +19,15 @@ from bentoml_img import zoo
 from bentoml_img.labels import VOC_IGNORE
 from bentoml_img.models.efficientnet_lite import EfficientNetLite
 from bentoml_img.models.segmenters import BACKBONE, HEADS
+from bentoml_img.training.averaged_run import AveragedRecipe, AveragedRun
 from bentoml_img.training.precision import autocast
-from bentoml_img.training.run import Run, RunRecipe
 from bentoml_img.training.segmentation_augment import Augmentation, Floats, Sampler, load_batch
 from bentoml_img.training.segmentation_data import Sample
 from bentoml_img.training.segmentation_eval import evaluate, frequent_classes, normalize
 
 
 @dataclass(frozen=True)
-class Recipe(RunRecipe):
+class Recipe(AveragedRecipe):
     """What a run depends on, beside the data.
 
     `rare` is the share of photos under which a class is drawn more often,
@@ -69,7 +69,7 @@ class Network(nn.Module):
         return {name: head(features) for name, head in self.heads.items()}
 
 
-class Trainer(Run[Network, tuple[Tensor, Tensor]]):
+class Trainer(AveragedRun[Network, tuple[Tensor, Tensor]]):
     """A run of which each entry of the history has the mIoU of each head and validation set.
 
     `shares` are the class shares of all the sources' samples, in their order;

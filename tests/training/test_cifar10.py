@@ -18,7 +18,8 @@ from PIL import Image
 
 from bentoml_img.labels import CIFAR10
 from bentoml_img.training import cifar10
-from bentoml_img.training.cifar10 import DatasetError, Split
+from bentoml_img.training.cifar10 import Split
+from bentoml_img.training.dataset import DatasetError
 
 
 def split_of(n: int, seed: int) -> Split:

@@ -7,15 +7,16 @@ import pytest
 import torch
 
 from bentoml_img.training.checkpoint import CheckpointError
-from bentoml_img.training.cifar10 import DatasetError, Split
+from bentoml_img.training.cifar10 import Split
 from bentoml_img.training.classifier import (
     Augment,
-    Progress,
     Recipe,
     Trainer,
     normalize,
     predict_logits,
 )
+from bentoml_img.training.dataset import DatasetError
+from bentoml_img.training.run import Progress
 from tests.training.tiny import tiny_recipe, tiny_trainer
 
 
@@ -32,7 +33,7 @@ def stop_after(step: int) -> Callable[[Progress], None]:
 
 
 def assert_same_weights(one: Trainer, other: Trainer) -> None:
-    ours, theirs = one.model.state_dict(), other.model.state_dict()
+    ours, theirs = one.network.state_dict(), other.network.state_dict()
     assert ours.keys() == theirs.keys()
     different = [name for name in ours if not torch.equal(ours[name], theirs[name])]
     assert different == []
@@ -41,10 +42,12 @@ def assert_same_weights(one: Trainer, other: Trainer) -> None:
 def test_it_learns(train: Split, held_out: Split) -> None:
     trainer = tiny_trainer(train, held_out, tiny_recipe(epochs=6))
     losses: list[float] = []
-    trainer.run(lambda progress: losses.append(progress.loss))
+    trainer.run(lambda progress: losses.append(progress.figures["loss"]))
     assert len(losses) == trainer.steps == 30
     assert np.mean(losses[-5:]) < 0.8 * np.mean(losses[:5])
-    accuracy = (predict_logits(trainer.model, held_out.images).argmax(1) == held_out.labels).mean()
+    accuracy = (
+        predict_logits(trainer.network, held_out.images).argmax(1) == held_out.labels
+    ).mean()
     assert accuracy > 0.3  # chance is 0.1
 
 
@@ -60,7 +63,7 @@ def test_another_seed_gives_other_weights(train: Split, held_out: Split) -> None
     first, second = (tiny_trainer(train, held_out, tiny_recipe(seed=seed)) for seed in (0, 1))
     for run in (first, second):
         run.run()
-    assert not torch.equal(first.model.head.weight, second.model.head.weight)
+    assert not torch.equal(first.network.head.weight, second.network.head.weight)
 
 
 @pytest.mark.parametrize("step", [2, 5, 7])  # before, at and after the end of an epoch
@@ -98,12 +101,12 @@ def test_an_evaluation_is_an_entry_in_the_history_and_changes_nothing(
     assert_same_weights(evaluated, whole)
     assert [entry["step"] for entry in evaluated.history] == list(range(1, 11))
     last = evaluated.history[-1]
-    hits = predict_logits(whole.model, held_out.images).argmax(1) == held_out.labels
+    hits = predict_logits(whole.network, held_out.images).argmax(1) == held_out.labels
     assert last.pop("seconds") > 0
     assert last == {
         "step": 10,
-        "loss": progress[-1].loss,
-        "train_accuracy": progress[-1].accuracy,
+        "loss": progress[-1].figures["loss"],
+        "train_accuracy": progress[-1].figures["accuracy"],
         "test_accuracy_2000": hits.mean(),
     }
 
@@ -118,7 +121,7 @@ def test_a_checkpoint_of_another_recipe_is_refused(
 
 
 def test_less_than_a_batch_is_refused(train: Split, held_out: Split) -> None:
-    with pytest.raises(DatasetError, match="100 images are less than a batch of 1000"):
+    with pytest.raises(DatasetError, match="100 photos are less than a batch of 1000"):
         Trainer(train, held_out, Recipe())
 
 
@@ -171,9 +174,9 @@ class TestAugment:
 def test_logits_do_not_depend_on_the_batch(train: Split, held_out: Split) -> None:
     trainer = tiny_trainer(train, held_out, tiny_recipe())
     trainer.run()
-    together = predict_logits(trainer.model, held_out.images)
+    together = predict_logits(trainer.network, held_out.images)
     alone = np.concatenate(
-        [predict_logits(trainer.model, image[None]) for image in held_out.images]
+        [predict_logits(trainer.network, image[None]) for image in held_out.images]
     )
     np.testing.assert_allclose(together, alone, atol=1e-5)
 

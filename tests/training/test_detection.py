@@ -49,7 +49,7 @@ def test_trains_evaluates_and_exports(tmp_path: Path, arguments: list[str]) -> N
     assert (bundle / WEIGHTS).stat().st_size < 25e6
     log = [json.loads(line) for line in (tmp_path / "out" / "log.jsonl").read_text().splitlines()]
     assert log[-2]["step"] == log[-1]["step"] == 2
-    assert set(log[-2]["losses"]) == {"objectness", "proposal", "class", "box", "mask"}
+    assert set(log[-2]["figures"]) == {"objectness", "proposal", "class", "box", "mask"}
     assert set(log[-1]["ap50"]["street"]) == {"car", "person", "bus"}
     assert 0 <= log[-1]["street_mask_ap50"] <= 1
 

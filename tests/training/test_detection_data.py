@@ -6,8 +6,8 @@ from PIL import Image
 from pycocotools import mask as coco_mask
 
 from bentoml_img.labels import TRAFFIC, VOC
+from bentoml_img.training.dataset import DatasetError
 from bentoml_img.training.detection_data import Scene, from_mask, read_animals, read_instances
-from bentoml_img.training.segmentation_data import DatasetError
 from tests.training.streets import SIZE, write_streets
 
 # pycocotools 2.0 does not know NumPy 2's `copy` keyword.

@@ -10,13 +10,13 @@ from bentoml_img.models.detectors import maskrcnn_lite
 from bentoml_img.models.efficientnet_lite import EfficientNetLite
 from bentoml_img.models.segmenters import deeplabv3_lite
 from bentoml_img.training.checkpoint import CheckpointError
+from bentoml_img.training.dataset import DatasetError
 from bentoml_img.training.detection_augment import Augmentation
 from bentoml_img.training.detection_data import read_instances
 from bentoml_img.training.detection_sampler import Source
 from bentoml_img.training.detection_trainer import Recipe, Trainer
 from bentoml_img.training.pretrained import load_weights
 from bentoml_img.training.run import Progress
-from bentoml_img.training.segmentation_data import DatasetError
 from tests.training.streets import write_streets
 
 # pycocotools 2.0 does not know NumPy 2's `copy` keyword.
@@ -93,7 +93,7 @@ def test_a_resumed_run_gives_the_weights_of_an_uninterrupted_one(tmp_path: Path)
 def test_the_loss_falls(tmp_path: Path) -> None:
     trainer = make_trainer(tmp_path, replace(TINY, epochs=10))
     totals: list[float] = []
-    trainer.run(lambda progress: totals.append(sum(progress.losses.values())))
+    trainer.run(lambda progress: totals.append(sum(progress.figures.values())))
     assert sum(totals[-5:]) < 0.7 * sum(totals[:5])
 
 

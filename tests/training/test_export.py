@@ -23,7 +23,7 @@ from tests.training.tiny import tiny_recipe, tiny_trainer
 def model(train: Split, held_out: Split) -> CifarNet:
     trainer = tiny_trainer(train, held_out, tiny_recipe(epochs=4))
     trainer.run()
-    return trainer.model
+    return trainer.network
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,7 @@ import io
 import json
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -16,8 +16,6 @@ from bentoml_img.training.fit import Interrupted, command_to_resume, fit
 from bentoml_img.training.log import Log
 from tests.training.tiny import tiny_recipe, tiny_trainer
 
-Augmentation = Callable[[Tensor, int, torch.Generator], Tensor]
-
 
 @pytest.fixture
 def console() -> Console:
@@ -26,15 +24,15 @@ def console() -> Console:
 
 def press_ctrl_c_in_step(trainer: Trainer, step: int, times: int = 1) -> None:
     """Have SIGINT arrive while a step computes."""
-    augment = trainer.augment
+    backward = trainer._backward
 
-    def interrupted(index: Tensor, epoch: int, generator: torch.Generator) -> Tensor:
+    def interrupted(batch: tuple[Tensor, Tensor]) -> Mapping[str, Tensor]:
         if trainer.step + 1 == step:
             for _ in range(times):
                 signal.raise_signal(signal.SIGINT)
-        return augment(index, epoch, generator)
+        return backward(batch)
 
-    trainer.augment = interrupted  # type: ignore[assignment]
+    trainer._backward = interrupted  # type: ignore[method-assign]
 
 
 def test_a_run_to_the_end(tmp_path: Path, train: Split, held_out: Split, console: Console) -> None:
@@ -71,7 +69,7 @@ def test_ctrl_c_loses_nothing(
     whole = tiny_trainer(train, held_out, tiny_recipe())
     whole.run()
     assert [entry["step"] for entry in resumed.history] == [5, 10]
-    for ours, theirs in zip(resumed.model.parameters(), whole.model.parameters(), strict=True):
+    for ours, theirs in zip(resumed.network.parameters(), whole.network.parameters(), strict=True):
         assert torch.equal(ours, theirs)
 
 
@@ -112,7 +110,7 @@ def test_a_run_may_be_logged_and_ends_with_an_evaluation(
     fit(trainer, tmp_path / "checkpoint.pt", console, log)
     lines = [json.loads(line) for line in log.path.read_text().splitlines()]
     assert lines[0] == trainer.history[0]
-    assert (lines[1]["step"], list(lines[1]["losses"])) == (7, ["loss"])
+    assert (lines[1]["step"], list(lines[1]["figures"])) == (7, ["loss", "accuracy"])
     assert lines[2] == trainer.history[1]
     assert [entry["step"] for entry in trainer.history] == [5, 7]
 

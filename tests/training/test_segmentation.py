@@ -57,7 +57,7 @@ def test_trains_evaluates_and_exports(
         assert mask.mask.shape == (64, 96)
     lines = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
     assert [entry["step"] for entry in lines] == [1, 2, 2]
-    assert set(lines[0]["losses"]) == {"deeplabv3_lite", "fcn_lite"}
+    assert set(lines[0]["figures"]) == {"deeplabv3_lite", "fcn_lite"}
     assert 0 <= lines[2]["deeplabv3_lite_voc_miou"] <= 1
     assert (out / "curves.png").read_bytes().startswith(b"\x89PNG")
 

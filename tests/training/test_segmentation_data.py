@@ -8,8 +8,8 @@ from PIL import Image
 from pycocotools import mask as coco_mask
 
 from bentoml_img.labels import VOC
+from bentoml_img.training.dataset import DatasetError
 from bentoml_img.training.segmentation_data import (
-    DatasetError,
     Sample,
     class_shares,
     paint,

@@ -5,9 +5,10 @@ import pytest
 import torch
 
 from bentoml_img.training.checkpoint import CheckpointError
+from bentoml_img.training.dataset import DatasetError
 from bentoml_img.training.run import Progress
 from bentoml_img.training.segmentation_augment import Augmentation
-from bentoml_img.training.segmentation_data import DatasetError, class_shares
+from bentoml_img.training.segmentation_data import class_shares
 from bentoml_img.training.segmentation_trainer import Recipe, Source, Trainer
 from tests.training.scenes import write_scenes
 
@@ -39,7 +40,7 @@ def make_trainer(root: Path, recipe: Recipe = TINY) -> Trainer:
 def test_a_resumed_run_gives_the_weights_of_an_uninterrupted_one(tmp_path: Path) -> None:
     whole = make_trainer(tmp_path)
     losses: list[float] = []
-    whole.run(lambda progress: losses.append(progress.losses["deeplabv3_lite"]))
+    whole.run(lambda progress: losses.append(progress.figures["deeplabv3_lite"]))
     assert len(losses) == whole.steps == 4
 
     def stop(progress: Progress) -> None:

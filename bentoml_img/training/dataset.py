@@ -1,0 +1,5 @@
+"""What is wrong with the data that training or evaluation was given."""
+
+
+class DatasetError(Exception):
+    """The data are missing, damaged or too few; the message is for the user."""
