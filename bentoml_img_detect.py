@@ -223,7 +223,7 @@ def _list() -> None:
 
 
 def _precision(entry: zoo.Entry, scores: Mapping[str, float]) -> list[str]:
-    classes = len(set(entry.labels.names) - {"background", "N/A"})
+    classes = len(set(entry.labels) - {"background", "N/A"})
     values = (scores.get(f"coco_{kind}_map") for kind in ("mask", "box"))
     return [*("below" if value is None else f"{value:.3f}" for value in values), str(classes)]
 

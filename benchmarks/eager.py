@@ -10,7 +10,7 @@ from torchvision.models.detection import MaskRCNN
 
 from bentoml_img.bundle import read_manifest
 from bentoml_img.detect import SCORE_THRESHOLD, Detections
-from bentoml_img.engines import Array
+from bentoml_img.engines.interface import Array
 from bentoml_img.engines.torch import load_module
 from bentoml_img.masks import InstanceMask
 from bentoml_img.segment import Segmenter

@@ -30,7 +30,7 @@ from benchmarks.weights import REAL, bundle_to_measure
 from bentoml_img import zoo
 from bentoml_img.atomic import beside
 from bentoml_img.catalogue import names_of
-from bentoml_img.engines import Array
+from bentoml_img.engines.interface import Array
 from bentoml_img.images import load_rgb, open_image
 from bentoml_img.segment import Segmenter
 from bentoml_img.shelf import ROOT

@@ -36,8 +36,8 @@ MOST = 60
 
 def find_photos(folders: list[Path]) -> list[tuple[Path, str]]:
     """Photos with one class, and its CIFAR-10 label."""
-    shared = {VOC.names.index(name): label for name, label in SAME.items()}
-    person = VOC.names.index("person")
+    shared = {VOC.index(name): label for name, label in SAME.items()}
+    person = VOC.index("person")
     photos: dict[str, list[Path]] = defaultdict(list)
     for folder in folders:
         for mask in sorted((folder / "SegmentationClass").glob("*.png")):
@@ -83,12 +83,12 @@ def main(folders: list[Path]) -> None:
     classifier = Classifier.from_bundle(ROOT / "artifacts" / "cifar_net")
     photos = find_photos(folders)
     images = [Image.open(path).convert("RGB") for path, _ in photos]
-    truth = np.array([CIFAR10.names.index(label) for _, label in photos])
+    truth = np.array([CIFAR10.index(label) for _, label in photos])
     height, width = classifier.manifest.input_size
     for way in WAYS:
         for resampling in FILTERS:
             answers = classifier([way(i).resize((width, height), resampling) for i in images])
-            right = np.array([CIFAR10.names.index(a.label) for a in answers]) == truth
+            right = np.array([CIFAR10.index(a.label) for a in answers]) == truth
             classes = [right[truth == c].mean() for c in np.unique(truth)]
             figure = {
                 "way": way.__name__,

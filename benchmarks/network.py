@@ -19,7 +19,7 @@ def write_tiny_bundle(folder: Path) -> Path:
     manifest = Manifest(
         name="tiny",
         task="classification",
-        labels=CIFAR10.names,
+        labels=CIFAR10,
         input_size=(32, 32),
         mean=(0.5, 0.5, 0.5),
         std=(0.25, 0.25, 0.25),

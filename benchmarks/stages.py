@@ -29,7 +29,7 @@ from rich.table import Table
 from benchmarks.machine import describe
 from bentoml_img.draw import colour_mask
 from bentoml_img.images import encode_png, load_rgb, open_image, upright_size
-from bentoml_img.segment import Segmentation, Segmenter, network_size
+from bentoml_img.segment import Segmentation, Segmenter
 from bentoml_img.shelf import ROOT, SHIPPED
 
 SIZE = 4000, 3000
@@ -55,7 +55,7 @@ def ours(photo: bytes, segmenter: Segmenter) -> tuple[bytes, list[float]]:
     clock = Clock()
     image = open_image(photo)
     size = upright_size(image)
-    decoded = load_rgb(image, at_least=2 * min(network_size(size, segmenter.manifest)))
+    decoded = load_rgb(image, at_least=2 * min(segmenter.size_seen(size)))
     clock.lap()
     pixels = segmenter.preprocess(decoded, size)
     clock.lap()
@@ -74,7 +74,7 @@ def common(photo: bytes, segmenter: Segmenter) -> tuple[bytes, list[float]]:
     clock = Clock()
     image = Image.open(io.BytesIO(photo)).convert("RGB")
     clock.lap()
-    resized = image.resize(network_size(image.size, manifest), Image.Resampling.BILINEAR)
+    resized = image.resize(segmenter.size_seen(image.size), Image.Resampling.BILINEAR)
     pixels = np.asarray(resized, np.float32).transpose(2, 0, 1) / 255
     mean, std = (np.array(it, np.float32)[:, None, None] for it in (manifest.mean, manifest.std))
     normalised = ((pixels - mean) / std).astype(np.float32)

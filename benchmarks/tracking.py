@@ -11,14 +11,16 @@ detector that shakes, misses and imagines.
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import supervision
-from trackers import ByteTrackTracker
-from trackers.eval import box_iou, compute_hota_metrics, compute_identity_metrics
 
+from bentoml_img.masks import InstanceMask
 from bentoml_img.video.tracking import CONFIRMED, SURE, Tracker
+
+if TYPE_CHECKING:
+    from trackers import ByteTrackTracker
 
 WIDTH, HEIGHT, FRAMES, RATE, THINGS, SCENES = 768, 576, 200, 10, 14, 5
 
@@ -54,8 +56,9 @@ class Found:
         return np.zeros(len(self.scores), np.int64)
 
     @property
-    def masks(self) -> list[None]:
-        return [None] * len(self.scores)
+    def masks(self) -> list[InstanceMask]:
+        """Empty ones: none of the things is another's double."""
+        return [InstanceMask(0, 0, np.zeros((0, 0), np.bool_))] * len(self.scores)
 
 
 def scene(seed: int, conditions: Conditions) -> Iterator[tuple[float, Identified, Found]]:
@@ -88,11 +91,13 @@ def scene(seed: int, conditions: Conditions) -> Iterator[tuple[float, Identified
 
 
 def ours(tracker: Tracker, found: Found, time: float) -> Identified:
-    instances = tracker.update(found, time)  # type: ignore[arg-type]  # there are no masks
+    instances = tracker.update(found, time)
     return [(i.track_id, np.array(i.box)) for i in instances if i.detected]
 
 
-def theirs(tracker: ByteTrackTracker, found: Found, time: float) -> Identified:
+def theirs(tracker: "ByteTrackTracker", found: Found, time: float) -> Identified:
+    import supervision
+
     detections = supervision.Detections(
         xyxy=found.boxes_xyxy, confidence=found.scores, class_id=found.labels
     )
@@ -103,6 +108,8 @@ def theirs(tracker: ByteTrackTracker, found: Found, time: float) -> Identified:
 
 def score(truth: list[Identified], answer: list[Identified]) -> tuple[float, float, int]:
     """HOTA, IDF1, and the number of tracks."""
+    from trackers.eval import box_iou, compute_hota_metrics, compute_identity_metrics
+
     ids = [_ids(frames) for frames in (truth, answer)]
     overlaps = [box_iou(_boxes(a), _boxes(b)) for a, b in zip(truth, answer, strict=True)]
     hota = compute_hota_metrics(*ids, overlaps)["HOTA"]
@@ -120,6 +127,8 @@ def _boxes(frame: Identified) -> Boxes:
 
 
 def main() -> None:
+    from trackers import ByteTrackTracker
+
     for conditions in CONDITIONS:
         scores: dict[str, list[tuple[float, float, int]]] = {"ours": [], "trackers": []}
         things = []

@@ -74,7 +74,7 @@ def film(source: Path, target: Path, detector: Detector, every: int = 1) -> int:
 
 
 def without_overlap(source: Path, target: Path, detector: Detector) -> int:
-    with mock.patch.object(pipeline, "overlap", lambda items: items):
+    with mock.patch.object(pipeline, "prefetch", lambda items: items):
         return film(source, target, detector)
 
 

@@ -33,8 +33,7 @@ def apply(source: Path, segmenter: Segmenter, palette: str, folder: Path) -> lis
 
 def _photo(source: Path, segmenter: Segmenter, palette: str, folder: Path) -> list[Path]:
     data = source.read_bytes()
-    pixels, size = segmenter.prepare(open_image(data))
-    answer = segmenter.segmentation(segmenter.scores(pixels), size, palette)
+    answer = segmenter.segment_opened(open_image(data), palette)
     drawn = encode_jpeg(overlay(load_rgb(open_image(data)), answer))
     return [
         write(folder / (source.stem + MASK), encode_png(colour_mask(answer))),
@@ -46,14 +45,14 @@ def _film(source: Path, segmenter: Segmenter, palette: str, target: Path) -> Pat
     from av.error import FFmpegError
 
     from bentoml_img.video.frames import DamagedVideo, Frame, VideoError
-    from bentoml_img.video.overlap import overlap
+    from bentoml_img.video.prefetch import prefetch
     from bentoml_img.video.reading import Video, open_video
     from bentoml_img.video.segments import SegmentWriter
     from bentoml_img.video.writing import join
 
     def frames(video: Video) -> Iterator[Frame]:
         """The frames that are there, the mask laid over each."""
-        for frame in overlap(frame for frame in video):
+        for frame in prefetch(frame for frame in video):
             (answer,) = segmenter([frame.image], palette)
             blend(frame.image, answer)
             yield frame

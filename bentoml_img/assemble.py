@@ -1,9 +1,7 @@
 """From a segmenter's or detector's weights to a bundle with graphs for every engine."""
 
 import contextlib
-import os
-import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bentoml_img import zoo
+from bentoml_img.atomic import folder_beside
 from bentoml_img.bundle import (
     DETECTION_GRAPHS,
     GRAPH,
@@ -53,8 +52,8 @@ def official_bundle(
     fit; BundleError if no such model is published.
     """
     entry = zoo.find(name)
-    published, transform = entry.published, entry.transform
-    if published is None or transform is None:
+    published = entry.published
+    if published is None:
         raise BundleError(f"nobody publishes weights for {name}: it comes with its bundle")
     if weights and not weights.is_file():
         raise WeightsError(f"there is no file {weights}")
@@ -67,20 +66,12 @@ def official_bundle(
     module = zoo.build(name)
     load_into(module, load_state(path), path)
     own = not digest.startswith(digest_in_name(published.file))
-    manifest = Manifest(
-        name=name,
-        task=entry.task,
-        labels=entry.labels.names,
-        input_size=transform.input_size,
-        stride=transform.stride,
-        mean=transform.mean,
-        std=transform.std,
+    scores = {f"{score}_published": value for score, value in published.scores.items()}
+    manifest = entry.manifest(
         license="unknown" if own else published.license,
         trained_on=f"unknown data ({path.name})" if own else published.trained_on,
         source_sha256=sha256(path),
-        scores={}
-        if own
-        else {f"{score}_published": value for score, value in published.scores.items()},
+        scores={} if own else scores,
     )
     assemble(module, manifest, folder, half=False)
     return folder
@@ -116,7 +107,7 @@ def assemble(module: "nn.Module", manifest: Manifest, folder: Path, *, half: boo
     save_graphs = _save_detector if manifest.task == "detection" else _save_segmenter
     if half:
         halve(module)
-    with _beside(folder) as part:
+    with folder_beside(folder) as part:
         save_weights(module, part / WEIGHTS, half=half)
         save_graphs(module, part, half)
         files = [path.name for path in part.iterdir()]
@@ -210,17 +201,3 @@ def _compare_detectors(bundle: Path) -> dict[str, float]:
     ]
     scores["export_max_difference"] = max(scores["export_max_difference"], *differences)
     return scores
-
-
-@contextlib.contextmanager
-def _beside(folder: Path) -> Iterator[Path]:
-    """A folder to write into, which takes the place of `folder` if all goes well."""
-    part = folder.with_name(folder.name + ".part")
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
-    try:
-        yield part
-        shutil.rmtree(folder, ignore_errors=True)
-        os.replace(part, folder)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)

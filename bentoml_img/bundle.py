@@ -6,10 +6,13 @@ import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 
 from bentoml_img import atomic
+
+T = TypeVar("T")
 
 MANIFEST = "manifest.json"
 WEIGHTS = "model.safetensors"
@@ -85,16 +88,21 @@ class Manifest:
 
 def read_manifest(bundle: Path) -> Manifest:
     """The manifest of a bundle; BundleError if there is none or it is not what it should be."""
+    if not (bundle / MANIFEST).exists():
+        raise BundleError(f"{bundle} is not a model bundle: it has no {MANIFEST}")
+    return read_strict(bundle / MANIFEST, Manifest)
+
+
+def read_strict(path: Path, kind: type[T]) -> T:
+    """A dataclass from a bundle's JSON file; BundleError if that is missing or of another shape."""
     try:
-        return TypeAdapter(Manifest).validate_json((bundle / MANIFEST).read_bytes())
-    except FileNotFoundError:
-        raise BundleError(f"{bundle} is not a model bundle: it has no {MANIFEST}") from None
+        return TypeAdapter(kind).validate_json(path.read_bytes())
     except OSError as error:
-        raise BundleError(f"cannot read {bundle / MANIFEST}: {error}") from None
+        raise BundleError(f"cannot read {path}: {error.strerror}") from None
     except ValidationError as error:
         problem = error.errors(include_url=False)[0]
         what = ": ".join(filter(None, (".".join(map(str, problem["loc"])), problem["msg"])))
-        raise BundleError(f"cannot read {bundle / MANIFEST}: {what}") from None
+        raise BundleError(f"cannot read {path}: {what}") from None
 
 
 def verify(bundle: Path) -> Manifest:
@@ -116,6 +124,13 @@ def write_manifest(bundle: Path, manifest: Manifest, files: Iterable[str]) -> Ma
     complete = replace(manifest, files=digests)
     atomic.write(bundle / MANIFEST, complete.to_json().encode())
     return complete
+
+
+def add_scores(bundle: Path, scores: Mapping[str, float], files: Iterable[str] = ()) -> Manifest:
+    """Put more scores into a bundle's manifest, and `files` that are in the folder already."""
+    manifest = read_manifest(bundle)
+    complete = replace(manifest, scores={**manifest.scores, **scores})
+    return write_manifest(bundle, complete, {*manifest.files, *files})
 
 
 def copy(bundle: Path, target: Path) -> Manifest:

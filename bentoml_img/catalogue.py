@@ -42,7 +42,7 @@ def catalogue(
             f"{parameters / 1e6:.1f} M",
             f"{gflops:.1f}",
             f"{megabytes:.0f}",
-            f"{entry.transform.input_size[0]} px" if entry.transform else "",
+            f"{entry.transform.input_size[0]} px",
             weights,
         )
     return table

@@ -9,7 +9,8 @@ import numpy as np
 from PIL import Image
 
 from bentoml_img.bundle import BundleError, Manifest, read_manifest
-from bentoml_img.engines import Array, Engine, load_engine
+from bentoml_img.engines import load_engine
+from bentoml_img.engines.interface import Array, Engine
 from bentoml_img.images import Normalizer
 from bentoml_img.probabilities import softmax
 

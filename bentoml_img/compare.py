@@ -29,17 +29,15 @@ def timed_masks(
     photo: bytes, segmenters: Mapping[str, Segmenter], palette: str = "voc"
 ) -> dict[str, Timed]:
     """The answer of each model, by name, all measured in turn after a first call each."""
-
-    def once(segmenter: Segmenter) -> Segmentation:
-        pixels, size = segmenter.prepare(open_image(photo))
-        return segmenter.segmentation(segmenter.scores(pixels), size, palette)
-
-    answers = {name: once(segmenter) for name, segmenter in segmenters.items()}
+    answers = {
+        name: segmenter.segment_opened(open_image(photo), palette)
+        for name, segmenter in segmenters.items()
+    }
     times: dict[str, list[float]] = {name: [] for name in segmenters}
     for _ in range(ROUNDS):
         for name, segmenter in segmenters.items():
             start = time.perf_counter()
-            once(segmenter)
+            segmenter.segment_opened(open_image(photo), palette)
             times[name].append(1000 * (time.perf_counter() - start))
     return {name: Timed(answers[name], statistics.median(times[name])) for name in segmenters}
 

@@ -10,7 +10,8 @@ import numpy.typing as npt
 from PIL import Image
 
 from bentoml_img.bundle import BundleError, Manifest, read_manifest
-from bentoml_img.engines import DetectionEngine, Selection, load_detection_engine
+from bentoml_img.engines import load_detection_engine
+from bentoml_img.engines.interface import DetectionEngine, Selection
 from bentoml_img.masks import InstanceMask, paste
 
 SCORE_THRESHOLD = 0.5

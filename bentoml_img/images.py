@@ -8,7 +8,6 @@ picture of the wrong kind or size is refused before a pixel is decoded;
 import io
 import struct
 import warnings
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -73,14 +72,7 @@ class DamagedImage(ImageError):
     """Of a supported format, but it cannot be decoded in full."""
 
 
-@dataclass(frozen=True)
-class Limits:
-    """What `open_image` accepts."""
-
-    max_pixels: int = 64 * MEGAPIXEL
-
-
-def open_image(data: bytes, limits: Limits = Limits()) -> Image.Image:
+def open_image(data: bytes, max_pixels: int = 64 * MEGAPIXEL) -> Image.Image:
     """Open a picture by its content and check its size, without decoding it.
 
     Raises UnsupportedImage, ImageTooLarge or DamagedImage.
@@ -99,10 +91,10 @@ def open_image(data: bytes, limits: Limits = Limits()) -> Image.Image:
         raise ImageTooLarge(
             f"the picture has {image.width}×{image.height} pixels, more than {MAX_SIDE} on a side"
         )
-    if image.width * image.height > limits.max_pixels:
+    if image.width * image.height > max_pixels:
         raise ImageTooLarge(
             f"the picture has {image.width}×{image.height} pixels, more than the "
-            f"{limits.max_pixels / MEGAPIXEL:g} megapixels allowed"
+            f"{max_pixels / MEGAPIXEL:g} megapixels allowed"
         )
     return image
 

@@ -2,61 +2,43 @@
 
 import colorsys
 from collections.abc import Callable
-from dataclasses import dataclass
 
-
-@dataclass(frozen=True)
-class LabelSet:
-    """The classes of a data set, in the order of its ids."""
-
-    name: str
-    names: tuple[str, ...]
-
-    def __len__(self) -> int:
-        return len(self.names)
-
-
-CIFAR10 = LabelSet(
-    "cifar10",
-    (
-        "airplane",
-        "automobile",
-        "bird",
-        "cat",
-        "deer",
-        "dog",
-        "frog",
-        "horse",
-        "ship",
-        "truck",
-    ),
+# The classes of a data set, in the order of its ids.
+CIFAR10 = (
+    "airplane",
+    "automobile",
+    "bird",
+    "cat",
+    "deer",
+    "dog",
+    "frog",
+    "horse",
+    "ship",
+    "truck",
 )
 
-VOC = LabelSet(
-    "voc",
-    (
-        "background",
-        "aeroplane",
-        "bicycle",
-        "bird",
-        "boat",
-        "bottle",
-        "bus",
-        "car",
-        "cat",
-        "chair",
-        "cow",
-        "diningtable",
-        "dog",
-        "horse",
-        "motorbike",
-        "person",
-        "pottedplant",
-        "sheep",
-        "sofa",
-        "train",
-        "tvmonitor",
-    ),
+VOC = (
+    "background",
+    "aeroplane",
+    "bicycle",
+    "bird",
+    "boat",
+    "bottle",
+    "bus",
+    "car",
+    "cat",
+    "chair",
+    "cow",
+    "diningtable",
+    "dog",
+    "horse",
+    "motorbike",
+    "person",
+    "pottedplant",
+    "sheep",
+    "sofa",
+    "train",
+    "tvmonitor",
 )
 VOC_IGNORE = 255  # pixels of a mask that belong to no class: borders, crowds, doubt
 
@@ -191,37 +173,29 @@ VOC_NAMES_IN_COCO = {
 }
 COCO_TO_VOC = {
     coco_id: voc_id
-    for voc_id, voc_name in enumerate(VOC.names)
+    for voc_id, voc_name in enumerate(VOC)
     for coco_id, coco_name in COCO_CATEGORIES.items()
     if coco_name == VOC_NAMES_IN_COCO.get(voc_name, voc_name)
 }
 
 # With a name for each id, as torchvision's detectors count: the gaps are classes that never occur.
-COCO = LabelSet(
-    "coco",
-    ("background", *(COCO_CATEGORIES.get(k, "N/A") for k in range(1, max(COCO_CATEGORIES) + 1))),
-)
+COCO = ("background", *(COCO_CATEGORIES.get(k, "N/A") for k in range(1, max(COCO_CATEGORIES) + 1)))
 
 # What stands or moves on roads, and the animals that are met there.
-TRAFFIC = LabelSet(
-    "traffic",
-    (
-        "background",
-        "person",
-        "bicycle",
-        "car",
-        "motorcycle",
-        "bus",
-        "truck",
-        "dog",
-        "cat",
-        "horse",
-        "sheep",
-        "cow",
-    ),
+TRAFFIC = (
+    "background",
+    "person",
+    "bicycle",
+    "car",
+    "motorcycle",
+    "bus",
+    "truck",
+    "dog",
+    "cat",
+    "horse",
+    "sheep",
+    "cow",
 )
 COCO_TO_TRAFFIC = {
-    coco_id: TRAFFIC.names.index(name)
-    for coco_id, name in COCO_CATEGORIES.items()
-    if name in TRAFFIC.names
+    coco_id: TRAFFIC.index(name) for coco_id, name in COCO_CATEGORIES.items() if name in TRAFFIC
 }

@@ -9,7 +9,8 @@ from typing import Any
 from PIL import Image
 
 from bentoml_img.bundle import BundleError, Manifest, read_manifest
-from bentoml_img.engines import Array, Engine, load_engine
+from bentoml_img.engines import load_engine
+from bentoml_img.engines.interface import Array, Engine
 from bentoml_img.images import Normalizer, load_rgb, upright_size
 from bentoml_img.labels import PALETTES
 from bentoml_img.upsample import Mask, upsample_labels
@@ -96,13 +97,18 @@ class Segmenter:
             for image in images
         ]
 
+    def segment_opened(self, image: Image.Image, palette: str = "voc") -> Segmentation:
+        """The mask for an opened photo, which is decoded only as far as the network needs."""
+        pixels, size = self.prepare(image)
+        return self.segmentation(self.scores(pixels), size, palette)
+
     def prepare(self, image: Image.Image) -> tuple[Array, tuple[int, int]]:
         """Decode an opened photo only as far as the network needs.
 
         Returns what `scores` takes, and the photo's (width, height).
         """
         size = upright_size(image)
-        least = 2 * min(network_size(size, self.manifest))
+        least = 2 * min(self.size_seen(size))
         return self.preprocess(load_rgb(image, at_least=least), size), size
 
     def preprocess(self, image: Image.Image, size: tuple[int, int] | None = None) -> Array:
@@ -110,8 +116,12 @@ class Segmenter:
 
         `size` is the photo's (width, height) if it was decoded at less.
         """
-        seen = network_size(size or image.size, self.manifest)
+        seen = self.size_seen(size or image.size)
         return self._normalize(image.resize(seen, Image.Resampling.BILINEAR))
+
+    def size_seen(self, size: tuple[int, int]) -> tuple[int, int]:
+        """The (width, height) at which the network sees a photo of (width, height)."""
+        return network_size(size, self.manifest.input_size[0], self.manifest.stride)
 
     def scores(self, pixels: Array) -> Array:
         """The network's scores for a preprocessed photo: (classes, h, w), on its own grid."""
@@ -127,19 +137,17 @@ class Segmenter:
         return Segmentation(mask, self.manifest.labels, palette)
 
 
-def network_size(size: tuple[int, int], manifest: Manifest) -> tuple[int, int]:
+def network_size(size: tuple[int, int], side: int, stride: int) -> tuple[int, int]:
     """The (width, height) at which a network sees a photo of (width, height).
 
-    The short side is that of the manifest, the long one in proportion, cut to a
-    whole number, as torchvision's Resize does; then both go to the nearest
-    multiple of the network's stride.
+    The short side is `side`, the long one in proportion, cut to a whole number, as
+    torchvision's Resize does; then both go to the nearest multiple of the
+    network's stride.
     """
-    (side,) = manifest.input_size
     short, long = min(size), max(size)
     if long > MAX_ASPECT * short:
         ends = max(1, MAX_ASPECT * side * short // long), MAX_ASPECT * side
     else:
         ends = side, side * long // short
-    stride = manifest.stride
     short, long = (max(stride, round(end / stride) * stride) for end in ends)
     return (short, long) if size[0] <= size[1] else (long, short)

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from bentoml_img.bundle import BundleError
-from bentoml_img.labels import CIFAR10, COCO, TRAFFIC, VOC, LabelSet
+from bentoml_img.bundle import BundleError, Manifest
+from bentoml_img.labels import CIFAR10, COCO, TRAFFIC, VOC
 
 if TYPE_CHECKING:
     from torch import nn
@@ -49,17 +49,31 @@ class Published:
 @dataclass(frozen=True)
 class Entry:
     """A model: what it is for, where its module is (`module:function`, imported when built),
-    what it takes where that is fixed, and its weights where others publish them.
+    what it takes, and its weights where others publish them.
     """
 
     name: str
     task: str
-    labels: LabelSet
+    labels: tuple[str, ...]
     module: str
-    transform: Transform | None = None
+    transform: Transform
     published: Published | None = None
 
+    def manifest(self, **others: Any) -> Manifest:
+        """What the model's bundle says of it; `others` are what is not known here."""
+        return Manifest(
+            name=self.name,
+            task=self.task,
+            labels=self.labels,
+            input_size=self.transform.input_size,
+            stride=self.transform.stride,
+            mean=self.transform.mean,
+            std=self.transform.std,
+            **others,
+        )
 
+
+CIFAR = Transform((32, 32), mean=(0.4914, 0.4822, 0.4465), std=(0.2470, 0.2435, 0.2616))
 TORCHVISION = Transform((520,), mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
 LITE = Transform((384,), mean=(0.498, 0.498, 0.498), std=(0.502, 0.502, 0.502), stride=16)
 PYRAMID = Transform((800, 1333), TORCHVISION.mean, TORCHVISION.std, stride=32)
@@ -93,7 +107,9 @@ def _lite(name: str) -> Entry:
 ZOO = {
     entry.name: entry
     for entry in (
-        Entry("cifar_net", "classification", CIFAR10, "bentoml_img.models.cifar_net:CifarNet"),
+        Entry(
+            "cifar_net", "classification", CIFAR10, "bentoml_img.models.cifar_net:CifarNet", CIFAR
+        ),
         _lite("deeplabv3_lite"),
         _lite("fcn_lite"),
         _segmenter("deeplabv3_resnet101_coco-586e9e4e.pth", 0.674, 60_996_202, 258.743, 233.217),

@@ -91,8 +91,7 @@ def segmenter_pictures() -> None:
     results = ROOT / "images" / "results"
     results.mkdir(exist_ok=True)
     for name in names:
-        pixels, size = segmenter.prepare(open_image((ROOT / "images" / name).read_bytes()))
-        answer = segmenter.segmentation(segmenter.scores(pixels), size)
+        answer = segmenter.segment_opened(open_image((ROOT / "images" / name).read_bytes()))
         target = results / (Path(name).stem + MASK)
         write(target, encode_png(colour_mask(answer)))
         print(target.relative_to(ROOT))

@@ -8,7 +8,7 @@ from PIL import Image
 from pydantic import BaseModel, WithJsonSchema
 
 from bentoml_img.classify import Classification, Classifier
-from bentoml_img.engines import Array
+from bentoml_img.engines.interface import Array
 from bentoml_img.images import load_rgb
 from services.batching import MicroBatcher
 from services.decoding import Decoder

@@ -25,7 +25,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from bentoml_img.images import ImageError, Limits, open_image
+from bentoml_img.images import ImageError, open_image
 from services import multipart
 from services.body import ClientDisconnected, pieces, too_large
 from services.decoding import INLINE_BYTES
@@ -109,7 +109,6 @@ class Edge:
             app = middleware(app, service)
         self.app = app
         self.settings = Settings.from_environment()
-        self.limits = Limits(max_pixels=self.settings.max_pixels)
         self.endpoints = image_endpoints(service)
         self.bytes_in_flight = 0
 
@@ -201,8 +200,8 @@ class Edge:
             raise too_large(self.settings.max_upload, UPLOAD_LIMIT)
         try:
             if len(upload) <= INLINE_BYTES:
-                return open_image(upload, self.limits)
-            return await asyncio.to_thread(open_image, upload, self.limits)
+                return open_image(upload, self.settings.max_pixels)
+            return await asyncio.to_thread(open_image, upload, self.settings.max_pixels)
         except ImageError as error:
             raise refuse_image(error, field) from None
 

@@ -1,6 +1,7 @@
 """Detectors with random weights that find many things all the same."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -13,8 +14,8 @@ from torchvision.ops import MultiScaleRoIAlign
 from benchmarks.lively import enliven
 from bentoml_img import zoo
 from bentoml_img.bundle import Manifest
-from bentoml_img.engines import Array
 from bentoml_img.engines.export import rules_of
+from bentoml_img.engines.interface import Array
 from bentoml_img.engines.openvino_maskrcnn import Head, NumpyMaskRcnn
 from bentoml_img.models.maskrcnn import BoxBranch, MaskBranch, Trunk
 
@@ -62,19 +63,8 @@ def numpy_engine(model: MaskRCNN, manifest: Manifest) -> NumpyMaskRcnn:
 
 def manifest_of(name: str) -> Manifest:
     """What goes into the bundle of a model that sees photos at SIDES."""
-    entry = zoo.find(name)
-    transform = entry.transform
-    assert transform is not None
-    return Manifest(
-        name=name,
-        task=entry.task,
-        labels=entry.labels.names,
-        input_size=SIDES,
-        stride=transform.stride,
-        mean=transform.mean,
-        std=transform.std,
-        license="Apache-2.0",
-        trained_on="nothing",
+    return replace(
+        zoo.find(name).manifest(license="Apache-2.0", trained_on="nothing"), input_size=SIDES
     )
 
 

@@ -1,5 +1,7 @@
 """Segmenters with random weights whose masks have many classes all the same."""
 
+from dataclasses import replace
+
 import torch
 from torch import nn
 
@@ -46,17 +48,5 @@ def _fit_folded(layer: nn.Module, inputs: tuple[torch.Tensor]) -> None:
 
 def manifest_of(name: str, side: int | None = None) -> Manifest:
     """What goes into the bundle of a model with random weights; `side` replaces the short side."""
-    entry = zoo.find(name)
-    transform = entry.transform
-    assert transform is not None
-    return Manifest(
-        name=name,
-        task=entry.task,
-        labels=entry.labels.names,
-        input_size=(side,) if side else transform.input_size,
-        stride=transform.stride,
-        mean=transform.mean,
-        std=transform.std,
-        license="Apache-2.0",
-        trained_on="nothing",
-    )
+    manifest = zoo.find(name).manifest(license="Apache-2.0", trained_on="nothing")
+    return replace(manifest, input_size=(side,)) if side else manifest

@@ -43,7 +43,7 @@ def test_a_bundle_of_ones_own_weights(made: Path, state_file: Path) -> None:
     assert manifest.license == "unknown"
     assert "coco_voc_miou_published" not in manifest.scores
     assert manifest.scores["export_label_agreement"] == 1
-    assert manifest.labels == zoo.find(NAME).labels.names
+    assert manifest.labels == zoo.find(NAME).labels
     assert [path.name for path in made.parent.iterdir()] == [NAME]
 
 

@@ -12,7 +12,7 @@ from PIL import Image
 import bentoml_img_detect
 from bentoml_img import packaging, shelf
 from bentoml_img.detect import Detector
-from bentoml_img.engines import Found, Photo, Selection
+from bentoml_img.engines.interface import Found, Photo, Selection
 from bentoml_img.labels import TRAFFIC
 from bentoml_img.packaging import PackagedBento
 from bentoml_img.shelf import ROOT
@@ -47,7 +47,7 @@ class Colours:
         if self.calls == self.interrupt_at:
             raise KeyboardInterrupt
         (found,) = ColourDetector()([Image.fromarray(photo)])
-        labels = np.array([TRAFFIC.names.index(NAMES[k]) for k in found.labels], np.int64)
+        labels = np.array([TRAFFIC.index(NAMES[k]) for k in found.labels], np.int64)
         scores = np.array([0.6, 0.9, 0.8][: len(labels)], np.float32)
         chosen = scores >= selection.score_threshold
         if selection.label_ids is not None:

@@ -7,7 +7,7 @@ from PIL import Image
 
 from bentoml_img.bundle import Manifest
 from bentoml_img.classify import Classification, Classifier
-from bentoml_img.engines import Array
+from bentoml_img.engines.interface import Array
 from bentoml_img.probabilities import softmax
 from tests.samples import photo
 

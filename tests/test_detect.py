@@ -13,7 +13,7 @@ from torchvision.transforms.functional import to_tensor
 from bentoml_img import zoo
 from bentoml_img.bundle import BundleError, Manifest
 from bentoml_img.detect import Detections, Detector
-from bentoml_img.engines import DetectionEngine, Found, Photo, Selection
+from bentoml_img.engines.interface import DetectionEngine, Found, Photo, Selection
 from bentoml_img.engines.maskrcnn import TorchMaskRcnn
 from bentoml_img.labels import TRAFFIC
 from bentoml_img.masks import paste
@@ -100,7 +100,7 @@ def test_a_selection_is_made_before_masks_are_drawn(engine: Make) -> None:
     (few,) = detector([image], score_threshold=0.05, max_instances=3)
     np.testing.assert_array_equal(few.scores, everything.scores[:3])
     label = int(everything.labels[0])
-    (one_class,) = detector([image], score_threshold=0.05, classes=[TRAFFIC.names[label]])
+    (one_class,) = detector([image], score_threshold=0.05, classes=[TRAFFIC[label]])
     assert len(one_class) == (everything.labels == label).sum() < len(everything)
     np.testing.assert_array_equal(
         whole_masks(one_class), whole_masks(everything)[everything.labels == label]

@@ -27,7 +27,7 @@ def segmentation(width: int, height: int, palette: str = "voc") -> Segmentation:
     mask = np.zeros((height, width), np.uint8)
     mask[:, width // 2 :] = 15
     mask[height // 2 :, : width // 2] = 7
-    return Segmentation(mask, VOC.names, palette)
+    return Segmentation(mask, VOC, palette)
 
 
 @pytest.mark.parametrize("palette", PALETTES)
@@ -42,7 +42,7 @@ def test_a_mask_file_has_ids_as_pixels_and_colours_in_its_palette(palette: str) 
 
 
 def test_every_id_has_its_colour() -> None:
-    answer = Segmentation(np.arange(256, dtype=np.uint8).reshape(16, 16), VOC.names)
+    answer = Segmentation(np.arange(256, dtype=np.uint8).reshape(16, 16), VOC)
     colours = np.asarray(colour_mask(answer).convert("RGB")).reshape(256, 3)
     assert [tuple(c) for c in colours.tolist()] == [PALETTES["voc"](k) for k in range(256)]
 
@@ -80,7 +80,7 @@ def test_the_text_grows_with_the_picture() -> None:
 
 
 def test_many_classes_take_several_lines() -> None:
-    entries = {name: PALETTES["voc"](k) for k, name in enumerate(VOC.names)}
+    entries = {name: PALETTES["voc"](k) for k, name in enumerate(VOC)}
     one, many = legend({"person": (192, 128, 128)}, (640, 480)), legend(entries, (640, 480))
     assert one.width == many.width == 640
     assert many.height > 2 * one.height
@@ -101,7 +101,7 @@ def detections(*boxes: tuple[int, int, int, int], size: tuple[int, int] = (320, 
     n = len(boxes)
     array = np.array(boxes, np.float32).reshape(n, 4)
     scores = np.linspace(0.9, 0.5, n).astype(np.float32)
-    return Detections(array, np.ones(n, np.int64), scores, masks, size, TRAFFIC.names)
+    return Detections(array, np.ones(n, np.int64), scores, masks, size, TRAFFIC)
 
 
 def test_instances_are_drawn_in_and_beside_their_boxes_only() -> None:

@@ -14,7 +14,7 @@ from bentoml_img.labels import (
 
 
 def test_the_colours_of_voc() -> None:
-    named = {name: voc_colour(k) for k, name in enumerate(VOC.names)}
+    named = {name: voc_colour(k) for k, name in enumerate(VOC)}
     assert named["background"] == (0, 0, 0)
     assert named["aeroplane"] == (128, 0, 0)
     assert named["person"] == (192, 128, 128)
@@ -23,8 +23,8 @@ def test_the_colours_of_voc() -> None:
 
 
 def test_the_colours_of_the_hub_demo() -> None:
-    assert hub_colour(VOC.names.index("car")) == (7, 124, 217)
-    assert hub_colour(VOC.names.index("person")) == (15, 120, 210)
+    assert hub_colour(VOC.index("car")) == (7, 124, 217)
+    assert hub_colour(VOC.index("person")) == (15, 120, 210)
     assert hub_colour(0) == (0, 0, 0)
 
 
@@ -40,9 +40,9 @@ def test_each_class_of_voc_but_background_is_one_of_coco() -> None:
 
 def test_coco_is_counted_as_torchvision_does() -> None:
     theirs = MaskRCNN_ResNet50_FPN_Weights.DEFAULT.meta["categories"]
-    assert COCO.names[1:] == tuple(theirs[1:])
+    assert COCO[1:] == tuple(theirs[1:])
 
 
 def test_each_class_of_traffic_but_background_is_one_of_coco() -> None:
     assert sorted(COCO_TO_TRAFFIC.values()) == list(range(1, len(TRAFFIC)))
-    assert {TRAFFIC.names[k] for k in COCO_TO_TRAFFIC.values()} <= set(COCO_CATEGORIES.values())
+    assert {TRAFFIC[k] for k in COCO_TO_TRAFFIC.values()} <= set(COCO_CATEGORIES.values())

@@ -9,10 +9,10 @@ from torchvision.models import get_model, get_model_weights
 
 from bentoml_img import zoo
 from bentoml_img.bundle import BundleError, Manifest
-from bentoml_img.engines import Array
+from bentoml_img.engines.interface import Array
 from bentoml_img.images import open_image
 from bentoml_img.labels import VOC
-from bentoml_img.segment import Segmentation, Segmenter, network_size
+from bentoml_img.segment import Segmentation, Segmenter
 from bentoml_img.upsample import upsample_labels
 from tests.samples import encode, jpeg, photo
 from tests.segmenters import lively_module, manifest_of
@@ -101,7 +101,7 @@ def test_a_prepared_photo_is_upright_and_has_its_full_size(orientation: int) -> 
     upright = (4400, 2400) if orientation < 5 else (2400, 4400)
     assert sorted(opened.size) == [1200, 2200], "decoded at half its size"
     assert size == upright
-    assert pixels.shape[1:] == network_size(upright, TORCHVISION)[::-1]
+    assert pixels.shape[1:] == segmenter.size_seen(upright)[::-1]
     assert segmenter.segmentation(segmenter.scores(pixels), size).mask.shape == upright[::-1]
 
 
@@ -132,14 +132,14 @@ def test_decoding_at_less_changes_next_to_nothing() -> None:
 def test_what_the_network_sees(
     manifest: Manifest, size: tuple[int, int], seen: tuple[int, int]
 ) -> None:
-    assert network_size(size, manifest) == seen
+    assert Segmenter(manifest, CornerEngine()).size_seen(size) == seen
 
 
 def test_classes_are_counted_the_largest_first() -> None:
     mask = np.zeros((10, 20), np.uint8)
     mask[:7] = 15
     mask[9, :5] = 7
-    answer = Segmentation(mask, VOC.names)
+    answer = Segmentation(mask, VOC)
     assert [(area.id, area.label, area.pixels, area.share) for area in answer.classes] == [
         (15, "person", 140, 0.7),
         (0, "background", 55, 0.275),

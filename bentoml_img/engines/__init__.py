@@ -4,61 +4,13 @@ Nothing above this package knows which engine runs, and no engine is imported
 before it is chosen: serving with OpenVINO needs no PyTorch.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
-
-import numpy as np
-import numpy.typing as npt
 
 from bentoml_img.bundle import WEIGHTS, BundleError, Manifest, read_manifest
+from bentoml_img.engines.interface import DetectionEngine, Engine
 
 ENGINES = ("auto", "openvino", "torch")
 PRECISIONS = ("fp32", "bf16", "int8")
-
-Array = npt.NDArray[np.float32]
-Photo = npt.NDArray[np.uint8]
-
-
-class Engine(Protocol):
-    """A loaded network."""
-
-    name: str
-
-    def __call__(self, batch: Array) -> Array:
-        """Take normalised images (N, 3, H, W), return the network's output for each."""
-
-
-@dataclass(frozen=True)
-class Selection:
-    """Which instances are wanted: scores from here on, of these classes, so many at most."""
-
-    score_threshold: float
-    label_ids: tuple[int, ...] | None
-    max_instances: int
-
-
-@dataclass(frozen=True, eq=False)
-class Found:
-    """A detector's answer: boxes (N, 4) in the photo's pixels, labels and scores of shape (N,).
-
-    `mask_scores`, between 0 and 1, are on a grid of n × n cells over each box:
-    shape (N, n, n).
-    """
-
-    boxes_xyxy: Array
-    labels: npt.NDArray[np.int64]
-    scores: Array
-    mask_scores: Array
-
-
-class DetectionEngine(Protocol):
-    """A loaded detector."""
-
-    name: str
-
-    def __call__(self, photo: Photo, selection: Selection) -> Found:
-        """Take an RGB photo (height, width, 3), return its instances, the surest first."""
 
 
 def resolve(bundle: Path, engine: str = "auto", precision: str = "fp32") -> str:

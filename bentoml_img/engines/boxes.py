@@ -7,7 +7,7 @@ single precision. Boxes are float32 of shape (N, 4): x1, y1, x2, y2 in pixels.
 import numpy as np
 import numpy.typing as npt
 
-from bentoml_img.engines import Array
+from bentoml_img.engines.interface import Array
 from bentoml_img.engines.rules import Choice
 
 Indices = npt.NDArray[np.intp]

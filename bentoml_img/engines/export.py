@@ -12,7 +12,7 @@ from torchvision.models.detection import MaskRCNN
 from torchvision.models.detection._utils import BoxCoder
 from torchvision.ops import MultiScaleRoIAlign
 
-from bentoml_img.engines import Array
+from bentoml_img.engines.interface import Array
 from bentoml_img.engines.rules import Choice, Pooling, Rules
 from bentoml_img.probabilities import softmax
 

@@ -11,7 +11,7 @@ from torchvision.models.detection.roi_heads import maskrcnn_inference
 from torchvision.models.detection.transform import resize_boxes
 
 from bentoml_img.bundle import Manifest, read_manifest
-from bentoml_img.engines import Array, Found, Photo, Selection
+from bentoml_img.engines.interface import Array, Found, Photo, Selection
 from bentoml_img.engines.resize import seen_size
 from bentoml_img.engines.torch import best_device, load_module
 from bentoml_img.models.maskrcnn import (

@@ -7,7 +7,7 @@ import openvino as ov
 from openvino import properties
 
 from bentoml_img.bundle import BundleError
-from bentoml_img.engines import Array
+from bentoml_img.engines.interface import Array
 
 
 class OpenVinoEngine:

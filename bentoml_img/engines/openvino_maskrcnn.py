@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from bentoml_img.bundle import Manifest, read_manifest
-from bentoml_img.engines import Array, Found, Photo, Selection
 from bentoml_img.engines.boxes import Indices, anchors, choose, decode, top
+from bentoml_img.engines.interface import Array, Found, Photo, Selection
 from bentoml_img.engines.openvino import request
 from bentoml_img.engines.pyramid import PooledGraph
 from bentoml_img.engines.resize import prepare

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import openvino as ov
 import openvino.opset16 as ops
 
-from bentoml_img.engines import Array
+from bentoml_img.engines.interface import Array
 from bentoml_img.engines.openvino import core, request
 from bentoml_img.engines.rules import Pooling
 

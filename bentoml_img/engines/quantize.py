@@ -8,7 +8,7 @@ from pathlib import Path
 
 import openvino as ov
 
-from bentoml_img.engines import Array
+from bentoml_img.engines.interface import Array
 from bentoml_img.engines.openvino import core
 
 

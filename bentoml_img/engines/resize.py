@@ -3,7 +3,7 @@
 import numpy as np
 
 from bentoml_img.bundle import Manifest
-from bentoml_img.engines import Array, Photo
+from bentoml_img.engines.interface import Array, Photo
 from bentoml_img.upsample import neighbours
 
 

@@ -7,9 +7,9 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
+from pydantic import ConfigDict, with_config
 
-from bentoml_img.bundle import RULES, BundleError
+from bentoml_img.bundle import RULES, read_strict
 
 
 @dataclass(frozen=True)
@@ -67,11 +67,4 @@ def write_rules(bundle: Path, rules: Rules) -> None:
 
 def read_rules(bundle: Path) -> Rules:
     """The rules in a bundle; BundleError if they are missing or damaged."""
-    try:
-        return TypeAdapter(Rules).validate_json((bundle / RULES).read_bytes())
-    except OSError as error:
-        raise BundleError(f"cannot read {bundle / RULES}: {error.strerror}") from None
-    except ValidationError as error:
-        problem = error.errors(include_url=False)[0]
-        place = ".".join(map(str, problem["loc"]))
-        raise BundleError(f"cannot read {bundle / RULES}: {place}: {problem['msg']}") from None
+    return read_strict(bundle / RULES, Rules)

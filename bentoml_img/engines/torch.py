@@ -8,7 +8,7 @@ from safetensors.torch import load_file
 
 from bentoml_img import zoo
 from bentoml_img.bundle import WEIGHTS, BundleError, read_manifest
-from bentoml_img.engines import Array
+from bentoml_img.engines.interface import Array
 
 
 class TorchEngine:

@@ -142,7 +142,7 @@ def _read_folders(folder: Path) -> tuple[Split, Split]:
     def read(split: Path) -> Split:
         files = [
             (path, label)
-            for label, name in enumerate(CIFAR10.names)
+            for label, name in enumerate(CIFAR10)
             for path in sorted((split / name).iterdir())
             if not path.name.startswith(".")
         ]

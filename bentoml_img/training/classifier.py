@@ -23,9 +23,8 @@ from bentoml_img.training.cifar10 import Split
 from bentoml_img.training.muon import Muon
 from bentoml_img.training.precision import autocast
 from bentoml_img.training.run import Progress, Run, RunRecipe
+from bentoml_img.zoo import CIFAR
 
-MEAN = (0.4914, 0.4822, 0.4465)
-STD = (0.2470, 0.2435, 0.2616)
 WATCHED = 2000
 
 
@@ -77,7 +76,7 @@ class Augment:
 
 def normalize(images: Tensor) -> Tensor:
     """uint8 (N, H, W, 3) → float (N, 3, H, W) in channels_last, zero mean, unit variance."""
-    scaled = (images.float() / 255 - torch.tensor(MEAN)) / torch.tensor(STD)
+    scaled = (images.float() / 255 - torch.tensor(CIFAR.mean)) / torch.tensor(CIFAR.std)
     return scaled.permute(0, 3, 1, 2)
 
 

@@ -29,8 +29,8 @@ Boxes = npt.NDArray[np.float32]
 MIN_PIXELS = 12  # of an instance in a crop: what shows less of itself is ignored
 MIN_SIDE = 3  # pixels, likewise
 MULTIPLE = 32  # which a crop's sides are of: the network's largest stride
-RIDDEN = (TRAFFIC.names.index("bicycle"), TRAFFIC.names.index("motorcycle"))
-PERSON = TRAFFIC.names.index("person")
+RIDDEN = (TRAFFIC.index("bicycle"), TRAFFIC.index("motorcycle"))
+PERSON = TRAFFIC.index("person")
 
 
 @dataclass(frozen=True)

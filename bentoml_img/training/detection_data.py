@@ -23,9 +23,9 @@ Outline = Sequence[Sequence[float]] | Mapping[str, Any]
 
 ANIMALS = ("dog", "cat", "horse", "sheep", "cow")
 VOC_TO_TRAFFIC = {
-    voc_id: TRAFFIC.names.index(VOC_NAMES_IN_COCO.get(name, name))
-    for voc_id, name in enumerate(VOC.names)
-    if voc_id and VOC_NAMES_IN_COCO.get(name, name) in TRAFFIC.names
+    voc_id: TRAFFIC.index(VOC_NAMES_IN_COCO.get(name, name))
+    for voc_id, name in enumerate(VOC)
+    if voc_id and VOC_NAMES_IN_COCO.get(name, name) in TRAFFIC
 }
 MIN_SHARE = 0.02  # of the photo: what is smaller is a splinter of a mask
 WHOLE = 0.97  # of a class's pixels in its largest region: then it is one instance
@@ -109,7 +109,7 @@ def _single_animal(sample: Sample) -> Scene | None:
     with Image.open(sample.mask) as image:
         mask = np.asarray(image)
     there = {VOC_TO_TRAFFIC[k]: mask == k for k in np.unique(mask) if k in VOC_TO_TRAFFIC}
-    animals = [k for k in there if TRAFFIC.names[k] in ANIMALS]
+    animals = [k for k in there if TRAFFIC[k] in ANIMALS]
     if len(animals) != 1:
         return None
     regions, _ = ndimage.label(there[animals[0]])

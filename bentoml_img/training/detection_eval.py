@@ -3,7 +3,7 @@
 import contextlib
 import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from PIL import Image
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from bentoml_img.bundle import write_manifest
+from bentoml_img.bundle import add_scores
 from bentoml_img.detect import Detections, Detector
 from bentoml_img.labels import COCO_CATEGORIES
 from bentoml_img.training.segmentation_data import find_coco
@@ -181,6 +181,4 @@ def record(bundle: Path, truths: Mapping[str, Truth]) -> None:
         for figure in figures(detector, truths)
         if figure["metric"].startswith("mask_ap50")
     }
-    manifest = detector.manifest
-    complete = replace(manifest, scores={**manifest.scores, **scores})
-    write_manifest(bundle, complete, manifest.files)
+    add_scores(bundle, scores)

@@ -20,7 +20,7 @@ from bentoml_img.models.maskrcnn import BoxBranch, MaskBranch, Trunk, flatten, l
 from bentoml_img.training.roi_align import roi_align
 
 IN_CROWD = 0.5  # of a box's area, from which on it counts as of the crowd
-MASKED = 16  # of an image's boxes that masks are learned from: all took a fifth of a step
+MASKED = 32  # of an image's boxes that masks are learned from: all took a fifth of a step
 SMOOTH = 1 / 9  # torchvision's: where the loss of a proposal's sides becomes linear
 
 

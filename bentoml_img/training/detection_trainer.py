@@ -16,10 +16,8 @@ from torch import Tensor, nn
 from torchvision.models.detection import MaskRCNN
 
 from bentoml_img import zoo
-from bentoml_img.bundle import Manifest
 from bentoml_img.detect import Detector
 from bentoml_img.engines.maskrcnn import TorchMaskRcnn
-from bentoml_img.labels import TRAFFIC
 from bentoml_img.models.detectors import maskrcnn_lite
 from bentoml_img.training.averaged_run import AveragedRecipe, AveragedRun
 from bentoml_img.training.detection_augment import Augmentation, Crop, boxes_of, load_batch
@@ -110,7 +108,8 @@ class Trainer(AveragedRun[MaskRCNN, tuple[Tensor, list[Target]]]):
         """
         total = sum(len(truth.image_ids) for truth in self.validation.values())
         done = itertools.count(1)
-        detector = Detector(manifest(), TorchMaskRcnn(self.average, manifest(), self.device))
+        manifest = zoo.find(maskrcnn_lite.__name__).manifest(license="", trained_on="")
+        detector = Detector(manifest, TorchMaskRcnn(self.average, manifest, self.device))
         entry: dict[str, Any] = {"step": self.step, "seconds": self.seconds, "ap50": {}}
         for name, truth in self.validation.items():
             figures = evaluate(detector, truth, lambda: on_photo(next(done), total))
@@ -134,23 +133,6 @@ def _parts(network: MaskRCNN, recipe: Recipe) -> list[tuple[list[nn.Parameter], 
         (list(body.stages[deep:].parameters()), recipe.deep_lr),
         ([p for p in network.parameters() if p not in of_body], recipe.lr),
     ]
-
-
-def manifest(trained_on: str = "", scores: Mapping[str, float] | None = None) -> Manifest:
-    """What the manifest of a trained detector says."""
-    transform = zoo.LITE_PYRAMID
-    return Manifest(
-        name=maskrcnn_lite.__name__,
-        task="detection",
-        labels=TRAFFIC.names,
-        input_size=transform.input_size,
-        stride=transform.stride,
-        mean=transform.mean,
-        std=transform.std,
-        license="Apache-2.0",
-        trained_on=trained_on,
-        scores=scores or {},
-    )
 
 
 def _target(crop: Crop) -> Target:

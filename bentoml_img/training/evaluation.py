@@ -13,7 +13,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from bentoml_img.classify import Classifier
-from bentoml_img.engines import Array
+from bentoml_img.engines.interface import Array
 from bentoml_img.probabilities import softmax
 from bentoml_img.training.cifar10 import Split
 

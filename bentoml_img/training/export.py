@@ -5,13 +5,12 @@ from pathlib import Path
 
 import torch
 
-from bentoml_img.bundle import GRAPH, GRAPH_DATA, WEIGHTS, Manifest, write_manifest
+from bentoml_img import zoo
+from bentoml_img.bundle import GRAPH, GRAPH_DATA, WEIGHTS, write_manifest
 from bentoml_img.classify import Classifier
 from bentoml_img.engines import export as engines
-from bentoml_img.labels import CIFAR10
 from bentoml_img.models.cifar_net import CifarNet
 from bentoml_img.training.cifar10 import SIDE, Split
-from bentoml_img.training.classifier import MEAN, STD
 from bentoml_img.training.classifier import predict_logits as module_logits
 from bentoml_img.training.evaluation import Evaluation, predict_logits
 
@@ -30,16 +29,7 @@ def export(model: CifarNet, trained_on: str, test: Split, bundle: Path, engine: 
     bundle.mkdir(parents=True, exist_ok=True)
     engines.save_weights(model, bundle / WEIGHTS, half=True)
     save_graph(model, bundle / GRAPH)
-    manifest = Manifest(
-        name="cifar_net",
-        task="classification",
-        labels=CIFAR10.names,
-        input_size=(SIDE, SIDE),
-        mean=MEAN,
-        std=STD,
-        license="Apache-2.0",
-        trained_on=trained_on,
-    )
+    manifest = zoo.find("cifar_net").manifest(license="Apache-2.0", trained_on=trained_on)
     write_manifest(bundle, manifest, FILES)
     logits = predict_logits(Classifier.from_bundle(bundle, engine), test.images)
     evaluation = Evaluation.of(logits, test.labels, manifest.labels)

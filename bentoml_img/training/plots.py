@@ -33,7 +33,7 @@ def save_samples(split: Split, path: Path, columns: int = 10) -> None:
     axes = figure.subplots()
     axes.imshow(mosaic)
     axes.set_xticks([])
-    axes.set_yticks(np.arange(len(CIFAR10)) * cell + SIDE / 2, CIFAR10.names)
+    axes.set_yticks(np.arange(len(CIFAR10)) * cell + SIDE / 2, CIFAR10)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     _save(figure, path)

@@ -15,7 +15,6 @@ import statistics
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -23,12 +22,13 @@ import numpy as np
 from PIL import Image
 
 from bentoml_img.assemble import MIN_AGREEMENT
-from bentoml_img.bundle import BundleError, Manifest, copy, verify, write_manifest
+from bentoml_img.bundle import BundleError, Manifest, add_scores, copy, verify, write_manifest
 from bentoml_img.classify import Classifier
 from bentoml_img.console import console, plain_errors
 from bentoml_img.detect import Detector
-from bentoml_img.engines import PRECISIONS, Array
+from bentoml_img.engines import PRECISIONS
 from bentoml_img.engines.export import parity
+from bentoml_img.engines.interface import Array
 from bentoml_img.engines.openvino_maskrcnn import NumpyMaskRcnn
 from bentoml_img.engines.quantize import quantize
 from bentoml_img.engines.resize import prepare
@@ -104,8 +104,7 @@ def reduce(
         scores |= _loss(measure(reference, data), measure(reduced, data), manifest.task, precision)
         for name in added:
             os.replace(part / name, bundle / name)
-    complete = replace(manifest, scores={**manifest.scores, **scores})
-    write_manifest(bundle, complete, {*manifest.files, *added})
+    add_scores(bundle, scores, added)
     return scores
 
 

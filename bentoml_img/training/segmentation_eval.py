@@ -17,6 +17,7 @@ from torch.nn import functional
 
 from bentoml_img.labels import VOC
 from bentoml_img.models.efficientnet_lite import MEAN, OUTPUT_STRIDE, STD
+from bentoml_img.segment import network_size
 from bentoml_img.training.segmentation_data import Mask, Sample
 
 
@@ -64,24 +65,13 @@ def normalize(images: Tensor) -> Tensor:
     return ((images.float() / 255 - mean) / std).permute(0, 3, 1, 2)
 
 
-def network_size(width: int, height: int, side: int) -> tuple[int, int]:
-    """The (width, height) that a photo is resized to: short side `side`, multiples of 16."""
-    scale = side / min(width, height)
-    wide, high = (
-        max(OUTPUT_STRIDE, round(length * scale / OUTPUT_STRIDE) * OUTPUT_STRIDE)
-        for length in (width, height)
-    )
-    return wide, high
-
-
 @torch.no_grad()
 def predict(
     backbone: nn.Module, heads: dict[str, nn.Module], image: Image.Image, side: int
 ) -> dict[str, Mask]:
     """Each head's mask for a photo, of the photo's size."""
-    resized = image.resize(
-        network_size(*image.size, side), Image.Resampling.BILINEAR, reducing_gap=3.0
-    )
+    seen = network_size(image.size, side, OUTPUT_STRIDE)
+    resized = image.resize(seen, Image.Resampling.BILINEAR)
     device = next(backbone.parameters()).device
     pixels = torch.from_numpy(np.array(resized)).to(device)
     features = backbone(normalize(pixels[None]))

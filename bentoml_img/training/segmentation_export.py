@@ -12,7 +12,6 @@ from torch.utils.flop_counter import FlopCounterMode
 from bentoml_img import zoo
 from bentoml_img.assemble import assemble
 from bentoml_img.atomic import beside
-from bentoml_img.bundle import Manifest
 from bentoml_img.models.segmenters import LiteSegmenter
 from bentoml_img.training.segmentation_trainer import Network
 
@@ -27,19 +26,8 @@ def export(network: Network, trained_on: str, folder: Path) -> list[Path]:
 
 
 def _export(name: str, module: LiteSegmenter, trained_on: str, bundle: Path) -> Path:
-    entry = zoo.find(name)
-    transform = zoo.LITE
-    manifest = Manifest(
-        name=name,
-        task=entry.task,
-        labels=entry.labels.names,
-        input_size=transform.input_size,
-        stride=transform.stride,
-        mean=transform.mean,
-        std=transform.std,
-        license="Apache-2.0",
-        trained_on=trained_on,
-        scores=_costs(module),
+    manifest = zoo.find(name).manifest(
+        license="Apache-2.0", trained_on=trained_on, scores=_costs(module)
     )
     assemble(module, manifest, bundle, half=True)
     return bundle

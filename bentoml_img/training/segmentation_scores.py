@@ -1,7 +1,6 @@
 """The figures of a bundle's segmenter, as it serves: one scale, no flips."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,7 @@ from PIL import Image
 from rich.console import Console
 from rich.progress import track
 
-from bentoml_img.bundle import write_manifest
+from bentoml_img.bundle import add_scores
 from bentoml_img.segment import Segmenter
 from bentoml_img.training.segmentation_data import Sample, class_shares, read_coco, read_voc
 from bentoml_img.training.segmentation_eval import Confusion, frequent_classes
@@ -51,19 +50,15 @@ def record(bundle: Path, sets: Mapping[str, Sequence[Sample]], console: Console)
         for figure in figures(segmenter, sets, console)
         if figure["metric"].startswith("miou")
     }
-    manifest = segmenter.manifest
-    complete = replace(manifest, scores={**manifest.scores, **scores})
-    write_manifest(bundle, complete, manifest.files)
+    add_scores(bundle, scores)
 
 
 def count(confusion: Confusion, segmenter: Segmenter, sample: Sample) -> None:
     """Add a photo's pixels to a confusion matrix."""
     with Image.open(sample.image) as photo:
-        pixels, size = segmenter.prepare(photo)
+        answer = segmenter.segment_opened(photo)
     with Image.open(sample.mask) as truth:
-        confusion.add(
-            np.asarray(truth), segmenter.segmentation(segmenter.scores(pixels), size).mask
-        )
+        confusion.add(np.asarray(truth), answer.mask)
 
 
 def _figures(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from bentoml_img.images import DECODER_ERRORS, ImageError, Limits, flatten, load_rgb, open_image
+from bentoml_img.images import DECODER_ERRORS, ImageError, flatten, load_rgb, open_image
 from bentoml_img.video.frames import MAX_PIXELS, MAX_RATE, VideoError, VideoInfo, check_size
 
 # Browsers show a frame that asks for less than 20 ms for 100 ms, and so do we.
@@ -103,7 +103,7 @@ class Folder:
 
 def _load(file: Path) -> Image.Image:
     try:
-        return load_rgb(open_image(file.read_bytes(), Limits(MAX_PIXELS)))
+        return load_rgb(open_image(file.read_bytes(), MAX_PIXELS))
     except (OSError, ImageError) as error:
         raise VideoError(f"{file.name}: {error}") from None
 

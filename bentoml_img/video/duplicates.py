@@ -5,18 +5,16 @@ may still be one thing twice: as a car and as a truck, or as a person and as the
 upper half of that person. Masks tell these from two people side by side.
 """
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-if TYPE_CHECKING:
-    from bentoml_img.video.tracking import Detections, Mask
+from bentoml_img.masks import InstanceMask
+from bentoml_img.video.detections import Detections
 
 PART = 0.6  # of the smaller mask lies in the other, of the same class: a part of that thing
 SAME = 0.6  # intersection over union of masks of different classes: one thing
 
 
-def distinct(detections: "Detections") -> list[int]:
+def distinct(detections: Detections) -> list[int]:
     """The numbers of the detections less those that are of the same thing as a surer one."""
     boxes = np.asarray(detections.boxes_xyxy)
     kept: list[int] = []
@@ -31,7 +29,7 @@ def distinct(detections: "Detections") -> list[int]:
     return sorted(kept)
 
 
-def _same(detections: "Detections", one: int, other: int) -> bool:
+def _same(detections: Detections, one: int, other: int) -> bool:
     mask, against = detections.masks[one], detections.masks[other]
     areas = np.count_nonzero(mask.pixels), np.count_nonzero(against.pixels)
     shared = _shared(mask, against)
@@ -40,7 +38,7 @@ def _same(detections: "Detections", one: int, other: int) -> bool:
     return bool(shared > SAME * (sum(areas) - shared))
 
 
-def _shared(mask: "Mask", other: "Mask") -> int:
+def _shared(mask: InstanceMask, other: InstanceMask) -> int:
     """How many pixels are in both."""
     left, top = max(mask.x, other.x), max(mask.y, other.y)
     right = min(m.x + m.pixels.shape[1] for m in (mask, other))

@@ -19,13 +19,14 @@ from bentoml_img import atomic
 from bentoml_img.bundle import sha256
 from bentoml_img.video import records
 from bentoml_img.video.counting import Counter
+from bentoml_img.video.detections import Detections
 from bentoml_img.video.frames import DamagedVideo, Frame
 from bentoml_img.video.ground import Ground
-from bentoml_img.video.overlap import overlap
 from bentoml_img.video.parts import Part, Parts, Progress
+from bentoml_img.video.prefetch import prefetch
 from bentoml_img.video.reading import FOLDER_RATE, Video, open_video, pictures
 from bentoml_img.video.regions import Line, Zone
-from bentoml_img.video.tracking import SURE, Detections, Instance, Tracker
+from bentoml_img.video.tracking import SURE, Instance, Tracker
 from bentoml_img.video.writing import check_output, join
 
 SEGMENT = 10.0  # seconds, about: what is lost at most when a run is killed
@@ -167,11 +168,11 @@ class _Run:
         stop: threading.Event,
     ) -> tuple[str | None, bool]:
         """Do the frames. Why it ended early, if it did, and whether it could go on."""
-        frames = overlap(self._frames())
-        detected = overlap(self._detected(frames, detect))
+        frames = prefetch(self._frames())
+        detected = prefetch(self._detected(frames, detect))
         began = time.perf_counter()
         try:
-            with closing(overlap(self._annotated(detected, draw))) as annotated:
+            with closing(prefetch(self._annotated(detected, draw))) as annotated:
                 for item in annotated:
                     self._write(item)
                     seconds = time.perf_counter() - began

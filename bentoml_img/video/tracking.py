@@ -11,12 +11,14 @@ is matched less readily.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any, Protocol
+from typing import Any
 
 import lap
 import numpy as np
 import numpy.typing as npt
 
+from bentoml_img.masks import InstanceMask
+from bentoml_img.video.detections import Detections
 from bentoml_img.video.duplicates import distinct
 
 Box = npt.NDArray[np.float64]
@@ -38,37 +40,6 @@ OTHER_CLASS = 0.5  # times the overlap, if the class is not the track's
 MEASURED, SPEED, ACCELERATION = 0.05, 4.0, 4.0
 
 
-class Mask(Protocol):
-    """Which pixels are of an instance: a boolean window, and its left upper corner."""
-
-    @property
-    def x(self) -> int: ...
-    @property
-    def y(self) -> int: ...
-    @property
-    def pixels(self) -> npt.NDArray[np.bool_]: ...
-    def to_coco(self, size: tuple[int, int]) -> dict[str, Any]: ...
-
-
-class Detections(Protocol):
-    """What a detector finds in a frame: N instances.
-
-    `boxes_xyxy` has shape (N, 4), in pixels; `labels` are N ids, whose names are
-    `names`; `scores`, shape (N,), are between 0 and 1.
-    """
-
-    @property
-    def boxes_xyxy(self) -> npt.NDArray[np.floating[Any]]: ...
-    @property
-    def labels(self) -> npt.NDArray[np.integer[Any]]: ...
-    @property
-    def scores(self) -> npt.NDArray[np.floating[Any]]: ...
-    @property
-    def masks(self) -> Sequence[Mask]: ...
-    @property
-    def names(self) -> Sequence[str]: ...
-
-
 @dataclass(frozen=True, eq=False)
 class Instance:
     """A tracked thing in a frame.
@@ -82,7 +53,7 @@ class Instance:
     label: str
     score: float
     box: tuple[float, float, float, float]
-    mask: Any  # a Mask or None
+    mask: InstanceMask | None
     detected: bool
 
 
@@ -99,7 +70,7 @@ class _Track:
     votes: dict[str, float]
     hits: int = 1
     track_id: int | None = None
-    mask: Any = None
+    mask: InstanceMask | None = None
 
     @property
     def label(self) -> str:
@@ -116,7 +87,7 @@ class _Track:
         self.state = step @ self.state
         self.time = time
 
-    def correct(self, box: Box, label: str, score: float, mask: Any) -> None:
+    def correct(self, box: Box, label: str, score: float, mask: InstanceMask) -> None:
         """Take in what was seen at the time of the last prediction."""
         measured = (MEASURED * _height(box)) ** 2
         gain = self.covariance[:, :1] / (self.covariance[0, 0] + measured)
@@ -259,10 +230,10 @@ def _match(
     if not tracks or not candidates:
         return []
     predicted = np.stack([track.state[0] for track in tracks])
-    overlap = _iou(_widened(predicted), _widened(boxes[list(candidates)]))
+    iou = _iou(_widened(predicted), _widened(boxes[list(candidates)]))
     for row, track in enumerate(tracks):
-        overlap[row] *= [1.0 if labels[k] == track.label else OTHER_CLASS for k in candidates]
-    _, columns, _ = lap.lapjv(1 - overlap, extend_cost=True, cost_limit=1 - MIN_OVERLAP)
+        iou[row] *= [1.0 if labels[k] == track.label else OTHER_CLASS for k in candidates]
+    _, columns, _ = lap.lapjv(1 - iou, extend_cost=True, cost_limit=1 - MIN_OVERLAP)
     return [
         (candidates[column], track)
         for track, column in zip(tracks, columns.tolist(), strict=True)
@@ -282,11 +253,11 @@ def _iou(a: Box, b: Box) -> Box:
     shared = np.clip(bottom_right - top_left, 0, None).prod(axis=2)
     area_a, area_b = ((boxes[:, 2:] - boxes[:, :2]).prod(axis=1) for boxes in (a, b))
     union = area_a[:, None] + area_b[None] - shared
-    overlap: Box = shared / np.maximum(union, 1e-9)
-    return overlap
+    iou: Box = shared / np.maximum(union, 1e-9)
+    return iou
 
 
-def _moved(mask: Any, shift: Box, size: tuple[int, int]) -> Any:
+def _moved(mask: InstanceMask | None, shift: Box, size: tuple[int, int]) -> InstanceMask | None:
     """A mask moved with its box; what leaves the frame is cut off."""
     if mask is None:
         return None

@@ -60,7 +60,7 @@ def test_classify_gives_every_class_best_first(served: dict[str, dict[Path, byte
         answer = json.loads(body)
         assert list(answer) == ["label", "score", "scores"]
         assert json.dumps(answer["label"]).encode() == served["predict"][photo]
-        assert set(answer["scores"]) == set(CIFAR10.names)
+        assert set(answer["scores"]) == set(CIFAR10)
         scores = list(answer["scores"].values())
         assert scores == sorted(scores, reverse=True)
         assert (answer["label"], answer["score"]) == next(iter(answer["scores"].items()))

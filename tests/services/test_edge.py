@@ -270,9 +270,9 @@ def test_a_refused_upload_gives_its_budget_back(body: bytes) -> None:
 def test_the_headers_of_long_files_are_read_in_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     threads: list[threading.Thread] = []
 
-    def noting(data: bytes, limits: images.Limits) -> Image.Image:
+    def noting(data: bytes, max_pixels: int) -> Image.Image:
         threads.append(threading.current_thread())
-        return images.open_image(data, limits)
+        return images.open_image(data, max_pixels)
 
     monkeypatch.setattr(edge, "open_image", noting)
     assert post("/describe", content=jpeg()).status_code == 200

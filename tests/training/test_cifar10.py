@@ -79,7 +79,7 @@ def batches(suffix: str, test_name: str, train_name: str) -> Iterator[tuple[str,
 def write_folders(folder: Path) -> None:
     for name, split in (("train", TRAIN), ("test", TEST)):
         for i, (image, label) in enumerate(zip(split.images, split.labels, strict=True)):
-            path = folder / name / CIFAR10.names[label] / f"{i:04}.png"
+            path = folder / name / CIFAR10[label] / f"{i:04}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(image).save(path)
     (folder / "train" / "airplane" / ".DS_Store").write_bytes(b"\0")

@@ -26,8 +26,9 @@ pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:Depreca
 def arguments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Of a run over four tiny photos, two steps long."""
     small = Augmentation(crop=(64, 96))
-    transform = replace(zoo.LITE_PYRAMID, input_size=(64, 128))
-    monkeypatch.setattr(zoo, "LITE_PYRAMID", transform)
+    entry = zoo.find("maskrcnn_lite")
+    transform = replace(entry.transform, input_size=(64, 128))
+    monkeypatch.setitem(zoo.ZOO, entry.name, replace(entry, transform=transform))
     monkeypatch.setattr(detection, "Recipe", partial(Recipe, batch_size=2, augmentation=small))
     imagenet = tmp_path / "imagenet.pth"
     torch.save(EfficientNetLite("lite2").state_dict(), imagenet)
@@ -43,7 +44,7 @@ def test_trains_evaluates_and_exports(tmp_path: Path, arguments: list[str]) -> N
     bundle = tmp_path / "out" / "maskrcnn_lite"
     assert result.stdout.split() == [str(bundle)]
     manifest = verify(bundle)
-    assert manifest.labels == TRAFFIC.names
+    assert manifest.labels == TRAFFIC
     assert manifest.scores["parameters"] < 12e6
     assert 0 <= manifest.scores["street_mask_ap50_car"] <= 1
     assert (bundle / WEIGHTS).stat().st_size < 25e6

@@ -19,9 +19,7 @@ from tests.training.streets import write_streets
 # pycocotools 2.0 does not know NumPy 2's `copy` keyword.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
-PERSON, BICYCLE, CAR, BUS = (
-    TRAFFIC.names.index(name) for name in ("person", "bicycle", "car", "bus")
-)
+PERSON, BICYCLE, CAR, BUS = (TRAFFIC.index(name) for name in ("person", "bicycle", "car", "bus"))
 PLAIN = Augmentation(crop=(64, 96), jitter=0, grey=0, blur=0)
 RED, BLUE = (255, 0, 0), (0, 0, 255)
 

@@ -13,7 +13,7 @@ from tests.training.streets import SIZE, write_streets
 # pycocotools 2.0 does not know NumPy 2's `copy` keyword.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
-PERSON, CAR, BUS, DOG = (TRAFFIC.names.index(name) for name in ("person", "car", "bus", "dog"))
+PERSON, CAR, BUS, DOG = (TRAFFIC.index(name) for name in ("person", "car", "bus", "dog"))
 
 
 def test_reads_instances_and_crowds(tmp_path: Path) -> None:
@@ -51,7 +51,7 @@ def animals(root: Path, masks: dict[str, dict[str, tuple[slice, slice]]]) -> lis
     for name, regions in masks.items():
         mask = np.zeros((60, 80), np.uint8)
         for voc_name, where in regions.items():
-            mask[where] = VOC.names.index(voc_name.split()[0])
+            mask[where] = VOC.index(voc_name.split()[0])
         Image.fromarray(mask).save(root / "SegmentationClass" / f"{name}.png")
         Image.new("RGB", (80, 60)).save(root / "JPEGImages" / f"{name}.jpg")
     (root / "train.txt").write_text("".join(f"{name}\n" for name in masks))

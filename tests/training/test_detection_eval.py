@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from bentoml_img.detect import Detector
-from bentoml_img.engines import Found, Photo, Selection
+from bentoml_img.engines.interface import Found, Photo, Selection
 from bentoml_img.labels import TRAFFIC
 from bentoml_img.training.detection_eval import Truth, evaluate, figures, mean_ap50
 from tests.detectors import manifest_of
@@ -37,7 +37,7 @@ class Seer:
                 rows, columns = np.nonzero(where)
                 box = (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
                 boxes.append([side + self.shift for side in box])
-                labels.append(TRAFFIC.names.index(name))
+                labels.append(TRAFFIC.index(name))
         n = len(boxes)
         return Found(
             np.array(boxes, np.float32).reshape(-1, 4),

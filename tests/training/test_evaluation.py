@@ -6,7 +6,7 @@ from PIL import Image
 
 from bentoml_img.bundle import Manifest
 from bentoml_img.classify import Classifier
-from bentoml_img.engines import Array
+from bentoml_img.engines.interface import Array
 from bentoml_img.labels import CIFAR10
 from bentoml_img.probabilities import softmax
 from bentoml_img.training.cifar10 import Split
@@ -70,7 +70,7 @@ def test_no_image_is_scored_by_a_temperature_that_it_helped_to_fit() -> None:
 
 def test_calibration_helps_and_accuracy_stays() -> None:
     logits, labels = sample(0.3)
-    evaluation = Evaluation.of(logits, labels, CIFAR10.names)
+    evaluation = Evaluation.of(logits, labels, CIFAR10)
     raw = evaluation.raw.expected_calibration_error
     assert evaluation.calibrated.expected_calibration_error < 0.02 < 0.1 < raw
     scores = {name: value for name, value, _ in evaluation.scores()}
@@ -102,7 +102,7 @@ def test_evaluated_as_served(tmp_path: Path) -> None:
     manifest = Manifest(
         name="brightness",
         task="classification",
-        labels=CIFAR10.names,
+        labels=CIFAR10,
         input_size=(32, 32),
         mean=(0.0, 0.0, 0.0),
         std=(1.0, 1.0, 1.0),
@@ -119,12 +119,12 @@ def test_evaluated_as_served(tmp_path: Path) -> None:
 
     logits = predict_logits(classifier, images, batch=7)
     served = classifier([Image.fromarray(image) for image in images])
-    assert [CIFAR10.names[i] for i in logits.argmax(1)] == [answer.label for answer in served]
+    assert [CIFAR10[i] for i in logits.argmax(1)] == [answer.label for answer in served]
     np.testing.assert_allclose(
         softmax(logits / manifest.temperature).max(1), [a.score for a in served], atol=1e-6
     )
     scores = {
         name: value for name, value, _ in evaluate(classifier, Split(images, labels)).scores()
     }
-    right = [a.label == CIFAR10.names[y] for a, y in zip(served, labels, strict=True)]
+    right = [a.label == CIFAR10[y] for a, y in zip(served, labels, strict=True)]
     assert scores["accuracy"] == sum(right) / 60 == 0.9

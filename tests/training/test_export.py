@@ -69,7 +69,7 @@ def test_a_bundle_states_what_was_measured_on_it(
 ) -> None:
     figures = export(model, "noise", held_out, tmp_path / "bundle", "openvino")
     manifest = verify(tmp_path / "bundle")
-    assert manifest.labels == CIFAR10.names
+    assert manifest.labels == CIFAR10
     assert manifest.trained_on == "noise"
     assert manifest.temperature == figures.temperature
     classifier = Classifier.from_bundle(tmp_path / "bundle", "openvino")

@@ -22,7 +22,7 @@ def evaluation() -> Evaluation:
     random = np.random.default_rng(0)
     labels = random.integers(0, 10, 300)
     logits = random.normal(0, 1, (300, 10)) + 2 * np.eye(10)[labels]
-    return Evaluation.of(logits.astype(np.float32), labels, CIFAR10.names)
+    return Evaluation.of(logits.astype(np.float32), labels, CIFAR10)
 
 
 def assert_picture(path: Path) -> None:

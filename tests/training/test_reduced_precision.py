@@ -10,7 +10,7 @@ from PIL import Image
 
 from bentoml_img.bundle import copy, verify
 from bentoml_img.classify import Classifier
-from bentoml_img.engines import Array
+from bentoml_img.engines.interface import Array
 from bentoml_img.labels import CIFAR10
 from bentoml_img.shelf import ROOT, SHIPPED
 from bentoml_img.training import cifar10, reduced_precision
@@ -43,7 +43,7 @@ def sure(bundle: Path, photos: dict[Path, str], monkeypatch: pytest.MonkeyPatch)
     assert len(chosen) > 10
     split = Split(
         np.stack([np.asarray(images[i]) for i in chosen]),
-        np.array([CIFAR10.names.index(answers[i].label) for i in chosen]),
+        np.array([CIFAR10.index(answers[i].label) for i in chosen]),
     )
     monkeypatch.setattr(cifar10, "load", lambda root: (split, split))
     return split

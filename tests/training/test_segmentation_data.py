@@ -40,8 +40,8 @@ def test_small_instances_are_painted_over_large_ones_whatever_their_order() -> N
     for instances in ([car, person], [person, car]):
         mask = paint(instances, 10, 12)
         assert mask.shape == (10, 12)
-        assert mask[3, 3] == VOC.names.index("person")
-        assert mask[0, 0] == mask[7, 7] == VOC.names.index("car")
+        assert mask[3, 3] == VOC.index("person")
+        assert mask[0, 0] == mask[7, 7] == VOC.index("car")
         assert mask[9, 11] == 0
 
 

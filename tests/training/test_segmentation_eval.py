@@ -6,7 +6,6 @@ from PIL import Image
 from bentoml_img.training.segmentation_eval import (
     Confusion,
     frequent_classes,
-    network_size,
     predict,
 )
 
@@ -39,14 +38,6 @@ def test_frequent_classes_are_background_and_those_of_six_photos() -> None:
     shares[:6, 15] = 0.1
     shares[:5, 3] = 0.5
     assert frequent_classes(shares) == [0, 15]
-
-
-@pytest.mark.parametrize(
-    ("size", "expected"),
-    [((640, 480), (512, 384)), ((333, 500), (384, 576)), ((5000, 1), (1920000, 384))],
-)
-def test_network_size(size: tuple[int, int], expected: tuple[int, int]) -> None:
-    assert network_size(*size, side=384) == expected
 
 
 def test_masks_have_the_size_of_the_photo() -> None:

@@ -4,12 +4,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import av
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw
+
+from bentoml_img.masks import InstanceMask
 
 GROUND = (128, 128, 128)
 NAMES = ("background", "car", "person")
@@ -174,21 +175,11 @@ def broken(folder: Path, what: str) -> Path:
 
 
 @dataclass(frozen=True, eq=False)
-class FoundMask:
-    x: int
-    y: int
-    pixels: npt.NDArray[np.bool_]
-
-    def to_coco(self, size: tuple[int, int]) -> dict[str, Any]:
-        return {"size": [size[1], size[0]], "counts": f"{self.x},{self.y}"}
-
-
-@dataclass(frozen=True, eq=False)
 class Found:
     boxes_xyxy: npt.NDArray[np.float32]
     labels: npt.NDArray[np.int64]
     scores: npt.NDArray[np.float32]
-    masks: tuple[FoundMask, ...]
+    masks: tuple[InstanceMask, ...]
     names: tuple[str, ...] = NAMES
 
 
@@ -203,7 +194,7 @@ def found(
         np.array([1] * len(boxes) if labels is None else labels, np.int64),
         np.array([0.9] * len(boxes) if scores is None else scores, np.float32),
         tuple(
-            FoundMask(int(b[0]), int(b[1]), np.ones((int(b[3] - b[1]), int(b[2] - b[0])), bool))
+            InstanceMask(int(b[0]), int(b[1]), np.ones((int(b[3] - b[1]), int(b[2] - b[0])), bool))
             for b in boxes
         ),
     )

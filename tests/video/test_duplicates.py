@@ -1,7 +1,8 @@
 import numpy as np
 
+from bentoml_img.masks import InstanceMask
 from bentoml_img.video.duplicates import distinct
-from tests.video.clips import Found, FoundMask, found
+from tests.video.clips import Found, found
 
 WHOLE = (10, 10, 50, 90)
 UPPER_HALF = (12, 10, 48, 50)
@@ -19,7 +20,7 @@ def test_neighbours_stay_though_their_boxes_overlap() -> None:
     masks = [np.zeros((80, 40), bool) for _ in range(2)]
     masks[0][:, :22], masks[1][:, 18:] = True, True
     pair = found([WHOLE, WHOLE])
-    views = tuple(FoundMask(10, 10, mask) for mask in masks)
+    views = tuple(InstanceMask(10, 10, mask) for mask in masks)
     assert distinct(Found(pair.boxes_xyxy, pair.labels, pair.scores, views)) == [0, 1]
 
 
@@ -31,6 +32,6 @@ def test_of_two_classes_only_what_is_all_the_same() -> None:
 
 def test_what_no_mask_shows_is_left_as_it_is() -> None:
     empty = found([WHOLE, WHOLE])
-    masks = (FoundMask(0, 0, np.zeros((0, 0), bool)),) * 2
+    masks = (InstanceMask(0, 0, np.zeros((0, 0), bool)),) * 2
     assert distinct(Found(empty.boxes_xyxy, empty.labels, empty.scores, masks)) == [0, 1]
     assert distinct(found([])) == []

@@ -43,7 +43,7 @@ def test_a_frame() -> None:
             "score": 0.8765,
             "box": [1.0, 2.0, 30.5, 40.25],
             "detected": True,
-            "mask": {"size": [48, 64], "counts": "1,2"},
+            "mask": mask.to_coco((64, 48)),
         },
         {
             "track_id": 8,

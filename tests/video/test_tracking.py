@@ -78,6 +78,7 @@ def test_a_thing_that_was_hidden_comes_back_as_itself() -> None:
             (carried,) = [instance for instance in answer if not instance.detected]
             assert carried.track_id == 1
             assert carried.box == pytest.approx(scene(21)[0], abs=3)
+            assert carried.mask is not None
             assert carried.mask.x == pytest.approx(scene(21)[0][0], abs=3)
         if frame == 25:
             assert ids(answer) == [2, 3, 4]
@@ -163,6 +164,7 @@ def test_masks_that_are_carried_stay_in_the_picture() -> None:
     for time in (0.5, 0.6, 0.7):
         for instance in tracker.carry(time):
             mask = instance.mask
+            assert mask is not None
             assert mask.x + mask.pixels.shape[1] <= SIZE[0]
             assert instance.box[2] <= SIZE[0]
 

@@ -3,7 +3,7 @@ from collections.abc import Generator
 
 import pytest
 
-from bentoml_img.video.overlap import DEPTH, overlap
+from bentoml_img.video.prefetch import DEPTH, prefetch
 
 
 def numbers(n: int, made: list[int], closed: list[bool]) -> Generator[int]:
@@ -17,7 +17,7 @@ def numbers(n: int, made: list[int], closed: list[bool]) -> Generator[int]:
 
 def test_the_items_in_their_order() -> None:
     closed: list[bool] = []
-    assert list(overlap(overlap(numbers(100, [], closed)))) == list(range(100))
+    assert list(prefetch(prefetch(numbers(100, [], closed)))) == list(range(100))
     assert closed == [True]
 
 
@@ -29,7 +29,7 @@ def test_stages_work_at_the_same_time() -> None:
         met.wait()  # while the consumer is at the item before
         yield 1
 
-    for item in overlap(first()):
+    for item in prefetch(first()):
         if item == 0:
             met.wait()
 
@@ -37,7 +37,7 @@ def test_stages_work_at_the_same_time() -> None:
 def test_no_more_than_a_few_are_made_ahead() -> None:
     made: list[int] = []
     ahead = []
-    for item in overlap(numbers(50, made, [])):
+    for item in prefetch(numbers(50, made, [])):
         ahead.append(len(made) - item)
     assert max(ahead) <= DEPTH + 3
 
@@ -51,7 +51,7 @@ def test_an_error_comes_after_the_items_before_it() -> None:
     items = []
 
     def consume() -> None:
-        for item in overlap(overlap(failing())):
+        for item in prefetch(prefetch(failing())):
             items.append(item)
 
     with pytest.raises(ValueError, match="the third"):
@@ -72,7 +72,7 @@ def test_closing_stops_all_stages(taken: int) -> None:
             items.close()
 
     before = threading.active_count()
-    stage = overlap(doubled(overlap(numbers(1000, made, closed))))
+    stage = prefetch(doubled(prefetch(numbers(1000, made, closed))))
     assert [next(stage) for _ in range(taken)] == [2 * k for k in range(taken)]
     stage.close()
     assert closed == [True]

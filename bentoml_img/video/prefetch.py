@@ -16,7 +16,7 @@ class _End:
     error: BaseException | None
 
 
-def overlap(items: Generator[T]) -> Generator[T]:
+def prefetch(items: Generator[T]) -> Generator[T]:
     """The same items, made ahead in another thread, a few at a time.
 
     An error is raised here, after the items before it. When this generator is

@@ -1,0 +1,51 @@
+"""What an engine takes and gives: arrays, whatever computes between."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.float32]
+Photo = npt.NDArray[np.uint8]
+
+
+class Engine(Protocol):
+    """A loaded network."""
+
+    name: str
+
+    def __call__(self, batch: Array) -> Array:
+        """Take normalised images (N, 3, H, W), return the network's output for each."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which instances are wanted: scores from here on, of these classes, so many at most."""
+
+    score_threshold: float
+    label_ids: tuple[int, ...] | None
+    max_instances: int
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """A detector's answer: boxes (N, 4) in the photo's pixels, labels and scores of shape (N,).
+
+    `mask_scores`, between 0 and 1, are on a grid of n × n cells over each box:
+    shape (N, n, n).
+    """
+
+    boxes_xyxy: Array
+    labels: npt.NDArray[np.int64]
+    scores: Array
+    mask_scores: Array
+
+
+class DetectionEngine(Protocol):
+    """A loaded detector."""
+
+    name: str
+
+    def __call__(self, photo: Photo, selection: Selection) -> Found:
+        """Take an RGB photo (height, width, 3), return its instances, the surest first."""
