@@ -4,11 +4,10 @@ import json
 from pathlib import Path
 
 import click
-from click.core import ParameterSource
 from rich.table import Table
 
 from bentoml_img.classify import Classifier
-from bentoml_img.console import console, plain_errors, precision_option, show_packaged
+from bentoml_img.console import console, given, plain_errors, precision_option, show_packaged
 from bentoml_img.engines import ENGINES
 from bentoml_img.shelf import SHIPPED as ARTIFACTS
 from bentoml_img.training import cifar10
@@ -69,7 +68,7 @@ def main(
         raise click.UsageError("--pretrained packages and --evaluate measures: give one of them")
     if precision != "fp32" and not (pretrained or evaluated):
         raise click.UsageError("--precision is for --pretrained and --evaluate, not for training")
-    if (pretrained or evaluated) and (unused := _given(context, "epochs", "seed", "resume")):
+    if (pretrained or evaluated) and (unused := given(context, ("epochs", "seed", "resume"))):
         raise click.UsageError(f"{unused} is for training, not for --pretrained or --evaluate")
     try:
         with plain_errors("train", DatasetError):
@@ -84,17 +83,12 @@ def main(
         context.exit(130)
 
 
-def _given(context: click.Context, *names: str) -> str | None:
-    """The first of these options that stands on the command line."""
-    given = (n for n in names if context.get_parameter_source(n) is ParameterSource.COMMANDLINE)
-    return next((f"--{name}" for name in given), None)
-
-
 def _train(
     data_dir: Path | None, epochs: float, seed: int, resume: bool, output_dir: Path, engine: str
 ) -> None:
+    from bentoml_img.engines.torch import best_device
     from bentoml_img.training import checkpoint, plots
-    from bentoml_img.training.classifier import Recipe, Trainer, best_device
+    from bentoml_img.training.classifier import Recipe, Trainer
     from bentoml_img.training.export import export
     from bentoml_img.training.fit import Interrupted, command_to_resume, fit
 

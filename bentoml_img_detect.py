@@ -9,11 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.core import ParameterSource
 
 from bentoml_img import zoo
 from bentoml_img.annotate import (
-    INTERRUPTED,
     PLOT,
     annotate_film,
     annotate_photo,
@@ -29,6 +27,7 @@ from bentoml_img.console import (
     counts_table,
     download_bar,
     frames_bar,
+    given,
     plain_errors,
     precision_option,
     print_table,
@@ -39,22 +38,13 @@ from bentoml_img.detect import MAX_INSTANCES, SCORE_THRESHOLD, Detector
 from bentoml_img.engines import ENGINES
 from bentoml_img.files import Unreadable
 from bentoml_img.shelf import bundle_of
+from bentoml_img.video.frames import FOLDER_RATE, INTERRUPTED
 
 if TYPE_CHECKING:
     from bentoml_img.video.pipeline import Result
 
 MODELS = names_of("detection")
 DEFAULT = "maskrcnn_lite"
-WITHOUT_PATHS = {
-    "paths",
-    "model",
-    "listed",
-    "data",
-    "weights",
-    "weights_url",
-    "engine",
-    "precision",
-}
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
@@ -127,7 +117,10 @@ class Numbers(click.ParamType[tuple[float, ...]]):
 @click.option("--json", "as_json", is_flag=True, help="Print what was found, one object an input.")
 @click.option("--frames", is_flag=True, help="A folder is a film, and its photos are the frames.")
 @click.option(
-    "--rate", type=click.FloatRange(0, min_open=True), default=25.0, help="Of --frames, a second."
+    "--rate",
+    type=click.FloatRange(0, min_open=True),
+    default=FOLDER_RATE,
+    help="Of --frames, a second.",
 )
 @click.option(
     "--every", type=click.IntRange(1), default=1, metavar="N", help="Detect in every Nth frame."
@@ -183,11 +176,8 @@ def main(
     """
     if sum(map(bool, (paths, listed, data))) > 1:
         raise click.UsageError("--list, --evaluate and PATHS: give one of them")
-    for parameter in context.command.params:
-        name = parameter.name or ""
-        given = context.get_parameter_source(name) is ParameterSource.COMMANDLINE
-        if not paths and given and name not in WITHOUT_PATHS:
-            raise click.UsageError(f"{parameter.opts[0]} is for PATHS: give some")
+    if not paths and (unused := given(context, wanted)):
+        raise click.UsageError(f"{unused} is for PATHS: give some")
     try:
         with plain_errors("torch"):
             if listed:

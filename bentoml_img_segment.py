@@ -16,6 +16,7 @@ from bentoml_img.console import (
     cleared,
     console,
     download_bar,
+    given,
     plain_errors,
     precision_option,
     print_table,
@@ -89,6 +90,8 @@ def main(
     """Package a segmentation model as the Bento PytorchImageSegment."""
     if sum(map(bool, (listed, compared, applied, data))) > 1:
         raise click.UsageError("--list, --compare, --apply and --evaluate: give one of them")
+    if not (compared or applied) and (unused := given(context, ("output_dir", "palette"))):
+        raise click.UsageError(f"{unused} is for --compare and --apply: give one of them")
     if len(models) > 1 and not compared:
         raise click.UsageError("several models can be compared only")
     try:

@@ -25,7 +25,8 @@ from bentoml_img.annotate import annotate_film, film_options
 from bentoml_img.bundle import read_manifest, sha256
 from bentoml_img.detect import Detector
 from bentoml_img.shelf import ROOT, bundle_of
-from bentoml_img.video.reading import FOLDER_RATE, open_video
+from bentoml_img.video.frames import FOLDER_RATE
+from bentoml_img.video.reading import open_video
 
 CLIP = ROOT / "videos" / "3.gif"
 TRUTH = ROOT / "videos" / "3.truth.json"

@@ -19,7 +19,6 @@ from bentoml_img.video.regions import Line, Point, Zone
 if TYPE_CHECKING:
     from bentoml_img.video.pipeline import Options, Result, Speed
 
-INTERRUPTED = "interrupted"
 RESULT = "_result"
 PLOT = ".counts.png"
 SUFFIX = {"photo": ".jpg", "animation": ".gif", "film": ".mp4"}

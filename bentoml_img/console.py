@@ -1,13 +1,14 @@
 """How the scripts speak: with people on standard error, data on standard output."""
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -42,6 +43,15 @@ precision_option = click.option(
     show_default=True,
     help="What it computes in; bf16 and int8 need a bundle that is made ready for them.",
 )
+
+
+def given(context: click.Context, names: Container[str]) -> str | None:
+    """The first of the parameters `names` that is on the command line, as it is written there."""
+    for parameter in context.command.params:
+        source = context.get_parameter_source(parameter.name or "")
+        if parameter.name in names and source is ParameterSource.COMMANDLINE:
+            return parameter.opts[0]
+    return None
 
 
 @contextmanager

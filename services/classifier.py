@@ -5,7 +5,7 @@ from typing import Annotated
 
 import bentoml
 from PIL import Image
-from pydantic import BaseModel, WithJsonSchema
+from pydantic import WithJsonSchema
 
 from bentoml_img.classify import Classification, Classifier
 from bentoml_img.engines.interface import Array
@@ -13,18 +13,13 @@ from bentoml_img.images import load_rgb
 from services.batching import MicroBatcher
 from services.decoding import Decoder
 from services.edge import guard
-from services.image import locked_image
-from services.paths import PublicService
 from services.precision import precision_here
+from services.serving import BentoArguments, options
 from services.settings import Settings
 
 
-class Arguments(BaseModel):
-    """Set when the Bento is built, and kept in it."""
-
+class Arguments(BentoArguments):
     bundle: str = "cifar_net:latest"
-    engine: str = "auto"
-    precision: str = "fp32"
     requirements: str = "services/requirements/classifier-openvino.txt"
 
 
@@ -37,13 +32,7 @@ settings = Settings.from_environment()
 
 @bentoml.service(
     name="PytorchImageClassifier",
-    workers=settings.workers,
-    traffic={"timeout": 30},
-    tracing={"excluded_urls": ".*"},
-    # BentoML's log fails on a Content-Type that is not UTF-8, in the middle of the answer.
-    logging={"access": {"request_content_type": False}},
-    image=locked_image(arguments.requirements),
-    service_class=PublicService,
+    **options(settings, arguments.requirements, timeout=30),
 )
 class PytorchImageClassifier:
     """Says which of CIFAR-10's ten classes a photo shows."""

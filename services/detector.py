@@ -19,13 +19,12 @@ from bentoml_img.draw import annotate
 from bentoml_img.images import encode_jpeg, load_rgb
 from services.edge import guard
 from services.errors import RequestRefused
-from services.image import locked_image
 from services.jobs import Job, JobStore
 from services.parameters import Count, Names, Score, VideoRequest
-from services.paths import PublicService
 from services.precision import precision_here
 from services.queueing import Queue
 from services.runner import Runner
+from services.serving import BentoArguments, options
 from services.settings import Settings
 from services.tasks import Tasks
 from services.videos import check_video, work
@@ -34,12 +33,8 @@ Result = TypeVar("Result")
 Jpeg = Annotated[bytes, ContentType("image/jpeg")]
 
 
-class Arguments(BaseModel):
-    """Set when the Bento is built, and kept in it."""
-
+class Arguments(BentoArguments):
     bundle: str = "maskrcnn_lite:latest"
-    engine: str = "auto"
-    precision: str = "fp32"
     requirements: str = "services/requirements/detector-openvino.txt"
 
 
@@ -78,14 +73,7 @@ def jobs_folder() -> Path:
 
 @bentoml.service(
     name="PytorchInstanceDetector",
-    workers=settings.workers,
-    # A video takes its time to be sent.
-    traffic={"timeout": 300},
-    tracing={"excluded_urls": ".*"},
-    # BentoML's log fails on a Content-Type that is not UTF-8, in the middle of the answer.
-    logging={"access": {"request_content_type": False}},
-    image=locked_image(arguments.requirements),
-    service_class=PublicService,
+    **options(settings, arguments.requirements, timeout=300),  # a video takes its time to be sent
 )
 class PytorchInstanceDetector:
     """Finds each person, vehicle and animal in photos and videos, and draws around it."""

@@ -16,10 +16,9 @@ from bentoml_img.engines.interface import Array
 from bentoml_img.images import encode_jpeg, encode_png, load_rgb, reopen
 from bentoml_img.segment import ClassArea, Segmentation, Segmenter
 from services.edge import guard
-from services.image import locked_image
-from services.paths import PublicService
 from services.precision import precision_here
 from services.queueing import Queue
+from services.serving import BentoArguments, options
 from services.settings import Settings
 
 Result = TypeVar("Result")
@@ -28,12 +27,8 @@ Jpeg = Annotated[bytes, ContentType("image/jpeg")]
 Palette = Literal["voc", "hub"]
 
 
-class Arguments(BaseModel):
-    """Set when the Bento is built, and kept in it."""
-
+class Arguments(BentoArguments):
     bundle: str = "deeplabv3_lite:latest"
-    engine: str = "auto"
-    precision: str = "fp32"
     requirements: str = "services/requirements/segmenter-openvino.txt"
 
 
@@ -51,13 +46,7 @@ settings = Settings.from_environment()
 
 @bentoml.service(
     name="PytorchImageSegment",
-    workers=settings.workers,
-    traffic={"timeout": 60},
-    tracing={"excluded_urls": ".*"},
-    # BentoML's log fails on a Content-Type that is not UTF-8, in the middle of the answer.
-    logging={"access": {"request_content_type": False}},
-    image=locked_image(arguments.requirements),
-    service_class=PublicService,
+    **options(settings, arguments.requirements, timeout=60),
 )
 class PytorchImageSegment:
     """Colours each pixel of a photo by the class that it shows."""

@@ -8,7 +8,8 @@ from pathlib import Path
 from bentoml_img.annotate import film_detector, film_drawer
 from bentoml_img.bundle import Manifest
 from bentoml_img.detect import Detections
-from bentoml_img.video.frames import VideoError
+from bentoml_img.files import kind_of
+from bentoml_img.video.frames import STOPPED, VideoError
 from bentoml_img.video.pipeline import Speed, annotate_video
 from bentoml_img.video.reading import open_video
 from services.errors import RequestRefused
@@ -28,13 +29,12 @@ def check_video(video: Path) -> None:
 
 
 def work(job: Job, stop: threading.Event, detect: Detect, model: Manifest) -> Path:
-    """Annotate a job's video, a GIF as a GIF, others as MP4; go on where it was left by this model.
+    """Annotate a job's video, where this model left it: an animation as a GIF, a film as an MP4.
 
     `detect` takes what a `Detector` does.
     """
     asked = VideoRequest(video=job.source, **job.written().parameters)
-    with job.source.open("rb") as file:
-        suffix = ".gif" if file.read(4) == b"GIF8" else ".mp4"
+    suffix = ".mp4" if kind_of(job.source) == "film" else ".gif"
     target = job.result_folder / model.digest[:12] / f"{job.source.stem}_result{suffix}"
     target.parent.mkdir(exist_ok=True)
     options = asked.options(model.tag)
@@ -63,7 +63,7 @@ def work(job: Job, stop: threading.Event, detect: Detect, model: Manifest) -> Pa
         )
     except VideoError as error:
         raise Unusable(str(error)) from None
-    if result.stopped == "stopped":
+    if result.stopped == STOPPED:
         raise Stopped
     if result.stopped:
         raise Unusable(result.stopped)

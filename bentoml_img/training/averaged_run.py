@@ -42,7 +42,7 @@ class AveragedRun(Run[Network, Batch]):
         recipe: AveragedRecipe,
         photos: int,
         steps_per_epoch: int,
-        device: str,
+        device: str | torch.device,
     ) -> None:
         optimizer = torch.optim.AdamW(_decaying(parts, recipe.weight_decay), fused=True)
         super().__init__(network, [optimizer], recipe, photos, steps_per_epoch, device)

@@ -96,7 +96,7 @@ class Trainer(Run[CifarNet, tuple[Tensor, Tensor]]):
         test: Split,
         recipe: Recipe,
         widths: tuple[int, int, int] = WIDTHS,
-        device: str = "cpu",
+        device: str | torch.device = "cpu",
     ) -> None:
         self.watched = test.subset(WATCHED)
         self.labels = torch.from_numpy(train.labels)
@@ -178,11 +178,6 @@ def _optimizers(network: CifarNet, recipe: Recipe, steps_per_epoch: int) -> list
         torch.optim.SGD(groups, momentum=0.85, nesterov=True),
         Muon(filters, lr=recipe.filter_lr, momentum=recipe.filter_momentum),
     ]
-
-
-def best_device() -> str:
-    """The device to train on: the GPU, if there is one."""
-    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 @torch.inference_mode()

@@ -6,25 +6,24 @@ from pathlib import Path
 
 import click
 import torch
-from rich.console import Console
 from torchvision.models.detection import MaskRCNN
 
+from bentoml_img.console import console
+from bentoml_img.engines.torch import best_device
 from bentoml_img.training import checkpoint
+from bentoml_img.training.command import FOLDER, plain_ending, run_options
 from bentoml_img.training.dataset import DatasetError
 from bentoml_img.training.detection_data import read_animals, read_instances
 from bentoml_img.training.detection_eval import Truth, record
 from bentoml_img.training.detection_export import export
 from bentoml_img.training.detection_sampler import Source
 from bentoml_img.training.detection_trainer import Recipe, Trainer
-from bentoml_img.training.fit import Interrupted, command_to_resume, fit
+from bentoml_img.training.fit import fit
 from bentoml_img.training.log import Log
 from bentoml_img.training.pretrained import load_imagenet, load_weights
 
 WATCHED = ("street", "coco")
 EVERY = 8  # of so many val photos one is looked at while training
-FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
-
-console = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -42,17 +41,7 @@ console = Console(stderr=True, highlight=False, soft_wrap=True)
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="A trained maskrcnn_lite's model.safetensors to start from.",
 )
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True)
-@click.option("--resume", is_flag=True, help="Go on from the checkpoint in the output folder.")
-@click.option(
-    "--epochs",
-    type=click.FloatRange(min=0, min_open=True),
-    default=Recipe.epochs,
-    show_default=True,
-    help="May be changed on --resume, until the cool-down has begun.",
-)
-@click.option("--seed", type=click.IntRange(min=0), default=Recipe.seed, show_default=True)
-@click.option("--threads", type=click.IntRange(min=1), help="Of the processor. Default: all.")
+@run_options(Recipe)
 @click.pass_context
 def main(
     context: click.Context,
@@ -70,7 +59,7 @@ def main(
     if threads:
         torch.set_num_threads(threads)
     given = {name: folder for name, folder in folders.items() if folder}
-    try:
+    with plain_ending(context):
         path = checkpoint.locate(out, resume)
         out.mkdir(parents=True, exist_ok=True)
         trainer = Trainer(
@@ -78,16 +67,11 @@ def main(
             Recipe(epochs=epochs, seed=seed),
             _validation(given, EVERY),
             partial(_start, backbone=backbone, detector=start),
-            device="cuda" if torch.cuda.is_available() else "cpu",
+            device=best_device(),
         )
         if resume:
             trainer.restore(path)
         fit(trainer, path, console, Log(out / "log.jsonl"))
-    except (DatasetError, checkpoint.CheckpointError) as error:
-        raise click.ClickException(str(error)) from error
-    except Interrupted as interrupted:
-        console.print(f"{interrupted}; to go on: {command_to_resume()}")
-        context.exit(130)
     bundle = export(trainer.average, f"photos of {', '.join(given)}", out)
     console.print("measuring the bundle on all val photos")
     record(bundle, _validation(given))

@@ -66,7 +66,7 @@ class Trainer(AveragedRun[MaskRCNN, tuple[Tensor, list[Target]]]):
         validation: Mapping[str, Truth] | None = None,
         start: Callable[[MaskRCNN], None] = lambda network: None,
         build: Callable[[], MaskRCNN] = maskrcnn_lite,
-        device: str = "cpu",
+        device: str | torch.device = "cpu",
     ) -> None:
         self.validation = dict(validation or {})
         self.sampler = Sampler(sources, recipe.rare)

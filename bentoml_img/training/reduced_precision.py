@@ -36,12 +36,12 @@ from bentoml_img.files import PHOTOS, Unreadable, inputs_of
 from bentoml_img.images import ImageError, load_rgb, open_image
 from bentoml_img.segment import Segmenter
 from bentoml_img.training import cifar10, detection_eval, evaluation, segmentation_scores
+from bentoml_img.training.command import FOLDER
 from bentoml_img.training.dataset import DatasetError
 
 # What may be lost of each figure: points of accuracy, of mIoU, of AP, each a part of 1.
 MAX_LOSS = {"classification": 0.001, "segmentation": 0.005, "detection": 0.003}
 MAX_PHOTOS = 40
-FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
 Predictor = Classifier | Segmenter | Detector
 PREDICTORS: dict[str, type[Predictor]] = {

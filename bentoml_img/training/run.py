@@ -60,7 +60,7 @@ class Run(ABC, Generic[Network, Batch]):
         recipe: RunRecipe,
         photos: int,
         steps_per_epoch: int,
-        device: str,
+        device: str | torch.device,
     ) -> None:
         if photos < recipe.batch_size:
             raise DatasetError(f"{photos} photos are less than a batch of {recipe.batch_size}")

@@ -16,9 +16,10 @@ import click
 from rich.console import Console
 
 from bentoml_img import atomic
+from bentoml_img.engines.torch import best_device
 from bentoml_img.training import cifar10
 from bentoml_img.training.checkpoint import CheckpointError
-from bentoml_img.training.classifier import Recipe, Trainer, best_device, predict_logits
+from bentoml_img.training.classifier import Recipe, Trainer, predict_logits
 from bentoml_img.training.dataset import DatasetError
 from bentoml_img.training.fit import Interrupted, fit
 

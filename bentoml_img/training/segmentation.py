@@ -7,12 +7,14 @@ from pathlib import Path
 
 import click
 import torch
-from rich.console import Console
 
 from bentoml_img.bundle import WEIGHTS
+from bentoml_img.console import console
+from bentoml_img.engines.torch import best_device
 from bentoml_img.training import checkpoint
+from bentoml_img.training.command import FOLDER, plain_ending, run_options
 from bentoml_img.training.dataset import DatasetError
-from bentoml_img.training.fit import Interrupted, command_to_resume, fit, progress_bar
+from bentoml_img.training.fit import fit, progress_bar
 from bentoml_img.training.interpolate import halfway
 from bentoml_img.training.log import Log
 from bentoml_img.training.pretrained import load_imagenet, load_weights
@@ -30,9 +32,6 @@ from bentoml_img.training.segmentation_trainer import Network, Recipe, Source, T
 PROPORTIONS = {"voc": 0.38, "coco": 0.22, "street": 0.15, "pseudo": 0.25}
 LAYOUTS = {"voc": "voc", "coco": "coco", "street": "coco", "pseudo": "voc"}
 WATCHED = ("voc", "coco")
-FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
-
-console = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -52,17 +51,7 @@ console = Console(stderr=True, highlight=False, soft_wrap=True)
     help="The folder of a trained deeplabv3_lite and fcn_lite to go on from, more gently. "
     "What comes out is the mean of their weights and of those at the end.",
 )
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True)
-@click.option("--resume", is_flag=True, help="Go on from the checkpoint in the output folder.")
-@click.option(
-    "--epochs",
-    type=click.FloatRange(min=0, min_open=True),
-    default=Recipe.epochs,
-    show_default=True,
-    help="May be changed on --resume, until the cool-down has begun.",
-)
-@click.option("--seed", type=click.IntRange(min=0), default=Recipe.seed, show_default=True)
-@click.option("--threads", type=click.IntRange(min=1), help="Of the processor. Default: all.")
+@run_options(Recipe)
 @click.pass_context
 def main(
     context: click.Context,
@@ -82,7 +71,7 @@ def main(
     if threads:
         torch.set_num_threads(threads)
     log = Log(out / "log.jsonl")
-    try:
+    with plain_ending(context):
         path = checkpoint.locate(out, resume)
         out.mkdir(parents=True, exist_ok=True)
         recipe = Recipe(epochs=epochs, seed=seed)
@@ -93,11 +82,6 @@ def main(
         if resume:
             trainer.restore(path)
         fit(trainer, path, console, log)
-    except (DatasetError, checkpoint.CheckpointError) as error:
-        raise click.ClickException(str(error)) from error
-    except Interrupted as interrupted:
-        console.print(f"{interrupted}; to go on: {command_to_resume()}")
-        context.exit(130)
     save_curves(log.read_figures(), trainer.history, out / "curves.png")
     network = trainer.average
     if start:
@@ -130,7 +114,7 @@ def _prepare(
         start,
         validation,
         {name: class_shares(held_out) for name, held_out in validation.items()},
-        "cuda" if torch.cuda.is_available() else "cpu",
+        best_device(),
     )
 
 

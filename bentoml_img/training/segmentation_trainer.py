@@ -86,7 +86,7 @@ class Trainer(AveragedRun[Network, tuple[Tensor, Tensor]]):
         start: Callable[[Network], None] = lambda network: None,
         validation: Mapping[str, Sequence[Sample]] | None = None,
         validation_shares: Mapping[str, Floats] | None = None,
-        device: str = "cpu",
+        device: str | torch.device = "cpu",
     ) -> None:
         self.samples = [sample for source in sources for sample in source.samples]
         origin = np.repeat(np.arange(len(sources)), [len(s.samples) for s in sources])

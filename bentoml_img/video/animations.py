@@ -5,6 +5,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from bentoml_img.files import ANIMATED
 from bentoml_img.images import DECODER_ERRORS, ImageError, flatten, load_rgb, open_image
 from bentoml_img.video.frames import MAX_PIXELS, MAX_RATE, VideoError, VideoInfo, check_size
 
@@ -34,7 +35,7 @@ class Animation:
 
     def _open(self) -> Image.Image:
         try:
-            return Image.open(self._path, formats=("GIF", "WEBP", "PNG"))
+            return Image.open(self._path, formats=ANIMATED)
         except DECODER_ERRORS:
             raise VideoError(f"{self._path.name} is damaged: it has no readable header") from None
 

@@ -20,11 +20,11 @@ from bentoml_img.bundle import sha256
 from bentoml_img.video import records
 from bentoml_img.video.counting import Counter
 from bentoml_img.video.detections import Detections
-from bentoml_img.video.frames import DamagedVideo, Frame
+from bentoml_img.video.frames import FOLDER_RATE, INTERRUPTED, STOPPED, DamagedVideo, Frame
 from bentoml_img.video.ground import Ground
 from bentoml_img.video.parts import Part, Parts, Progress
 from bentoml_img.video.prefetch import prefetch
-from bentoml_img.video.reading import FOLDER_RATE, Video, open_video, pictures
+from bentoml_img.video.reading import Video, open_video, pictures
 from bentoml_img.video.regions import Line, Zone
 from bentoml_img.video.tracking import SURE, Instance, Tracker
 from bentoml_img.video.writing import check_output, join
@@ -132,7 +132,7 @@ def annotate_video(
         try:
             stopped, keep = run(detect, draw, progress, stop or threading.Event())
         except KeyboardInterrupt:
-            raise Interrupted(run.finish("interrupted", True, sound)) from None
+            raise Interrupted(run.finish(INTERRUPTED, True, sound)) from None
         except Exception as error:
             run.finish(str(error), True, sound)
             raise
@@ -179,7 +179,7 @@ class _Run:
                     speed = (self._done - self._first) / seconds
                     progress(Speed(self._done, self._video.info.frames, speed))
                     if stop.is_set():
-                        return "stopped", True
+                        return STOPPED, True
         except DamagedVideo as error:
             return str(error), False
         return None, False

@@ -11,12 +11,12 @@ from typing import Protocol
 
 from PIL import Image
 
+from bentoml_img.files import PHOTOS
 from bentoml_img.video.animations import Animation, Folder
 from bentoml_img.video.containers import Container
-from bentoml_img.video.frames import DamagedVideo, Frame, VideoError, VideoInfo
+from bentoml_img.video.frames import FOLDER_RATE, DamagedVideo, Frame, VideoError, VideoInfo
 
-FOLDER_RATE = 25.0  # frames a second, as pictures in a folder have no times
-PICTURES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
+PICTURES = PHOTOS - {".gif"}  # which has frames of its own
 
 
 class Source(Protocol):

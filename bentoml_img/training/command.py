@@ -1,0 +1,57 @@
+"""What the commands that train have in common: their options, and how they end."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from bentoml_img.console import console, plain_errors
+from bentoml_img.training.checkpoint import CheckpointError
+from bentoml_img.training.dataset import DatasetError
+from bentoml_img.training.fit import Interrupted, command_to_resume
+from bentoml_img.training.run import RunRecipe
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+
+
+def run_options(recipe: type[RunRecipe]) -> Callable[[Command], Command]:
+    """The options --out, --resume, --epochs, --seed and --threads, with a recipe's defaults."""
+    options = (
+        click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True),
+        click.option(
+            "--resume", is_flag=True, help="Go on from the checkpoint in the output folder."
+        ),
+        click.option(
+            "--epochs",
+            type=click.FloatRange(min=0, min_open=True),
+            default=recipe.epochs,
+            show_default=True,
+            help="May be changed on --resume, until the cool-down has begun.",
+        ),
+        click.option("--seed", type=click.IntRange(min=0), default=recipe.seed, show_default=True),
+        click.option(
+            "--threads", type=click.IntRange(min=1), help="Of the processor. Default: all."
+        ),
+    )
+
+    def add(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
+
+
+@contextmanager
+def plain_ending(context: click.Context) -> Iterator[None]:
+    """Say in one line what a user can mend, and after Ctrl-C how to go on."""
+    try:
+        with plain_errors("train", DatasetError, CheckpointError):
+            yield
+    except Interrupted as interrupted:
+        console.print(f"{interrupted}; to go on: {command_to_resume()}")
+        context.exit(130)
