@@ -24,7 +24,7 @@ from bentoml_img.console import (
     work_bar,
 )
 from bentoml_img.engines import ENGINES
-from bentoml_img.files import Unreadable, inputs_of
+from bentoml_img.files import Unreadable, check_apart, inputs_of
 from bentoml_img.images import encode_jpeg
 from bentoml_img.labels import PALETTES
 from bentoml_img.segment import Segmenter
@@ -152,6 +152,8 @@ def _apply(path: Path, segmenter: Segmenter, palette: str, output_dir: Path | No
     inputs = inputs_of(path, RESULTS)
     if not inputs:
         raise click.ClickException(f"no pictures or films in {path}")
+    with plain_errors("video", ValueError):
+        check_apart((photo, photo.with_suffix("")) for photo in inputs)
     failed = []
     with work_bar() as bar, plain_errors("video"):
         files = bar.add_task("files", total=len(inputs), speed="", visible=len(inputs) > 1)

@@ -10,7 +10,7 @@ from PIL import Image
 from bentoml_img.atomic import write
 from bentoml_img.detect import Detections, Detector
 from bentoml_img.draw import Tracked, annotate, annotate_tracks
-from bentoml_img.files import Unreadable, inputs_of, kind_of
+from bentoml_img.files import Unreadable, check_apart, inputs_of, kind_of
 from bentoml_img.images import ImageError, encode_jpeg, encode_png, load_rgb, open_image
 from bentoml_img.video.frames import SUFFIXES
 from bentoml_img.video.ground import Ground
@@ -43,19 +43,19 @@ def results_of(
     if output and len(sources) > 1:
         raise ValueError(f"{output} cannot be the result of {len(sources)} files")
     targets = {source: output or _target(source, folder) for source in sources}
-    taken: dict[Path, Path] = {}
-    for source, target in targets.items():
+    for target in targets.values():
         if target.suffix.lower() not in (*ENCODERS, *SUFFIXES):
             known = ", ".join((*ENCODERS, *SUFFIXES))
             raise ValueError(f"cannot write {target}: a result is one of {known}")
-        # A film's records have its name, whatever its suffix.
-        place = target.resolve().with_suffix("") if is_film(target) else target.resolve()
-        if place in taken:
-            raise ValueError(f"{taken[place]} and {source} have one result: do them one by one")
-        taken[place] = source
-        if target.exists() and any(target.samefile(other) for other in sources):
+        if target.exists() and any(s.exists() and target.samefile(s) for s in sources):
             raise ValueError(f"{target} is an input: it would be overwritten")
+    check_apart((source, _place(target)) for source, target in targets.items())
     return targets
+
+
+def _place(target: Path) -> Path:
+    """A film's records have its name, whatever its suffix."""
+    return target.resolve().with_suffix("") if is_film(target) else target.resolve()
 
 
 def _target(source: Path, folder: Path | None) -> Path:

@@ -58,6 +58,9 @@ def official_bundle(
     if weights and not weights.is_file():
         raise WeightsError(f"there is no file {weights}")
     digest = sha256(weights) if weights else digest_in_name(published.file)
+    own = not digest.startswith(digest_in_name(published.file))
+    if weights and own and weights.name == published.file:
+        raise WeightsError(f"{weights} is damaged: its SHA-256 does not begin as its name says")
     with contextlib.suppress(BundleError):
         made = verify(folder)
         if made.name == name and made.source_sha256.startswith(digest):
@@ -65,7 +68,6 @@ def official_bundle(
     path = weights or fetch(published.file, url, on_progress=on_progress)
     module = zoo.build(name)
     load_into(module, load_state(path), path)
-    own = not digest.startswith(digest_in_name(published.file))
     scores = {f"{score}_published": value for score, value in published.scores.items()}
     manifest = entry.manifest(
         license="unknown" if own else published.license,

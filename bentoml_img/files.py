@@ -1,5 +1,6 @@
 """Which files are photos and which are films."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
@@ -30,6 +31,15 @@ def inputs_of(path: Path, results: tuple[str, ...]) -> list[Path]:
         for file in path.iterdir()
         if file.suffix.lower() in PHOTOS | FILMS and not file.name.endswith(results)
     )
+
+
+def check_apart(places: Iterable[tuple[Path, Path]]) -> None:
+    """ValueError if two sources have one place for their results: pairs of source and place."""
+    taken: dict[Path, Path] = {}
+    for source, place in places:
+        if place in taken:
+            raise ValueError(f"{taken[place]} and {source} have one result: do them one by one")
+        taken[place] = source
 
 
 def kind_of(source: Path) -> Kind:

@@ -4,7 +4,7 @@ import glob
 import json
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from bentoml_run.schema import Api, Field
 
 @dataclass(frozen=True)
 class InputFile:
-    """A file as the user wrote it, and where it is.
+    """A file as the user wrote it, but for ``~``, and where it is.
 
     The path is absolute, because loading a Bento changes the working directory.
     """
@@ -30,7 +30,8 @@ class InputFile:
         Raises:
             WrongUsage: There is no such file, or it is a folder or unreadable.
         """
-        path = Path(written).expanduser().absolute()
+        written = os.path.expanduser(written)
+        path = Path(written).absolute()
         if path.is_dir():
             raise WrongUsage(f"{written} is a folder: name its files, as in '{written}/*'.")
         if not path.exists():
@@ -108,7 +109,7 @@ def plan(
             required field without a value.
     """
     if api.raw is not None:
-        return _plan_raw(api, files, given, dict(params))
+        return _plan_raw(api, files, given, params)
     fields, attached = _fields(api, given, params)
     if not api.file_fields:
         return [Call(fields, document=file) for file in files] or [_complete(api, Call(fields))]
@@ -123,8 +124,12 @@ def plan(
 
 
 def _plan_raw(
-    api: Api, files: list[InputFile], given: bytes | None, query: dict[str, str]
+    api: Api, files: list[InputFile], given: bytes | None, params: Iterable[tuple[str, str]]
 ) -> list[Call]:
+    query: dict[str, str] = {}
+    for name, text in params:
+        _refuse_twice(name, query)
+        query[name] = text
     if files and given is not None:
         raise WrongUsage(f"{api.name} takes one body: give --input-file or --input, not both.")
     if not files and given is None:
@@ -149,15 +154,22 @@ def _fields(
         if api.field(name).takes_files:
             raise WrongUsage(f"{name} is a file: give it by --input-file or --param {name}=@FILE.")
     attached: list[tuple[str, InputFile]] = []
+    values: dict[str, Any] = {}
     for name, text in params:
         field = api.field(name)
         if not field.takes_files:
-            fields[name] = field.parse(text)
+            _refuse_twice(name, values)
+            values[name] = field.parse(text)
         elif text.startswith("@"):
             attached += [(name, file) for file in expand([text[1:]])]
         else:
             raise WrongUsage(f"{name} is a file: write --param {name}=@FILE.")
-    return fields, tuple(attached)
+    return {**fields, **values}, tuple(attached)
+
+
+def _refuse_twice(name: str, given: Container[str]) -> None:
+    if name in given:
+        raise WrongUsage(f"--param {name} is given more than once.")
 
 
 def _file_field(api: Api, attached: set[str]) -> Field:

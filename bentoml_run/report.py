@@ -4,7 +4,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import click
 
 from bentoml_run.asgi import Answer
+from bentoml_run.errors import Failure, one_line
 from bentoml_run.inputs import Call
 
 if TYPE_CHECKING:
@@ -23,15 +24,19 @@ PLUMBING = {"content-length", "date", "server", "transfer-encoding"}
 @contextmanager
 def own_stdout() -> Iterator[BinaryIO]:
     """Standard output for answers alone: what a service prints goes to standard error."""
+    if sys.stdout is None:
+        raise Failure("standard output is closed.")
     sys.stdout.flush()
     number = sys.stdout.fileno()
-    with os.fdopen(os.dup(number), "wb") as stdout:
-        os.dup2(sys.stderr.fileno(), number)
-        try:
-            yield stdout
-        finally:
-            sys.stdout.flush()
-            os.dup2(stdout.fileno(), number)
+    stdout = os.fdopen(os.dup(number), "wb")
+    os.dup2(sys.stderr.fileno(), number)
+    try:
+        yield stdout
+    finally:
+        sys.stdout.flush()
+        os.dup2(stdout.fileno(), number)
+        with suppress(OSError):  # what could not be written was told when it was
+            stdout.close()
 
 
 class Report:
@@ -104,8 +109,13 @@ class Report:
         self._advance()
 
     def _write(self, line: bytes) -> None:
-        self._stdout.write(line if line.endswith(b"\n") else line + b"\n")
-        self._stdout.flush()
+        try:
+            self._stdout.write(line if line.endswith(b"\n") else line + b"\n")
+            self._stdout.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise Failure(f"standard output cannot be written: {one_line(error)}") from error
 
     def _advance(self) -> None:
         if self._progress is not None:

@@ -1,6 +1,7 @@
 """One run of the command: find, check, load, call, write."""
 
 import asyncio
+import os
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -57,6 +58,7 @@ def run(
         Failure: The Bento cannot be loaded or started.
     """
     files = expand(input_files)
+    output_dir = None if output_dir is None else os.path.expanduser(output_dir)
     given = None if input_ is None else read_input(input_)
     from bentoml._internal.configuration import get_quiet_mode
 
@@ -139,7 +141,7 @@ class Session:
         """What was asked and answered, in the shape that BentoML 0.x logged."""
         task_id = task_id or str(uuid.uuid4())
         files = [f"--input-file={file.written}" for file in call.sources]
-        text = answer.body.decode(errors="replace")
+        data = answer.body.decode(errors="replace") if result is None else describe(result)
         return {
             "service_name": self.service,
             "service_version": self.bento.tag.version,
@@ -150,7 +152,7 @@ class Session:
                 "cli_args": (*files, *self.options),
             },
             "result": {
-                "data": text if result is None else describe(result),
+                "data": data,
                 "http_status": answer.status,
                 "http_headers": public_headers(answer),
             },

@@ -113,7 +113,7 @@ class Job:
         """What was reported last."""
         try:
             progress: dict[str, Any] = json.loads((self.folder / PROGRESS).read_text())
-        except FileNotFoundError:
+        except (FileNotFoundError, ValueError):  # none yet, or cut off with the power
             return None
         return progress
 
@@ -137,9 +137,16 @@ class Job:
             return True
         return False
 
-    def hold(self) -> None:
-        self._lock = (self.folder / LOCK).open("wb")
-        fcntl.flock(self._lock, fcntl.LOCK_EX)
+    def hold(self) -> bool:
+        """Begin to work on it; False if somebody does."""
+        lock = (self.folder / LOCK).open("wb")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.close()
+            return False
+        self._lock = lock
+        return True
 
     def release(self) -> None:
         if self._lock is not None:
@@ -205,12 +212,11 @@ class JobStore:
             if any(record.state == "in_progress" for _, record in records):
                 return None
             waiting = [(job, record) for job, record in records if record.state == "pending"]
-            if not waiting:
-                return None
-            job, record = min(waiting, key=lambda pair: pair[1].created_at)
-            job.hold()
-            job.write(replace(record, state="in_progress", executed_at=_now()))
-            return job
+            for job, record in sorted(waiting, key=lambda pair: pair[1].created_at):
+                if job.hold():  # whoever submitted it has let it go
+                    job.write(replace(record, state="in_progress", executed_at=_now()))
+                    return job
+            return None
 
     def complete(self, job: Job, result: Path) -> None:
         """End a job with its main result, a file in its folder, unless it was cancelled."""
@@ -226,11 +232,11 @@ class JobStore:
             record = replace(job.written(), completed_at=_now(), **changes)
             if job.is_canceled:
                 record = replace(record, state="canceled", result=None, error=None, unusable=False)
+            job.write(record)  # before anything is deleted: a crash between must not need it
             if record.unusable:
                 shutil.rmtree(job.result_folder)
             if record.unusable or record.state == "completed":
                 shutil.rmtree(job.source_folder)
-            job.write(record)
             job.release()
 
     def cancel(self, job: Job) -> None:

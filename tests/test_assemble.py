@@ -47,6 +47,15 @@ def test_a_bundle_of_ones_own_weights(made: Path, state_file: Path) -> None:
     assert [path.name for path in made.parent.iterdir()] == [NAME]
 
 
+def test_a_published_file_with_another_hash_is_damaged(state_file: Path, tmp_path: Path) -> None:
+    published = zoo.find(NAME).published
+    assert published is not None
+    damaged = tmp_path / published.file
+    damaged.write_bytes(state_file.read_bytes())
+    with pytest.raises(WeightsError, match="damaged"):
+        official_bundle(NAME, tmp_path / NAME, damaged)
+
+
 @pytest.mark.parametrize("size", [(96, 64), (61, 97), (200, 51)])
 def test_both_engines_give_the_same_labels(made: Path, size: tuple[int, int]) -> None:
     masks = []

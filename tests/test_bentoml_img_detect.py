@@ -316,3 +316,13 @@ def test_nothing_is_overwritten_that_is_asked_for(
     assert_error(invoke(clip, "--output", clip), 2, "cannot write")
     assert_error(invoke(tmp_path / "a.png", "--output", tmp_path / "a.png"), 2, "is an input")
     assert_error(invoke(tmp_path, "--output", tmp_path / "b.jpg"), 2, "the result of 2 files")
+
+
+def test_a_link_to_nothing_is_named(invoke: Invoke, tmp_path: Path) -> None:
+    picture(0).save(tmp_path / "a.png")
+    (tmp_path / "lost.jpg").symlink_to("nowhere.jpg")
+    for _ in range(2):  # the second time the other's result is there
+        result = invoke(tmp_path)
+        assert result.exit_code == 1, result.output
+        assert result.stdout == f"{tmp_path / 'a_result.jpg'}\n"
+        assert result.stderr.startswith(f"Error: {tmp_path / 'lost.jpg'}: ")

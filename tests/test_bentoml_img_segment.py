@@ -95,6 +95,13 @@ def test_applies_to_a_folder_and_names_what_failed(invoke: Invoke, tmp_path: Pat
     assert again.stdout == result.stdout, "results are no inputs"
 
 
+def test_photos_that_would_have_one_result_are_refused(invoke: Invoke, tmp_path: Path) -> None:
+    photo(60, 40).save(tmp_path / "dog.png")
+    photo(60, 40).save(tmp_path / "dog.jpg")
+    assert_error(invoke("--apply", tmp_path), 1, "dog.jpg and", "dog.png have one result")
+    assert len(list(tmp_path.iterdir())) == 2
+
+
 def write_film(path: Path, frames: int) -> None:
     """A square on its way to the right."""
     with av.open(str(path), "w") as container:
@@ -176,6 +183,8 @@ def test_wrong_usage(invoke: Invoke, tmp_path: Path) -> None:
     assert_error(invoke("--apply", tmp_path), 1, "no pictures or films in")
     assert_error(invoke("--evaluate", tmp_path), 1, "no COCO data in")
     assert_error(invoke("--weights", STREET), 1, "comes with its weights")
+    assert_error(invoke("--palette", "hub"), 2, "--palette is for --compare and --apply")
+    assert_error(invoke("--list", "--output-dir", tmp_path), 2, "--output-dir is for --compare")
     assert_error(invoke("--compare", Path(__file__)), 1, "not a picture")
 
 

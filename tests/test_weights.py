@@ -256,10 +256,8 @@ def saved(value: object, path: Path) -> Path:
 
 
 def test_a_state_dict_is_loaded(tmp_path: Path) -> None:
-    path = saved({"weight": torch.arange(3.0)}, tmp_path / "mine.pth")
+    path = saved({"weight": torch.arange(3.0)}, tmp_path / "mine-20240115.pth")
     assert load_state(path)["weight"].tolist() == [0, 1, 2]
-    named_path = path.rename(tmp_path / named(path.read_bytes()))
-    assert load_state(named_path)["weight"].tolist() == [0, 1, 2]
 
 
 class Code:
@@ -281,12 +279,6 @@ def test_a_file_cut_short_is_one_line(cut: int, tmp_path: Path) -> None:
     with pytest.raises(WeightsError) as error:
         load_state(path)
     assert "\n" not in str(error.value)
-
-
-def test_a_name_that_says_another_hash(tmp_path: Path) -> None:
-    path = saved({"weight": torch.zeros(3)}, tmp_path / "net-00000000.pth")
-    with pytest.raises(WeightsError, match="damaged"):
-        load_state(path)
 
 
 @pytest.mark.parametrize("value", [[1, 2], {"epoch": 3}, torch.zeros(3), {1: torch.zeros(3)}])

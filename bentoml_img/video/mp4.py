@@ -61,25 +61,25 @@ def _audio(source: Source, number: int, output: av.container.OutputContainer) ->
     """Add a stream to the output; the packets for it come from the generator returned."""
     audio = source.streams.audio[number]
     start = Fraction(source.start_time or 0, av.time_base)
-    if audio.codec_context.name in COPIED:
-        return _copied(source, audio, output.add_stream_from_template(audio), start)
+    if audio.codec_context.codec.canonical_name in COPIED:
+        copied = _copied(source, audio, output.add_stream_from_template(audio), start)
+        return _forwards(copied)
     rates = av.Codec("aac", "w").audio_rates or ()
     stream = output.add_stream("aac", audio.rate if audio.rate in rates else AAC_RATE)
     stream.bit_rate = AAC_BITS
     stream.layout = "mono" if audio.channels == 1 else "stereo"
-    return _encoded(source, audio, stream, start)
+    # The source's clock may be so coarse that two packets come at a time.
+    stream.codec_context.time_base = Fraction(1, stream.rate)
+    return _forwards(_encoded(source, audio, stream, start))
 
 
 def _copied(
     source: Source, audio: av.AudioStream, stream: av.AudioStream, start: Fraction
 ) -> Iterator[Timed]:
-    """The packets, but for those whose times go back: an MP4 cannot hold them."""
-    last = float("-inf")
     for packet in _demux(source, audio):
         if packet.size and packet.pts is not None:
             timed = _timed(packet, stream, -start)
-            if last < timed[0] <= float(packet.pts * packet.time_base):
-                last = timed[0]
+            if timed[0] <= float(packet.pts * packet.time_base):
                 yield timed
 
 
@@ -114,6 +114,15 @@ def _timed(packet: "av.Packet[Any]", stream: av.stream.Stream, shift: Fraction) 
     packet.dts = packet.pts if packet.dts is None else packet.dts + ticks
     packet.stream = stream
     return float(packet.dts * packet.time_base), stream.index, packet
+
+
+def _forwards(track: Iterator[Timed]) -> Iterator[Timed]:
+    """Without the packets whose times go back: an MP4 cannot hold them."""
+    last = float("-inf")
+    for timed in track:
+        if timed[0] > last:
+            last = timed[0]
+            yield timed
 
 
 def _until(end: Fraction, track: Iterator[Timed]) -> Iterator[Timed]:

@@ -134,7 +134,7 @@ def annotate_video(
         except KeyboardInterrupt:
             raise Interrupted(run.finish(INTERRUPTED, True, sound)) from None
         except Exception as error:
-            run.finish(str(error), True, sound)
+            run.finish(str(error) or type(error).__name__, True, sound)
             raise
         result = run.finish(stopped, keep, sound)
         assert result is not None  # noqa: S101 - a video that was opened has a frame
@@ -281,7 +281,7 @@ def _finished(output: Path, key: dict[str, Any]) -> Result | None:
         summary = json.loads(result.summary.read_text())
     except (OSError, ValueError):
         return None
-    if summary.get("made_of") != key or summary["stopped"] or not output.exists():
+    if summary.get("made_of") != key or summary["stopped"] is not None or not output.exists():
         return None
     return replace(result, frames=summary["frames"])
 

@@ -110,5 +110,5 @@ def pictures(folder: Path) -> list[Path]:
     return sorted(files, key=lambda file: _natural(file.name))
 
 
-def _natural(name: str) -> list[tuple[int, str]]:
-    return [(int(part or 0), text) for text, part in re.findall(r"(\D*)(\d*)", name)]
+def _natural(name: str) -> list[tuple[str, int]]:
+    return [(text, int(part or 0)) for text, part in re.findall(r"(\D*)(\d*)", name)]

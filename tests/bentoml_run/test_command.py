@@ -4,6 +4,7 @@ import ast
 import json
 import os
 import pty
+import shlex
 import signal
 import subprocess
 import sys
@@ -108,6 +109,35 @@ def test_unwritable_result(bentoml: Command, texts: Path) -> None:
     assert result.status == 1
     (line,) = own_lines(result.stderr)
     assert line.startswith("Error: a.txt: its result cannot be written: NotADirectoryError")
+
+
+def test_the_home_folder_is_known_after_an_equals_sign(
+    environment: dict[str, str], texts: Path
+) -> None:
+    result = subprocess.run(
+        [*BENTOML, "run", "TextTools", "upper", "-q", "--input-file=~/a.txt", "--output-dir=~/o"],
+        env={**environment, "HOME": str(texts)},
+        capture_output=True,
+        text=True,
+    )
+    assert Path(result.stdout.strip()).read_text() == "ONE TWO THREE\n"
+    assert Path(result.stdout.strip()).parent == texts / "o"
+
+
+@pytest.mark.parametrize(
+    ("redirection", "message"),
+    [(">&-", "standard output is closed"), ("> /dev/full", "standard output cannot be written")],
+)
+def test_a_standard_output_that_takes_nothing(
+    redirection: str, message: str, environment: dict[str, str], texts: Path
+) -> None:
+    command = f"{shlex.join(BENTOML)} run TextTools order -q --param item=tea {redirection}"
+    result = subprocess.run(
+        ["bash", "-c", command], env=environment, cwd=texts, stderr=subprocess.PIPE, text=True
+    )
+    assert result.returncode == 1
+    (line,) = own_lines(result.stderr)
+    assert message in line
 
 
 def test_input_from_file_and_stdin(bentoml: Command, texts: Path) -> None:

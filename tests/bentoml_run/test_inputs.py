@@ -112,6 +112,7 @@ def test_parameters_win_over_input(folder: Path) -> None:
         (None, [("zzz", "1")], "It has: image, text"),
         (None, [], "needs image: --input-file FILE"),
         (None, [("image", "@a.txt")], "needs text: --param text=VALUE"),
+        (None, [("text", "1"), ("text", "2")], "--param text is given more than once"),
     ],
 )
 def test_plan_refuses(

@@ -240,6 +240,47 @@ def test_results_go_after_their_time(store: JobStore, folder: Path) -> None:
     assert (state(new), state(waiting)) == ("completed", "pending")
 
 
+def test_what_is_not_let_go_yet_is_passed_over(store: JobStore) -> None:
+    held = store.new(1)
+    source = held.source_folder / "a.gif"
+    source.write_bytes(b"GIF")
+    store.submit(held, source, {})
+    later = submit(store)
+    taken = store.take()
+    assert taken is not None
+    assert taken.id == later.id
+    finish(store, taken)
+    assert store.take() is None
+    store.close(held)
+    last = store.take()
+    assert last is not None
+    last.release()
+
+
+def test_a_crash_while_the_source_is_deleted_leaves_a_completed_job(
+    store: JobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submit(store)
+    job = store.take()
+    assert job is not None
+
+    def crash(path: Path) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as context:
+        context.setattr(shutil, "rmtree", crash)
+        with pytest.raises(KeyboardInterrupt):
+            finish(store, job)
+    job.release()
+    assert state(job) == "completed"
+
+
+def test_progress_that_was_cut_off_is_none(store: JobStore) -> None:
+    job = submit(store)
+    (job.folder / jobs.PROGRESS).write_text('{"fra')
+    assert job.progress() is None
+
+
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"state": "pending", "of": "the future"}'])
 def test_a_record_that_cannot_be_read_is_no_hindrance(
     content: str, store: JobStore, folder: Path

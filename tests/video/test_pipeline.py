@@ -249,6 +249,20 @@ def test_a_damaged_video(clip: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "out.mp4.parts").exists()
 
 
+def test_an_error_without_words_is_no_end(clip: Path, tmp_path: Path) -> None:
+    output, whole = tmp_path / "out.mp4", ColourDetector()
+
+    def fail(images: Sequence[Image.Image]) -> list[Found]:
+        if whole.calls == 10:
+            raise MemoryError
+        return whole(images)
+
+    with pytest.raises(MemoryError):
+        annotate_video(clip, output, fail, outline)
+    result = annotate_video(clip, output, ColourDetector(), outline, resume=True)
+    assert (result.frames, result.stopped) == (FRAMES, None)
+
+
 def test_what_is_no_video_leaves_nothing(tmp_path: Path) -> None:
     source = tmp_path / "in.mp4"
     source.write_text("not a video")

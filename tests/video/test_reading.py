@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from bentoml_img.video.frames import DamagedVideo, Frame, VideoError
-from bentoml_img.video.reading import open_video
+from bentoml_img.video.reading import open_video, pictures
 from tests.video.clips import SIZE, broken, picture, write_clip, write_gif, write_header
 
 CODECS = {
@@ -119,6 +119,13 @@ def test_a_folder_in_the_order_of_its_numbers(tmp_path: Path) -> None:
         differs(frame.image, picture(k)) == 0
         for frame, k in zip(frames, (0, 1, 2, 10), strict=True)
     )
+
+
+def test_names_come_before_numbers(tmp_path: Path) -> None:
+    names = ["a2", "a10", "b1", "cam1_002", "cam2_001", "title"]
+    for name in names:
+        picture(0).save(tmp_path / f"{name}.png")
+    assert [file.stem for file in pictures(tmp_path)] == names
 
 
 def test_a_folder_of_different_sizes(tmp_path: Path) -> None:

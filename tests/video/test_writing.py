@@ -121,6 +121,28 @@ def test_sound_whose_times_go_back_is_left_out_there(tmp_path: Path) -> None:
     assert copied == [data for _, data in original[:12] + original[13:]][: len(copied)]
 
 
+def test_mp3_is_copied_from_a_container_with_a_coarse_clock(tmp_path: Path) -> None:
+    sound = write_clip(tmp_path / "in.avi", frames=40, codec="mpeg4", audio=["libmp3lame"])
+    output = tmp_path / "out.mp4"
+    join(segments(tmp_path, output), output, sound)
+    copied, original = ([data for _, data in packets(file)] for file in (output, sound))
+    assert len(copied) > 60
+    assert copied == original[: len(copied)]
+
+
+def test_sound_that_is_encoded_anew_may_go_back_in_time(tmp_path: Path) -> None:
+    sound = write_clip(tmp_path / "in.mkv", frames=40, audio=("pcm_s16le",))
+    data = bytearray(sound.read_bytes())
+    block = data.rindex(packets(sound)[-1][1]) - 3
+    data[block : block + 2] = bytes(2)
+    sound.write_bytes(data)
+    assert packets(sound)[-1][0] < packets(sound)[-2][0]
+    output = tmp_path / "out.mp4"
+    join(segments(tmp_path, output), output, sound)
+    with open_video(output) as video:
+        assert video.info.audio == ("aac",)
+
+
 def test_sound_that_an_mp4_cannot_hold_becomes_aac(tmp_path: Path) -> None:
     sound = write_clip(tmp_path / "in.mkv", frames=40, audio=["pcm_s16le"])
     output = tmp_path / "out.mp4"
