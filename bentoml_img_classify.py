@@ -11,8 +11,8 @@ from bentoml_img.console import console, given, plain_errors, precision_option, 
 from bentoml_img.engines import ENGINES
 from bentoml_img.shelf import SHIPPED as ARTIFACTS
 from bentoml_img.training import cifar10
+from bentoml_img.training.classification_eval import Evaluation, evaluate
 from bentoml_img.training.dataset import DatasetError
-from bentoml_img.training.evaluation import Evaluation, evaluate
 
 SHIPPED = ARTIFACTS / "cifar_net"
 DOWNLOADS = Path("runs/data")
@@ -87,9 +87,9 @@ def _train(
     data_dir: Path | None, epochs: float, seed: int, resume: bool, output_dir: Path, engine: str
 ) -> None:
     from bentoml_img.engines.torch import best_device
-    from bentoml_img.training import checkpoint, plots
-    from bentoml_img.training.classifier import Recipe, Trainer
-    from bentoml_img.training.export import export
+    from bentoml_img.training import checkpoint, classification_plots
+    from bentoml_img.training.classification_export import export
+    from bentoml_img.training.classification_trainer import Recipe, Trainer
     from bentoml_img.training.fit import Interrupted, command_to_resume, fit
 
     try:
@@ -97,8 +97,8 @@ def _train(
         train, test = _dataset(data_dir)
         output_dir.mkdir(parents=True, exist_ok=True)
         samples = output_dir / "samples.png"
-        plots.save_samples(train, samples)
-        plots.open_window(samples)
+        classification_plots.save_samples(train, samples)
+        classification_plots.open_window(samples)
         console.print(f"sample images with their labels: {samples}")
 
         trainer = Trainer(train, test, Recipe(epochs=epochs, seed=seed), device=best_device())
@@ -110,14 +110,14 @@ def _train(
     except Interrupted as interrupted:
         console.print(f"{interrupted}; to go on: {command_to_resume()}")
         raise
-    plots.save_curves(trainer.history, output_dir / "curves.png")
+    classification_plots.save_curves(trainer.history, output_dir / "curves.png")
 
     console.print(f"exporting, and evaluating on {len(test)} images")
     trained_on = f"CIFAR-10 (Krizhevsky, 2009), {len(train)} training images, seed {seed}"
     evaluation = export(trainer.network, trained_on, test, output_dir / "cifar_net", engine)
     _print_table(evaluation)
-    plots.save_confusion(evaluation, output_dir / "confusion.png")
-    plots.save_reliability(evaluation, output_dir / "reliability.png")
+    classification_plots.save_confusion(evaluation, output_dir / "confusion.png")
+    classification_plots.save_reliability(evaluation, output_dir / "reliability.png")
     console.print(f"curves, confusion matrix and reliability: {output_dir}/*.png")
 
 

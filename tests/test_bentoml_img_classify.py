@@ -16,14 +16,14 @@ from bentoml_img import packaging
 from bentoml_img.bundle import GRAPH_DATA, WEIGHTS, Manifest, verify
 from bentoml_img.packaging import PackagedBento
 from bentoml_img.shelf import SHIPPED
-from bentoml_img.training import cifar10, classifier, plots
+from bentoml_img.training import cifar10, classification_plots, classification_trainer
 from bentoml_img.training.run import Progress
 from tests.training.tiny import WIDTHS, make_split, tiny_recipe
 
 Invoke = Callable[..., Result]
 
 
-class TinyTrainer(classifier.Trainer):
+class TinyTrainer(classification_trainer.Trainer):
     """A small network; Ctrl-C arrives in the step `interrupt_in`, once."""
 
     interrupt_in = 0
@@ -48,12 +48,12 @@ def invoke(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Invoke]:
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(cifar10, "load", lambda root: splits)
-    monkeypatch.setattr(classifier, "Recipe", tiny_recipe)
-    monkeypatch.setattr(classifier, "Trainer", TinyTrainer)
+    monkeypatch.setattr(classification_trainer, "Recipe", tiny_recipe)
+    monkeypatch.setattr(classification_trainer, "Trainer", TinyTrainer)
     monkeypatch.setattr(packaging, "package", package)
     command = ["python3", "bentoml_img_classify.py", "--data-dir", "my data"]
     monkeypatch.setattr(sys, "orig_argv", command)
-    monkeypatch.setattr(plots, "open_window", lambda picture: None)
+    monkeypatch.setattr(classification_plots, "open_window", lambda picture: None)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     monkeypatch.setattr(TinyTrainer, "interrupt_in", 0)

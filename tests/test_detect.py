@@ -20,9 +20,6 @@ from bentoml_img.masks import paste
 from bentoml_img.shelf import ROOT
 from tests.detectors import alike, lively_detector, manifest_of, noise, numpy_engine
 
-# pycocotools 2.0 does not know NumPy 2's `copy` keyword.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-
 DETECTORS = [name for name, entry in zoo.ZOO.items() if entry.task == "detection"]
 PHOTO = ROOT / "images" / "street.jpg"
 Make = Callable[[MaskRCNN, Manifest], DetectionEngine]

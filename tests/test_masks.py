@@ -6,9 +6,6 @@ from torchvision.models.detection.roi_heads import paste_masks_in_image
 
 from bentoml_img.masks import InstanceMask, compress, paste, run_lengths
 
-# pycocotools 2.0 does not know NumPy 2's `copy` keyword.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-
 WIDTH, HEIGHT = 131, 97
 
 

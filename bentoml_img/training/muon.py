@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from bentoml_img.training.precision import fast_dtype
+from bentoml_img.training.autocast import fast_dtype
 
 # Coefficients of the quintic iteration from the same source: they push every
 # singular value towards 1 fast, to within about 0.3, which is close enough.

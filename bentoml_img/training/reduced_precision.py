@@ -35,7 +35,7 @@ from bentoml_img.engines.resize import prepare
 from bentoml_img.files import PHOTOS, Unreadable, inputs_of
 from bentoml_img.images import ImageError, load_rgb, open_image
 from bentoml_img.segment import Segmenter
-from bentoml_img.training import cifar10, detection_eval, evaluation, segmentation_scores
+from bentoml_img.training import cifar10, classification_eval, detection_eval, segmentation_scores
 from bentoml_img.training.command import FOLDER
 from bentoml_img.training.dataset import DatasetError
 
@@ -183,7 +183,7 @@ def measure(predictor: Predictor, data: Path) -> dict[str, float]:
     """The figures that MAX_LOSS is of, on the task's val photos, by data set."""
     if isinstance(predictor, Classifier):
         _, test = cifar10.load(data)
-        return {"accuracy": next(evaluation.evaluate(predictor, test).scores())[1]}
+        return {"accuracy": next(classification_eval.evaluate(predictor, test).scores())[1]}
     if isinstance(predictor, Segmenter):
         with tempfile.TemporaryDirectory() as masks:
             sets = segmentation_scores.validation_sets(data, Path(masks))

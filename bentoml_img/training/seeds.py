@@ -19,7 +19,7 @@ from bentoml_img import atomic
 from bentoml_img.engines.torch import best_device
 from bentoml_img.training import cifar10
 from bentoml_img.training.checkpoint import CheckpointError
-from bentoml_img.training.classifier import Recipe, Trainer, predict_logits
+from bentoml_img.training.classification_trainer import Recipe, Trainer, module_logits
 from bentoml_img.training.dataset import DatasetError
 from bentoml_img.training.fit import Interrupted, fit
 
@@ -36,7 +36,7 @@ def run(train: cifar10.Split, test: cifar10.Split, recipe: Recipe, folder: Path)
     if checkpoint.is_file():
         trainer.restore(checkpoint)
     fit(trainer, checkpoint, Console(stderr=True))
-    hits = predict_logits(trainer.network, test.images).argmax(1) == test.labels
+    hits = module_logits(trainer.network, test.images).argmax(1) == test.labels
     kept = {
         "seed": recipe.seed,
         "accuracy": float(hits.mean()),

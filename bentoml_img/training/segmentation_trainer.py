@@ -19,8 +19,8 @@ from bentoml_img import zoo
 from bentoml_img.labels import VOC_IGNORE
 from bentoml_img.models.efficientnet_lite import EfficientNetLite
 from bentoml_img.models.segmenters import BACKBONE, HEADS
+from bentoml_img.training.autocast import autocast
 from bentoml_img.training.averaged_run import AveragedRecipe, AveragedRun
-from bentoml_img.training.precision import autocast
 from bentoml_img.training.segmentation_augment import Augmentation, Floats, Sampler, load_batch
 from bentoml_img.training.segmentation_data import Sample
 from bentoml_img.training.segmentation_eval import evaluate, frequent_classes, normalize

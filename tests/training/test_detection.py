@@ -19,8 +19,6 @@ from bentoml_img.training.detection_augment import Augmentation
 from bentoml_img.training.detection_trainer import Recipe, Trainer
 from tests.training.streets import write_streets
 
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-
 
 @pytest.fixture
 def arguments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:

@@ -16,9 +16,6 @@ from bentoml_img.training.detection_data import Instance, Scene, from_mask, read
 from bentoml_img.training.detection_sampler import Sampler, Source, pasteable
 from tests.training.streets import write_streets
 
-# pycocotools 2.0 does not know NumPy 2's `copy` keyword.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-
 PERSON, BICYCLE, CAR, BUS = (TRAFFIC.index(name) for name in ("person", "bicycle", "car", "bus"))
 PLAIN = Augmentation(crop=(64, 96), jitter=0, grey=0, blur=0)
 RED, BLUE = (255, 0, 0), (0, 0, 255)

@@ -10,9 +10,6 @@ from bentoml_img.training.dataset import DatasetError
 from bentoml_img.training.detection_data import Scene, from_mask, read_animals, read_instances
 from tests.training.streets import SIZE, write_streets
 
-# pycocotools 2.0 does not know NumPy 2's `copy` keyword.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-
 PERSON, CAR, BUS, DOG = (TRAFFIC.index(name) for name in ("person", "car", "bus", "dog"))
 
 

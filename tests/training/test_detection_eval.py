@@ -15,9 +15,6 @@ from tests.training.streets import COLOURS, CROWD, write_streets
 LABELS = {"person": COLOURS[1], "car": COLOURS[3], "bus": COLOURS[6]}
 CLASSES = tuple(LABELS)
 
-# pycocotools 2.0 does not know NumPy 2's `copy` keyword.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-
 
 class Seer:
     """Finds every coloured rectangle, and people in crowds; is blind for some classes."""

@@ -19,9 +19,6 @@ from bentoml_img.training.pretrained import load_weights
 from bentoml_img.training.run import Progress
 from tests.training.streets import write_streets
 
-# pycocotools 2.0 does not know NumPy 2's `copy` keyword.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-
 TINY = Recipe(
     epochs=2,
     batch_size=2,

@@ -11,7 +11,7 @@ from rich.console import Console
 from torch import Tensor
 
 from bentoml_img.training.cifar10 import Split
-from bentoml_img.training.classifier import Trainer
+from bentoml_img.training.classification_trainer import Trainer
 from bentoml_img.training.fit import Interrupted, command_to_resume, fit
 from bentoml_img.training.log import Log
 from tests.training.tiny import tiny_recipe, tiny_trainer

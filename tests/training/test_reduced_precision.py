@@ -18,9 +18,6 @@ from bentoml_img.training.cifar10 import Split
 from tests.training.scenes import write_scenes
 from tests.training.streets import write_streets
 
-# pycocotools 2.0 does not know NumPy 2's `copy` keyword.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-
 
 def run(bundle: Path, photos: Path, data: Path, *options: str) -> Result:
     arguments = [bundle, *options, "--photos", photos, "--data", data]

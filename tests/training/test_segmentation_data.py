@@ -17,9 +17,6 @@ from bentoml_img.training.segmentation_data import (
     read_voc,
 )
 
-# pycocotools 2.0 does not know NumPy 2's `copy` keyword.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-
 PERSON, CAR, TRUCK = 1, 3, 8
 
 

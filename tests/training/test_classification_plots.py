@@ -7,9 +7,9 @@ from click.testing import CliRunner
 from PIL import Image
 
 from bentoml_img.labels import CIFAR10
-from bentoml_img.training import plots
+from bentoml_img.training import classification_plots
 from bentoml_img.training.cifar10 import Split
-from bentoml_img.training.evaluation import Evaluation
+from bentoml_img.training.classification_eval import Evaluation
 
 HISTORY = [
     {"step": 50 * i, "loss": 2 / i, "train_accuracy": 0.1 * i, "test_accuracy_2000": 0.1 * i}
@@ -34,22 +34,22 @@ def assert_picture(path: Path) -> None:
 
 
 def test_samples(tmp_path: Path, train: Split) -> None:
-    plots.save_samples(train, tmp_path / "samples.png")
+    classification_plots.save_samples(train, tmp_path / "samples.png")
     assert_picture(tmp_path / "samples.png")
 
 
 def test_samples_of_a_split_without_some_classes(tmp_path: Path, train: Split) -> None:
-    plots.save_samples(train.subset(3), tmp_path / "samples.png", columns=2)
+    classification_plots.save_samples(train.subset(3), tmp_path / "samples.png", columns=2)
     assert_picture(tmp_path / "samples.png")
 
 
 def test_confusion(tmp_path: Path, evaluation: Evaluation) -> None:
-    plots.save_confusion(evaluation, tmp_path / "confusion.png")
+    classification_plots.save_confusion(evaluation, tmp_path / "confusion.png")
     assert_picture(tmp_path / "confusion.png")
 
 
 def test_reliability(tmp_path: Path, evaluation: Evaluation) -> None:
-    plots.save_reliability(evaluation, tmp_path / "reliability.png")
+    classification_plots.save_reliability(evaluation, tmp_path / "reliability.png")
     assert_picture(tmp_path / "reliability.png")
 
 
@@ -57,7 +57,9 @@ def test_curves_of_a_checkpoint(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     torch.save({"history": HISTORY}, tmp_path / "checkpoint.pt")
     picture = tmp_path / "out" / "curves.png"
-    result = CliRunner().invoke(plots.main, [str(tmp_path / "checkpoint.pt"), str(picture)])
+    result = CliRunner().invoke(
+        classification_plots.main, [str(tmp_path / "checkpoint.pt"), str(picture)]
+    )
     assert result.exit_code == 0, result.output
     assert_picture(picture)
 
@@ -66,15 +68,15 @@ def test_no_window_without_a_display(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("sys.platform", "linux")
     monkeypatch.delenv("DISPLAY", raising=False)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
-    assert plots.open_window(tmp_path / "samples.png") is None
+    assert classification_plots.open_window(tmp_path / "samples.png") is None
 
 
 def test_a_display_that_does_not_answer_harms_nobody(
     tmp_path: Path, train: Split, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("DISPLAY", ":12345")
-    plots.save_samples(train, tmp_path / "samples.png", columns=2)
-    window = plots.open_window(tmp_path / "samples.png")
+    classification_plots.save_samples(train, tmp_path / "samples.png", columns=2)
+    window = classification_plots.open_window(tmp_path / "samples.png")
     assert window is not None
     window.wait(60)
     assert capfd.readouterr() == ("", "")

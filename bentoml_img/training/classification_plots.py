@@ -1,6 +1,6 @@
 """Pictures of a training run.
 
-`python -m bentoml_img.training.plots CHECKPOINT PICTURE` draws the curves of a
+`python -m bentoml_img.training.classification_plots CHECKPOINT PICTURE` draws the curves of a
 run that is under way or done.
 """
 
@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from bentoml_img.atomic import beside
 from bentoml_img.labels import CIFAR10
 from bentoml_img.training.cifar10 import SIDE, Split
-from bentoml_img.training.evaluation import Evaluation, Reliability
+from bentoml_img.training.classification_eval import Evaluation, Reliability
 
 
 def save_samples(split: Split, path: Path, columns: int = 10) -> None:

@@ -12,10 +12,10 @@ from bentoml_img.engines.openvino import OpenVinoEngine
 from bentoml_img.labels import CIFAR10
 from bentoml_img.models.cifar_net import CifarNet
 from bentoml_img.probabilities import softmax
-from bentoml_img.training import evaluation
+from bentoml_img.training import classification_eval
 from bentoml_img.training.cifar10 import Split
-from bentoml_img.training.classifier import normalize, predict_logits
-from bentoml_img.training.export import export, save_graph
+from bentoml_img.training.classification_export import export, save_graph
+from bentoml_img.training.classification_trainer import module_logits, normalize
 from tests.training.tiny import tiny_recipe, tiny_trainer
 
 
@@ -40,7 +40,7 @@ def test_the_graph_answers_like_the_module(
     images = held_out.images[:n]
     inputs = normalize(torch.from_numpy(images)).contiguous().numpy()
     logits = OpenVinoEngine(graph, 1)(inputs)
-    expected = predict_logits(model, images)
+    expected = module_logits(model, images)
     np.testing.assert_allclose(softmax(logits), softmax(expected), atol=5e-3)
     assert not np.allclose(expected, expected[0]) or n == 1, "the images differ, so must answers"
 
@@ -73,7 +73,7 @@ def test_a_bundle_states_what_was_measured_on_it(
     assert manifest.trained_on == "noise"
     assert manifest.temperature == figures.temperature
     classifier = Classifier.from_bundle(tmp_path / "bundle", "openvino")
-    again = evaluation.evaluate(classifier, held_out)
+    again = classification_eval.evaluate(classifier, held_out)
     for name, value, _ in again.scores():
         assert manifest.scores[name] == pytest.approx(value), name
     assert manifest.scores["export_label_agreement"] == 1

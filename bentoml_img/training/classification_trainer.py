@@ -19,9 +19,9 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from bentoml_img.models.cifar_net import WIDTHS, CifarNet, whitening_weight
+from bentoml_img.training.autocast import autocast
 from bentoml_img.training.cifar10 import Split
 from bentoml_img.training.muon import Muon
-from bentoml_img.training.precision import autocast
 from bentoml_img.training.run import Progress, Run, RunRecipe
 from bentoml_img.zoo import CIFAR
 
@@ -145,7 +145,7 @@ class Trainer(Run[CifarNet, tuple[Tensor, Tensor]]):
 
         The images take a second: `on_photo` is called once, at the end.
         """
-        hits = predict_logits(self.network, self.watched.images).argmax(1) == self.watched.labels
+        hits = module_logits(self.network, self.watched.images).argmax(1) == self.watched.labels
         self.network.train()
         on_photo(len(hits), len(hits))
         entry = {
@@ -181,7 +181,7 @@ def _optimizers(network: CifarNet, recipe: Recipe, steps_per_epoch: int) -> list
 
 
 @torch.inference_mode()
-def predict_logits(model: CifarNet, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+def module_logits(model: CifarNet, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     """Logits (N, 10) of uint8 images (N, 32, 32, 3), one view each; sets `model` to eval mode."""
     model.eval()
     device = model.head.weight.device

@@ -10,7 +10,7 @@ from bentoml_img.engines.interface import Array
 from bentoml_img.labels import CIFAR10
 from bentoml_img.probabilities import softmax
 from bentoml_img.training.cifar10 import Split
-from bentoml_img.training.evaluation import (
+from bentoml_img.training.classification_eval import (
     Evaluation,
     Reliability,
     cross_fit,

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from bentoml_img.training.precision import autocast, fast_dtype
+from bentoml_img.training.autocast import autocast, fast_dtype
 
 CPU = torch.device("cpu")
 

@@ -11,8 +11,8 @@ from bentoml_img.classify import Classifier
 from bentoml_img.engines import export as engines
 from bentoml_img.models.cifar_net import CifarNet
 from bentoml_img.training.cifar10 import SIDE, Split
-from bentoml_img.training.classifier import predict_logits as module_logits
-from bentoml_img.training.evaluation import Evaluation, predict_logits
+from bentoml_img.training.classification_eval import Evaluation, predict_logits
+from bentoml_img.training.classification_trainer import module_logits
 
 FILES = (WEIGHTS, GRAPH, GRAPH_DATA)
 

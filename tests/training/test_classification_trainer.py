@@ -8,12 +8,12 @@ import torch
 
 from bentoml_img.training.checkpoint import CheckpointError
 from bentoml_img.training.cifar10 import Split
-from bentoml_img.training.classifier import (
+from bentoml_img.training.classification_trainer import (
     Augment,
     Recipe,
     Trainer,
+    module_logits,
     normalize,
-    predict_logits,
 )
 from bentoml_img.training.dataset import DatasetError
 from bentoml_img.training.run import Progress
@@ -45,9 +45,7 @@ def test_it_learns(train: Split, held_out: Split) -> None:
     trainer.run(lambda progress: losses.append(progress.figures["loss"]))
     assert len(losses) == trainer.steps == 30
     assert np.mean(losses[-5:]) < 0.8 * np.mean(losses[:5])
-    accuracy = (
-        predict_logits(trainer.network, held_out.images).argmax(1) == held_out.labels
-    ).mean()
+    accuracy = (module_logits(trainer.network, held_out.images).argmax(1) == held_out.labels).mean()
     assert accuracy > 0.3  # chance is 0.1
 
 
@@ -101,7 +99,7 @@ def test_an_evaluation_is_an_entry_in_the_history_and_changes_nothing(
     assert_same_weights(evaluated, whole)
     assert [entry["step"] for entry in evaluated.history] == list(range(1, 11))
     last = evaluated.history[-1]
-    hits = predict_logits(whole.network, held_out.images).argmax(1) == held_out.labels
+    hits = module_logits(whole.network, held_out.images).argmax(1) == held_out.labels
     assert last.pop("seconds") > 0
     assert last == {
         "step": 10,
@@ -174,9 +172,9 @@ class TestAugment:
 def test_logits_do_not_depend_on_the_batch(train: Split, held_out: Split) -> None:
     trainer = tiny_trainer(train, held_out, tiny_recipe())
     trainer.run()
-    together = predict_logits(trainer.network, held_out.images)
+    together = module_logits(trainer.network, held_out.images)
     alone = np.concatenate(
-        [predict_logits(trainer.network, image[None]) for image in held_out.images]
+        [module_logits(trainer.network, image[None]) for image in held_out.images]
     )
     np.testing.assert_allclose(together, alone, atol=1e-5)
 
