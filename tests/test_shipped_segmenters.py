@@ -14,7 +14,7 @@ from rich.console import Console
 from bentoml_img import zoo
 from bentoml_img.segment import Segmenter
 from bentoml_img.shelf import ROOT, SHIPPED, bundle_of
-from bentoml_img.training.segmentation_data import Sample
+from bentoml_img.training.layouts import Sample
 from bentoml_img.training.segmentation_scores import figures, validation_sets
 from scripts.unpack import unpack
 

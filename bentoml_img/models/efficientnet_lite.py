@@ -11,6 +11,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -193,3 +194,10 @@ def round_channels(channels: float, divisor: int = 8) -> int:
     """The nearest multiple of `divisor`, but never more than a tenth below."""
     rounded = max(divisor, int(channels + divisor / 2) // divisor * divisor)
     return rounded if rounded >= 0.9 * channels else rounded + divisor
+
+
+def normalize(images: Tensor) -> Tensor:
+    """uint8 (N, H, W, 3) → float (N, 3, H, W) in channels_last, as the backbone wants it."""
+    mean = torch.tensor(MEAN, device=images.device)
+    std = torch.tensor(STD, device=images.device)
+    return ((images.float() / 255 - mean) / std).permute(0, 3, 1, 2)

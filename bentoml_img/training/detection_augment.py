@@ -14,14 +14,9 @@ from PIL import Image
 from pycocotools import mask as coco_mask
 
 from bentoml_img.labels import TRAFFIC
+from bentoml_img.training.augment import FILL, ColourChanges, Pixels, change_colours, log_uniform
 from bentoml_img.training.detection_data import Instance, Scene
 from bentoml_img.training.detection_sampler import Sampler, Source
-from bentoml_img.training.segmentation_augment import (
-    FILL,
-    Pixels,
-    change_colours,
-    log_uniform,
-)
 
 Masks = npt.NDArray[np.uint8]
 Boxes = npt.NDArray[np.float32]
@@ -34,14 +29,14 @@ PERSON = TRAFFIC.index("person")
 
 
 @dataclass(frozen=True)
-class Augmentation:
+class Augmentation(ColourChanges):
     """Ranges of the changes. Sizes are in pixels, probabilities in 0–1.
 
     A scene is scaled so that its short side is something in its source's `sides`,
     its aspect ratio changed by up to the factor `aspect`, and a crop of (height,
     width) cut out, with the probability `aim` around one of its instances.
     `paste` is how likely instances of rare classes are added, of which there are
-    `pasted` at most. `jitter`, `grey` and `blur` are as in segmentation.
+    `pasted` at most.
     """
 
     crop: tuple[int, int] = (320, 448)
@@ -51,8 +46,6 @@ class Augmentation:
     pasted: int = 3
     paste_scale: tuple[float, float] = (0.7, 1.5)
     jitter: float = 0.2
-    grey: float = 0.03
-    blur: float = 0.1
 
 
 @dataclass

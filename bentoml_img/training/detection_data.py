@@ -16,7 +16,7 @@ from scipy import ndimage
 
 from bentoml_img.labels import COCO_TO_TRAFFIC, TRAFFIC, VOC, VOC_NAMES_IN_COCO
 from bentoml_img.training.dataset import DatasetError
-from bentoml_img.training.segmentation_data import Sample, find_coco, read_voc
+from bentoml_img.training.layouts import Sample, find_coco, read_voc
 
 Outline = Sequence[Sequence[float]] | Mapping[str, Any]
 """Polygons [x1, y1, x2, y2, …], or COCO's compressed run lengths."""

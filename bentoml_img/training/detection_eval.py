@@ -16,7 +16,7 @@ from pycocotools.cocoeval import COCOeval
 from bentoml_img.bundle import add_scores
 from bentoml_img.detect import Detections, Detector
 from bentoml_img.labels import COCO_CATEGORIES
-from bentoml_img.training.segmentation_data import find_coco
+from bentoml_img.training.layouts import find_coco
 
 FLOOR = 0.05  # the score under which the network itself leaves instances out
 

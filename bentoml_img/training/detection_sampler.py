@@ -7,6 +7,7 @@ import numpy as np
 
 from bentoml_img.labels import TRAFFIC
 from bentoml_img.training.detection_data import Instance, Scene
+from bentoml_img.training.repeat_factors import repeat_factors
 
 MIN_PASTED = 150  # pixels that an instance needs in its own scene to be worth pasting
 RARE = 0.25  # of the instances of the commonest class
@@ -36,8 +37,7 @@ class Source:
 class Sampler:
     """Draws sources in their proportions, and of their scenes those with rare classes more often.
 
-    A class that a share r of a source's scenes have, less than `rare`, weighs
-    √(rare / r): repeat-factor sampling, Gupta et al., "LVIS" (arXiv 1908.03195).
+    What is rare, and how much more often, is as in `repeat_factors`.
     """
 
     def __init__(self, sources: Sequence[Source], rare: float) -> None:
@@ -50,9 +50,7 @@ class Sampler:
             present = np.zeros((len(source.scenes), len(TRAFFIC)), np.bool_)
             for row, scene in zip(present, source.scenes, strict=True):
                 row[[instance.label for instance in scene.instances if not instance.crowd]] = True
-            frequency = np.maximum(present.mean(axis=0), 1 / len(present))
-            repeat = np.maximum(1.0, np.sqrt(rare / frequency))
-            weight = np.where(present, repeat, 1.0).max(axis=1)
+            weight = repeat_factors(present, rare)
             self.probabilities.append(weight / weight.sum())
         pasted = [scene for source in sources if source.pastes for scene in source.scenes]
         self.pasteable = pasteable(pasted)

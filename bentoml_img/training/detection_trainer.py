@@ -19,13 +19,13 @@ from bentoml_img import zoo
 from bentoml_img.detect import Detector
 from bentoml_img.engines.maskrcnn import TorchMaskRcnn
 from bentoml_img.models.detectors import maskrcnn_lite
+from bentoml_img.models.efficientnet_lite import normalize
 from bentoml_img.training.autocast import autocast
 from bentoml_img.training.averaged_run import AveragedRecipe, AveragedRun
 from bentoml_img.training.detection_augment import Augmentation, Crop, boxes_of, load_batch
 from bentoml_img.training.detection_eval import Truth, evaluate, mean_ap50
 from bentoml_img.training.detection_losses import Target, losses
 from bentoml_img.training.detection_sampler import Sampler, Source
-from bentoml_img.training.segmentation_eval import normalize
 
 
 @dataclass(frozen=True)

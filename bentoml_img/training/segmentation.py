@@ -16,14 +16,10 @@ from bentoml_img.training.command import FOLDER, plain_ending, run_options
 from bentoml_img.training.dataset import DatasetError
 from bentoml_img.training.fit import fit, progress_bar
 from bentoml_img.training.interpolate import halfway
+from bentoml_img.training.layouts import Sample, read_voc
 from bentoml_img.training.log import Log
 from bentoml_img.training.pretrained import load_imagenet, load_weights
-from bentoml_img.training.segmentation_data import (
-    Sample,
-    class_shares,
-    read_coco,
-    read_voc,
-)
+from bentoml_img.training.segmentation_data import class_shares, read_coco
 from bentoml_img.training.segmentation_export import export, save_curves
 from bentoml_img.training.segmentation_scores import record
 from bentoml_img.training.segmentation_trainer import Network, Recipe, Source, Trainer

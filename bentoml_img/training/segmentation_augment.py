@@ -1,58 +1,41 @@
 """Which photos a step sees, and how they are changed.
 
-Photos with rare classes are drawn more often: repeat-factor sampling, Gupta et
-al., "LVIS" (arXiv 1908.03195). Objects of a class are pasted from one photo into
+Photos with rare classes are drawn more often. Objects of a class are pasted from one photo into
 another: Olsson et al., "ClassMix" (arXiv 2007.07936), with one class at a time.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageFilter
+from PIL import Image
 
 from bentoml_img.labels import VOC_IGNORE
-from bentoml_img.training.segmentation_data import Mask, Sample
+from bentoml_img.training.augment import FILL, ColourChanges, Pixels, change_colours, log_uniform
+from bentoml_img.training.layouts import Sample
+from bentoml_img.training.repeat_factors import repeat_factors
+from bentoml_img.training.segmentation_data import Mask
 
-Pixels = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
 
 PRESENT = 0.005  # a class with a smaller share of the pixels does not count as there
-FILL = (127, 127, 127)
-GREY = np.array((0.299, 0.587, 0.114), np.float32)  # ITU-R BT.601 luma
 
 
 @dataclass(frozen=True)
-class Augmentation:
+class Augmentation(ColourChanges):
     """Ranges of the changes. Sizes are in pixels, probabilities and shares in 0–1.
 
     A photo is scaled so that its short side is `base_side` times something in
     `scale`, its aspect ratio changed by up to the factor `aspect`, and a square
-    of `crop_side` cut out. `jitter` is how far brightness, contrast and
-    saturation stray from 1.
+    of `crop_side` cut out.
     """
 
     crop_side: int = 416
     base_side: int = 480
     scale: tuple[float, float] = (0.5, 1.7)
     aspect: float = 1.2
-    jitter: float = 0.4
-    grey: float = 0.03
-    blur: float = 0.1
     paste: float = 0.35
-
-
-class ColourRanges(Protocol):
-    """How far colours stray from 1, and how often a photo becomes grey or blurred."""
-
-    @property
-    def jitter(self) -> float: ...
-    @property
-    def grey(self) -> float: ...
-    @property
-    def blur(self) -> float: ...
 
 
 class Sampler:
@@ -71,9 +54,7 @@ class Sampler:
         rare: float,
     ) -> None:
         present = shares > PRESENT
-        frequency = np.maximum(present.mean(axis=0), 1 / len(shares))
-        repeat = np.maximum(1.0, np.sqrt(rare / frequency))
-        weight = np.where(present, repeat, 1.0).max(axis=1)
+        weight = repeat_factors(present, rare)
         for source, proportion in enumerate(proportions):
             mine = sources == source
             weight[mine] *= proportion / weight[mine].sum()
@@ -125,24 +106,6 @@ def random_crop(
     return pixels, labels
 
 
-def change_colours(pixels: Pixels, how: ColourRanges, rng: np.random.Generator) -> Pixels:
-    """Other brightness, contrast and saturation; now and then grey or out of focus."""
-    if rng.random() < how.blur:
-        radius = ImageFilter.GaussianBlur(rng.uniform(0.3, 1.5))
-        pixels = np.asarray(Image.fromarray(pixels).filter(radius))
-    brightness, contrast, saturation = rng.uniform(1 - how.jitter, 1 + how.jitter, 3)
-    if rng.random() < how.grey:
-        saturation = 0.0
-    x = pixels.astype(np.float32)
-    grey = (x @ GREY)[:, :, None]
-    mean = grey.mean()
-    # All three at once: towards the luma, towards its mean, and times a factor.
-    x = x * np.float32(saturation) + grey * np.float32(1 - saturation)
-    x = (x - mean) * np.float32(contrast * brightness) + mean * np.float32(brightness)
-    changed: Pixels = x.clip(0, 255).astype(np.uint8)
-    return changed
-
-
 def paste(onto: tuple[Pixels, Mask], source: tuple[Pixels, Mask], class_id: int) -> None:
     """Lay the pixels that `source` has of a class over another crop, in place."""
     here = source[1] == class_id
@@ -168,8 +131,3 @@ def load_batch(
 def _crop(sample: Sample, how: Augmentation, rng: np.random.Generator) -> tuple[Pixels, Mask]:
     pixels, mask = random_crop(*sample.load(), how, rng)
     return change_colours(pixels, how, rng), mask
-
-
-def log_uniform(low: float, high: float, rng: np.random.Generator) -> float:
-    """A factor between `low` and `high`; doubling is as likely as halving."""
-    return float(np.exp(rng.uniform(np.log(low), np.log(high))))

@@ -12,13 +12,14 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from PIL import Image
-from torch import Tensor, nn
+from torch import nn
 from torch.nn import functional
 
 from bentoml_img.labels import VOC
-from bentoml_img.models.efficientnet_lite import MEAN, OUTPUT_STRIDE, STD
+from bentoml_img.models.efficientnet_lite import OUTPUT_STRIDE, normalize
 from bentoml_img.segment import network_size
-from bentoml_img.training.segmentation_data import Mask, Sample
+from bentoml_img.training.layouts import Sample
+from bentoml_img.training.segmentation_data import Mask
 
 
 def _no_pixels() -> npt.NDArray[np.int64]:
@@ -56,13 +57,6 @@ def frequent_classes(shares: npt.NDArray[np.float32], photos: int = 6) -> list[i
     """Background and the classes that so many photos have; `shares` has a row for each photo."""
     present = (shares > 0).sum(axis=0)
     return [k for k in range(len(VOC)) if k == 0 or present[k] >= photos]
-
-
-def normalize(images: Tensor) -> Tensor:
-    """uint8 (N, H, W, 3) → float (N, 3, H, W) in channels_last, as the backbone wants it."""
-    mean = torch.tensor(MEAN, device=images.device)
-    std = torch.tensor(STD, device=images.device)
-    return ((images.float() / 255 - mean) / std).permute(0, 3, 1, 2)
 
 
 @torch.no_grad()

@@ -11,7 +11,8 @@ from rich.progress import track
 
 from bentoml_img.bundle import add_scores
 from bentoml_img.segment import Segmenter
-from bentoml_img.training.segmentation_data import Sample, class_shares, read_coco, read_voc
+from bentoml_img.training.layouts import Sample, read_voc
+from bentoml_img.training.segmentation_data import class_shares, read_coco
 from bentoml_img.training.segmentation_eval import Confusion, frequent_classes
 
 

@@ -17,13 +17,13 @@ from torch.nn import functional
 
 from bentoml_img import zoo
 from bentoml_img.labels import VOC_IGNORE
-from bentoml_img.models.efficientnet_lite import EfficientNetLite
+from bentoml_img.models.efficientnet_lite import EfficientNetLite, normalize
 from bentoml_img.models.segmenters import BACKBONE, HEADS
 from bentoml_img.training.autocast import autocast
 from bentoml_img.training.averaged_run import AveragedRecipe, AveragedRun
+from bentoml_img.training.layouts import Sample
 from bentoml_img.training.segmentation_augment import Augmentation, Floats, Sampler, load_batch
-from bentoml_img.training.segmentation_data import Sample
-from bentoml_img.training.segmentation_eval import evaluate, frequent_classes, normalize
+from bentoml_img.training.segmentation_eval import evaluate, frequent_classes
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from bentoml_img.training.segmentation_data import Sample
+from bentoml_img.training.layouts import Sample
 
 CLASSES = (8, 12, 15)
 

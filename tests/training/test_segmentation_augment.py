@@ -4,16 +4,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from bentoml_img.training.augment import FILL, change_colours
+from bentoml_img.training.layouts import Sample
 from bentoml_img.training.segmentation_augment import (
-    FILL,
     Augmentation,
     Sampler,
-    change_colours,
     load_batch,
     paste,
     random_crop,
 )
-from bentoml_img.training.segmentation_data import Sample, class_shares
+from bentoml_img.training.segmentation_data import class_shares
 from tests.training.scenes import scene, write_scenes
 
 HOW = Augmentation(crop_side=64, base_side=60)

@@ -9,13 +9,8 @@ from pycocotools import mask as coco_mask
 
 from bentoml_img.labels import VOC
 from bentoml_img.training.dataset import DatasetError
-from bentoml_img.training.segmentation_data import (
-    Sample,
-    class_shares,
-    paint,
-    read_coco,
-    read_voc,
-)
+from bentoml_img.training.layouts import Sample, read_voc
+from bentoml_img.training.segmentation_data import class_shares, paint, read_coco
 
 PERSON, CAR, TRUCK = 1, 3, 8
 

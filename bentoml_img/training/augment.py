@@ -1,0 +1,47 @@
+"""Changes of a training photo that every task makes: of its colours, and at random scales."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageFilter
+
+Pixels = npt.NDArray[np.uint8]
+
+FILL = (127, 127, 127)  # beyond a photo's edge
+LUMA = np.array((0.299, 0.587, 0.114), np.float32)  # ITU-R BT.601
+
+
+@dataclass(frozen=True)
+class ColourChanges:
+    """How far brightness, contrast and saturation stray from 1; how often photos turn grey or blur.
+
+    `grey` and `blur` are probabilities in 0–1.
+    """
+
+    jitter: float = 0.4
+    grey: float = 0.03
+    blur: float = 0.1
+
+
+def change_colours(pixels: Pixels, how: ColourChanges, rng: np.random.Generator) -> Pixels:
+    """Other brightness, contrast and saturation; now and then grey or out of focus."""
+    if rng.random() < how.blur:
+        radius = ImageFilter.GaussianBlur(rng.uniform(0.3, 1.5))
+        pixels = np.asarray(Image.fromarray(pixels).filter(radius))
+    brightness, contrast, saturation = rng.uniform(1 - how.jitter, 1 + how.jitter, 3)
+    if rng.random() < how.grey:
+        saturation = 0.0
+    x = pixels.astype(np.float32)
+    grey = (x @ LUMA)[:, :, None]
+    mean = grey.mean()
+    # All three at once: towards the luma, towards its mean, and times a factor.
+    x = x * np.float32(saturation) + grey * np.float32(1 - saturation)
+    x = (x - mean) * np.float32(contrast * brightness) + mean * np.float32(brightness)
+    changed: Pixels = x.clip(0, 255).astype(np.uint8)
+    return changed
+
+
+def log_uniform(low: float, high: float, rng: np.random.Generator) -> float:
+    """A factor between `low` and `high`; doubling is as likely as halving."""
+    return float(np.exp(rng.uniform(np.log(low), np.log(high))))
