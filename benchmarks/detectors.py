@@ -35,7 +35,7 @@ from benchmarks.weights import REAL, bundle_to_measure
 from bentoml_img.bundle import read_manifest
 from bentoml_img.catalogue import names_of
 from bentoml_img.detect import Detections, Detector
-from bentoml_img.draw import annotate
+from bentoml_img.draw_instances import annotate
 from bentoml_img.engines import PRECISIONS
 from bentoml_img.engines.openvino import has_bfloat16
 from bentoml_img.images import load_rgb, open_image

@@ -27,7 +27,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.machine import describe
-from bentoml_img.draw import colour_mask
+from bentoml_img.draw_masks import colour_mask
 from bentoml_img.images import encode_png, load_rgb, open_image, upright_size
 from bentoml_img.segment import Segmentation, Segmenter
 from bentoml_img.shelf import ROOT, SHIPPED

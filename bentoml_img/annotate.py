@@ -9,7 +9,7 @@ from PIL import Image
 
 from bentoml_img.atomic import write
 from bentoml_img.detect import Detections, Detector
-from bentoml_img.draw import Tracked, annotate, annotate_tracks
+from bentoml_img.draw_instances import Tracked, annotate, annotate_tracks
 from bentoml_img.files import Unreadable, check_apart, inputs_of, kind_of
 from bentoml_img.images import ImageError, encode_jpeg, encode_png, load_rgb, open_image
 from bentoml_img.video.frames import SUFFIXES

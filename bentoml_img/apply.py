@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bentoml_img.atomic import write
-from bentoml_img.draw import blend, colour_mask, overlay
+from bentoml_img.draw_masks import blend, colour_mask, overlay
 from bentoml_img.files import Unreadable, kind_of
 from bentoml_img.images import ImageError, encode_jpeg, encode_png, load_rgb, open_image
 from bentoml_img.segment import Segmenter

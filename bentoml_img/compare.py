@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageDraw, ImageFont
 
-from bentoml_img.draw import INK, PAPER, blend, legend
+from bentoml_img.draw_masks import blend, legend
 from bentoml_img.images import load_rgb, open_image
+from bentoml_img.ink import INK, PAPER
 from bentoml_img.segment import ClassArea, Segmentation, Segmenter
 
 WIDTH = 480  # pixels of a column

@@ -16,7 +16,7 @@ from bentoml_img.apply import MASK
 from bentoml_img.atomic import beside, write
 from bentoml_img.classify import Classification, Classifier
 from bentoml_img.compare import side_by_side, timed_masks
-from bentoml_img.draw import colour_mask, overlay
+from bentoml_img.draw_masks import colour_mask, overlay
 from bentoml_img.images import encode_png, load_rgb, open_image
 from bentoml_img.segment import Segmenter
 from bentoml_img.shelf import ROOT, SHIPPED

@@ -33,11 +33,10 @@ from services.errors import Overloaded, RequestRefused, refuse_image, wrong_meth
 from services.fields import Fields, is_form
 from services.memory import return_large_blocks
 from services.page import is_page, page
-from services.settings import Settings
+from services.settings import MAX_UPLOAD, Settings
 
 logger = logging.getLogger("bentoml_img.edge")
 
-UPLOAD_LIMIT = "BENTOML_IMG_MAX_UPLOAD_MIB"
 HEALTH = frozenset({"/livez", "/readyz", "/healthz"})
 COMMAND_LINE = "bentoml_run"  # the extension of ASGI by which `bentoml run` says who asks
 
@@ -189,7 +188,7 @@ class Edge:
     ) -> bytes:
         received = []
         limit = self.settings.max_upload
-        async with aclosing(pieces(headers, receive, limit, UPLOAD_LIMIT)) as body:
+        async with aclosing(pieces(headers, receive, limit, MAX_UPLOAD)) as body:
             async for piece in body:
                 reservation.grow(len(piece))
                 received.append(piece)
@@ -197,7 +196,7 @@ class Edge:
 
     async def _open(self, upload: bytes, field: str) -> Image.Image:
         if len(upload) > self.settings.max_upload:
-            raise too_large(self.settings.max_upload, UPLOAD_LIMIT)
+            raise too_large(self.settings.max_upload, MAX_UPLOAD)
         try:
             if len(upload) <= INLINE_BYTES:
                 return open_image(upload, self.settings.max_pixels)

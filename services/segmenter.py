@@ -11,7 +11,7 @@ from bentoml.validators import ContentType
 from PIL import Image
 from pydantic import BaseModel
 
-from bentoml_img.draw import colour_mask, overlay
+from bentoml_img.draw_masks import colour_mask, overlay
 from bentoml_img.engines.interface import Array
 from bentoml_img.images import encode_jpeg, encode_png, load_rgb, reopen
 from bentoml_img.segment import ClassArea, Segmentation, Segmenter

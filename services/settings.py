@@ -9,6 +9,8 @@ from pathlib import Path
 from bentoml.exceptions import BentoMLConfigException
 
 MIB = 2**20
+# Variables that errors name.
+MAX_UPLOAD, MAX_VIDEO = "BENTOML_IMG_MAX_UPLOAD_MIB", "BENTOML_IMG_MAX_VIDEO_MIB"
 # Each worker is a process of some 200 MB: many cores do not make many of them unasked.
 MAX_DEFAULT_WORKERS = 4
 CGROUP = Path("/sys/fs/cgroup")
@@ -56,11 +58,11 @@ class Settings:
 
         return cls(
             workers=number("BENTOML_IMG_WORKERS", min(_cores(), MAX_DEFAULT_WORKERS)),
-            max_upload=number("BENTOML_IMG_MAX_UPLOAD_MIB", 20) * MIB,
+            max_upload=number(MAX_UPLOAD, 20) * MIB,
             max_upload_in_flight=number("BENTOML_IMG_MAX_UPLOAD_IN_FLIGHT_MIB", 256) * MIB,
             max_pixels=number("BENTOML_IMG_MAX_MEGAPIXELS", 64) * 1_000_000,
             max_waiting=number("BENTOML_IMG_MAX_WAITING", 256),
-            max_video=number("BENTOML_IMG_MAX_VIDEO_MIB", 512) * MIB,
+            max_video=number(MAX_VIDEO, 512) * MIB,
             max_jobs=number("BENTOML_IMG_MAX_JOBS", 16),
             keep_jobs=number("BENTOML_IMG_KEEP_JOBS_HOURS", 24) * 3600,
             api_key=environment.get("BENTOML_IMG_API_KEY") or None,

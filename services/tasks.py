@@ -27,9 +27,8 @@ from services.fields import Fields, is_form
 from services.jobs import Job, JobError, JobStore, NoSuchJob, StoreFull, WrongState
 from services.multipart import Form
 from services.runner import Runner
-from services.settings import Settings
+from services.settings import MAX_VIDEO, Settings
 
-UPLOAD_LIMIT = "BENTOML_IMG_MAX_VIDEO_MIB"
 STATUS: dict[type[JobError], HTTPStatus] = {
     NoSuchJob: HTTPStatus.NOT_FOUND,
     WrongState: HTTPStatus.CONFLICT,
@@ -97,7 +96,7 @@ class Tasks:
         service: VideoService = bentoml.get_current_service()
         runner = service.runner
         form = is_form(request.headers, fields.file)
-        size = declared_size(request.headers, self.limit, UPLOAD_LIMIT)
+        size = declared_size(request.headers, self.limit, MAX_VIDEO)
         job = await asyncio.to_thread(runner.store.new, self.limit if size is None else size)
         try:
             values = await self._receive(fields, form, request, job.source_folder / "upload")
@@ -119,7 +118,7 @@ class Tasks:
         with path.open("wb") as file:
             parser = Form(headers["content-type"], (fields.file, file)) if form else None
             write = parser.write if parser else file.write
-            body = pieces(headers, request.receive, self.limit, UPLOAD_LIMIT)
+            body = pieces(headers, request.receive, self.limit, MAX_VIDEO)
             async with aclosing(body):
                 async for piece in body:
                     await asyncio.to_thread(write, piece)

@@ -6,7 +6,7 @@ import httpx
 import pytest
 from PIL import Image
 
-from bentoml_img.draw import colour_mask, overlay
+from bentoml_img.draw_masks import colour_mask, overlay
 from bentoml_img.images import encode_jpeg, encode_png, load_rgb, open_image
 from bentoml_img.labels import PALETTES
 from bentoml_img.segment import Segmenter

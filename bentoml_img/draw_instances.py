@@ -1,89 +1,23 @@
-"""Pictures of results: coloured masks, masks over photos, legends, instances."""
+"""Pictures of a detector's answers: masks, boxes and labels over photos and frames."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from types import MappingProxyType
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from bentoml_img.detect import Detections
-from bentoml_img.labels import PALETTES, instance_colour
+from bentoml_img.ink import INK, MIN_TEXT, PAPER, font
+from bentoml_img.labels import instance_colour
 from bentoml_img.masks import InstanceMask
-from bentoml_img.segment import Segmentation
 
-OPACITY = 0.55
-INSTANCE_OPACITY = 0.4  # less, since its edge is opaque
-STRIP_ROWS = 256
-BACKGROUND = 0  # the class that is none
-MIN_TEXT = 12  # pixels
-
+OPACITY = 0.4  # of a mask, but for its edge
 LINE_WIDTH = 1 / 450  # of the picture, as its other sizes are: of the root of width times height
 TEXT_HEIGHT = 1 / 48
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
-
-PAPER, INK = (255, 255, 255), (32, 32, 32)
-
-
-def colour_mask(segmentation: Segmentation) -> Image.Image:
-    """A palette picture whose pixel values are the class ids."""
-    image = Image.fromarray(segmentation.mask)
-    image.putpalette(_palette(segmentation.palette))
-    return image
-
-
-def overlay(photo: Image.Image, segmentation: Segmentation) -> Image.Image:
-    """An RGB photo with its mask laid over it, and below it a legend."""
-    classes = [area for area in segmentation.classes if area.id != BACKGROUND]
-    panel = legend(
-        {f"{area.label} {area.share:.1%}": area.colour for area in classes or segmentation.classes},
-        photo.size,
-    )
-    size = max(photo.width, panel.width), photo.height + panel.height
-    canvas = Image.new("RGB", size, PAPER)
-    canvas.paste(photo)
-    blend(canvas, segmentation)
-    canvas.paste(panel, (0, photo.height))
-    return canvas
-
-
-def legend(entries: Mapping[str, tuple[int, int, int]], size: tuple[int, int]) -> Image.Image:
-    """Captions, each beside its RGB colour, in lines, to go with a picture of (width, height).
-
-    Its text grows with the picture; it is as wide, or wider if a name demands it.
-    """
-    text = max(MIN_TEXT, round((size[0] * size[1]) ** 0.5 / 40))
-    font = _font(text)
-    gap = text // 2
-    lengths = [round(font.getlength(entry)) + 2 * text + 2 * gap for entry in entries]
-    width = max(size[0], *(length + gap for length in lengths))
-    places = []
-    x, y = gap, gap
-    for length in lengths:
-        if x > gap and x + length > width:
-            x, y = gap, y + text + gap
-        places.append((x, y))
-        x += length
-    panel = Image.new("RGB", (width, y + text + 2 * gap), PAPER)
-    pen = ImageDraw.Draw(panel)
-    for (entry, colour), (x, y) in zip(entries.items(), places, strict=True):
-        pen.rectangle((x, y, x + text, y + text), colour, outline=INK)
-        pen.text((x + text + gap, y + text // 2), entry, INK, font, anchor="lm")
-    return panel
-
-
-def blend(canvas: Image.Image, segmentation: Segmentation) -> None:
-    """Lay the mask over an RGB canvas, from its upper left corner, a few rows at a time."""
-    palette = _palette(segmentation.palette)
-    alpha = [round(255 * OPACITY) if k != BACKGROUND else 0 for k in range(256)]
-    for y in range(0, len(segmentation.mask), STRIP_ROWS):
-        strip = Image.fromarray(segmentation.mask[y : y + STRIP_ROWS])
-        opacity = strip.point(alpha)
-        strip.putpalette(palette)
-        canvas.paste(strip.convert("RGB"), (0, y), opacity)
 
 
 class Tracked(Protocol):
@@ -161,25 +95,25 @@ def _draw(
         _tint(canvas, mask, colour, line)
     pen = ImageDraw.Draw(canvas)
     text = max(MIN_TEXT, round(root * TEXT_HEIGHT))
-    font = _font(text)
+    letters = font(text)
     for name, points in places.items():
         outline = [*points, points[0]] if len(points) > 2 else list(points)
         for colour, width in ((INK, line + 2), (PAPER, line)):
             pen.line(outline, colour, width)
-        pen.text(points[0], name, PAPER, font, anchor="ls", stroke_width=line, stroke_fill=INK)
+        pen.text(points[0], name, PAPER, letters, anchor="ls", stroke_width=line, stroke_fill=INK)
     boxes = [_in_picture(thing.box, photo.size) for thing in things]
     for thing, box in zip(reversed(things), reversed(boxes), strict=True):
         pen.rectangle(_grown(box, 1), outline=INK, width=line + 2)
         pen.rectangle(box, outline=thing.colour, width=line)
     taken: list[tuple[int, int, int, int]] = []
     for thing, box in zip(things, boxes, strict=True):
-        size = round(font.getlength(thing.caption)) + text // 2, round(1.3 * text)
+        size = round(letters.getlength(thing.caption)) + text // 2, round(1.3 * text)
         if place := _free_place(box, size, photo.size, taken):
             taken.append(place)
             luma = sum(part * level for part, level in zip(LUMA, thing.colour, strict=True))
             pen.rectangle(place, thing.colour)
             middle = place[0] + text // 4, (place[1] + place[3]) // 2
-            pen.text(middle, thing.caption, INK if luma > 128 else PAPER, font, anchor="lm")
+            pen.text(middle, thing.caption, INK if luma > 128 else PAPER, letters, anchor="lm")
     return canvas
 
 
@@ -202,7 +136,7 @@ def _tint(canvas: Image.Image, mask: InstanceMask, colour: tuple[int, int, int],
     for axis in (0, 1):
         for shift in (line, -line):
             inside &= _shifted(mask.pixels, shift, axis)
-    opacity = np.where(inside, np.uint8(255 * INSTANCE_OPACITY), np.uint8(255)) * mask.pixels
+    opacity = np.where(inside, np.uint8(255 * OPACITY), np.uint8(255)) * mask.pixels
     if opacity.size:
         canvas.paste(colour, (mask.x, mask.y), Image.fromarray(opacity))
 
@@ -238,13 +172,3 @@ def _free_place(
 
 def _meet(one: tuple[int, int, int, int], other: tuple[int, int, int, int]) -> bool:
     return all(one[i] < other[i + 2] and other[i] < one[i + 2] for i in (0, 1))
-
-
-@cache
-def _palette(name: str) -> bytes:
-    return np.array([PALETTES[name](k) for k in range(256)], np.uint8).tobytes()
-
-
-@cache
-def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    return ImageFont.load_default(size)

@@ -1,0 +1,78 @@
+"""Pictures of a segmenter's answers: coloured masks, masks over photos, legends."""
+
+from collections.abc import Mapping
+from functools import cache
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from bentoml_img.ink import INK, MIN_TEXT, PAPER, font
+from bentoml_img.labels import PALETTES
+from bentoml_img.segment import Segmentation
+
+OPACITY = 0.55
+STRIP_ROWS = 256
+BACKGROUND = 0  # the class that is none
+
+
+def colour_mask(segmentation: Segmentation) -> Image.Image:
+    """A palette picture whose pixel values are the class ids."""
+    image = Image.fromarray(segmentation.mask)
+    image.putpalette(_palette(segmentation.palette))
+    return image
+
+
+def overlay(photo: Image.Image, segmentation: Segmentation) -> Image.Image:
+    """An RGB photo with its mask laid over it, and below it a legend."""
+    classes = [area for area in segmentation.classes if area.id != BACKGROUND]
+    panel = legend(
+        {f"{area.label} {area.share:.1%}": area.colour for area in classes or segmentation.classes},
+        photo.size,
+    )
+    size = max(photo.width, panel.width), photo.height + panel.height
+    canvas = Image.new("RGB", size, PAPER)
+    canvas.paste(photo)
+    blend(canvas, segmentation)
+    canvas.paste(panel, (0, photo.height))
+    return canvas
+
+
+def legend(entries: Mapping[str, tuple[int, int, int]], size: tuple[int, int]) -> Image.Image:
+    """Captions, each beside its RGB colour, in lines, to go with a picture of (width, height).
+
+    Its text grows with the picture; it is as wide, or wider if a name demands it.
+    """
+    text = max(MIN_TEXT, round((size[0] * size[1]) ** 0.5 / 40))
+    letters = font(text)
+    gap = text // 2
+    lengths = [round(letters.getlength(entry)) + 2 * text + 2 * gap for entry in entries]
+    width = max(size[0], *(length + gap for length in lengths))
+    places = []
+    x, y = gap, gap
+    for length in lengths:
+        if x > gap and x + length > width:
+            x, y = gap, y + text + gap
+        places.append((x, y))
+        x += length
+    panel = Image.new("RGB", (width, y + text + 2 * gap), PAPER)
+    pen = ImageDraw.Draw(panel)
+    for (entry, colour), (x, y) in zip(entries.items(), places, strict=True):
+        pen.rectangle((x, y, x + text, y + text), colour, outline=INK)
+        pen.text((x + text + gap, y + text // 2), entry, INK, letters, anchor="lm")
+    return panel
+
+
+def blend(canvas: Image.Image, segmentation: Segmentation) -> None:
+    """Lay the mask over an RGB canvas, from its upper left corner, a few rows at a time."""
+    palette = _palette(segmentation.palette)
+    alpha = [round(255 * OPACITY) if k != BACKGROUND else 0 for k in range(256)]
+    for y in range(0, len(segmentation.mask), STRIP_ROWS):
+        strip = Image.fromarray(segmentation.mask[y : y + STRIP_ROWS])
+        opacity = strip.point(alpha)
+        strip.putpalette(palette)
+        canvas.paste(strip.convert("RGB"), (0, y), opacity)
+
+
+@cache
+def _palette(name: str) -> bytes:
+    return np.array([PALETTES[name](k) for k in range(256)], np.uint8).tobytes()
