@@ -7,13 +7,14 @@ import click
 from rich.table import Table
 
 from bentoml_img.classify import Classifier
-from bentoml_img.console import console, given, plain_errors, precision_option, show_packaged
+from bentoml_img.console import console, given, package_and_show, plain_errors, precision_option
 from bentoml_img.engines import ENGINES
 from bentoml_img.shelf import SHIPPED as ARTIFACTS
 from bentoml_img.training import cifar10
 from bentoml_img.training.classification_eval import Evaluation, evaluate
 from bentoml_img.training.dataset import DatasetError
 
+PHOTO = "images/dog.jpg"  # to try the Bento on
 SHIPPED = ARTIFACTS / "cifar_net"
 DOWNLOADS = Path("runs/data")
 FOLDER = click.Path(file_okay=False, path_type=Path)
@@ -75,10 +76,10 @@ def main(
             if evaluated:
                 _print_figures(evaluated, engine, precision, data_dir)
             elif pretrained:
-                _package(SHIPPED, engine, precision)
+                package_and_show(SHIPPED, engine, precision, PHOTO)
             else:
                 _train(data_dir, epochs, seed, resume, output_dir, engine)
-                _package(output_dir / "cifar_net", engine, "fp32")
+                package_and_show(output_dir / "cifar_net", engine, "fp32", PHOTO)
     except KeyboardInterrupt:
         context.exit(130)
 
@@ -152,13 +153,6 @@ def _print_table(evaluation: Evaluation) -> None:
     for name, value, n in evaluation.scores():
         table.add_row(name, f"{value:.2%}", str(n))
     console.print(table)
-
-
-def _package(bundle: Path, engine: str, precision: str) -> None:
-    from bentoml_img.packaging import package
-
-    console.print("packaging")
-    show_packaged(package(bundle, engine, precision), photo="images/dog.jpg")
 
 
 if __name__ == "__main__":

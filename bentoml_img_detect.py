@@ -28,10 +28,10 @@ from bentoml_img.console import (
     download_bar,
     frames_bar,
     given,
+    package_and_show,
     plain_errors,
     precision_option,
     print_table,
-    show_packaged,
     work_bar,
 )
 from bentoml_img.detect import MAX_INSTANCES, SCORE_THRESHOLD, Detector
@@ -43,6 +43,7 @@ from bentoml_img.video.frames import FOLDER_RATE, INTERRUPTED
 if TYPE_CHECKING:
     from bentoml_img.video.pipeline import Result
 
+PHOTO = "images/street.jpg"  # to try the Bento on
 MODELS = names_of("detection")
 DEFAULT = "maskrcnn_lite"
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -190,7 +191,7 @@ def main(
             elif data:
                 _evaluate(Detector.from_bundle(bundle, engine, precision=precision), data)
             else:
-                _package(bundle, engine, precision)
+                package_and_show(bundle, engine, precision, PHOTO)
     except KeyboardInterrupt:
         context.exit(130)
 
@@ -343,13 +344,6 @@ def _evaluate(detector: Detector, data: Path) -> None:
         for figure in figures(detector, truths, lambda: bar.advance(task)):
             with cleared(bar):
                 click.echo(json.dumps(figure))
-
-
-def _package(bundle: Path, engine: str, precision: str) -> None:
-    from bentoml_img.packaging import package
-
-    console.print("packaging")
-    show_packaged(package(bundle, engine, precision), photo="images/street.jpg")
 
 
 if __name__ == "__main__":

@@ -17,10 +17,10 @@ from bentoml_img.console import (
     console,
     download_bar,
     given,
+    package_and_show,
     plain_errors,
     precision_option,
     print_table,
-    show_packaged,
     work_bar,
 )
 from bentoml_img.engines import ENGINES
@@ -30,6 +30,7 @@ from bentoml_img.labels import PALETTES
 from bentoml_img.segment import Segmenter
 from bentoml_img.shelf import bundle_of, is_at_hand
 
+PHOTO = "images/street.jpg"  # to try the Bento on
 MODELS = names_of("segmentation")
 DEFAULT = "deeplabv3_lite"
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -102,7 +103,7 @@ def main(
             names = models or ([n for n in MODELS if is_at_hand(n)] if compared else [DEFAULT])
             bundles = {name: _bundle(name, weights, weights_url) for name in names}
             if not (compared or applied or data):
-                _package(bundles[names[0]], engine, precision)
+                package_and_show(bundles[names[0]], engine, precision, PHOTO)
                 return
             segmenters = {
                 name: Segmenter.from_bundle(bundle, engine, precision=precision)
@@ -178,13 +179,6 @@ def _evaluate(segmenter: Segmenter, data: Path) -> None:
     with plain_errors("train", DatasetError), tempfile.TemporaryDirectory() as masks:
         for figure in figures(segmenter, validation_sets(data, Path(masks)), console):
             click.echo(json.dumps(figure))
-
-
-def _package(bundle: Path, engine: str, precision: str) -> None:
-    from bentoml_img.packaging import package
-
-    console.print("packaging")
-    show_packaged(package(bundle, engine, precision), photo="images/street.jpg")
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ import io
 import json
 import os
 import sys
-import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -23,7 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.machine import describe
-from benchmarks.process import free_port, serving
+from benchmarks.process import free_port, private_store, serving
 from bentoml_img.engines import ENGINES, resolve
 from bentoml_img.shelf import ROOT
 
@@ -83,9 +82,7 @@ def main() -> int:
     parser.add_argument("--photo", type=Path, default=ROOT / "images" / "horse.jpg")
     options = parser.parse_args()
     machine = describe(os.cpu_count() or 1)
-    with tempfile.TemporaryDirectory(prefix="benchmark-") as scratch:
-        # Set before BentoML is imported: the benchmark keeps out of the user's store.
-        os.environ |= {"BENTOML_HOME": scratch, "BENTOML_DO_NOT_TRACK": "true"}
+    with private_store():
         from bentoml_img.packaging import package
 
         bundle, port = options.bundle.resolve(), free_port()

@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]
 
@@ -20,6 +21,17 @@ STOP_SECONDS = 20
 
 class ServerError(Exception):
     """A server that did not start or died; the message holds the end of its log."""
+
+
+@contextlib.contextmanager
+def private_store() -> Iterator[Path]:
+    """A scratch folder, in which BentoML's store is, instead of the user's.
+
+    To be entered before BentoML is imported.
+    """
+    with tempfile.TemporaryDirectory(prefix="benchmark-") as scratch:
+        os.environ |= {"BENTOML_HOME": f"{scratch}/bentoml", "BENTOML_DO_NOT_TRACK": "true"}
+        yield Path(scratch)
 
 
 @contextlib.contextmanager

@@ -11,13 +11,13 @@ import argparse
 import json
 import os
 import sys
-import tempfile
 from collections import defaultdict
 from pathlib import Path
 
 from rich.progress import track
 
 from benchmarks.network import write_tiny_bundle
+from benchmarks.process import private_store
 from benchmarks.servers import Route, Server, python_server
 from benchmarks.serving import CORES, Figures, Plan, measure, median, prepare
 from bentoml_img.shelf import ROOT
@@ -69,9 +69,8 @@ def main() -> int:
     plan = Plan(options.rounds, options.seconds, warm_up=1, clients=16)
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])
     figures: Figures = defaultdict(list)
-    with tempfile.TemporaryDirectory(prefix="benchmark-") as scratch:
-        os.environ |= {"BENTOML_HOME": f"{scratch}/bentoml", "BENTOML_DO_NOT_TRACK": "true"}
-        network = prepare("tiny", write_tiny_bundle(Path(scratch) / "tiny"), options.photos)
+    with private_store() as scratch:
+        network = prepare("tiny", write_tiny_bundle(scratch / "tiny"), options.photos)
         network.photos.pop("640x480")
         trials = [server for _ in range(plan.rounds) for server in candidates()]
         for server in track(trials, "servers"):

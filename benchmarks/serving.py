@@ -17,7 +17,6 @@ import json
 import os
 import statistics
 import sys
-import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -30,7 +29,7 @@ from benchmarks.load import Exchange, Figure, Right, request, run, says
 from benchmarks.machine import describe
 from benchmarks.network import write_tiny_bundle
 from benchmarks.photos import load_photos
-from benchmarks.process import ServerError, cpu_seconds, free_port, serving
+from benchmarks.process import ServerError, cpu_seconds, free_port, private_store, serving
 from benchmarks.servers import OTHERS, OURS, Server
 from benchmarks.servers.decoding import decode
 from bentoml_img.classify import Classifier
@@ -202,11 +201,9 @@ def run_against(
     `networks_in` makes what they serve, in a folder that lasts as long as they run.
     """
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])
-    with tempfile.TemporaryDirectory(prefix="benchmark-") as scratch:
-        # Set before BentoML is imported: the benchmark keeps out of the user's store.
-        os.environ |= {"BENTOML_HOME": f"{scratch}/bentoml", "BENTOML_DO_NOT_TRACK": "true"}
+    with private_store() as scratch:
         try:
-            figures = compare(networks_in(Path(scratch)), (OURS, *others), plan)
+            figures = compare(networks_in(scratch), (OURS, *others), plan)
         except ServerError as error:
             print(error, file=sys.stderr)
             return 1

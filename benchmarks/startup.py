@@ -126,9 +126,9 @@ def main() -> int:
         print(json.dumps(take_steps(options.steps, options.photo)))
         return 0
     photo = options.photo or min((ROOT / "images").glob("*.jpg"))
-    with tempfile.TemporaryDirectory(prefix="benchmark-") as scratch:
-        # Set before BentoML is imported: the benchmark keeps out of the user's store.
-        os.environ |= {"BENTOML_HOME": scratch, "BENTOML_DO_NOT_TRACK": "true"}
+    from benchmarks.process import private_store
+
+    with private_store():
         from bentoml_img.engines import resolve
         from bentoml_img.packaging import package
 

@@ -155,6 +155,14 @@ def print_table(table: Table) -> None:
     Console(highlight=False, width=None if sys.stdout.isatty() else 120).print(table)
 
 
+def package_and_show(bundle: Path, engine: str, precision: str, photo: str) -> None:
+    """Package a bundle as a Bento, and say what to do with it, on `photo` to begin with."""
+    from bentoml_img.packaging import package
+
+    console.print("packaging")
+    show_packaged(package(bundle, engine, precision), photo)
+
+
 def show_packaged(bento: "PackagedBento", photo: str) -> None:
     """Where a Bento is, its tree, and what to do next; its tag goes to standard output."""
     console.print(_tree(bento.path, bento.tag, levels=2))

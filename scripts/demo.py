@@ -1,10 +1,8 @@
 """Try the packaged Bentos on the photos in images/ with `bentoml run`, and print tables.
 
-`images/expected.csv` says what each photo shows to the classifier. Photos of
-none of its classes come apart: no answer to them is right.
+Photos of none of the classifier's classes come apart: no answer to them is right.
 """
 
-import csv
 import json
 import subprocess
 import sys
@@ -15,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bentoml_img.shelf import ROOT
+from scripts import samples
 
 RESULTS = "build/demo"
 CLIP, MIDDLE = "videos/3.gif", "320,0,320,360"
@@ -36,12 +35,11 @@ def answers(bento: str, api: str, names: list[str], *options: str) -> list[str]:
 
 def classes_table() -> tuple[Table, str]:
     """The classifier's labels, and how many are right."""
-    with (ROOT / "images" / "expected.csv").open(newline="") as file:
-        expected = {row["file"]: row["label"] for row in csv.DictReader(file)}
+    expected = samples.labelled()
     lines = answers("PytorchImageClassifier:latest", "classify", list(expected))
     found: dict[str, Any] = dict(zip(expected, map(json.loads, lines), strict=True))
-    of_the_ten = [name for name in expected if expected[name] != "none"]
-    others = [name for name in expected if expected[name] == "none"]
+    of_the_ten = [name for name in expected if expected[name] != samples.NONE]
+    others = [name for name in expected if expected[name] == samples.NONE]
     table = Table("file", "shows", "label", "score")
     for group in (of_the_ten, others):
         for name in group:
@@ -87,7 +85,7 @@ def count_clip() -> str:
 
 def main() -> int:
     console = Console()
-    names = (ROOT / "images" / "segmentation.txt").read_text().split()
+    names = samples.scenes()
     try:
         table, summary = classes_table()
         console.print(table)

@@ -7,7 +7,6 @@
   images/results/*_seg.png    the masks, which the tests compare with new ones.
 """
 
-import csv
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont, ImageOps
@@ -20,6 +19,7 @@ from bentoml_img.draw_masks import colour_mask, overlay
 from bentoml_img.images import encode_png, load_rgb, open_image
 from bentoml_img.segment import Segmenter
 from bentoml_img.shelf import ROOT, SHIPPED
+from scripts import samples
 
 COLUMNS = 8
 SIDE = 150
@@ -40,7 +40,7 @@ def contact_sheet(
     for i, (photo, answer, truth) in enumerate(zip(photos, answers, expected, strict=True)):
         x, y = i % COLUMNS * SIDE, i // COLUMNS * (SIDE + CAPTION)
         sheet.paste(ImageOps.pad(photo, (SIDE - 4, SIDE - 2), color="white"), (x + 2, y))
-        colour = GREY if truth == "none" else GREEN if answer.label == truth else RED
+        colour = GREY if truth == samples.NONE else GREEN if answer.label == truth else RED
         caption = f"{answer.label} {answer.score:.2f}"
         draw.text((x + SIDE / 2, y + SIDE + 2), caption, colour, font, anchor="ma")
     return sheet
@@ -68,8 +68,7 @@ def save(picture: Image.Image, path: Path) -> None:
 
 
 def classifier_picture() -> None:
-    with (ROOT / "images" / "expected.csv").open(newline="") as file:
-        expected = {row["file"]: row["label"] for row in csv.DictReader(file)}
+    expected = samples.labelled()
     classifier = Classifier.from_bundle(SHIPPED / "cifar_net")
     photos = [
         load_rgb(open_image((ROOT / "images" / name).read_bytes()), classifier.decode_at_least)
@@ -80,7 +79,7 @@ def classifier_picture() -> None:
 
 
 def segmenter_pictures() -> None:
-    names = (ROOT / "images" / "segmentation.txt").read_text().split()
+    names = samples.scenes()
     segmenters = {
         name: Segmenter.from_bundle(SHIPPED / name) for name in ("fcn_lite", "deeplabv3_lite")
     }

@@ -1,6 +1,5 @@
 """What all tests share: a BentoML home of their own, and the shipped model."""
 
-import csv
 import os
 import signal
 import tempfile
@@ -9,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from bentoml_img import images
-from bentoml_img.shelf import ROOT, SHIPPED
+from bentoml_img.shelf import SHIPPED
+from scripts import samples
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -40,6 +40,5 @@ def bundle() -> Path:
 @pytest.fixture(scope="session")
 def photos() -> dict[Path, str]:
     """The photos of the ten classes in images/, and what they show."""
-    with (ROOT / "images" / "expected.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    return {ROOT / "images" / row["file"]: row["label"] for row in rows if row["label"] != "none"}
+    labelled = samples.labelled().items()
+    return {samples.FOLDER / name: label for name, label in labelled if label != samples.NONE}

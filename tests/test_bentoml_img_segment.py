@@ -14,6 +14,7 @@ from bentoml_img.bundle import verify
 from bentoml_img.packaging import PackagedBento
 from bentoml_img.shelf import ROOT
 from bentoml_img.video.reading import open_video
+from scripts.samples import FOLDER, scenes
 from tests.samples import photo
 from tests.test_assemble import state_file
 from tests.test_weights import NOWHERE
@@ -190,9 +191,8 @@ def test_wrong_usage(invoke: Invoke, tmp_path: Path) -> None:
 
 def test_masks_of_the_sample_photos_are_as_stored(invoke: Invoke, tmp_path: Path) -> None:
     """Half a percent may differ: decoders and processors round in their own ways."""
-    names = (ROOT / "images" / "segmentation.txt").read_text().split()
-    for name in names:
-        path = ROOT / "images" / name
+    for name in scenes():
+        path = FOLDER / name
         mask = tmp_path / f"{path.stem}_seg.png"
         assert str(mask) in lines(invoke("--apply", path, "--output-dir", tmp_path))
         stored = ROOT / "images" / "results" / mask.name

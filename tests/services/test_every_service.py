@@ -12,13 +12,13 @@ import httpx
 import pytest
 
 from bentoml_img.shelf import ROOT
+from scripts.samples import FOLDER, scenes
 from services.paths import UNKNOWN
 from tests.samples import jpeg
 from tests.services.live import JSON, Server, Service
 
 Answers = dict[str, dict[Path, bytes]]
-NAMES = (ROOT / "images" / "segmentation.txt").read_text().split()
-PHOTOS = [ROOT / "images" / name for name in NAMES]
+PHOTOS = [FOLDER / name for name in scenes()]
 
 
 @pytest.fixture(scope="session")

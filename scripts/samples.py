@@ -1,0 +1,19 @@
+"""Which photos of images/ are for what."""
+
+import csv
+
+from bentoml_img.shelf import ROOT
+
+FOLDER = ROOT / "images"
+NONE = "none"  # what photos show that show none of the classifier's classes
+
+
+def labelled() -> dict[str, str]:
+    """The classifier's photos, by name, and what each shows."""
+    with (FOLDER / "expected.csv").open(newline="") as file:
+        return {row["file"]: row["label"] for row in csv.DictReader(file)}
+
+
+def scenes() -> list[str]:
+    """The names of the photos for the segmenter and the detector."""
+    return (FOLDER / "segmentation.txt").read_text().split()
