@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from bentoml_img import zoo
-from bentoml_img.apply import RESULTS, apply
+from bentoml_img.apply import RESULTS, apply, result_of
 from bentoml_img.atomic import write
 from bentoml_img.catalogue import catalogue, names_of
 from bentoml_img.compare import side_by_side, timed_masks
@@ -153,8 +153,10 @@ def _apply(path: Path, segmenter: Segmenter, palette: str, output_dir: Path | No
     inputs = inputs_of(path, RESULTS)
     if not inputs:
         raise click.ClickException(f"no pictures or films in {path}")
-    with plain_errors("video", ValueError):
-        check_apart((photo, photo.with_suffix("")) for photo in inputs)
+    try:
+        check_apart((photo, result_of(photo, output_dir or photo.parent)) for photo in inputs)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
     failed = []
     with work_bar() as bar, plain_errors("video"):
         files = bar.add_task("files", total=len(inputs), speed="", visible=len(inputs) > 1)

@@ -11,7 +11,13 @@ from bentoml_img.images import ImageError, encode_jpeg, encode_png, load_rgb, op
 from bentoml_img.segment import Segmenter
 
 MASK, OVERLAY = "_seg.png", "_overlay.jpg"
-RESULTS = (MASK, OVERLAY, "_seg.gif", "_seg.mp4")
+RESULT = {"photo": MASK, "animation": "_seg.gif", "film": "_seg.mp4"}
+RESULTS = (*RESULT.values(), OVERLAY)
+
+
+def result_of(source: Path, folder: Path) -> Path:
+    """What is written into `folder`: a photo's mask, the overlay of anything that moves."""
+    return folder / (source.stem + RESULT[kind_of(source)])
 
 
 def apply(source: Path, segmenter: Segmenter, palette: str, folder: Path) -> list[Path]:
@@ -22,22 +28,21 @@ def apply(source: Path, segmenter: Segmenter, palette: str, folder: Path) -> lis
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        kind = kind_of(source)
-        if kind == "photo":
-            return _photo(source, segmenter, palette, folder)
-        suffix = ".gif" if kind == "animation" else ".mp4"
-        return [_film(source, segmenter, palette, folder / f"{source.stem}_seg{suffix}")]
+        target = result_of(source, folder)
+        if target.name.endswith(MASK):
+            return _photo(source, segmenter, palette, target)
+        return [_film(source, segmenter, palette, target)]
     except (OSError, ImageError) as error:
         raise Unreadable(f"{source}: {error}") from error
 
 
-def _photo(source: Path, segmenter: Segmenter, palette: str, folder: Path) -> list[Path]:
+def _photo(source: Path, segmenter: Segmenter, palette: str, target: Path) -> list[Path]:
     data = source.read_bytes()
     answer = segmenter.segment_opened(open_image(data), palette)
     drawn = encode_jpeg(overlay(load_rgb(open_image(data)), answer))
     return [
-        write(folder / (source.stem + MASK), encode_png(colour_mask(answer))),
-        write(folder / (source.stem + OVERLAY), drawn),
+        write(target, encode_png(colour_mask(answer))),
+        write(target.with_name(source.stem + OVERLAY), drawn),
     ]
 
 

@@ -88,8 +88,6 @@ class Manifest:
 
 def read_manifest(bundle: Path) -> Manifest:
     """The manifest of a bundle; BundleError if there is none or it is not what it should be."""
-    if not (bundle / MANIFEST).exists():
-        raise BundleError(f"{bundle} is not a model bundle: it has no {MANIFEST}")
     return read_strict(bundle / MANIFEST, Manifest)
 
 
@@ -97,6 +95,8 @@ def read_strict(path: Path, kind: type[T]) -> T:
     """A dataclass from a bundle's JSON file; BundleError if that is missing or of another shape."""
     try:
         return TypeAdapter(kind).validate_json(path.read_bytes())
+    except FileNotFoundError:
+        raise BundleError(f"{path.parent} is not a model bundle: it has no {path.name}") from None
     except OSError as error:
         raise BundleError(f"cannot read {path}: {error.strerror}") from None
     except ValidationError as error:

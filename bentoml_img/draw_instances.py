@@ -10,14 +10,13 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw
 
 from bentoml_img.detect import Detections
-from bentoml_img.ink import INK, MIN_TEXT, PAPER, font
+from bentoml_img.ink import INK, LUMA, MIN_TEXT, PAPER, font
 from bentoml_img.labels import instance_colour
 from bentoml_img.masks import InstanceMask
 
 OPACITY = 0.4  # of a mask, but for its edge
 LINE_WIDTH = 1 / 450  # of the picture, as its other sizes are: of the root of width times height
 TEXT_HEIGHT = 1 / 48
-LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 
 
 class Tracked(Protocol):

@@ -99,8 +99,19 @@ def test_applies_to_a_folder_and_names_what_failed(invoke: Invoke, tmp_path: Pat
 def test_photos_that_would_have_one_result_are_refused(invoke: Invoke, tmp_path: Path) -> None:
     photo(60, 40).save(tmp_path / "dog.png")
     photo(60, 40).save(tmp_path / "dog.jpg")
-    assert_error(invoke("--apply", tmp_path), 1, "dog.jpg and", "dog.png have one result")
+    assert_error(invoke("--apply", tmp_path), 2, "dog.jpg and", "dog.png have one result")
     assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_photo_and_a_film_of_one_name_have_results_of_their_own(
+    invoke: Invoke, tmp_path: Path
+) -> None:
+    photo(60, 40).save(tmp_path / "live.jpg")
+    write_film(tmp_path / "live.mp4", 2)
+    result = invoke("--apply", tmp_path)
+    assert result.exit_code == 0, result.output
+    names = [Path(line).name for line in result.stdout.splitlines()]
+    assert names == ["live_seg.png", "live_overlay.jpg", "live_seg.mp4"]
 
 
 def write_film(path: Path, frames: int) -> None:

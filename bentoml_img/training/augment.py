@@ -6,10 +6,11 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageFilter
 
+from bentoml_img.ink import LUMA
+
 Pixels = npt.NDArray[np.uint8]
 
 FILL = (127, 127, 127)  # beyond a photo's edge
-LUMA = np.array((0.299, 0.587, 0.114), np.float32)  # ITU-R BT.601
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ def change_colours(pixels: Pixels, how: ColourChanges, rng: np.random.Generator)
     if rng.random() < how.grey:
         saturation = 0.0
     x = pixels.astype(np.float32)
-    grey = (x @ LUMA)[:, :, None]
+    grey = (x @ np.array(LUMA, np.float32))[:, :, None]
     mean = grey.mean()
     # All three at once: towards the luma, towards its mean, and times a factor.
     x = x * np.float32(saturation) + grey * np.float32(1 - saturation)

@@ -10,14 +10,13 @@ from torchvision.models.detection import MaskRCNN
 from bentoml_img import zoo
 from bentoml_img.assemble import assemble
 from bentoml_img.engines.export import rules_of
-from bentoml_img.models.detectors import maskrcnn_lite
 from bentoml_img.models.maskrcnn import BoxBranch, MaskBranch, Trunk
 
 
 def export(network: MaskRCNN, trained_on: str, folder: Path) -> Path:
     """A bundle in half precision, in `folder`, named after the model."""
     module = copy.deepcopy(network).cpu().eval()
-    made = zoo.find(maskrcnn_lite.__name__).manifest(
+    made = zoo.find("maskrcnn_lite").manifest(
         license="Apache-2.0", trained_on=trained_on, scores=costs(module)
     )
     assemble(module, made, folder / made.name, half=True)

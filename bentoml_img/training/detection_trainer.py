@@ -108,7 +108,7 @@ class Trainer(AveragedRun[MaskRCNN, tuple[Tensor, list[Target]]]):
         """
         total = sum(len(truth.image_ids) for truth in self.validation.values())
         done = itertools.count(1)
-        manifest = zoo.find(maskrcnn_lite.__name__).manifest(license="", trained_on="")
+        manifest = zoo.find("maskrcnn_lite").manifest(license="", trained_on="")
         detector = Detector(manifest, TorchMaskRcnn(self.average, manifest, self.device))
         entry: dict[str, Any] = {"step": self.step, "seconds": self.seconds, "ap50": {}}
         for name, truth in self.validation.items():
