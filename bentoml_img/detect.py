@@ -10,8 +10,9 @@ import numpy.typing as npt
 from PIL import Image
 
 from bentoml_img.bundle import BundleError, Manifest, read_manifest
+from bentoml_img.duplicates import distinct
 from bentoml_img.engines import load_detection_engine
-from bentoml_img.engines.interface import DetectionEngine, Selection
+from bentoml_img.engines.interface import DetectionEngine
 from bentoml_img.masks import InstanceMask, paste
 
 SCORE_THRESHOLD = 0.5
@@ -36,6 +37,26 @@ class Detections:
 
     def __len__(self) -> int:
         return len(self.masks)
+
+    def at(self, numbers: Sequence[int]) -> "Detections":
+        """The instances of those numbers."""
+        index = np.array(numbers, np.intp)
+        return Detections(
+            self.boxes_xyxy[index],
+            self.labels[index],
+            self.scores[index],
+            tuple(self.masks[k] for k in numbers),
+            self.size,
+            self.names,
+        )
+
+    def only(self, label_ids: Collection[int], most: int | None = None) -> "Detections":
+        """The first instances of those classes, `most` at most."""
+        return self.at([k for k, label in enumerate(self.labels) if label in label_ids][:most])
+
+    def distinct(self) -> "Detections":
+        """The instances less those that a surer one shows already."""
+        return self.at(distinct(self.boxes_xyxy, self.labels.tolist(), self.masks))
 
     def to_dict(self) -> dict[str, Any]:
         """Width, height and instances, as JSON has them; masks as COCO's compressed run lengths."""
@@ -81,30 +102,37 @@ class Detector:
         score_threshold: float = SCORE_THRESHOLD,
         classes: Collection[str] | None = None,
         max_instances: int = MAX_INSTANCES,
+        duplicates: bool = False,
     ) -> list[Detections]:
         """The instances in RGB photos whose score is `score_threshold` or more.
 
         At most `max_instances` of each photo, of the classes of those names only,
         where some are given; ValueError if the model has no class of that name.
         The network itself leaves out what scores under 0.05, and keeps 100 at most.
+        What it finds twice is there once (`bentoml_img.duplicates`), but for
+        `duplicates`.
         """
-        selection = Selection(score_threshold, self._ids(classes), max_instances)
-        return [self._detect(image, selection) for image in images]
+        wanted = self._ids(classes)
+        return [
+            self._detect(image, score_threshold, duplicates).only(wanted, max_instances)
+            for image in images
+        ]
 
-    def _ids(self, classes: Collection[str] | None) -> tuple[int, ...] | None:
+    def _ids(self, classes: Collection[str] | None) -> Collection[int]:
         if classes is None:
-            return None
+            return range(len(self.manifest.labels))
         known = {name: k for k, name in enumerate(self.manifest.labels) if k and name != "N/A"}
         if unknown := sorted(set(classes) - set(known)):
             raise ValueError(f"no class {unknown[0]!r}: choose from {', '.join(known)}")
-        return tuple(sorted(known[name] for name in set(classes)))
+        return {known[name] for name in classes}
 
-    def _detect(self, image: Image.Image, selection: Selection) -> Detections:
-        found = self.engine(np.asarray(image), selection)
+    def _detect(self, image: Image.Image, score_threshold: float, duplicates: bool) -> Detections:
+        found = self.engine(np.asarray(image), score_threshold)
         masks = tuple(
             paste(scores, box, image.size)
             for scores, box in zip(found.mask_scores, found.boxes_xyxy, strict=True)
         )
-        return Detections(
+        detections = Detections(
             found.boxes_xyxy, found.labels, found.scores, masks, image.size, self.manifest.labels
         )
+        return detections if duplicates else detections.distinct()

@@ -12,7 +12,7 @@ from PIL import Image
 import bentoml_img_detect
 from bentoml_img import packaging, shelf
 from bentoml_img.detect import Detector
-from bentoml_img.engines.interface import Found, Photo, Selection
+from bentoml_img.engines.interface import Found, Photo
 from bentoml_img.labels import TRAFFIC
 from bentoml_img.packaging import PackagedBento
 from bentoml_img.shelf import ROOT
@@ -42,16 +42,14 @@ class Colours:
         self.calls = 0
         self.interrupt_at = 0
 
-    def __call__(self, photo: Photo, selection: Selection) -> Found:
+    def __call__(self, photo: Photo, score_threshold: float) -> Found:
         self.calls += 1
         if self.calls == self.interrupt_at:
             raise KeyboardInterrupt
         (found,) = ColourDetector()([Image.fromarray(photo)])
         labels = np.array([TRAFFIC.index(NAMES[k]) for k in found.labels], np.int64)
         scores = np.array([0.6, 0.9, 0.8][: len(labels)], np.float32)
-        chosen = scores >= selection.score_threshold
-        if selection.label_ids is not None:
-            chosen &= np.isin(labels, selection.label_ids)
+        chosen = scores >= score_threshold
         n = int(chosen.sum())
         masks = np.ones((n, 28, 28), np.float32)
         return Found(found.boxes_xyxy[chosen], labels[chosen], scores[chosen], masks)

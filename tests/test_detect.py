@@ -1,6 +1,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from torchvision.transforms.functional import to_tensor
 from bentoml_img import zoo
 from bentoml_img.bundle import BundleError, Manifest
 from bentoml_img.detect import Detections, Detector
-from bentoml_img.engines.interface import DetectionEngine, Found, Photo, Selection
+from bentoml_img.engines.interface import DetectionEngine, Found, Photo
 from bentoml_img.engines.maskrcnn import TorchMaskRcnn
 from bentoml_img.labels import TRAFFIC
 from bentoml_img.masks import paste
@@ -63,29 +64,28 @@ def test_instances_are_those_of_torchvision(name: str) -> None:
     for image in (noise(75, 131), Image.open(PHOTO)):
         with torch.no_grad():
             (expected,) = model([to_tensor(image)])
-        assert_same(in_torch([image], score_threshold=0.05)[0], expected)
-        assert_same(in_numpy([image], score_threshold=0.05)[0], expected)
+        assert_same(in_torch([image], 0.05, duplicates=True)[0], expected)
+        assert_same(in_numpy([image], 0.05, duplicates=True)[0], expected)
         seen += len(expected["scores"])
     assert seen > 30
 
 
 class Fixed:
-    """An engine that finds the same in every photo; it notes what was asked for."""
+    """An engine that finds the same in every photo: a car, its front, the same truck, a person."""
 
     name = "fixed"
 
-    def __init__(self) -> None:
-        self.asked: list[Selection] = []
-
-    def __call__(self, photo: Photo, selection: Selection) -> Found:
-        self.asked.append(selection)
-        boxes = np.array([(10.123, 20, 50, 80), (0, 0, 30.5, 40)], np.float32)
-        scores = np.array((0.91234, 0.5), np.float32)
-        return Found(boxes, np.array((3, 1)), scores, np.ones((2, 28, 28), np.float32))
+    def __call__(self, photo: Photo, score_threshold: float) -> Found:
+        car, front = (10.123, 20, 50, 80), (12, 22, 30, 78)
+        boxes = np.array([car, front, car, (0, 0, 30.5, 40)], np.float32)
+        scores = np.array((0.91234, 0.8, 0.7, 0.5), np.float32)
+        sure = scores >= score_threshold
+        masks = np.ones((4, 28, 28), np.float32)
+        return Found(boxes[sure], np.array((3, 3, 6, 1))[sure], scores[sure], masks[sure])
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_a_selection_is_made_before_masks_are_drawn(engine: Make) -> None:
+def test_what_is_asked_for_is_a_part_of_all_that_is_found(engine: Make) -> None:
     model = lively_detector("maskrcnn_lite")
     manifest = manifest_of("maskrcnn_lite")
     detector = Detector(manifest, engine(model, manifest))
@@ -106,15 +106,26 @@ def test_a_selection_is_made_before_masks_are_drawn(engine: Make) -> None:
     assert nothing.to_dict()["instances"] == []
 
 
+def test_one_thing_found_twice_is_one_thing() -> None:
+    detector = Detector(manifest_of("maskrcnn_lite"), Fixed())
+
+    def labels(**asked: Any) -> list[str]:
+        (found,) = detector([noise(64, 96)], **asked)
+        return [TRAFFIC[label] for label in found.labels]
+
+    assert labels() == ["car", "person"]
+    assert labels(classes=["truck"]) == [], "it is the car, though only trucks are asked for"
+    assert labels(max_instances=2) == ["car", "person"]
+    assert labels(duplicates=True) == ["car", "car", "truck", "person"]
+    assert labels(duplicates=True, classes=["truck", "person"]) == ["truck", "person"]
+
+
 def test_classes_are_asked_for_by_name() -> None:
-    engine = Fixed()
-    detector = Detector(manifest_of("maskrcnn_lite"), engine)
-    detector([noise(64, 96)], 0.3, ["truck", "person"], 7)
-    assert engine.asked == [Selection(0.3, (1, 6), 7)]
+    detector = Detector(manifest_of("maskrcnn_lite"), Fixed())
     for name in ("background", "zebra"):
         with pytest.raises(ValueError, match=f"no class '{name}': choose from person, bicycle"):
             detector([], classes=[name])
-    coco = Detector(manifest_of("maskrcnn_resnet50_fpn"), engine)
+    coco = Detector(manifest_of("maskrcnn_resnet50_fpn"), Fixed())
     with pytest.raises(ValueError, match="no class 'N/A'"):
         coco([], classes=["N/A"])
 

@@ -19,15 +19,6 @@ class Engine(Protocol):
         """Take normalised images (N, 3, H, W), return the network's output for each."""
 
 
-@dataclass(frozen=True)
-class Selection:
-    """Which instances are wanted: scores from here on, of these classes, so many at most."""
-
-    score_threshold: float
-    label_ids: tuple[int, ...] | None
-    max_instances: int
-
-
 @dataclass(frozen=True, eq=False)
 class Found:
     """A detector's answer: boxes (N, 4) in the photo's pixels, labels and scores of shape (N,).
@@ -47,5 +38,8 @@ class DetectionEngine(Protocol):
 
     name: str
 
-    def __call__(self, photo: Photo, selection: Selection) -> Found:
-        """Take an RGB photo (height, width, 3), return its instances, the surest first."""
+    def __call__(self, photo: Photo, score_threshold: float) -> Found:
+        """Take an RGB photo (height, width, 3), return its instances, the surest first.
+
+        Those of which it is that sure, but of none that scores under 0.05; 100 at most.
+        """

@@ -11,7 +11,7 @@ from torchvision.models.detection.roi_heads import maskrcnn_inference
 from torchvision.models.detection.transform import resize_boxes
 
 from bentoml_img.bundle import Manifest, read_manifest
-from bentoml_img.engines.interface import Array, Found, Photo, Selection
+from bentoml_img.engines.interface import Array, Found, Photo
 from bentoml_img.engines.resize import seen_size
 from bentoml_img.engines.torch import best_device, load_module
 from bentoml_img.models.maskrcnn import (
@@ -41,7 +41,7 @@ class TorchMaskRcnn:
         self._manifest = manifest
 
     @torch.inference_mode()
-    def __call__(self, photo: Photo, selection: Selection) -> Found:
+    def __call__(self, photo: Photo, score_threshold: float) -> Found:
         image, size = self._prepare(photo)
         features, objectness, shifts = levels_of(self._trunk(image))
         images = ImageList(image, [size])
@@ -51,7 +51,9 @@ class TorchMaskRcnn:
         # From the size with padding, torchvision reads off the maps' strides.
         padded = [image.shape[2:]]
         pooled = self._heads.box_roi_pool(features, proposals, padded)
-        boxes, scores, labels = self._classify(pooled, proposals, size, selection)
+        boxes, scores, labels = self._classify(pooled, proposals, size)
+        sure = scores >= score_threshold
+        boxes, scores, labels = boxes[sure], scores[sure], labels[sure]
         masks = self._mask(self._heads.mask_roi_pool(features, [boxes], padded), labels)
         in_photo = resize_boxes(boxes, size, photo.shape[:2])
         return Found(
@@ -90,11 +92,7 @@ class TorchMaskRcnn:
         return torch.cat(planes, 1), size
 
     def _classify(
-        self,
-        pooled: Tensor,
-        proposals: list[Tensor],
-        size: tuple[int, int],
-        selection: Selection,
+        self, pooled: Tensor, proposals: list[Tensor], size: tuple[int, int]
     ) -> tuple[Tensor, Tensor, Tensor]:
         if not len(pooled):
             nothing = pooled.new_zeros(0)
@@ -103,11 +101,7 @@ class TorchMaskRcnn:
         (boxes,), (scores,), (labels,) = self._heads.postprocess_detections(
             logits, shifts, proposals, [size]
         )
-        chosen = scores >= selection.score_threshold
-        if selection.label_ids is not None:
-            chosen &= torch.isin(labels, labels.new_tensor(selection.label_ids))
-        index = chosen.nonzero()[: selection.max_instances, 0]
-        return boxes[index], scores[index], labels[index]
+        return boxes, scores, labels
 
     def _mask(self, pooled: Tensor, labels: Tensor) -> Tensor:
         if not len(pooled):

@@ -7,7 +7,7 @@ import numpy as np
 
 from bentoml_img.bundle import Manifest, read_manifest
 from bentoml_img.engines.boxes import Indices, anchors, choose, decode, top
-from bentoml_img.engines.interface import Array, Found, Photo, Selection
+from bentoml_img.engines.interface import Array, Found, Photo
 from bentoml_img.engines.openvino import request
 from bentoml_img.engines.pyramid import PooledGraph
 from bentoml_img.engines.resize import prepare
@@ -36,12 +36,12 @@ class NumpyMaskRcnn:
         self._trunk, self._boxes, self._masks = trunk, boxes, masks
         self._cell_anchors = [np.array(cell, np.float32) for cell in rules.cell_anchors]
 
-    def __call__(self, photo: Photo, selection: Selection) -> Found:
+    def __call__(self, photo: Photo, score_threshold: float) -> Found:
         image, size = prepare(photo, self._manifest)
         padded = image.shape[2], image.shape[3]
         maps, objectness, shifts = self._see(image)
         proposals = self._propose(objectness, shifts, size, padded)
-        boxes, scores, labels = self._classify(maps, proposals, size, padded, selection)
+        boxes, scores, labels = self._classify(maps, proposals, size, padded, score_threshold)
         masks = np.zeros((0, 1, 1), np.float32)
         if len(boxes):
             (logits,) = self._masks(maps, boxes, padded[0])
@@ -111,9 +111,9 @@ class NumpyMaskRcnn:
         proposals: Array,
         size: tuple[int, int],
         padded: tuple[int, int],
-        selection: Selection,
+        score_threshold: float,
     ) -> tuple[Array, Array, Indices]:
-        """Boxes (N, 4), scores and labels (N,) of what is wanted, the surest first."""
+        """Boxes (N, 4), scores and labels (N,) of the instances, the surest first."""
         nothing = np.zeros(0, np.float32)
         if not len(proposals):
             return proposals, nothing, nothing.astype(np.intp)
@@ -121,15 +121,12 @@ class NumpyMaskRcnn:
         probabilities = softmax(logits)
         rule = self._rules.instances
         # What is less sure than wanted has no say in the rest.
-        sure = (probabilities > rule.min_score) & (probabilities >= selection.score_threshold)
+        sure = (probabilities > rule.min_score) & (probabilities >= score_threshold)
         sure[:, 0] = False  # the background
         row, labels = np.nonzero(sure)
         scores = probabilities[row, labels]
         moved = decode(shifts.reshape(len(shifts), -1, 4)[row, labels], proposals[row], rule)
         boxes, kept = choose(moved, scores, labels, size, rule)
-        if selection.label_ids is not None:
-            kept = kept[np.isin(labels[kept], selection.label_ids)]
-        kept = kept[: selection.max_instances]
         return boxes[kept], scores[kept], labels[kept]
 
 

@@ -14,21 +14,29 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from bentoml_img.bundle import add_scores
-from bentoml_img.detect import Detections, Detector
+from bentoml_img.detect import SCORE_THRESHOLD, Detections, Detector
 from bentoml_img.labels import COCO_CATEGORIES
 from bentoml_img.training.layouts import find_coco
 
+METRICS = ("ap50", "ap", "precision", "recall")
+ALL_SIZES = [0, 1e10]  # square pixels
 FLOOR = 0.05  # the score under which the network itself leaves instances out
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A measurement: of masks ("mask") or boxes ("box"), how many true instances it rests on."""
+    """A measurement: of masks ("mask") or boxes ("box"), how many true instances it rests on.
+
+    Of the instances that one is shown `precision` is the part that is right,
+    `recall` the part of the true ones that are among them.
+    """
 
     label: str
     kind: str
     ap50: float
     ap: float
+    precision: float
+    recall: float
     n: int
 
 
@@ -65,25 +73,47 @@ class Truth:
 def evaluate(
     detector: Detector, truth: Truth, on_photo: Callable[[], None] = lambda: None
 ) -> list[Figure]:
-    """Average precision of masks and boxes for each class: 100 detections a photo, all sizes.
+    """How good masks and boxes are for each class: 100 detections a photo, all sizes.
 
-    `ap50` asks for an overlap of one half, `ap` is the mean over ten overlaps from
-    0.5 to 0.95. Crowds count neither way. Classes that the truth has none of are
-    left out, and so are those that the detector does not know.
+    `ap50`, average precision, asks for an overlap of one half, `ap` is the mean over
+    ten overlaps from 0.5 to 0.95: of all that the network finds, however unsure,
+    twice or not. `precision` and `recall` are of what a detector answers unless
+    asked otherwise, for an overlap of one half. Crowds count neither way. Classes
+    that the truth has none of are left out, and so are those that the detector does
+    not know.
     """
     classes = [name for name in truth.classes if name in detector.manifest.labels]
     ids = {name: k for k, name in COCO_CATEGORIES.items()}
     results: list[dict[str, Any]] = []
+    shown: list[dict[str, Any]] = []
+    labels = [detector.manifest.labels.index(name) for name in classes]
     for image_id, image in truth.images():
-        (found,) = detector([image], score_threshold=FLOOR, classes=classes)
-        results += rows(found, image_id, ids)
+        (found,) = detector([image], score_threshold=FLOOR, duplicates=True)
+        results += rows(found.only(labels), image_id, ids)
+        sure = found.at(np.flatnonzero(found.scores >= SCORE_THRESHOLD).tolist())
+        shown += rows(sure.distinct().only(labels), image_id, ids)
         on_photo()
     measured = []
     for kind, iou_type in (("mask", "segm"), ("box", "bbox")):
-        precision, counts = _precision(truth, results, [ids[name] for name in classes], iou_type)
-        for name, values, n in zip(classes, precision, counts, strict=True):
-            ap50, ap = float(values[0].mean()), float(values.mean())  # of (overlaps, recalls)
-            measured.append(Figure(name, kind, ap50, ap, n))
+        whole, part = (
+            _compare(truth, some, [ids[name] for name in classes], iou_type)
+            for some in (results, shown)
+        )
+        for name in classes:
+            n = len(truth.coco.getAnnIds(truth.image_ids, ids[name], iscrowd=False))
+            curves = _curves(whole, ids[name])
+            answers, right = _hits(part, ids[name])
+            measured.append(
+                Figure(
+                    name,
+                    kind,
+                    ap50=float(curves[0].mean()),
+                    ap=float(curves.mean()),
+                    precision=right / max(1, answers),
+                    recall=right / max(1, n),
+                    n=n,
+                )
+            )
     return measured
 
 
@@ -102,28 +132,42 @@ def rows(found: Detections, image_id: int, ids: Mapping[str, int]) -> list[dict[
     ]
 
 
-def _precision(
+def _compare(
     truth: Truth, results: list[dict[str, Any]], category_ids: list[int], iou_type: str
-) -> tuple[npt.NDArray[np.float64], list[int]]:
-    """For each class the precision by overlap and recall, and how many true instances there are."""
-    coco = truth.coco
-    counts = []
-    for category in category_ids:
-        there = coco.getAnnIds(truth.image_ids, [category], iscrowd=False)
-        counts.append(len(there))
+) -> COCOeval | None:
+    """Detections held against the truth; None if there are none."""
     if not results:
-        return np.zeros((len(category_ids), 10, 101)), counts
+        return None
     with _silent():
-        loaded = coco.loadRes([dict(row) for row in results])
-        measured = COCOeval(coco, loaded, iou_type)
+        measured = COCOeval(
+            truth.coco, truth.coco.loadRes([dict(row) for row in results]), iou_type
+        )
         measured.params.imgIds = list(truth.image_ids)
         measured.params.catIds = category_ids
         measured.evaluate()
         measured.accumulate()
+    return measured
+
+
+def _curves(measured: COCOeval | None, category_id: int) -> npt.NDArray[np.float64]:
+    """A class's precision for ten overlaps (the first: one half) and 101 recalls."""
+    if measured is None:
+        return np.zeros((10, 101))
     # Overlaps, recalls, classes, sizes (the first: all), detections a photo (the last: 100).
-    precision: npt.NDArray[np.float64] = measured.eval["precision"][:, :, :, 0, -1]
-    order = [sorted(category_ids).index(category) for category in category_ids]
-    return precision.transpose(2, 0, 1)[order], counts
+    k = list(measured.params.catIds).index(category_id)
+    curves: npt.NDArray[np.float64] = measured.eval["precision"][:, :, k, 0, -1]
+    return curves
+
+
+def _hits(measured: COCOeval | None, category_id: int) -> tuple[int, int]:
+    """How many detections of a class count, and how many of them overlap by one half."""
+    answers = right = 0
+    for photo in measured.evalImgs if measured else ():
+        if photo and photo["category_id"] == category_id and photo["aRng"] == ALL_SIZES:
+            counts = ~photo["dtIgnore"][0].astype(bool)
+            answers += int(counts.sum())
+            right += int((photo["dtMatches"][0][counts] > 0).sum())
+    return answers, right
 
 
 def validation_sets(data: Path) -> dict[str, Truth]:
@@ -154,15 +198,16 @@ def figures(
     for dataset, truth in truths.items():
         measured = evaluate(detector, truth, on_photo)
         values = [
-            (f"{figure.kind}_{metric}_{figure.label}", value, figure.n)
+            (f"{figure.kind}_{metric}_{figure.label}", getattr(figure, metric), figure.n)
             for figure in measured
-            for metric, value in (("ap50", figure.ap50), ("ap", figure.ap))
+            for metric in METRICS
         ]
         for kind in ("mask", "box"):
             of_kind = [figure for figure in measured if figure.kind == kind]
             n = sum(figure.n for figure in of_kind)
-            values.append((f"{kind}_ap", _mean([figure.ap for figure in of_kind]), n))
-            values.append((f"{kind}_ap50", mean_ap50(measured, kind), n))
+            for metric in METRICS:
+                mean = _mean([getattr(figure, metric) for figure in of_kind])
+                values.append((f"{kind}_{metric}", mean, n))
         for metric, value, n in values:
             yield {
                 "model": detector.manifest.name,

@@ -19,7 +19,6 @@ import numpy.typing as npt
 
 from bentoml_img.masks import InstanceMask
 from bentoml_img.video.detections import Detections
-from bentoml_img.video.duplicates import distinct
 
 Box = npt.NDArray[np.float64]
 
@@ -120,9 +119,8 @@ class Tracker:
         boxes = np.asarray(detections.boxes_xyxy, np.float64).reshape(-1, 4)
         scores = [float(score) for score in detections.scores]
         labels = [detections.names[label] for label in detections.labels]
-        things = distinct(detections)
-        sure = [k for k in things if scores[k] >= self.sure]
-        unsure = [k for k in things if UNSURE <= scores[k] < self.sure]
+        sure = [k for k, score in enumerate(scores) if score >= self.sure]
+        unsure = [k for k, score in enumerate(scores) if UNSURE <= score < self.sure]
         self._updated = time
         for track in self._tracks:
             track.predict(time)

@@ -1,4 +1,5 @@
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -6,7 +7,7 @@ import pytest
 from PIL import Image
 
 from bentoml_img.detect import Detector
-from bentoml_img.engines.interface import Found, Photo, Selection
+from bentoml_img.engines.interface import Found, Photo
 from bentoml_img.labels import TRAFFIC
 from bentoml_img.training.detection_eval import Truth, evaluate, figures, mean_ap50
 from tests.detectors import manifest_of
@@ -17,15 +18,26 @@ CLASSES = tuple(LABELS)
 
 
 class Seer:
-    """Finds every coloured rectangle, and people in crowds; is blind for some classes."""
+    """Finds every coloured rectangle, and people in crowds; is blind for some classes.
+
+    `names` are what it takes some classes for; one class it finds `twice`.
+    """
 
     name = "seer"
 
-    def __init__(self, blind: tuple[str, ...] = (), shift: int = 0) -> None:
+    def __init__(
+        self,
+        blind: tuple[str, ...] = (),
+        shift: int = 0,
+        score: float = 0.9,
+        twice: str = "",
+        names: Mapping[str, str] | None = None,
+    ) -> None:
         self.colours = {name: c for name, c in LABELS.items() if name not in blind}
-        self.shift = shift
+        self.shift, self.score, self.twice = shift, score, twice
+        self.names = names or {}
 
-    def __call__(self, photo: Photo, selection: Selection) -> Found:
+    def __call__(self, photo: Photo, score_threshold: float) -> Found:
         boxes, labels = [], []
         seen = [*self.colours.items(), ("person", CROWD)]
         for name, colour in seen:
@@ -33,13 +45,14 @@ class Seer:
             if where.any():
                 rows, columns = np.nonzero(where)
                 box = (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
-                boxes.append([side + self.shift for side in box])
-                labels.append(TRAFFIC.index(name))
+                for _ in range(2 if name == self.twice else 1):
+                    boxes.append([side + self.shift for side in box])
+                    labels.append(TRAFFIC.index(self.names.get(name, name)))
         n = len(boxes)
         return Found(
             np.array(boxes, np.float32).reshape(-1, 4),
             np.array(labels, np.int64),
-            np.full(n, 0.9, np.float32),
+            np.full(n, self.score, np.float32),
             np.ones((n, 28, 28), np.float32),
         )
 
@@ -59,6 +72,22 @@ def test_who_finds_everything_scores_1_and_crowds_do_not_count(truth: Truth) -> 
     assert {name: f.n for name, f in masks.items()} == {"person": 6, "car": 6, "bus": 2}
     assert {f.label for f in measured if f.kind == "box"} == set(CLASSES)
     assert mean_ap50(measured) == pytest.approx(1)
+
+
+def test_precision_and_recall_are_of_what_one_is_shown(truth: Truth) -> None:
+    def measure(seer: Seer) -> dict[str, tuple[float, float]]:
+        measured = evaluate(Detector(manifest_of("maskrcnn_lite"), seer), truth)
+        return {
+            f.label: (round(f.precision, 3), round(f.recall, 3))
+            for f in measured
+            if f.kind == "mask"
+        }
+
+    assert measure(Seer()) == dict.fromkeys(CLASSES, (1, 1)), "nobody is asked about crowds"
+    assert measure(Seer(twice="car")) == dict.fromkeys(CLASSES, (1, 1)), "twice is once"
+    assert measure(Seer(score=0.4)) == dict.fromkeys(CLASSES, (0, 0)), "too unsure to be shown"
+    taken_for_cars = measure(Seer(names={"bus": "car"}))
+    assert taken_for_cars == {"person": (1, 1), "car": (0.75, 1), "bus": (0, 0)}
 
 
 def test_what_is_missed_or_misplaced_scores_less(truth: Truth) -> None:
@@ -92,9 +121,10 @@ def test_figures_are_lines_of_json(truth: Truth) -> None:
         "value": 1.0,
         "n": 6,
     }
-    means = {f["metric"]: f["value"] for f in printed[-4:]}
-    assert set(means) == {"mask_ap", "mask_ap50", "box_ap", "box_ap50"}
-    assert means["box_ap50"] == pytest.approx(1)
+    means = {f["metric"]: f["value"] for f in printed[-8:]}
+    metrics = ("ap50", "ap", "precision", "recall")
+    assert set(means) == {f"{kind}_{metric}" for kind in ("mask", "box") for metric in metrics}
+    assert means["box_ap50"] == means["mask_recall"] == pytest.approx(1)
 
 
 def test_some_of_the_photos_are_enough(tmp_path: Path) -> None:

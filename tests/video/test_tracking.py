@@ -106,15 +106,6 @@ def test_unsure_detections_go_on_with_tracks_and_start_none() -> None:
     assert all(instance.detected for instance in answer)
 
 
-def test_one_thing_found_twice_is_one_track() -> None:
-    tracker = Tracker(SIZE)
-    for frame in range(10):
-        x = 5 * frame
-        twice = found([[x, 50, x + 60, 90], [x + 2, 51, x + 61, 92]], labels=[1, 2])
-        answer = tracker.update(twice, frame / 10)
-    assert len(answer) == 1
-
-
 def test_the_class_is_that_of_most_detections() -> None:
     tracker = Tracker(SIZE)
     for frame in range(20):

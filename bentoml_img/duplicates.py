@@ -5,35 +5,48 @@ may still be one thing twice: as a car and as a truck, or as a person and as the
 upper half of that person. Masks tell these from two people side by side.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 
 from bentoml_img.masks import InstanceMask
-from bentoml_img.video.detections import Detections
 
 PART = 0.6  # of the smaller mask lies in the other, of the same class: a part of that thing
 SAME = 0.6  # intersection over union of masks of different classes: one thing
 
 
-def distinct(detections: Detections) -> list[int]:
-    """The numbers of the detections less those that are of the same thing as a surer one."""
-    boxes = np.asarray(detections.boxes_xyxy)
+def distinct(
+    boxes_xyxy: npt.NDArray[np.floating[Any]],
+    labels: Sequence[int],
+    masks: Sequence[InstanceMask],
+) -> list[int]:
+    """The numbers of the instances, the surest first, less those that a surer one shows already.
+
+    `boxes_xyxy` has shape (N, 4), in pixels.
+    """
     kept: list[int] = []
-    for k in np.argsort(-np.asarray(detections.scores), kind="stable").tolist():
-        near = [
-            other
-            for other in kept
-            if (boxes[k, :2] < boxes[other, 2:]).all() and (boxes[other, :2] < boxes[k, 2:]).all()
-        ]
-        if not any(_same(detections, k, other) for other in near):
+    for k, (left, top, right, bottom) in enumerate(boxes_xyxy):
+        others = boxes_xyxy[kept]
+        near = (
+            (others[:, 0] < right)
+            & (others[:, 1] < bottom)
+            & (left < others[:, 2])
+            & (top < others[:, 3])
+        )
+        if not any(
+            _same(masks[k], masks[other], labels[k] == labels[other])
+            for other in np.compress(near, kept).tolist()
+        ):
             kept.append(k)
-    return sorted(kept)
+    return kept
 
 
-def _same(detections: Detections, one: int, other: int) -> bool:
-    mask, against = detections.masks[one], detections.masks[other]
-    areas = np.count_nonzero(mask.pixels), np.count_nonzero(against.pixels)
-    shared = _shared(mask, against)
-    if detections.labels[one] == detections.labels[other]:
+def _same(mask: InstanceMask, surer: InstanceMask, same_class: bool) -> bool:
+    areas = np.count_nonzero(mask.pixels), np.count_nonzero(surer.pixels)
+    shared = _shared(mask, surer)
+    if same_class:
         return bool(shared > PART * min(areas))
     return bool(shared > SAME * (sum(areas) - shared))
 
