@@ -26,6 +26,7 @@ from bentoml_img.training.detection_augment import Augmentation, Crop, boxes_of,
 from bentoml_img.training.detection_eval import Truth, evaluate, mean_ap50
 from bentoml_img.training.detection_losses import Target, losses
 from bentoml_img.training.detection_sampler import Sampler, Source
+from bentoml_img.training.weight_gradients import fast_weight_gradients
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ class Trainer(AveragedRun[MaskRCNN, tuple[Tensor, list[Target]]]):
     def _backward(self, batch: tuple[Tensor, list[Target]]) -> Mapping[str, Tensor]:
         images, targets = batch
         here = [target.to(self.device) for target in targets]
-        with autocast(self.device):
+        with autocast(self.device), fast_weight_gradients(self.device):
             found = losses(self.network, normalize(images.to(self.device)), here)
         torch.autograd.backward(torch.stack(list(found.values())).sum())
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip)
