@@ -1,6 +1,5 @@
 """Train a CIFAR-10 classifier, or take the shipped one; evaluate it; package it as a Bento."""
 
-import json
 from pathlib import Path
 
 import click
@@ -13,6 +12,7 @@ from bentoml_img.shelf import SHIPPED as ARTIFACTS
 from bentoml_img.training import cifar10
 from bentoml_img.training.classification_eval import Evaluation, evaluate
 from bentoml_img.training.dataset import DatasetError
+from bentoml_img.training.figures import Figure
 
 PHOTO = "images/dog.jpg"  # to try the Bento on
 SHIPPED = ARTIFACTS / "cifar_net"
@@ -138,14 +138,7 @@ def _print_figures(bundle: Path, engine: str, precision: str, data_dir: Path | N
     _, test = _dataset(data_dir)
     evaluation = evaluate(classifier, test)
     for metric, value, n in evaluation.scores():
-        figure = {
-            "model": classifier.manifest.name,
-            "dataset": "cifar10-test",
-            "metric": metric,
-            "value": value,
-            "n": n,
-        }
-        click.echo(json.dumps(figure))
+        click.echo(Figure(classifier.manifest.name, "cifar10-test", metric, value, n).to_json())
 
 
 def _print_table(evaluation: Evaluation) -> None:

@@ -343,7 +343,7 @@ def _evaluate(detector: Detector, data: Path) -> None:
         task = bar.add_task("photos", total=photos, speed="")
         for figure in figures(detector, truths, lambda: bar.advance(task)):
             with cleared(bar):
-                click.echo(json.dumps(figure))
+                click.echo(figure.to_json())
 
 
 if __name__ == "__main__":

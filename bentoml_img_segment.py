@@ -1,6 +1,5 @@
 """Choose a segmentation model and package it as a Bento; or use it here and now."""
 
-import json
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -180,7 +179,7 @@ def _evaluate(segmenter: Segmenter, data: Path) -> None:
 
     with plain_errors("train", DatasetError), tempfile.TemporaryDirectory() as masks:
         for figure in figures(segmenter, validation_sets(data, Path(masks)), console):
-            click.echo(json.dumps(figure))
+            click.echo(figure.to_json())
 
 
 if __name__ == "__main__":

@@ -38,7 +38,7 @@ def sets(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Sample]]:
 def mean_ious(segmenter: Segmenter, sets: dict[str, list[Sample]]) -> dict[str, float]:
     """The mIoU over all classes, of each set."""
     measured = figures(segmenter, sets, Console(quiet=True))
-    return {f["dataset"]: f["value"] for f in measured if f["metric"] == "miou"}
+    return {figure.dataset: figure.value for figure in measured if figure.metric == "miou"}
 
 
 @pytest.mark.parametrize("name", ["deeplabv3_lite", "fcn_lite"])

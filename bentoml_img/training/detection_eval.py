@@ -16,6 +16,7 @@ from pycocotools.cocoeval import COCOeval
 from bentoml_img.bundle import add_scores
 from bentoml_img.detect import SCORE_THRESHOLD, Detections, Detector
 from bentoml_img.labels import COCO_CATEGORIES
+from bentoml_img.training.figures import Figure
 from bentoml_img.training.layouts import find_coco
 
 METRICS = ("ap50", "ap", "precision", "recall")
@@ -24,8 +25,8 @@ FLOOR = 0.05  # the score under which the network itself leaves instances out
 
 
 @dataclass(frozen=True)
-class Figure:
-    """A measurement: of masks ("mask") or boxes ("box"), how many true instances it rests on.
+class Quality:
+    """How good the masks ("mask") or boxes ("box") of a class are: it has `n` true instances.
 
     Of the instances that one is shown `precision` is the part that is right,
     `recall` the part of the true ones that are among them.
@@ -72,7 +73,7 @@ class Truth:
 
 def evaluate(
     detector: Detector, truth: Truth, on_photo: Callable[[], None] = lambda: None
-) -> list[Figure]:
+) -> list[Quality]:
     """How good masks and boxes are for each class: 100 detections a photo, all sizes.
 
     `ap50`, average precision, asks for an overlap of one half, `ap` is the mean over
@@ -104,7 +105,7 @@ def evaluate(
             curves = _curves(whole, ids[name])
             answers, right = _hits(part, ids[name])
             measured.append(
-                Figure(
+                Quality(
                     name,
                     kind,
                     ap50=float(curves[0].mean()),
@@ -175,9 +176,9 @@ def validation_sets(data: Path) -> dict[str, Truth]:
     return {name: Truth.read(data / name, "val") for name in ("street", "coco")}
 
 
-def mean_ap50(figures: Sequence[Figure], kind: str = "mask") -> float:
+def mean_ap50(measured: Sequence[Quality], kind: str = "mask") -> float:
     """Over the classes that there are."""
-    return _mean([figure.ap50 for figure in figures if figure.kind == kind])
+    return _mean([quality.ap50 for quality in measured if quality.kind == kind])
 
 
 def _mean(values: Sequence[float]) -> float:
@@ -193,37 +194,31 @@ def _silent() -> Iterator[None]:
 
 def figures(
     detector: Detector, truths: Mapping[str, Truth], on_photo: Callable[[], None] = lambda: None
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[Figure]:
     """What a detector reaches on each set of photos, one figure after another."""
     for dataset, truth in truths.items():
         measured = evaluate(detector, truth, on_photo)
         values = [
-            (f"{figure.kind}_{metric}_{figure.label}", getattr(figure, metric), figure.n)
-            for figure in measured
+            (f"{quality.kind}_{metric}_{quality.label}", getattr(quality, metric), quality.n)
+            for quality in measured
             for metric in METRICS
         ]
         for kind in ("mask", "box"):
-            of_kind = [figure for figure in measured if figure.kind == kind]
-            n = sum(figure.n for figure in of_kind)
+            of_kind = [quality for quality in measured if quality.kind == kind]
+            n = sum(quality.n for quality in of_kind)
             for metric in METRICS:
-                mean = _mean([getattr(figure, metric) for figure in of_kind])
+                mean = _mean([getattr(quality, metric) for quality in of_kind])
                 values.append((f"{kind}_{metric}", mean, n))
         for metric, value, n in values:
-            yield {
-                "model": detector.manifest.name,
-                "dataset": dataset,
-                "metric": metric,
-                "value": round(value, 4),
-                "n": n,
-            }
+            yield Figure(detector.manifest.name, dataset, metric, round(value, 4), n)
 
 
 def record(bundle: Path, truths: Mapping[str, Truth]) -> None:
     """Measure a bundle's detector, and put the mask AP50 of each class into its manifest."""
     detector = Detector.from_bundle(bundle)
     scores = {
-        f"{figure['dataset']}_{figure['metric']}": figure["value"]
+        figure.name: figure.value
         for figure in figures(detector, truths)
-        if figure["metric"].startswith("mask_ap50")
+        if figure.metric.startswith("mask_ap50")
     }
     add_scores(bundle, scores)

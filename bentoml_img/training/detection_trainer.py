@@ -113,10 +113,12 @@ class Trainer(AveragedRun[MaskRCNN, tuple[Tensor, list[Target]]]):
         detector = Detector(manifest, TorchMaskRcnn(self.average, manifest, self.device))
         entry: dict[str, Any] = {"step": self.step, "seconds": self.seconds, "ap50": {}}
         for name, truth in self.validation.items():
-            figures = evaluate(detector, truth, lambda: on_photo(next(done), total))
-            entry[f"{name}_mask_ap50"] = mean_ap50(figures)
+            measured = evaluate(detector, truth, lambda: on_photo(next(done), total))
+            entry[f"{name}_mask_ap50"] = mean_ap50(measured)
             entry["ap50"][name] = {
-                figure.label: round(figure.ap50, 4) for figure in figures if figure.kind == "mask"
+                quality.label: round(quality.ap50, 4)
+                for quality in measured
+                if quality.kind == "mask"
             }
         self.history.append(entry)
         return entry

@@ -191,9 +191,9 @@ def measure(predictor: Predictor, data: Path) -> dict[str, float]:
     else:
         figures = list(detection_eval.figures(predictor, detection_eval.validation_sets(data)))
     return {
-        f"{figure['dataset']}_{figure['metric']}": figure["value"]
+        figure.name: figure.value
         for figure in figures
-        if figure["metric"] in ("miou", "mask_ap", "box_ap")
+        if figure.metric in ("miou", "mask_ap", "box_ap")
     }
 
 

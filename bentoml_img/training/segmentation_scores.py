@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -11,6 +10,7 @@ from rich.progress import track
 
 from bentoml_img.bundle import add_scores
 from bentoml_img.segment import Segmenter
+from bentoml_img.training.figures import Figure
 from bentoml_img.training.layouts import Sample, read_voc
 from bentoml_img.training.segmentation_data import class_shares, read_coco
 from bentoml_img.training.segmentation_eval import Confusion, frequent_classes
@@ -29,7 +29,7 @@ def validation_sets(data: Path, masks: Path) -> dict[str, list[Sample]]:
 
 def figures(
     segmenter: Segmenter, sets: Mapping[str, Sequence[Sample]], console: Console
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[Figure]:
     """What the segmenter reaches on each set of photos, one figure after another.
 
     The mIoU over all classes that the photos have, and over background and the
@@ -47,9 +47,9 @@ def record(bundle: Path, sets: Mapping[str, Sequence[Sample]], console: Console)
     """Measure a bundle's segmenter, and put its mIoUs into the bundle's manifest."""
     segmenter = Segmenter.from_bundle(bundle)
     scores = {
-        f"{figure['dataset']}_{figure['metric']}": figure["value"]
+        figure.name: figure.value
         for figure in figures(segmenter, sets, console)
-        if figure["metric"].startswith("miou")
+        if figure.metric.startswith("miou")
     }
     add_scores(bundle, scores)
 
@@ -64,7 +64,7 @@ def count(confusion: Confusion, segmenter: Segmenter, sample: Sample) -> None:
 
 def _figures(
     segmenter: Segmenter, dataset: str, confusion: Confusion, samples: Sequence[Sample]
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[Figure]:
     frequent = frequent_classes(class_shares(samples))
     values = {
         "miou": confusion.mean_iou(),
@@ -77,10 +77,4 @@ def _figures(
         },
     }
     for metric, value in values.items():
-        yield {
-            "model": segmenter.manifest.name,
-            "dataset": dataset,
-            "metric": metric,
-            "value": round(value, 4),
-            "n": len(samples),
-        }
+        yield Figure(segmenter.manifest.name, dataset, metric, round(value, 4), len(samples))

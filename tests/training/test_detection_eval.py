@@ -112,8 +112,8 @@ def test_who_finds_nothing_scores_0(truth: Truth) -> None:
 
 def test_figures_are_lines_of_json(truth: Truth) -> None:
     detector = Detector(manifest_of("maskrcnn_lite"), Seer())
-    printed = list(figures(detector, {"street": truth}))
-    json.dumps(printed)
+    measured = figures(detector, {"street": truth})
+    printed = [json.loads(figure.to_json()) for figure in measured]
     assert printed[0] == {
         "model": "maskrcnn_lite",
         "dataset": "street",
