@@ -19,16 +19,16 @@ LOAD_OF_PHOTOS = "4 photos of 640×480 at a time"
 class Bar:
     """A measure; `value` is None as long as it was not measured.
 
-    It is to be `limit` at least, or at most if `most`.
+    It is to be `limit` at least, or at most if `at_most`.
     """
 
     measure: str
     limit: float
     value: Value
-    most: bool = False
+    at_most: bool = False
 
     def reached(self, value: float) -> bool:
-        return value <= self.limit if self.most else value >= self.limit
+        return value <= self.limit if self.at_most else value >= self.limit
 
 
 def rows(results: Results, benchmark: str, **where: Any) -> list[Row]:
@@ -116,14 +116,14 @@ _detector = partial(figure, "detectors", precision="fp32")
 OFFICIAL = "maskrcnn_resnet50_fpn"
 
 
-def _agreement(measure: str, limit: float, key: str, most: bool = False) -> Bar:
+def _agreement(measure: str, limit: float, key: str, at_most: bool = False) -> Bar:
     """Of what both find, if that is anything."""
     found, difference = (_detector(name, model=OFFICIAL) for name in ("found", key))
 
     def value(results: Results) -> float | None:
         return difference(results) if found(results) else None
 
-    return Bar(f"`{OFFICIAL}`, {measure}", limit, value, most)
+    return Bar(f"`{OFFICIAL}`, {measure}", limit, value, at_most)
 
 
 def _found(model: str) -> Bar:
@@ -141,7 +141,9 @@ def _classifier(network: str, form: str, limit: float) -> Bar:
 
 def _tail(network: str, form: str) -> Bar:
     name = f"classifier, {network} network, {form}: p99 over LitServe's"
-    return Bar(name, 1.0, tail_over_rival("serving", "LitServe", network, "32x32", form), most=True)
+    return Bar(
+        name, 1.0, tail_over_rival("serving", "LitServe", network, "32x32", form), at_most=True
+    )
 
 
 def _masks(rival: str) -> Bar:
@@ -167,8 +169,8 @@ BARS = (
         _detector("ratio", model=OFFICIAL),
     ),
     _found(OFFICIAL),
-    _agreement("difference of boxes, pixels", 0.01, "box_px", most=True),
-    _agreement("difference of scores", 3e-4, "score", most=True),
+    _agreement("difference of boxes, pixels", 0.01, "box_px", at_most=True),
+    _agreement("difference of scores", 3e-4, "score", at_most=True),
     _agreement("intersection over union of masks", 0.998, "mask_iou"),
     Bar(
         "`maskrcnn_lite` with drawing, OpenVINO over eager PyTorch",
@@ -213,7 +215,7 @@ BARS = (
         "`bentoml serve` of the segmenter up to the first answer: OpenVINO's time over PyTorch's",
         0.4,
         quotient(_startup("serve", "openvino"), _startup("serve", "torch")),
-        most=True,
+        at_most=True,
     ),
     Bar(
         f"memory of a segmenter's worker, {LOAD_OF_PHOTOS}: OpenVINO's over PyTorch's",
@@ -222,7 +224,7 @@ BARS = (
             highest("memory-openvino", "worker_mb", load=LOAD_OF_PHOTOS),
             highest("memory-torch", "worker_mb", load=LOAD_OF_PHOTOS),
         ),
-        most=True,
+        at_most=True,
     ),
     Bar(
         "the same, at the heaviest load",
@@ -231,6 +233,6 @@ BARS = (
             highest("memory-openvino", "worker_mb"),
             highest("memory-torch", "worker_mb"),
         ),
-        most=True,
+        at_most=True,
     ),
 )

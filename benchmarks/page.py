@@ -112,7 +112,7 @@ def bars(results: Results, wanted: Sequence[Bar] = BARS) -> str:
     cells = []
     for bar in wanted:
         value = bar.value(results)
-        limit = f"{'≤' if bar.most else '≥'} {bar.limit:g}"
+        limit = f"{'≤' if bar.at_most else '≥'} {bar.limit:g}"
         reached = UNKNOWN if value is None else "yes" if bar.reached(value) else "no"
         cells.append([bar.measure, limit, UNKNOWN if value is None else f"{value:.4g}", reached])
     return _markdown(["measure", "bar", "measured", "reached"], cells)

@@ -104,11 +104,11 @@ def assemble(module: "nn.Module", manifest: Manifest, folder: Path, *, half: boo
     How far the engines' answers are apart goes into its scores. BundleError if
     they are no longer the same for all practical purposes.
     """
-    from bentoml_img.engines.export import halve, save_weights
+    from bentoml_img.engines.export import round_to_half, save_weights
 
     save_graphs = _save_detector if manifest.task == "detection" else _save_segmenter
     if half:
-        halve(module)
+        round_to_half(module)
     with folder_beside(folder) as part:
         save_weights(module, part / WEIGHTS, half=half)
         save_graphs(module, part, half)

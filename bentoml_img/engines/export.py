@@ -20,7 +20,7 @@ MIN_INSTANCE_SIDE = 1e-2  # pixels: written into torchvision's `postprocess_dete
 
 
 @torch.no_grad()
-def halve(module: torch.nn.Module) -> None:
+def round_to_half(module: torch.nn.Module) -> None:
     """Round weights to half precision, in place, as a graph of half precision will have them.
 
     A graph has no batch norms: OpenVINO scales the filters before them, and rounds

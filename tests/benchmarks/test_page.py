@@ -30,7 +30,7 @@ def test_bars_say_what_was_reached_and_what_was_not_measured() -> None:
     wanted = [
         Bar("rate", 3.0, ours),
         Bar("gain", 2.0, quotient(ours, theirs)),
-        Bar("cost", 0.7, quotient(theirs, ours), most=True),
+        Bar("cost", 0.7, quotient(theirs, ours), at_most=True),
         Bar("other", 1.0, figure("audio", "rate")),
     ]
     assert bars(results, wanted).splitlines()[2:] == [

@@ -1,7 +1,7 @@
 import torch
 from torch import nn
 
-from bentoml_img.engines.export import halve
+from bentoml_img.engines.export import round_to_half
 
 
 def test_halved_weights_are_what_a_graph_without_norms_would_have() -> None:
@@ -19,7 +19,7 @@ def test_halved_weights_are_what_a_graph_without_norms_would_have() -> None:
             norm.bias.normal_()
     images = torch.randn(2, 3, 16, 16)
     expected = module(images)
-    halve(module)
+    round_to_half(module)
     torch.testing.assert_close(module(images), expected, rtol=1e-2, atol=1e-2)
     for value in (*convs[0].parameters(), *convs[1].parameters(), norms[0].bias, norms[1].bias):
         assert torch.equal(value, value.half().float())
