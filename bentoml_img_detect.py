@@ -37,6 +37,7 @@ from bentoml_img.console import (
 from bentoml_img.detect import MAX_INSTANCES, SCORE_THRESHOLD, Detector
 from bentoml_img.engines import ENGINES
 from bentoml_img.files import Unreadable
+from bentoml_img.model_choice import ModelChoice
 from bentoml_img.shelf import bundle_of
 from bentoml_img.video.frames import FOLDER_RATE, INTERRUPTED
 
@@ -71,11 +72,11 @@ class Numbers(click.ParamType[tuple[float, ...]]):
 @click.argument("paths", nargs=-1, type=click.Path(exists=True, path_type=Path))
 @click.option(
     "--model",
-    type=click.Choice(MODELS),
+    type=ModelChoice("detection"),
     default=DEFAULT,
     show_default=True,
     metavar="NAME",
-    help="See --list.",
+    help="See --list; or the folder of a bundle that you trained.",
 )
 @click.option("--list", "listed", is_flag=True, help="Print the models that can be chosen.")
 @click.option(
@@ -83,7 +84,8 @@ class Numbers(click.ParamType[tuple[float, ...]]):
     "data",
     type=FOLDER,
     metavar="DATA",
-    help="Print the average precision on DATA/street and DATA/coco as JSON.",
+    help="Print average precision, and the precision and recall of what is shown, on DATA/street "
+    "and DATA/coco as JSON.",
 )
 @click.option("--weights", type=FILE, help="A .pth file for an official model.")
 @click.option("--weights-url", metavar="URL", help="A mirror of the official weights.")

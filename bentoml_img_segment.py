@@ -26,6 +26,7 @@ from bentoml_img.engines import ENGINES
 from bentoml_img.files import Unreadable, check_apart, inputs_of
 from bentoml_img.images import encode_jpeg
 from bentoml_img.labels import PALETTES
+from bentoml_img.model_choice import ModelChoice
 from bentoml_img.segment import Segmenter
 from bentoml_img.shelf import bundle_of, is_at_hand
 
@@ -39,10 +40,11 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option(
     "--model",
     "models",
-    type=click.Choice(MODELS),
+    type=ModelChoice("segmentation"),
     multiple=True,
     metavar="NAME",
-    help=f"See --list; several to compare. Default: {DEFAULT}, or all at hand to compare.",
+    help="See --list; or the folder of a bundle that you trained. Several to compare. "
+    f"Default: {DEFAULT}, or all at hand to compare.",
 )
 @click.option("--list", "listed", is_flag=True, help="Print the models that can be chosen.")
 @click.option(

@@ -1,4 +1,4 @@
-"""Where the bundles of the zoo's models are: shipped, made before, or made when asked for."""
+"""Where bundles are: the zoo's are shipped, made before, or made when asked for."""
 
 import contextlib
 from pathlib import Path
@@ -14,24 +14,26 @@ MADE = ROOT / "build" / "models"
 
 
 def bundle_of(
-    name: str,
+    model: str,
     weights: Path | None = None,
     url: str | None = None,
     on_progress: OnProgress = lambda done, total: None,
 ) -> Path:
     """The bundle of a model: the shipped one, or one that is made of published weights.
 
-    These come from the file `weights`, from torch's cache, or from the mirror
+    `model` is its name in the zoo, or the folder of another bundle. Published
+    weights come from the file `weights`, from torch's cache, or from the mirror
     `url` or torchvision's server. WeightsError if they cannot be had; BundleError
     if there is no such model.
     """
-    entry = zoo.find(name)
-    if not entry.published:
+    own = model not in zoo.ZOO and (Path(model) / MANIFEST).is_file()
+    if own or not zoo.find(model).published:
         if weights or url:
-            raise WeightsError(f"{name} comes with its weights: leave out the others")
-        return SHIPPED / name
+            raise WeightsError(f"{model} comes with its weights: leave out the others")
+        return Path(model) if own else SHIPPED / model
+    entry = zoo.find(model)
     try:
-        return official_bundle(name, MADE / name, weights, url, on_progress)
+        return official_bundle(model, MADE / model, weights, url, on_progress)
     except WeightsError as error:
         if weights:
             raise

@@ -1,4 +1,5 @@
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,9 +11,9 @@ from PIL import Image
 
 import bentoml_img_segment
 from bentoml_img import packaging, shelf
-from bentoml_img.bundle import verify
+from bentoml_img.bundle import MANIFEST, verify
 from bentoml_img.packaging import PackagedBento
-from bentoml_img.shelf import ROOT
+from bentoml_img.shelf import ROOT, SHIPPED
 from bentoml_img.video.reading import open_video
 from scripts.samples import FOLDER, scenes
 from tests.samples import photo
@@ -174,6 +175,18 @@ def write_coco(root: Path) -> None:
     (root / "annotations" / "instances_val2017.json").write_text(json.dumps(content))
 
 
+def test_a_bundle_of_ones_own(invoke: Invoke, tmp_path: Path) -> None:
+    own, masks = shutil.copytree(SHIPPED / "fcn_lite", tmp_path / "mine"), tmp_path / "masks"
+    assert lines(invoke("--model", own)) == ["PytorchImageSegment:1"]
+    assert invoke("--model", own, "--apply", STREET, "--output-dir", masks / "own").exit_code == 0
+    assert invoke("--model", "fcn_lite", "--apply", STREET, "--output-dir", masks).exit_code == 0
+    name = "street_seg.png"
+    assert (masks / "own" / name).read_bytes() == (masks / name).read_bytes()
+    assert_error(invoke("--model", own, "--weights", STREET), 1, "mine comes with its weights")
+    (own / MANIFEST).write_text("{")
+    assert_error(invoke("--model", own), 2, MANIFEST)
+
+
 def test_an_official_model_from_a_file(invoke: Invoke, state_file: Path) -> None:
     result = invoke("--model", LRASPP, "--weights", state_file)
     assert lines(result) == ["PytorchImageSegment:1"]
@@ -188,7 +201,9 @@ def test_without_a_network_the_ways_out_are_named(invoke: Invoke) -> None:
 
 
 def test_wrong_usage(invoke: Invoke, tmp_path: Path) -> None:
-    assert_error(invoke("--model", "unet"), 2, "unet")
+    assert_error(invoke("--model", "unet"), 2, "'unet' is no bundle's folder", "deeplabv3_lite")
+    detector = SHIPPED / "maskrcnn_lite"
+    assert_error(invoke("--model", detector), 2, "maskrcnn_lite is a bundle for detection")
     assert_error(invoke("--compare", "none.jpg"), 2, "none.jpg")
     assert_error(invoke("--list", "--compare", STREET), 2, "one of them")
     assert_error(invoke("--model", "fcn_lite", "--model", LRASPP), 2, "compared only")
