@@ -8,7 +8,7 @@ from bentoml_img.bundle import MANIFEST, BundleError, read_manifest
 from bentoml_img.catalogue import names_of
 
 
-class ModelChoice(click.ParamType):
+class ModelChoice(click.ParamType[str]):
     """A model for a task, as `bentoml_img.shelf.bundle_of` takes it."""
 
     name = "model"
