@@ -14,6 +14,12 @@ def labelled() -> dict[str, str]:
         return {row["file"]: row["label"] for row in csv.DictReader(file)}
 
 
+def known_to_all() -> list[str]:
+    """The names of the photos that are for all three models, and show what all of them know."""
+    labels = labelled()
+    return [name for name in scenes() if labels.get(name) in ("automobile", "cat", "dog", "horse")]
+
+
 def scenes() -> list[str]:
     """The names of the photos for the segmenter and the detector."""
     return (FOLDER / "segmentation.txt").read_text().split()
