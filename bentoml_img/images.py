@@ -13,17 +13,14 @@ import numpy as np
 import numpy.typing as npt
 from PIL import ExifTags, Image, ImageFile, ImageOps, UnidentifiedImageError
 
+from bentoml_img import jpeg
+
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 MEGAPIXEL = 1_000_000
 
 # The longest side that a JPEG can have. Rows cost time each: a PNG of one column and a file size
 # of 100 kB can keep a decoder busy for a minute.
 MAX_SIDE = 65_535
-
-# A progressive JPEG is decoded in scans over all its pixels: encoders write about ten, but a
-# small file can hold many thousands, and keep a decoder busy for hours.
-MAX_SCANS = 100
-START_OF_SCAN = b"\xff\xda"
 
 # The pixel limit is ours (`open_image`), as an error with its own message.
 Image.MAX_IMAGE_PIXELS = None
@@ -77,6 +74,8 @@ def open_image(data: bytes, max_pixels: int = 64 * MEGAPIXEL) -> Image.Image:
 
     Raises UnsupportedImage, ImageTooLarge or DamagedImage.
     """
+    if data.startswith(jpeg.SIGNATURE) and (excess := jpeg.endless(data)):
+        raise DamagedImage(f"the picture is damaged: a JPEG of {excess}")
     try:
         image = Image.open(io.BytesIO(data), formats=FORMATS)
     except UnidentifiedImageError:
@@ -85,8 +84,6 @@ def open_image(data: bytes, max_pixels: int = 64 * MEGAPIXEL) -> Image.Image:
         ) from None
     except DECODER_ERRORS as error:
         raise DamagedImage(f"the picture is damaged: {error}") from None
-    if image.info.get("progressive") and data.count(START_OF_SCAN) > MAX_SCANS:
-        raise DamagedImage(f"the picture is damaged: a JPEG of more than {MAX_SCANS} scans")
     if max(image.size) > MAX_SIDE:
         raise ImageTooLarge(
             f"the picture has {image.width}×{image.height} pixels, more than {MAX_SIDE} on a side"

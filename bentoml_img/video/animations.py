@@ -8,6 +8,7 @@ from PIL import Image
 from bentoml_img.files import ANIMATED
 from bentoml_img.images import DECODER_ERRORS, ImageError, flatten, load_rgb, open_image
 from bentoml_img.video.frames import MAX_PIXELS, MAX_RATE, VideoError, VideoInfo, check_size
+from bentoml_img.video.gif_size import frames_extent
 
 # Browsers show a frame that asks for less than 20 ms for 100 ms, and so do we.
 SHORTEST, DEFAULT = 0.02, 0.1
@@ -23,6 +24,7 @@ class Animation:
         self._image = self._open()
         try:
             check_size(path, *self._image.size)
+            self._check_frames()
             self._image.load()
         except VideoError:
             self.close()
@@ -38,6 +40,16 @@ class Animation:
             return Image.open(self._path, formats=ANIMATED)
         except DECODER_ERRORS:
             raise VideoError(f"{self._path.name} is damaged: it has no readable header") from None
+
+    def _check_frames(self) -> None:
+        if self._image.format != "GIF":
+            return
+        size = frames_extent(self._path)
+        if any(side > limit for side, limit in zip(size, self._image.size, strict=True)):
+            raise VideoError(
+                f"{self._path.name} is damaged: it has {self._image.width}×{self._image.height} "
+                f"pixels, and a frame that reaches to {size[0]}×{size[1]}"
+            )
 
     def _count(self) -> int | None:
         """How many frames there are. None if the file ends within one of them."""

@@ -82,6 +82,17 @@ def test_delays_of_a_gif(tmp_path: Path) -> None:
     assert all(differs(frame.image, picture(k)) < 3 for k, frame in enumerate(frames))
 
 
+def test_a_frame_of_a_gif_beyond_the_picture(tmp_path: Path) -> None:
+    """Decoders make the picture larger then, and a hundred bytes can ask for gigabytes."""
+    small, large = (tmp_path / name for name in ("a.gif", "b.gif"))
+    Image.new("P", (10, 10)).save(small)
+    Image.new("P", (300, 20)).save(large)
+    colours = 3 << (large.read_bytes()[10] & 7) + 1
+    small.write_bytes(small.read_bytes()[:-1] + large.read_bytes()[13 + colours :])
+    with pytest.raises(VideoError, match="10×10 pixels, and a frame that reaches to 300×20"):
+        open_video(small)
+
+
 def test_an_animation_is_known_by_its_content(tmp_path: Path) -> None:
     path = write_gif(tmp_path / "a.gif", [50, 60])
     frames = read(path.rename(tmp_path / "a.mp4"))
