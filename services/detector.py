@@ -1,7 +1,6 @@
 """PytorchInstanceDetector: each thing in a photo or a video, with its box and mask."""
 
 import asyncio
-import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
@@ -135,7 +134,7 @@ class PytorchInstanceDetector:
         )
 
     @bentoml.task(input_spec=VideoRequest)
-    def annotate_video(self, job: Job, stop: threading.Event) -> Path:
+    def annotate_video(self, job: Job, stop: Callable[[], bool]) -> Path:
         """The video with its instances drawn, each with a number that it keeps: a GIF or an MP4.
 
         Submit it, ask for its status, get it. /get?part=summary has the counts,

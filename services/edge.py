@@ -133,7 +133,8 @@ class Edge:
         except RequestRefused as refused:
             response = refused.response()
         except ClientDisconnected:
-            return
+            # Nobody reads it; but until an answer begins BentoML counts the request as in progress.
+            response = Response(status_code=HTTPStatus.BAD_REQUEST)
         except Exception:
             logger.exception("unexpected error in %s", scope["path"])
             response = RequestRefused(

@@ -23,11 +23,11 @@ class Stopped(Exception):
 class Runner:
     """Calls `work` with one job at a time, as long as it is open.
 
-    `work` returns the job's main result. It ends with Stopped soon after
-    `stop` is set, or the job is cancelled.
+    `work` returns the job's main result. It ends with Stopped soon after its second
+    argument says so: the runner closes, or the job was cancelled, by whatever process.
     """
 
-    def __init__(self, store: JobStore, work: Callable[[Job, threading.Event], Path]) -> None:
+    def __init__(self, store: JobStore, work: Callable[[Job, Callable[[], bool]], Path]) -> None:
         self.store = store
         self._work = work
         self._closing = threading.Event()
@@ -69,7 +69,8 @@ class Runner:
 
     def _run(self, job: Job) -> None:
         try:
-            self.store.complete(job, self._work(job, _Stop(self._closing, job)))
+            result = self._work(job, lambda: self._closing.is_set() or job.is_canceled)
+            self.store.complete(job, result)
         except Unusable as error:
             self.store.fail(job, str(error), unusable=True)
         except Stopped:
@@ -77,14 +78,3 @@ class Runner:
         except Exception:
             logger.exception("unexpected error in task %s", job.id)
             self.store.fail(job, "an unexpected error, see the server's log")
-
-
-class _Stop(threading.Event):
-    """Is set when the runner closes, and when the job is cancelled, by whatever process."""
-
-    def __init__(self, closing: threading.Event, job: Job) -> None:
-        super().__init__()
-        self._closing, self._job = closing, job
-
-    def is_set(self) -> bool:
-        return self._closing.is_set() or self._job.is_canceled

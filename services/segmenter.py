@@ -74,7 +74,8 @@ class PytorchImageSegment:
     @bentoml.api
     async def overlay(self, image: Image.Image, palette: Palette = "voc") -> Jpeg:
         """The mask over the photo, with a legend: a JPEG."""
-        photo = reopen(image)
+        loop = asyncio.get_running_loop()
+        photo = await loop.run_in_executor(self.pictures, reopen, image)
         return await self._answer(
             image, palette, lambda it: encode_jpeg(overlay(load_rgb(photo), it))
         )

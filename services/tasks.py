@@ -7,6 +7,7 @@ are read into memory whole. Ours are jobs on disk.
 """
 
 import asyncio
+import errno
 import re
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
@@ -121,7 +122,12 @@ class Tasks:
             body = pieces(headers, request.receive, self.limit, MAX_VIDEO)
             async with aclosing(body):
                 async for piece in body:
-                    await asyncio.to_thread(write, piece)
+                    try:
+                        await asyncio.to_thread(write, piece)
+                    except OSError as error:
+                        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                            raise StoreFull("the server's disk is full") from None
+                        raise
         if parser is None:
             return fields.from_raw(path, query)
         parts = parser.close()

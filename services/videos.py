@@ -1,6 +1,5 @@
 """Videos as jobs: what is refused at once, and the work itself."""
 
-import threading
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from pathlib import Path
@@ -9,8 +8,10 @@ from bentoml_img.annotate import film_detector, film_drawer
 from bentoml_img.bundle import Manifest
 from bentoml_img.detect import Detections
 from bentoml_img.files import kind_of
-from bentoml_img.video.frames import STOPPED, VideoError
-from bentoml_img.video.pipeline import Speed, annotate_video
+from bentoml_img.video import pipeline
+from bentoml_img.video.frames import VideoError
+from bentoml_img.video.parts import CannotResume
+from bentoml_img.video.pipeline import Result, Speed
 from bentoml_img.video.reading import open_video
 from services.errors import RequestRefused
 from services.jobs import Job
@@ -28,9 +29,10 @@ def check_video(video: Path) -> None:
         raise RequestRefused(HTTPStatus.BAD_REQUEST, str(error), "video") from None
 
 
-def work(job: Job, stop: threading.Event, detect: Detect, model: Manifest) -> Path:
-    """Annotate a job's video, where this model left it: an animation as a GIF, a film as an MP4.
+def work(job: Job, stop: Callable[[], bool], detect: Detect, model: Manifest) -> Path:
+    """Annotate a job's video: an animation as a GIF, a film as an MP4.
 
+    It goes on where this model left it, and begins anew where that cannot be.
     `detect` takes what a `Detector` does.
     """
     asked = VideoRequest(video=job.source, **job.written().parameters)
@@ -50,21 +52,27 @@ def work(job: Job, stop: threading.Event, detect: Detect, model: Manifest) -> Pa
             }
         )
 
-    try:
-        result = annotate_video(
+    def annotate(resume: bool) -> Result:
+        return pipeline.annotate_video(
             job.source,
             target,
             film_detector(detect, options),
             film_drawer(options),
             options,
-            resume=True,
+            resume=resume,
             progress=report,
             stop=stop,
         )
+
+    try:
+        try:
+            result = annotate(resume=True)
+        except CannotResume:
+            result = annotate(resume=False)
+    except pipeline.Stopped:
+        raise Stopped from None
     except VideoError as error:
         raise Unusable(str(error)) from None
-    if result.stopped == STOPPED:
-        raise Stopped
     if result.stopped:
         raise Unusable(result.stopped)
     return result.video

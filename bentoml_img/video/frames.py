@@ -12,7 +12,7 @@ MAX_SIDE = 16_384  # of what x264 encodes
 MAX_RATE = 10_000.0  # frames a second: nearer in time, the clock of an MP4 may not tell them apart
 SUFFIXES = (".mp4", ".gif")  # of what is written
 FOLDER_RATE = 25.0  # frames a second, as pictures in a folder have no times
-INTERRUPTED, STOPPED = "interrupted", "stopped"  # why a result ends early: Ctrl-C, a request
+INTERRUPTED = "interrupted"  # by Ctrl-C: why a result ends early
 
 
 class VideoError(ValueError):

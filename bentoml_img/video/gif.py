@@ -13,6 +13,7 @@ from bentoml_img.video.segments import Segment
 
 CENTISECOND = Fraction(1, 100)  # a GIF knows no finer time
 SHORTEST = 2  # centiseconds: browsers slow down what is faster
+LONGEST = 65_535  # centiseconds: 16 bits
 
 # A pixel that changes by less than this keeps its colour: noise of a camera, which would cost
 # two thirds of the file.
@@ -29,7 +30,8 @@ def write_gif(segments: Sequence[Segment], path: Path) -> None:
     """
     palette = _palette(segments)
     last = max(frame.pts or 0 for frame in _frames(segments))
-    delay = max(SHORTEST, round(segments[-1].end / CENTISECOND) - last)
+    length = segments[-1].end - segments[0].start
+    delay = min(LONGEST, max(SHORTEST, round(length / CENTISECOND) - last))
     with av.open(
         str(path), "w", format="gif", options={"loop": "0", "final_delay": str(delay)}
     ) as output:

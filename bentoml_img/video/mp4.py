@@ -87,12 +87,15 @@ def _encoded(
     source: Source, audio: av.AudioStream, stream: av.AudioStream, start: Fraction
 ) -> Iterator[Timed]:
     resampler = av.AudioResampler("fltp", stream.layout, stream.rate)
+    shape: tuple[str, str, int] | None = None
     for packet in _demux(source, audio):
         try:
             frames = audio.codec_context.decode(packet)
         except av.error.FFmpegError:
             continue
         for frame in frames:
+            if shape != (now := (frame.format.name, frame.layout.name, frame.sample_rate)):
+                resampler, shape = av.AudioResampler("fltp", stream.layout, stream.rate), now
             for resampled in resampler.resample(frame):
                 for encoded in stream.encode(resampled):
                     yield _timed(encoded, stream, -start)

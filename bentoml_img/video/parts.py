@@ -23,6 +23,10 @@ from bentoml_img.video.segments import Segment, SegmentWriter
 from bentoml_img.video.tracking import Instance
 
 
+class CannotResume(VideoError):
+    """What is there was made of something else, or is damaged."""
+
+
 class Part:
     """A segment with its tracks and events, while it is written."""
 
@@ -101,7 +105,7 @@ class Parts:
 
     def _useless(self, reason: str) -> VideoError:
         name = self._output.name
-        return VideoError(f"cannot go on with {name}: {reason}. Start anew, without resuming")
+        return CannotResume(f"cannot go on with {name}: {reason}. Start anew, without resuming")
 
     def open(self) -> Part:
         """The next part."""

@@ -5,7 +5,6 @@ thread of its own, a few frames apart: memory does not grow with the length.
 """
 
 import json
-import threading
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
@@ -20,7 +19,7 @@ from bentoml_img.bundle import sha256
 from bentoml_img.video import records
 from bentoml_img.video.counting import Counter
 from bentoml_img.video.detections import Detections
-from bentoml_img.video.frames import FOLDER_RATE, INTERRUPTED, STOPPED, DamagedVideo, Frame
+from bentoml_img.video.frames import FOLDER_RATE, INTERRUPTED, DamagedVideo, Frame
 from bentoml_img.video.ground import Ground
 from bentoml_img.video.parts import Part, Parts, Progress
 from bentoml_img.video.prefetch import prefetch
@@ -84,6 +83,10 @@ class Result:
     stopped: str | None
 
 
+class Stopped(Exception):
+    """It was told to stop; it can be gone on with."""
+
+
 class Interrupted(KeyboardInterrupt):
     """Ctrl-C; `result` is what was done until then, None if that was nothing."""
 
@@ -112,15 +115,16 @@ def annotate_video(
     *,
     resume: bool = False,
     progress: Callable[[Speed], None] = lambda speed: None,
-    stop: threading.Event | None = None,
+    stop: Callable[[], bool] = lambda: False,
 ) -> Result:
     """Detect, track and count in a video, and draw it into `output` (.mp4 or .gif).
 
     Tracks, events and a summary are written beside it. If the source is damaged,
-    `stop` is set, or Ctrl-C comes (Interrupted), the files hold what was done;
-    so they do after an error of `detect` or `draw`, which is raised again. With
-    `resume`, a run that did not end goes on where it was, and one that did is
-    left as it is. VideoError if the source is no video, before anything is written.
+    or Ctrl-C comes (Interrupted), the files hold what was done; so they do after an
+    error of `detect` or `draw`, which is raised again. Stopped, and no such files,
+    after a frame at whose end `stop` says so. With `resume`, a run that did not end
+    goes on where it was, and one that did is left as it is. VideoError if the source
+    is no video, before anything is written, CannotResume if one cannot go on.
     """
     check_output(output)
     with open_video(source, options.rate) as video:
@@ -130,13 +134,16 @@ def annotate_video(
         run = _Run(video, output, Parts(output, video.info, key, resume), options)
         sound = source if video.info.audio else None
         try:
-            stopped, keep = run(detect, draw, progress, stop or threading.Event())
+            damage = run(detect, draw, progress, stop)
+        except Stopped:
+            run.abandon()
+            raise
         except KeyboardInterrupt:
             raise Interrupted(run.finish(INTERRUPTED, True, sound)) from None
         except Exception as error:
             run.finish(str(error) or type(error).__name__, True, sound)
             raise
-        result = run.finish(stopped, keep, sound)
+        result = run.finish(damage, False, sound)
         assert result is not None  # noqa: S101 - a video that was opened has a frame
         return result
 
@@ -165,9 +172,9 @@ class _Run:
         detect: Detect,
         draw: Draw,
         progress: Callable[[Speed], None],
-        stop: threading.Event,
-    ) -> tuple[str | None, bool]:
-        """Do the frames. Why it ended early, if it did, and whether it could go on."""
+        stop: Callable[[], bool],
+    ) -> str | None:
+        """Do the frames. What damage of the source was the end of it, if that was the reason."""
         frames = prefetch(self._frames())
         detected = prefetch(self._detected(frames, detect))
         began = time.perf_counter()
@@ -178,11 +185,11 @@ class _Run:
                     seconds = time.perf_counter() - began
                     speed = (self._done - self._first) / seconds
                     progress(Speed(self._done, self._video.info.frames, speed))
-                    if stop.is_set():
-                        return STOPPED, True
+                    if stop():
+                        raise Stopped
         except DamagedVideo as error:
-            return str(error), False
-        return None, False
+            return str(error)
+        return None
 
     def _frames(self) -> Generator[Frame]:
         """The frames that are not done yet."""
@@ -225,6 +232,11 @@ class _Run:
             self._part = None
             assert segment is not None  # noqa: S101 - it has this frame
             self._parts.add(segment, Progress(self._done, item.tracker, self._counter.state()))
+
+    def abandon(self) -> None:
+        """Leave the parts to a run that goes on after the last one closed."""
+        if self._part:
+            self._part.close()
 
     def finish(self, stopped: str | None, keep: bool, sound: Path | None) -> Result | None:
         """Join what is done; None, and nothing written, if that is not a frame."""

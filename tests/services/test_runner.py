@@ -12,6 +12,8 @@ from services.runner import Runner, Stopped, Unusable
 
 TIMEOUT = 60
 
+Ending = Callable[[Job, Callable[[], bool]], None]
+
 
 @pytest.fixture
 def store(tmp_path: Path) -> JobStore:
@@ -30,12 +32,12 @@ def submit(store: JobStore) -> Job:
 class Work:
     """Ends each job by its `ends`, and notes when it has begun and ended."""
 
-    def __init__(self, *ends: Callable[[Job, threading.Event], None]) -> None:
+    def __init__(self, *ends: Ending) -> None:
         self.ends = iter(ends)
         self.began = threading.Event()
         self.last = threading.Event()
 
-    def __call__(self, job: Job, stop: threading.Event) -> Path:
+    def __call__(self, job: Job, stop: Callable[[], bool]) -> Path:
         self.began.set()
         next(self.ends)(job, stop)
         result = job.result_folder / "result"
@@ -44,7 +46,7 @@ class Work:
 
 
 @contextmanager
-def running(store: JobStore, *ends: Callable[[Job, threading.Event], None]) -> Iterator[Work]:
+def running(store: JobStore, *ends: Ending) -> Iterator[Work]:
     """A runner that does so many jobs, and then one more, which marks the end."""
     work = Work(*ends, lambda job, stop: work.last.set())
     it = Runner(store, work)
@@ -53,19 +55,19 @@ def running(store: JobStore, *ends: Callable[[Job, threading.Event], None]) -> I
     it.close()
 
 
-def fine(job: Job, stop: threading.Event) -> None:
+def fine(job: Job, stop: Callable[[], bool]) -> None:
     job.report({"frames": 1})
 
 
-def raises(error: Exception) -> Callable[[Job, threading.Event], None]:
-    def end(job: Job, stop: threading.Event) -> None:
+def raises(error: Exception) -> Ending:
+    def end(job: Job, stop: Callable[[], bool]) -> None:
         raise error
 
     return end
 
 
-def until_stopped(job: Job, stop: threading.Event) -> None:
-    while not stop.is_set():
+def until_stopped(job: Job, stop: Callable[[], bool]) -> None:
+    while not stop():
         pass
     raise Stopped
 

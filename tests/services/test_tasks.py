@@ -1,6 +1,6 @@
 """The routes of tasks, before a service whose work is quick and whose videos are bytes."""
 
-import threading
+import errno
 from collections.abc import Callable, Iterator
 from http import HTTPStatus
 from pathlib import Path
@@ -18,6 +18,7 @@ from services.body import FORM_OVERHEAD
 from services.edge import Edge
 from services.errors import RequestRefused
 from services.jobs import LEFT_BEHIND, RECORD, Job, JobStore
+from services.multipart import Form
 from services.runner import Runner, Stopped, Unusable
 from services.tasks import Tasks
 from tests.services.asgi import exchange, run
@@ -40,10 +41,10 @@ class Copies:
         self.runner = Runner(store, self.work)
 
     @bentoml.task(input_spec=Copy)
-    def copy(self, job: Job, stop: threading.Event) -> Path:
+    def copy(self, job: Job, stop: Callable[[], bool]) -> Path:
         raise NotImplementedError
 
-    def work(self, job: Job, stop: threading.Event) -> Path:
+    def work(self, job: Job, stop: Callable[[], bool]) -> Path:
         parameters = job.written().parameters
         if parameters["say"] == "unusable":
             raise Unusable("it ends early")
@@ -51,7 +52,7 @@ class Copies:
             raise ZeroDivisionError
         if parameters["say"] == "wait":
             job.report({"frames": 1, "of": 9})
-            while not stop.is_set():
+            while not stop():
                 pass
             raise Stopped
         result = job.result_folder / f"{job.source.stem}_copy.gif"
@@ -230,9 +231,22 @@ def test_a_client_that_goes_away_leaves_nothing(
             {"type": "http.request", "body": b"GIF", "more_body": True},
             {"type": "http.disconnect"},
         ]
-        assert await exchange(new_edge(), "/copy/submit", messages) == []
+        await exchange(new_edge(), "/copy/submit", messages)
 
     run(main())
+    assert folders(store, tmp_path) == []
+
+
+def test_a_disk_that_fills_on_the_way_is_told(
+    service: Any, store: JobStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write(form: Form, piece: bytes) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Form, "write", write)
+    answer = submit()
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "60")
+    assert answer.json()["error"] == "the server's disk is full"
     assert folders(store, tmp_path) == []
 
 

@@ -104,7 +104,7 @@ def test_the_result_is_a_gif_for_a_gif_else_an_mp4(
     else:
         write_clip(clip, FRAMES, codec="mpeg4" if suffix == ".avi" else "libx264")
     job, detect = take(store, clip), Detect()
-    result = work(job, detect.stop, detect, model)
+    result = work(job, detect.stop.is_set, detect, model)
     assert result.name == f"a clip_result{'.gif' if suffix == '.gif' else '.mp4'}"
     with open_video(result) as video:
         assert len(list(video)) == FRAMES
@@ -118,10 +118,28 @@ def test_what_is_asked_for_reaches_detector_and_pipeline(
     store: JobStore, slow_gif: Path, model: Manifest
 ) -> None:
     job, detect = take(store, slow_gif, every=3, classes=["car"], max_instances=7), Detect()
-    work(job, detect.stop, detect, model)
+    work(job, detect.stop.is_set, detect, model)
     assert detect.asked == {(UNSURE, ("car",), 7)}
     assert detect.find.calls == 2
     store.fail(job, "done with")
+
+
+def test_a_stopped_job_begins_anew_where_it_cannot_go_on(
+    store: JobStore, slow_gif: Path, model: Manifest
+) -> None:
+    """As after an upgrade, or where the machine failed."""
+    job = take(store, slow_gif)
+    detect = Detect(stop_at=4, kept=job.folder)
+    with pytest.raises(Stopped):
+        work(job, detect.stop.is_set, detect, model)
+    (manifest,) = job.folder.rglob("manifest.json")
+    manifest.write_text("{")
+    job, again = retake(store, job), Detect()
+    result = work(job, again.stop.is_set, again, model)
+    assert again.find.calls == FRAMES
+    with open_video(result) as video:
+        assert len(list(video)) == FRAMES
+    store.complete(job, result)
 
 
 def test_a_stopped_job_goes_on_where_it_was(
@@ -130,9 +148,9 @@ def test_a_stopped_job_goes_on_where_it_was(
     job = take(store, slow_gif)
     detect = Detect(stop_at=4, kept=job.folder)
     with pytest.raises(Stopped):
-        work(job, detect.stop, detect, model)
+        work(job, detect.stop.is_set, detect, model)
     job, again = retake(store, job), Detect()
-    result = work(job, again.stop, again, model)
+    result = work(job, again.stop.is_set, again, model)
     assert again.find.calls < FRAMES
     with open_video(result) as video:
         assert len(list(video)) == FRAMES
@@ -145,9 +163,9 @@ def test_with_another_model_it_starts_anew(
     job = take(store, slow_gif)
     detect = Detect(stop_at=4, kept=job.folder)
     with pytest.raises(Stopped):
-        work(job, detect.stop, detect, model)
+        work(job, detect.stop.is_set, detect, model)
     job, again = retake(store, job), Detect()
-    work(job, again.stop, again, replace(model, trained_on="more"))
+    work(job, again.stop.is_set, again, replace(model, trained_on="more"))
     assert again.find.calls == FRAMES
     store.fail(job, "done with")
 
@@ -160,7 +178,7 @@ def test_a_video_that_ends_early_is_unusable_and_says_where(
     check_video(clip)
     job, detect = take(store, clip), Detect()
     with pytest.raises(Unusable, match=r"cut.avi is damaged: it ends after \d+ of 40 frames"):
-        work(job, detect.stop, detect, model)
+        work(job, detect.stop.is_set, detect, model)
     store.fail(job, "done with", unusable=True)
 
 

@@ -10,7 +10,15 @@ from PIL import Image, ImageDraw
 
 from bentoml_img.video import pipeline
 from bentoml_img.video.frames import VideoError
-from bentoml_img.video.pipeline import Interrupted, Options, Result, Speed, annotate_video
+from bentoml_img.video.parts import CannotResume
+from bentoml_img.video.pipeline import (
+    Interrupted,
+    Options,
+    Result,
+    Speed,
+    Stopped,
+    annotate_video,
+)
 from bentoml_img.video.reading import open_video
 from bentoml_img.video.records import read_events
 from bentoml_img.video.regions import Line, Zone
@@ -199,17 +207,23 @@ def test_an_error_of_the_detector_leaves_what_was_done(clip: Path, tmp_path: Pat
     assert json.loads((tmp_path / "out.summary.json").read_text())["stopped"] == "out of memory"
 
 
+@pytest.mark.usefixtures("short_segments")
 def test_stopping(clip: Path, tmp_path: Path) -> None:
     stop = threading.Event()
 
     def progress(speed: Speed) -> None:
-        if speed.done == 7:
+        if speed.done == 27:
             stop.set()
 
-    result = annotate_video(
-        clip, tmp_path / "out.mp4", ColourDetector(), outline, progress=progress, stop=stop
-    )
-    assert (result.frames, result.stopped) == (7, "stopped")
+    output, detector = tmp_path / "out.mp4", ColourDetector()
+    with pytest.raises(Stopped):
+        annotate_video(clip, output, detector, outline, progress=progress, stop=stop.is_set)
+    assert not output.exists(), "nothing is joined that nobody waits for"
+    again = ColourDetector()
+    annotate_video(clip, output, again, outline, resume=True)
+    assert again.calls < FRAMES
+    with open_video(output) as video:
+        assert len(list(video)) == FRAMES
 
 
 @pytest.mark.usefixtures("short_segments")
@@ -217,7 +231,7 @@ def test_other_settings_cannot_go_on(clip: Path, tmp_path: Path) -> None:
     output = tmp_path / "out.mp4"
     with pytest.raises(Interrupted):
         annotate_video(clip, output, ColourDetector(), outline, progress=interrupt_at(25))
-    with pytest.raises(VideoError, match=r"cannot go on with out\.mp4"):
+    with pytest.raises(CannotResume, match=r"cannot go on with out\.mp4"):
         annotate_video(clip, output, ColourDetector(), outline, Options(every=2), resume=True)
 
 
@@ -229,7 +243,7 @@ def test_damaged_parts_cannot_go_on(clip: Path, tmp_path: Path) -> None:
     parts = tmp_path / "out.mp4.parts"
     (segment,) = parts.glob("00001.mp4")
     segment.unlink()
-    with pytest.raises(VideoError, match=r"00001\.mp4 is missing"):
+    with pytest.raises(CannotResume, match=r"00001\.mp4 is missing"):
         annotate_video(clip, output, ColourDetector(), outline, resume=True)
     (parts / "manifest.json").write_text("{")
     with pytest.raises(VideoError, match=r"manifest\.json is damaged"):

@@ -1,3 +1,4 @@
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -16,13 +17,19 @@ DURATIONS = [0.1, 0.1, 0.15, 0.05, 0.3, 0.1, 0.7, 0.2]
 CUT = 3  # frames in the first segment
 
 
-def segments(folder: Path, output: Path, size: tuple[int, int] = (160, 120)) -> list[Segment]:
-    closed = []
+def segments(
+    folder: Path,
+    output: Path,
+    size: tuple[int, int] = (160, 120),
+    start: float = 0,
+    last: float = DURATIONS[-1],
+) -> list[Segment]:
+    closed, durations = [], [*DURATIONS[:-1], last]
     for frames in (range(CUT), range(CUT, len(TIMES))):
         writer = SegmentWriter(folder / f"{frames.start}.part", output, size, 10)
         for k in frames:
             image = picture(5 * k).resize(size, Image.Resampling.NEAREST)
-            writer.write(Frame(k, TIMES[k], DURATIONS[k], image), image)
+            writer.write(Frame(k, start + TIMES[k], durations[k], image), image)
         segment = writer.close()
         assert segment is not None
         closed.append(segment)
@@ -41,6 +48,17 @@ def test_frames_and_times_are_kept(tmp_path: Path, name: str) -> None:
         error = np.abs(np.asarray(frame.image, np.int16) - np.asarray(picture(5 * k)))
         assert error.mean() < 4
     assert not list(tmp_path.glob(".*"))
+
+
+@pytest.mark.parametrize(("last", "shown"), [(0.2, 0.2), (700, 655.35)])
+def test_the_last_frame_of_a_gif_of_pictures_that_start_late(
+    tmp_path: Path, last: float, shown: float
+) -> None:
+    output = tmp_path / "out.gif"
+    join(segments(tmp_path, output, start=5, last=last), output)
+    with open_video(output) as video:
+        durations = [frame.duration for frame in video]
+    assert durations == pytest.approx([*DURATIONS[:-1], shown], abs=1e-4)
 
 
 def test_odd_sides_of_an_mp4_get_one_more_pixel(tmp_path: Path) -> None:
@@ -153,6 +171,30 @@ def test_sound_that_an_mp4_cannot_hold_becomes_aac(tmp_path: Path) -> None:
     assert len(samples) / 48000 == pytest.approx(1.7, abs=0.05)
     tone = np.abs(np.fft.rfft(samples[:48000]))
     assert int(tone.argmax()) == pytest.approx(440, abs=2)
+
+
+def test_sound_that_becomes_mono(tmp_path: Path) -> None:
+    """As television does at a break."""
+    sound = tmp_path / "in.ts"
+    for first, channels in ((0, 2), (48_000, 1)):
+        part = tmp_path / f"{channels}.ts"
+        with av.open(str(part), "w", format="mpegts") as container:
+            stream = container.add_stream("mp2", 48_000)
+            stream.layout = layout = "stereo" if channels == 2 else "mono"
+            for pts in range(first, first + 48_000, 1152):
+                samples = np.zeros((1, 1152 * channels), np.int16)
+                frame = av.AudioFrame.from_ndarray(samples, format="s16", layout=layout)
+                frame.sample_rate, frame.pts = 48_000, pts
+                frame.time_base = Fraction(1, 48_000)
+                container.mux(stream.encode(frame))
+            container.mux(stream.encode(None))
+        with sound.open("ab") as file:
+            file.write(part.read_bytes())
+    output = tmp_path / "out.mp4"
+    join(segments(tmp_path, output), output, sound)
+    with av.open(str(output)) as container:
+        seconds = sum(frame.samples for frame in container.decode(audio=0)) / 48_000
+    assert seconds == pytest.approx(1.7, abs=0.1)
 
 
 def test_sound_in_an_unknown_codec_is_left_out(tmp_path: Path) -> None:
