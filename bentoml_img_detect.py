@@ -312,7 +312,10 @@ def _report(result: "Result", plot: bool) -> dict[str, str]:
         from bentoml_img.video.plots import plot_counts
 
         written["plot"] = result.video.with_suffix(PLOT)
-        plot_counts(result.tracks, written["plot"])
+        try:
+            plot_counts(result.tracks, written["plot"])
+        except OSError as error:
+            raise Unreadable(f"{written['plot']}: {error}") from error
     return {what: str(path) for what, path in written.items()}
 
 

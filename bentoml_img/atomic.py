@@ -25,15 +25,25 @@ def beside(path: Path) -> Iterator[Path]:
 @contextmanager
 def folder_beside(folder: Path) -> Iterator[Path]:
     """The same for a folder, to be filled."""
-    part = folder.with_name(f"{folder.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
+    part, old = (folder.with_name(f"{folder.name}.{what}") for what in ("part", "old"))
+    _put_back(old, folder)
+    for left in (part, old):
+        shutil.rmtree(left, ignore_errors=True)
     part.mkdir(parents=True)
     try:
         yield part
-        shutil.rmtree(folder, ignore_errors=True)
+        if folder.exists():
+            os.replace(folder, old)
         os.replace(part, folder)
     finally:
-        shutil.rmtree(part, ignore_errors=True)
+        _put_back(old, folder)
+        for left in (part, old):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _put_back(old: Path, folder: Path) -> None:
+    if old.exists() and not folder.exists():
+        os.replace(old, folder)
 
 
 def write(path: Path, content: bytes) -> Path:

@@ -3,7 +3,6 @@
 import contextlib
 import hashlib
 import logging
-import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import bentoml
 from bentoml.exceptions import NotFound
 
+from bentoml_img import atomic
 from bentoml_img import bundle as bundles
 from bentoml_img.engines import how_to_reduce, resolve
 from bentoml_img.shelf import ROOT
@@ -103,8 +103,10 @@ def package(bundle: Path, engine: str = "auto", precision: str = "fp32") -> Pack
                     "requirements": requirements,
                 },
             )
-            # BentoML has added a requirement of itself, as it runs here, without a hash.
-            shutil.copyfile(ROOT / requirements, Path(bento.path, "env/python/requirements.txt"))
+        # BentoML adds a requirement of itself, as it runs here, without a hash. Each time, as an
+        # earlier run may have ended in between.
+        locked = (ROOT / requirements).read_bytes()
+        atomic.write(Path(bento.path, "env/python/requirements.txt"), locked)
     return PackagedBento(tag, Path(bento.path), model_tag)
 
 

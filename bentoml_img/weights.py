@@ -90,10 +90,10 @@ def download(url: str, target: Path, on_progress: OnProgress = lambda done, tota
     What has arrived waits in a `.part` file beside it, from which the next
     attempt, or the next call, goes on. WeightsError if it cannot be completed.
     """
-    if urlsplit(url).scheme not in ("http", "https"):
-        raise WeightsError(f"{url} is not an http or https address")
     part = target.with_name(target.name + ".part")
     try:
+        if urlsplit(url).scheme not in ("http", "https"):
+            raise WeightsError(f"{url} is not an http or https address")
         target.parent.mkdir(parents=True, exist_ok=True)
         resumed = part.is_file()
         if not resumed or not _is_sound(part, target.name):
@@ -105,6 +105,8 @@ def download(url: str, target: Path, on_progress: OnProgress = lambda done, tota
             part.unlink()
             raise WeightsError(f"{url} is damaged: its SHA-256 does not begin as its name says")
         os.replace(part, target)
+    except ValueError as error:
+        raise WeightsError(f"{url} is not an address: {error}") from None
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         what = f"no space left for {target}" if full else f"cannot write {target}: {error}"

@@ -4,13 +4,16 @@ import logging
 import os
 import shutil
 import signal
+import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bentoml_run.errors import Failure, WrongUsage, did_you_mean, one_line
+
+SHOW_CURSOR = b"\x1b[?25h"
 
 if TYPE_CHECKING:
     from bentoml import Bento
@@ -80,16 +83,19 @@ def find(tag: str) -> "Bento":
 
 
 @contextmanager
-def scratch() -> Iterator[None]:
+def scratch(clean_up: Callable[[], None] = lambda: None) -> Iterator[None]:
     """A temporary folder for all that a service writes while it runs: task results, uploads.
 
     Task results stay apart from those of a server on the same machine, and nothing is left
     behind. An interrupt removes the folder and ends the process at once, because a thread that
-    computes cannot be stopped in any other way.
+    computes cannot be stopped in any other way; `clean_up` is called before.
     """
 
     def stop(number: int, _: object) -> None:
         shutil.rmtree(folder, ignore_errors=True)
+        clean_up()
+        if os.isatty(sys.stderr.fileno()):
+            os.write(sys.stderr.fileno(), SHOW_CURSOR)  # which a progress bar has hidden
         os._exit(128 + number)
 
     signals = (signal.SIGINT, signal.SIGTERM)

@@ -46,6 +46,7 @@ class Results:
         self._folder = folder
         self._suffix = suffix
         self._here = here
+        self._part: Path | None = None  # the file that is being written
 
     def write(self, call: Call, api: str, answer: Answer) -> Path:
         """Write the body of an answer, and give the path.
@@ -60,14 +61,19 @@ class Results:
             folder, stem = self._folder or self._here, api
         folder.mkdir(parents=True, exist_ok=True)
         path = self._free(folder, stem, extension(answer))
-        part = path.with_name(f".{path.name}.{os.getpid()}.part")
+        self._part = path.with_name(f".{path.name}.{os.getpid()}.part")
         try:
-            part.write_bytes(answer.body)
-            os.replace(part, path)
+            self._part.write_bytes(answer.body)
+            os.replace(self._part, path)
         finally:
-            part.unlink(missing_ok=True)
+            self.discard_unfinished()
         self._taken.add(_identity(path))
         return path
+
+    def discard_unfinished(self) -> None:
+        """Remove what is there of a file that is being written."""
+        if self._part is not None:
+            self._part.unlink(missing_ok=True)
 
     def _free(self, folder: Path, stem: str, extension: str) -> Path:
         path, count = folder / f"{stem}{extension}", 1

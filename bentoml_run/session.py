@@ -74,7 +74,7 @@ def run(
     )
     options = [] if input_ is None else [f"--input={input_}"]
     options += [f"--param={name}={value}" for name, value in params]
-    with scratch(), own_stdout() as stdout:
+    with scratch(results.discard_unfinished), own_stdout() as stdout:
         service, app = load_app(bento)
         report = Report(stdout, as_json=format_ == "json", quiet=get_quiet_mode())
         session = Session(service, bento, api, results, report, last_error, tuple(options))
@@ -114,7 +114,7 @@ class Session:
         except BrokenPipeError:
             raise
         except (Failure, OSError, ValueError) as error:
-            self.report.failed(f"{name}: {one_line(error)}")
+            self.report.failed(f"{name}: {one_line(error)}", self._record(call, None, None, None))
             return False
         if not answer.ok:
             message = f"{name}: {answer.status} {error_message(answer)}"
@@ -128,7 +128,8 @@ class Session:
             try:
                 path = self.results.write(call, self.api.name, answer)
             except OSError as error:
-                self.report.failed(f"{name}: its result cannot be written: {one_line(error)}")
+                message = f"{name}: its result cannot be written: {one_line(error)}"
+                self.report.failed(message, self._record(call, answer, None, task_id))
                 return False
             written = Path(call.sources[0].written).parent if call.sources else Path()
             shown = Path(output_dir or written, path.name)
@@ -136,12 +137,16 @@ class Session:
         return True
 
     def _record(
-        self, call: Call, answer: Answer, result: Path | None, task_id: str | None
+        self, call: Call, answer: Answer | None, result: Path | None, task_id: str | None
     ) -> dict[str, Any]:
-        """What was asked and answered, in the shape that BentoML 0.x logged."""
+        """What was asked and answered, if it was, in the shape that BentoML 0.x logged."""
         task_id = task_id or str(uuid.uuid4())
         files = [f"--input-file={file.written}" for file in call.sources]
-        data = answer.body.decode(errors="replace") if result is None else describe(result)
+        data: dict[str, str] | str | None = None
+        if result is not None:
+            data = describe(result)
+        elif answer and not is_file(answer):
+            data = answer.body.decode(errors="replace")
         return {
             "service_name": self.service,
             "service_version": self.bento.tag.version,
@@ -153,10 +158,10 @@ class Session:
             },
             "result": {
                 "data": data,
-                "http_status": answer.status,
-                "http_headers": public_headers(answer),
+                "http_status": answer.status if answer else None,
+                "http_headers": public_headers(answer) if answer else (),
             },
-            "request_id": answer.header("x-bentoml-request-id") or task_id,
+            "request_id": (answer and answer.header("x-bentoml-request-id")) or task_id,
         }
 
 

@@ -273,6 +273,14 @@ def test_odd_sizes_and_one_frame(invoke: Invoke, tmp_path: Path, size: tuple[int
         assert len(list(film)) == 1
 
 
+def test_a_plot_that_cannot_be_written_is_told(invoke: Invoke, clip: Path, tmp_path: Path) -> None:
+    (tmp_path / "out_result.counts.png").mkdir()
+    output = tmp_path / "out_result.mp4"
+    result = invoke(clip, "--plot", "--output", output)
+    assert_error(result, 1, "out_result.counts.png")
+    assert output.exists()
+
+
 def test_evaluates(invoke: Invoke, tmp_path: Path) -> None:
     write_streets(tmp_path / "street", 2, "val")
     write_streets(tmp_path / "coco", 1, "val")

@@ -216,6 +216,13 @@ def test_only_http(url: str, tmp_path: Path) -> None:
         fetch(NAME, url, tmp_path)
 
 
+@pytest.mark.parametrize("url", ["http://[x/", "http://127.0.0.1/ü/", "http://.a/"])
+def test_what_is_no_address(url: str, tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match="is not an address"):
+        fetch(NAME, url, tmp_path)
+    assert_nothing_usable(tmp_path)
+
+
 def test_a_file_that_the_server_lacks(server: Server, tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="404"):
         fetch("net-12345678.bin", server.url, tmp_path)

@@ -21,7 +21,6 @@ from bentoml_img.training.layouts import find_coco
 
 METRICS = ("ap50", "ap", "precision", "recall")
 ALL_SIZES = [0, 1e10]  # square pixels
-FLOOR = 0.05  # the score under which the network itself leaves instances out
 
 
 @dataclass(frozen=True)
@@ -89,7 +88,7 @@ def evaluate(
     shown: list[dict[str, Any]] = []
     labels = [detector.manifest.labels.index(name) for name in classes]
     for image_id, image in truth.images():
-        (found,) = detector([image], score_threshold=FLOOR, duplicates=True)
+        (found,) = detector([image], score_threshold=0, duplicates=True)
         results += rows(found.only(labels), image_id, ids)
         sure = found.at(np.flatnonzero(found.scores >= SCORE_THRESHOLD).tolist())
         shown += rows(sure.distinct().only(labels), image_id, ids)

@@ -101,12 +101,28 @@ def test_results_never_replace_inputs_or_each_other(bentoml: Command, texts: Pat
     assert sorted(path.name for path in other.iterdir()) == ["a.md", "a.pgm"]
 
 
+def test_a_call_that_fails_has_a_json_record_too(bentoml: Command, texts: Path) -> None:
+    (texts / "a.json").write_text('{"a": 3}')
+    result = bentoml(
+        *("run", "TextTools", "add", "--input-file", "/proc/self/mem", "a.json"),
+        *("--format", "json"),
+        cwd=texts,
+    )
+    assert result.status == 1
+    records = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [record["task"]["data"]["name"] for record in records] == ["mem", "a.json"]
+    assert [record["result"]["http_status"] for record in records] == [None, 200]
+
+
 def test_unwritable_result(bentoml: Command, texts: Path) -> None:
     (texts / "file").touch()
     result = bentoml(
-        *("run", "TextTools", "upper", "--input-file=a.txt", "--output-dir=file/out"), cwd=texts
+        *("run", "TextTools", "upper", "--input-file=a.txt", "--output-dir=file/out"),
+        *("--format", "json"),
+        cwd=texts,
     )
     assert result.status == 1
+    assert json.loads(result.stdout)["result"]["data"] is None
     (line,) = own_lines(result.stderr)
     assert line.startswith("Error: a.txt: its result cannot be written: NotADirectoryError")
 
@@ -272,6 +288,25 @@ def test_progress_bar_on_a_terminal(environment: dict[str, str], texts: Path) ->
     assert process.returncode == 0
     assert b"0/2" in shown
     assert b"2/2" in shown
+
+
+INTERRUPTED = """
+import os, signal
+from bentoml_run.bento import scratch
+with scratch(lambda: print("cleaned up", flush=True)):
+    os.kill(os.getpid(), signal.SIGINT)
+"""
+
+
+def test_an_interrupt_cleans_up_and_shows_the_cursor_again() -> None:
+    leader, follower = pty.openpty()
+    run = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED], check=False, stdout=subprocess.PIPE, stderr=follower
+    )
+    os.close(follower)
+    assert (run.returncode, run.stdout) == (130, b"cleaned up\n")
+    assert read_terminal(leader).endswith(b"\x1b[?25h")
+    os.close(leader)
 
 
 def read_terminal(descriptor: int) -> bytes:

@@ -1,9 +1,13 @@
 """Names of result files."""
 
+import os
+from pathlib import Path
+
 import pytest
 
 from bentoml_run.asgi import Answer
-from bentoml_run.results import extension, file_name, is_file, suffix_of
+from bentoml_run.inputs import Call
+from bentoml_run.results import Results, extension, file_name, is_file, suffix_of
 
 
 def answer(media_type: str, disposition: str = "") -> Answer:
@@ -48,3 +52,21 @@ def test_suffix() -> None:
     assert suffix_of(labels, "predict") == "_seg"
     assert suffix_of(labels, "escape") == "x"
     assert suffix_of(labels, "other") == "_other"
+
+
+def test_what_is_unfinished_can_be_discarded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As an interrupt does, which ends the process at once."""
+    results, call = Results([], tmp_path, "", tmp_path), Call({})
+
+    def interrupt(source: Path, target: Path) -> None:
+        assert source.read_bytes() == b"half"
+        results.discard_unfinished()
+        raise SystemExit
+
+    results.discard_unfinished()  # there is nothing yet
+    monkeypatch.setattr(os, "replace", interrupt)
+    with pytest.raises(SystemExit):
+        results.write(call, "predict", Answer(200, (), b"half"))
+    assert list(tmp_path.iterdir()) == []

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from bentoml_img.detect import Detector
 from bentoml_img.engines.interface import Found, Photo
@@ -128,6 +127,6 @@ def test_figures_are_lines_of_json(truth: Truth) -> None:
 
 
 def test_some_of_the_photos_are_enough(tmp_path: Path) -> None:
-    root = write_streets(tmp_path, 6, "val")
-    assert len(Truth.read(root, "val", every=3).image_ids) == 2
-    assert all(isinstance(image, Image.Image) for _, image in Truth.read(root, "val").images())
+    truth = Truth.read(write_streets(tmp_path, 6, "val"), "val", every=3)
+    assert len(truth.image_ids) == 2
+    assert tuple(image_id for image_id, _ in truth.images()) == truth.image_ids
