@@ -45,9 +45,9 @@ from bentoml_img.shelf import ROOT
 
 MODELS = names_of("detection")
 FEW = 5  # photos, for random weights
-Way = Callable[[Sequence[Image.Image]], list[Detections]]
-
 NEAR = 2.0  # pixels: boxes of one label that are no further apart are of the same thing
+
+Way = Callable[[Sequence[Image.Image]], list[Detections]]
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ GREEN, RED, GREY = (0, 120, 40), (190, 30, 30), (110, 110, 110)
 
 TRIPLE = 960, 250  # a photo, its mask and its overlay, in pixels
 CELL = 250, 190  # a photo in the picture of all services
-OUTLINED = 480, 330
+OUTLINED = 480, 330  # a photo in the picture of the detector
 
 
 def contact_sheet(

@@ -88,6 +88,15 @@ def retake(store: JobStore, job: Job) -> Job:
     return taken
 
 
+def stopped(store: JobStore, clip: Path, model: Manifest) -> Job:
+    """A job of which a part is done."""
+    job = take(store, clip)
+    detect = Detect(stop_at=4, kept=job.folder)
+    with pytest.raises(Stopped):
+        work(job, detect.stop.is_set, detect, model)
+    return job
+
+
 @pytest.fixture
 def slow_gif(tmp_path: Path) -> Path:
     """Of frames so long that every second one ends a segment."""
@@ -128,10 +137,7 @@ def test_a_stopped_job_begins_anew_where_it_cannot_go_on(
     store: JobStore, slow_gif: Path, model: Manifest
 ) -> None:
     """As after an upgrade, or where the machine failed."""
-    job = take(store, slow_gif)
-    detect = Detect(stop_at=4, kept=job.folder)
-    with pytest.raises(Stopped):
-        work(job, detect.stop.is_set, detect, model)
+    job = stopped(store, slow_gif, model)
     (manifest,) = job.folder.rglob("manifest.json")
     manifest.write_text("{")
     job, again = retake(store, job), Detect()
@@ -145,10 +151,7 @@ def test_a_stopped_job_begins_anew_where_it_cannot_go_on(
 def test_a_stopped_job_goes_on_where_it_was(
     store: JobStore, slow_gif: Path, model: Manifest
 ) -> None:
-    job = take(store, slow_gif)
-    detect = Detect(stop_at=4, kept=job.folder)
-    with pytest.raises(Stopped):
-        work(job, detect.stop.is_set, detect, model)
+    job = stopped(store, slow_gif, model)
     job, again = retake(store, job), Detect()
     result = work(job, again.stop.is_set, again, model)
     assert again.find.calls < FRAMES
@@ -160,10 +163,7 @@ def test_a_stopped_job_goes_on_where_it_was(
 def test_with_another_model_it_starts_anew(
     store: JobStore, slow_gif: Path, model: Manifest
 ) -> None:
-    job = take(store, slow_gif)
-    detect = Detect(stop_at=4, kept=job.folder)
-    with pytest.raises(Stopped):
-        work(job, detect.stop.is_set, detect, model)
+    job = stopped(store, slow_gif, model)
     job, again = retake(store, job), Detect()
     work(job, again.stop.is_set, again, replace(model, trained_on="more"))
     assert again.find.calls == FRAMES
