@@ -2,7 +2,8 @@
 
 A thing is where the middle of the lower side of its box is: where it touches
 the ground. It has changed sides only once it is clear of a line by a part of
-its own size, so that what trembles on a line does not cross it at every frame.
+its own size and was not back soon after, so that what trembles on a line, or is
+taken for something else for a moment, does not cross it again and again.
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,6 +15,7 @@ from bentoml_img.video.regions import Line, Point, Zone
 from bentoml_img.video.tracking import Instance
 
 CLEAR = 0.1  # of the longer side of a thing's box: so far beyond a line it is across
+BACK = 0.2  # seconds within which what comes back to its side of a line never left it
 SPEED_WINDOW = 1.0  # seconds over which a speed is measured
 
 Kind = Literal["appeared", "disappeared", "crossed", "entered", "left"]
@@ -44,13 +46,17 @@ class Event:
 
 @dataclass
 class _Path:
-    """What is remembered of a track; `sides` and `since` are by the name of a line or zone."""
+    """What is remembered of a track; `sides`, `across` and `since` are by a line's or zone's name.
+
+    `across` are crossings that are not counted yet: the thing may come back.
+    """
 
     frame: int
     time: float
     label: str
     box: tuple[float, float, float, float]
     sides: dict[str, tuple[int, Point]] = field(default_factory=dict)
+    across: dict[str, Event] = field(default_factory=dict)
     since: dict[str, float] = field(default_factory=dict)
     way: list[tuple[float, float, float]] = field(default_factory=list)
 
@@ -120,11 +126,16 @@ class Counter:
             return []
         side = 1 if distance > 0 else -1
         before, place = path.sides.get(line.name, (side, path.foot))
-        path.sides[line.name] = side, path.foot
-        if side == before or not line.crosses(place, path.foot):
+        crossing = path.across.pop(line.name, None)
+        if side != before and crossing is None and line.crosses(place, path.foot):
+            speed = self._km_h(path.way)
+            direction = line.towards(side)
+            crossing = _event(track_id, path, "crossed", line.name, direction, km_h=speed)
+        if side != before and crossing and path.time - crossing.time < BACK:
+            path.across[line.name] = crossing
             return []
-        speed = self._km_h(path.way)
-        return [_event(track_id, path, "crossed", line.name, line.towards(side), km_h=speed)]
+        path.sides[line.name] = side, path.foot
+        return [crossing] if side != before and crossing else []
 
     def _zone(self, track_id: int, path: _Path, zone: Zone, new: bool) -> list[Event]:
         depth = zone.depth(path.foot)
@@ -143,8 +154,8 @@ class Counter:
         path = self._paths.pop(track_id, None)
         if path is None:
             return []
-        events = [_left(track_id, path, name, "end") for name in list(path.since)]
-        return [*events, _event(track_id, path, "disappeared")]
+        left = [_left(track_id, path, name, "end") for name in list(path.since)]
+        return [*path.across.values(), *left, _event(track_id, path, "disappeared")]
 
     def _km_h(self, way: Sequence[tuple[float, float, float]]) -> float | None:
         if self.ground is None or len(way) < 2:
@@ -194,6 +205,10 @@ def _event(
 def _path(saved: dict[str, Any]) -> _Path:
     """A path again, from lists where it had tuples."""
     sides = {name: (side, (x, y)) for name, (side, (x, y)) in saved["sides"].items()}
-    left, top, right, bottom = saved["box"]
+    across = {
+        name: Event(**{**event, "box": tuple(event["box"])})
+        for name, event in saved["across"].items()
+    }
     way = [(time, x, y) for time, x, y in saved["way"]]
-    return _Path(**{**saved, "box": (left, top, right, bottom), "sides": sides, "way": way})
+    box = tuple(saved["box"])
+    return _Path(**{**saved, "box": box, "sides": sides, "across": across, "way": way})

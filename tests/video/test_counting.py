@@ -51,6 +51,19 @@ def test_back_and_forth_is_two_crossings() -> None:
     assert of_kind(run(Counter([GATE]), way), "crossed") == [("crossed", "down"), ("crossed", "up")]
 
 
+def test_what_is_across_for_a_moment_has_not_crossed() -> None:
+    way = [(60, y) for y in (80, 90, 110, 90, 80)]
+    assert of_kind(run(Counter([GATE]), way), "crossed") == []
+
+
+def test_what_is_last_seen_across_has_crossed() -> None:
+    counter = Counter([GATE])
+    counter.update(0, 0.0, [seen(1, 60, 90)])
+    assert counter.update(1, 0.1, [seen(1, 60, 110)]) == []
+    events = counter.finish()
+    assert [(event.kind, event.frame) for event in events] == [("crossed", 1), ("disappeared", 1)]
+
+
 def test_past_the_end_of_a_line() -> None:
     assert of_kind(run(Counter([GATE]), [(230, y) for y in range(60, 140, 5)]), "crossed") == []
 
@@ -63,7 +76,9 @@ def test_only_what_was_detected_counts() -> None:
     counter = Counter([GATE])
     counter.update(0, 0.0, [seen(1, 60, 80)])
     assert counter.update(1, 0.1, [seen(1, 60, 120, detected=False)]) == []
-    assert of_kind(counter.update(2, 0.2, [seen(1, 60, 120)]), "crossed") == [("crossed", "down")]
+    assert counter.update(2, 0.2, [seen(1, 60, 120)]) == []
+    (event,) = counter.update(3, 0.4, [seen(1, 60, 120)])
+    assert (event.kind, event.frame) == ("crossed", 2)
 
 
 def test_every_track_appears_and_disappears_once() -> None:
@@ -123,4 +138,4 @@ def test_a_counter_goes_on_from_its_state() -> None:
 
     whole = events(None)
     assert len(whole) > 6
-    assert all(events(split) == whole for split in (1, 7, 13, 29))
+    assert all(events(split) == whole for split in (1, 7, 14, 29))
