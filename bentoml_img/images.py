@@ -134,7 +134,8 @@ def upright_size(image: Image.Image) -> tuple[int, int]:
     except DECODER_ERRORS as error:
         raise DamagedImage(f"the picture is damaged: {error}") from None
     width, height = image.size
-    return (height, width) if turned else (width, height)
+    # Pillow gives the size of a TIFF as if it were upright already.
+    return (height, width) if turned and image.format != "TIFF" else (width, height)
 
 
 class Normalizer:

@@ -140,7 +140,8 @@ def load_state(path: Path) -> dict[str, "Tensor"]:
 
 
 def _is_sound(path: Path, file_name: str) -> bool:
-    return sha256(path).startswith(digest_in_name(file_name))
+    digest = digest_in_name(file_name)
+    return bool(digest) and sha256(path).startswith(digest)
 
 
 class _ConnectionLostError(Exception):
@@ -149,18 +150,20 @@ class _ConnectionLostError(Exception):
 
 def _complete(url: str, part: Path, on_progress: OnProgress) -> None:
     """Download until `part` is as long as the server says, in as many pieces as it takes."""
-    fruitless = 0
+    fruitless = most = 0
     while True:
         before = part.stat().st_size if part.is_file() else 0
+        most = max(most, before)
         try:
             return _download_rest(url, part, before, on_progress)
         except urllib.error.HTTPError as error:
             if error.code != http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE or before == 0:
                 raise WeightsError(f"cannot download {url}: {error}") from error
             part.unlink()  # it is longer than the file
+            most = 0
         except _ConnectionLostError as error:
             after = part.stat().st_size if part.is_file() else 0
-            fruitless = 0 if after > before else fruitless + 1
+            fruitless = 0 if after > most else fruitless + 1
             if after == 0 or fruitless == ATTEMPTS:
                 raise WeightsError(f"cannot download {url}: {error}") from error
 

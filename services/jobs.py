@@ -234,9 +234,9 @@ class JobStore:
                 record = replace(record, state="canceled", result=None, error=None, unusable=False)
             job.write(record)  # before anything is deleted: a crash between must not need it
             if record.unusable:
-                shutil.rmtree(job.result_folder)
+                shutil.rmtree(job.result_folder, ignore_errors=True)
             if record.unusable or record.state == "completed":
-                shutil.rmtree(job.source_folder)
+                shutil.rmtree(job.source_folder, ignore_errors=True)
             job.release()
 
     def cancel(self, job: Job) -> None:

@@ -70,7 +70,6 @@ class Runner:
     def _run(self, job: Job) -> None:
         try:
             result = self._work(job, lambda: self._closing.is_set() or job.is_canceled)
-            self.store.complete(job, result)
         except Unusable as error:
             self.store.fail(job, str(error), unusable=True)
         except Stopped:
@@ -78,3 +77,5 @@ class Runner:
         except Exception:
             logger.exception("unexpected error in task %s", job.id)
             self.store.fail(job, "an unexpected error, see the server's log")
+        else:
+            self.store.complete(job, result)

@@ -91,6 +91,19 @@ def test_a_mask_has_the_size_of_its_photo() -> None:
     assert corners == (0, 5, 9, 15)
 
 
+@pytest.mark.parametrize("format_name", ["PNG", "WEBP", "TIFF"])
+@pytest.mark.parametrize("orientation", [1, 3, 6])
+def test_a_prepared_photo_is_upright_in_any_format(orientation: int, format_name: str) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    opened = open_image(encode(photo(400, 300), format_name, exif=exif))
+    segmenter = Segmenter(TORCHVISION, CornerEngine())
+    pixels, size = segmenter.prepare(opened)
+    upright = (300, 400) if orientation == 6 else (400, 300)
+    assert size == upright
+    assert pixels.shape[1:] == segmenter.size_seen(upright)[::-1]
+
+
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_a_prepared_photo_is_upright_and_has_its_full_size(orientation: int) -> None:
     exif = Image.Exif()

@@ -2,6 +2,7 @@ import errno
 import hashlib
 import http.server
 import io
+import itertools
 import threading
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -40,7 +41,7 @@ class Server(http.server.ThreadingHTTPServer):
     ranges = True
     length = True
     breaks = 0
-    break_after = 300_000
+    break_after: Iterator[int] = itertools.repeat(300_000)
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
@@ -72,7 +73,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         if server.breaks:
             server.breaks -= 1
-            content = content[: start + server.break_after]
+            content = content[: start + next(server.break_after)]
         self.wfile.write(content[start:])
         return None
 
@@ -165,12 +166,27 @@ def test_a_server_that_says_no_length(server: Server, tmp_path: Path) -> None:
 def test_a_connection_that_breaks_for_good_keeps_what_arrived(
     server: Server, tmp_path: Path
 ) -> None:
-    server.breaks, server.break_after = 1000, 0
+    server.breaks, server.break_after = 1000, itertools.repeat(0)
     (tmp_path / (NAME + ".part")).write_bytes(CONTENT[:100])
     with pytest.raises(WeightsError, match="broke off at 100 of 1,024,000 bytes"):
         fetch(NAME, server.url, tmp_path)
     assert_nothing_usable(tmp_path, kept=100)
     assert len(server.asked) == ATTEMPTS
+
+
+def test_a_server_without_ranges_that_never_gets_further_is_given_up(
+    server: Server, tmp_path: Path
+) -> None:
+    server.ranges, server.breaks, server.break_after = False, 1000, itertools.cycle((20, 10))
+    with pytest.raises(WeightsError, match="broke off"):
+        fetch(NAME, server.url, tmp_path)
+    assert len(server.asked) == 1 + ATTEMPTS
+
+
+def test_a_file_whose_name_says_no_hash_is_never_used(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "net.pth").write_bytes(CONTENT)
+    with pytest.raises(WeightsError, match="damaged"):
+        fetch("net.pth", server.url, tmp_path)
 
 
 def test_what_is_whole_but_was_not_renamed_is_taken(tmp_path: Path) -> None:

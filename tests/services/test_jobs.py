@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,7 @@ from services.jobs import LEFT_BEHIND, Job, JobStore, NoSuchJob, StoreFull, Wron
 TAKE_AND_DIE = """
 import os, sys
 from pathlib import Path
+from typing import Any
 from services.jobs import JobStore
 job = JobStore(Path(sys.argv[1]), 9, 3600).take()
 job.report({"frames": 3})
@@ -264,7 +266,7 @@ def test_a_crash_while_the_source_is_deleted_leaves_a_completed_job(
     job = store.take()
     assert job is not None
 
-    def crash(path: Path) -> None:
+    def crash(path: Path, ignore_errors: bool) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as context:
@@ -273,6 +275,23 @@ def test_a_crash_while_the_source_is_deleted_leaves_a_completed_job(
             finish(store, job)
     job.release()
     assert state(job) == "completed"
+
+
+def test_a_source_that_cannot_be_deleted_leaves_a_completed_job(
+    store: JobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submit(store)
+    job = store.take()
+    assert job is not None
+
+    def busy(path: Path, *_: Any, **__: Any) -> None:
+        raise OSError("busy")
+
+    with monkeypatch.context() as context:
+        context.setattr(os, "rmdir", busy)
+        finish(store, job)
+    assert state(job) == "completed"
+    assert job.source_folder.is_dir()
 
 
 def test_progress_that_was_cut_off_is_none(store: JobStore) -> None:
