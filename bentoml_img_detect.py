@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -39,10 +39,8 @@ from bentoml_img.engines import ENGINES
 from bentoml_img.files import Unreadable
 from bentoml_img.model_choice import ModelChoice
 from bentoml_img.shelf import bundle_of
-from bentoml_img.video.frames import FOLDER_RATE, INTERRUPTED
-
-if TYPE_CHECKING:
-    from bentoml_img.video.pipeline import Result
+from bentoml_img.video.frames import FOLDER_RATE
+from bentoml_img.video.results import INTERRUPTED, Result
 
 PHOTO = "images/street.jpg"  # to try the Bento on
 MODELS = names_of("detection")
@@ -296,7 +294,7 @@ def _usage() -> Iterator[None]:
         raise click.UsageError(str(error)) from error
 
 
-def _report(result: "Result", plot: bool) -> dict[str, str]:
+def _report(result: Result, plot: bool) -> dict[str, str]:
     """Tell people what was counted. The files that were written, by what they are."""
     summary = json.loads(result.summary.read_text())
     for warning in summary["warnings"]:
@@ -319,7 +317,7 @@ def _report(result: "Result", plot: bool) -> dict[str, str]:
     return {what: str(path) for what, path in written.items()}
 
 
-def _shortfall(source: Path, result: "Result") -> list[str]:
+def _shortfall(source: Path, result: Result) -> list[str]:
     """What to say of a film that was not done to its end."""
     if result.stopped == INTERRUPTED:
         how_far = f"interrupted after {result.frames} frames"

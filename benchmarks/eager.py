@@ -50,8 +50,6 @@ class EagerMaskRcnn:
 class EagerNetwork:
     """A network in PyTorch as it comes, as an engine: images (N, 3, H, W) in, outputs out."""
 
-    name = "torch"
-
     def __init__(self, bundle: Path) -> None:
         self._module = load_module(bundle)
 

@@ -19,7 +19,7 @@ import numpy as np
 from PIL import Image
 
 from bentoml_img.classify import Classifier
-from bentoml_img.labels import CIFAR10, VOC
+from bentoml_img.labels import CIFAR10, VOC, VOC_IGNORE
 from bentoml_img.shelf import ROOT
 
 SAME = {
@@ -42,7 +42,7 @@ def find_photos(folders: list[Path]) -> list[tuple[Path, str]]:
     for folder in folders:
         for mask in sorted((folder / "SegmentationClass").glob("*.png")):
             ids = np.asarray(Image.open(mask))
-            share = np.bincount(ids[ids != 255], minlength=len(VOC)) / ids.size
+            share = np.bincount(ids[ids != VOC_IGNORE], minlength=len(VOC)) / ids.size
             main = max(shared, key=lambda i: share[i])
             others = sum(share[i] for i in shared if i != main)
             if share[main] >= 1 / 8 and share[person] < 0.03 and others < 0.02:

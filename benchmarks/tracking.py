@@ -57,7 +57,7 @@ class Found:
 
     @property
     def masks(self) -> list[InstanceMask]:
-        """Empty ones: none of the things is another's double."""
+        """Empty ones: the trackers look at boxes alone."""
         return [InstanceMask(0, 0, np.zeros((0, 0), np.bool_))] * len(self.scores)
 
 

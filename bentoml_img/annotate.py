@@ -12,12 +12,13 @@ from bentoml_img.detect import Detections, Detector
 from bentoml_img.draw_instances import Tracked, annotate, annotate_tracks
 from bentoml_img.files import Unreadable, check_apart, inputs_of, kind_of
 from bentoml_img.images import ImageError, encode_jpeg, encode_png, load_rgb, open_image
-from bentoml_img.video.frames import SUFFIXES
 from bentoml_img.video.ground import Ground
 from bentoml_img.video.regions import Line, Point, Zone
+from bentoml_img.video.results import SUFFIXES
 
 if TYPE_CHECKING:
-    from bentoml_img.video.pipeline import Options, Result, Speed
+    from bentoml_img.video.pipeline import Options, Speed
+    from bentoml_img.video.results import Result
 
 RESULT = "_result"
 PLOT = ".counts.png"

@@ -116,11 +116,15 @@ def assemble(module: "nn.Module", manifest: Manifest, folder: Path, *, half: boo
         write_manifest(part, manifest, files)
         scores = {**manifest.scores, **_compare_engines(part, manifest)}
         complete = write_manifest(part, replace(manifest, scores=scores), files)
-        if scores["export_label_agreement"] < MIN_AGREEMENT:
-            raise BundleError(
-                f"the engines disagree on {1 - scores['export_label_agreement']:.1%} of the labels"
-            )
+        check_agreement(complete)
     return complete
+
+
+def check_agreement(manifest: Manifest) -> None:
+    """BundleError if a bundle's engines do not say the same for all practical purposes."""
+    differ = 1 - manifest.scores["export_label_agreement"]
+    if differ > 1 - MIN_AGREEMENT:
+        raise BundleError(f"the engines disagree on {differ:.1%} of the labels")
 
 
 def _save_segmenter(module: "nn.Module", folder: Path, half: bool) -> None:

@@ -1,4 +1,4 @@
-"""Class names and colours: the only such tables in the project."""
+"""Class names and colours, and which classes of two data sets are one."""
 
 import colorsys
 from collections.abc import Callable
@@ -198,4 +198,7 @@ TRAFFIC = (
 )
 COCO_TO_TRAFFIC = {
     coco_id: TRAFFIC.index(name) for coco_id, name in COCO_CATEGORIES.items() if name in TRAFFIC
+}
+VOC_TO_TRAFFIC = {
+    COCO_TO_VOC[coco_id]: k for coco_id, k in COCO_TO_TRAFFIC.items() if coco_id in COCO_TO_VOC
 }

@@ -17,7 +17,7 @@ from bentoml_img.shelf import ROOT
 
 # Sources of a Bento: what serving imports, and nothing that only training needs.
 SOURCES = ("services/**/*.py", "bentoml_img/**/*.py")
-TRAINING_ONLY = ("bentoml_img/training/**",)
+TRAINING_ONLY = "bentoml_img/training/**"
 
 
 @dataclass(frozen=True)
@@ -46,11 +46,10 @@ SERVICES = {
 
 @dataclass(frozen=True)
 class PackagedBento:
-    """A Bento in the store: its tag with capitals, its folder, and the bundle's model tag."""
+    """A Bento in the store: its tag with capitals, and its folder."""
 
     tag: str
     path: Path
-    model_tag: str
 
     @property
     def name(self) -> str:
@@ -87,7 +86,7 @@ def package(bundle: Path, engine: str = "auto", precision: str = "fp32") -> Pack
                 version=version,
                 build_ctx=str(ROOT),
                 include=[*SOURCES, requirements],
-                exclude=list(TRAINING_ONLY),
+                exclude=[TRAINING_ONLY],
                 models=[model_tag],
                 description=_description(manifest, engine, precision),
                 labels={
@@ -107,7 +106,7 @@ def package(bundle: Path, engine: str = "auto", precision: str = "fp32") -> Pack
         # earlier run may have ended in between.
         locked = (ROOT / requirements).read_bytes()
         atomic.write(Path(bento.path, "env/python/requirements.txt"), locked)
-    return PackagedBento(tag, Path(bento.path), model_tag)
+    return PackagedBento(tag, Path(bento.path))
 
 
 def _description(manifest: bundles.Manifest, engine: str, precision: str) -> str:
@@ -146,7 +145,7 @@ def _store_model(bundle: Path, manifest: bundles.Manifest) -> str:
 def _version(model_tag: str, requirements: str, precision: str) -> str:
     """A digest of all that goes into the Bento."""
     digest = hashlib.sha256(f"{model_tag}\0{precision}\0".encode())
-    training = set(ROOT.glob("bentoml_img/training/**/*"))
+    training = set(ROOT.glob(f"{TRAINING_ONLY}/*"))
     sources = {path for pattern in SOURCES for path in ROOT.glob(pattern)} - training
     for path in (*sorted(sources), ROOT / requirements):
         digest.update(f"{path.relative_to(ROOT)}\0".encode())

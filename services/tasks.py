@@ -22,6 +22,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from bentoml_img.video.results import RECORDS
 from services.body import declared_size, pieces
 from services.errors import RequestRefused, wrong_method
 from services.fields import Fields, is_form
@@ -38,12 +39,12 @@ STATUS: dict[type[JobError], HTTPStatus] = {
 MAX_NAME = 40  # characters of a video's name that are kept: file systems count bytes
 RETRY_AFTER = {"Retry-After": "60"}  # seconds
 
-# What can be got of a result: what replaces its suffix, and the media type, where it has its own.
+# What can be got of a result, and its media type, where that does not depend on the result.
 PARTS = {
-    "video": ("", None),
-    "summary": (".summary.json", "application/json"),
-    "events": (".events.csv", "text/csv"),
-    "tracks": (".tracks.jsonl", "application/x-ndjson"),
+    "video": None,
+    "summary": "application/json",
+    "events": "text/csv",
+    "tracks": "application/x-ndjson",
 }
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -163,11 +164,10 @@ async def _get(field: str, request: Request) -> Response:
         raise WrongState(f"task {job.id} was cancelled")
     if record.result is None:
         raise WrongState(f"task {job.id} is not completed yet")
-    suffix, media_type = PARTS[part]
     path = job.folder / record.result
-    if suffix:
-        path = path.with_suffix(suffix)
-    return FileResponse(path, media_type=media_type, filename=path.name)
+    if part in RECORDS:
+        path = path.with_suffix(RECORDS[part])
+    return FileResponse(path, media_type=PARTS[part], filename=path.name)
 
 
 async def _cancel(request: Request) -> Response:

@@ -44,7 +44,7 @@ def invoke(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Invoke]:
     splits = make_split(60, 0), make_split(40, 1)
 
     def package(bundle: Path, engine: str, precision: str) -> PackagedBento:
-        return PackagedBento("PytorchImageClassifier:1", bundle, verify(bundle).name)
+        return PackagedBento("PytorchImageClassifier:1", bundle)
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(cifar10, "load", lambda root: splits)

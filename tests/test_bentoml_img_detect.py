@@ -36,8 +36,6 @@ Invoke = Callable[..., Result]
 class Colours:
     """An engine that finds the shapes of `tests.video.clips`, the red cars with less certainty."""
 
-    name = "colours"
-
     def __init__(self) -> None:
         self.calls = 0
         self.interrupt_at = 0
@@ -65,7 +63,7 @@ def invoke(engine: Colours, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     """Run the command with a detector that knows colours, an empty cache, and no BentoML."""
 
     def package(bundle: Path, engine: str, precision: str) -> PackagedBento:
-        return PackagedBento("PytorchInstanceDetector:1", bundle, "")
+        return PackagedBento("PytorchInstanceDetector:1", bundle)
 
     def load(bundle: Path, engine_name: str, precision: str) -> Detector:
         return Detector(manifest_of("maskrcnn_lite"), engine)

@@ -11,7 +11,7 @@ from PIL import Image
 
 import bentoml_img_segment
 from bentoml_img import packaging, shelf
-from bentoml_img.bundle import MANIFEST, verify
+from bentoml_img.bundle import MANIFEST
 from bentoml_img.packaging import PackagedBento
 from bentoml_img.shelf import ROOT, SHIPPED
 from bentoml_img.video.reading import open_video
@@ -34,7 +34,7 @@ def invoke(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Invoke:
     """Run the command with no cache but an empty one, and without BentoML."""
 
     def package(bundle: Path, engine: str, precision: str) -> PackagedBento:
-        return PackagedBento("PytorchImageSegment:1", bundle, verify(bundle).name)
+        return PackagedBento("PytorchImageSegment:1", bundle)
 
     monkeypatch.setattr(packaging, "package", package)
     monkeypatch.setattr(shelf, "MADE", tmp_path / "made")

@@ -17,8 +17,6 @@ LABELS = ("red", "green", "blue")
 class MeanColour:
     """An engine whose logits are the means of the normalised channels."""
 
-    name = "mean colour"
-
     def __init__(self) -> None:
         self.shapes: list[tuple[int, ...]] = []
 

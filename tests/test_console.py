@@ -17,7 +17,7 @@ def test_what_is_shown_of_a_bento_fits_on_a_screen(
     ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
-    console.show_packaged(PackagedBento("Some:1", tmp_path, "model:1"), "images/dog.jpg")
+    console.show_packaged(PackagedBento("Some:1", tmp_path), "images/dog.jpg")
     written = capsys.readouterr()
     assert written.out == "Some:1\n"  # for scripts
     assert [line.strip("├└│─ ") for line in written.err.splitlines()] == [

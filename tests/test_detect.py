@@ -73,8 +73,6 @@ def test_instances_are_those_of_torchvision(name: str) -> None:
 class Fixed:
     """An engine that finds the same in every photo: a car, its front, the same truck, a person."""
 
-    name = "fixed"
-
     def __call__(self, photo: Photo, score_threshold: float) -> Found:
         car, front = (10.123, 20, 50, 80), (12, 22, 30, 78)
         boxes = np.array([car, front, car, (0, 0, 30.5, 40)], np.float32)

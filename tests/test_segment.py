@@ -28,8 +28,6 @@ LITE = manifest_of("deeplabv3_lite")
 class ModuleEngine:
     """A module in this process, as an engine."""
 
-    name = "module"
-
     def __init__(self, module: torch.nn.Module) -> None:
         self.module = module
 
@@ -41,8 +39,6 @@ class ModuleEngine:
 
 class CornerEngine:
     """A network that sees a class in each corner of any photo."""
-
-    name = "corners"
 
     def __call__(self, batch: Array) -> Array:
         scores = np.zeros((1, 21, 8, 8), np.float32)

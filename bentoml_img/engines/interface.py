@@ -13,8 +13,6 @@ Photo = npt.NDArray[np.uint8]
 class Engine(Protocol):
     """A loaded network."""
 
-    name: str
-
     def __call__(self, batch: Array) -> Array:
         """Take normalised images (N, 3, H, W), return the network's output for each."""
 
@@ -35,8 +33,6 @@ class Found:
 
 class DetectionEngine(Protocol):
     """A loaded detector."""
-
-    name: str
 
     def __call__(self, photo: Photo, score_threshold: float) -> Found:
         """Take an RGB photo (height, width, 3), return its instances, the surest first.

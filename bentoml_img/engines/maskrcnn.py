@@ -30,8 +30,6 @@ class TorchMaskRcnn:
     The module is on that device, and in evaluation mode.
     """
 
-    name = "torch"
-
     def __init__(
         self, model: MaskRCNN, manifest: Manifest, device: torch.device | str = "cpu"
     ) -> None:

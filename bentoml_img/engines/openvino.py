@@ -16,8 +16,6 @@ class OpenVinoEngine:
     Not for several threads at once: it has one inference request.
     """
 
-    name = "openvino"
-
     def __init__(self, graph: Path, threads: int | None = None, precision: str = "fp32") -> None:
         self._request = request(graph, threads, precision)
 

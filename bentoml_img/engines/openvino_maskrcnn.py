@@ -27,8 +27,6 @@ class NumpyMaskRcnn:
     at once.
     """
 
-    name = "openvino"
-
     def __init__(
         self, manifest: Manifest, rules: Rules, trunk: Trunk, boxes: Head, masks: Head
     ) -> None:

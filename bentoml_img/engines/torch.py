@@ -14,8 +14,6 @@ from bentoml_img.engines.interface import Array
 class TorchEngine:
     """The network's module with the bundle's weights, in evaluation mode."""
 
-    name = "torch"
-
     def __init__(self, bundle: Path, threads: int | None = None) -> None:
         if threads is not None:
             torch.set_num_threads(threads)

@@ -16,7 +16,7 @@ from torchvision.models.detection.mask_rcnn import MaskRCNNHeads, MaskRCNNPredic
 from torchvision.ops.feature_pyramid_network import FeaturePyramidNetwork, LastLevelMaxPool
 
 from bentoml_img.labels import TRAFFIC
-from bentoml_img.models.efficientnet_lite import MEAN, PYRAMID_STRIDES, STD, EfficientNetLite
+from bentoml_img.models.efficientnet_lite import PYRAMID_STRIDES, EfficientNetLite
 from bentoml_img.zoo import LITE_PYRAMID
 
 BACKBONE = "lite2"
@@ -62,8 +62,8 @@ def maskrcnn_lite(scale: str = BACKBONE) -> MaskRCNN:
         LitePyramid(scale),
         min_size=LITE_PYRAMID.input_size[0],
         max_size=LITE_PYRAMID.input_size[1],
-        image_mean=MEAN,
-        image_std=STD,
+        image_mean=LITE_PYRAMID.mean,
+        image_std=LITE_PYRAMID.std,
         rpn_anchor_generator=AnchorGenerator(ANCHOR_SIDES, (ASPECT_RATIOS,) * len(ANCHOR_SIDES)),
         rpn_pre_nms_top_n_train=1000,
         rpn_post_nms_top_n_train=800,

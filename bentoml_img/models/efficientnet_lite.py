@@ -11,14 +11,11 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from bentoml_img.models.depthwise import depthwise_conv2d
-from bentoml_img.zoo import LITE
 
-MEAN, STD = LITE.mean, LITE.std
 OUTPUT_STRIDE = 16
 PYRAMID_STRIDES = (4, 8, 16, 32)
 
@@ -116,7 +113,7 @@ class EfficientNetLite(nn.Module):
     """Features of shape (N, `channels`, H/s, W/s) for images (N, 3, H, W).
 
     s is `output_stride`, 16 or 32: the weights are the same. Images are float
-    RGB in 0–1, normalised with `MEAN` and `STD`; H and W are multiples of s.
+    RGB in 0–1, normalised as `zoo.LITE` says; H and W are multiples of s.
     `level_channels` belong to the features that `pyramid` returns, `level_stages` are
     the stages that they come from.
     """
@@ -194,10 +191,3 @@ def round_channels(channels: float, divisor: int = 8) -> int:
     """The nearest multiple of `divisor`, but never more than a tenth below."""
     rounded = max(divisor, int(channels + divisor / 2) // divisor * divisor)
     return rounded if rounded >= 0.9 * channels else rounded + divisor
-
-
-def normalize(images: Tensor) -> Tensor:
-    """uint8 (N, H, W, 3) → float (N, 3, H, W) in channels_last, as the backbone wants it."""
-    mean = torch.tensor(MEAN, device=images.device)
-    std = torch.tensor(STD, device=images.device)
-    return ((images.float() / 255 - mean) / std).permute(0, 3, 1, 2)

@@ -6,6 +6,8 @@ from pathlib import Path
 import torch
 
 from bentoml_img import zoo
+from bentoml_img.assemble import check_agreement
+from bentoml_img.atomic import folder_beside
 from bentoml_img.bundle import GRAPH, GRAPH_DATA, WEIGHTS, write_manifest
 from bentoml_img.classify import Classifier
 from bentoml_img.engines import export as engines
@@ -22,29 +24,29 @@ def export(model: CifarNet, trained_on: str, test: Split, bundle: Path, engine: 
 
     The manifest's scores are those of the files, not of `model`; how far they
     are apart is among them: the accuracy of `model`, the share of equal labels
-    and the largest difference of a probability.
+    and the largest difference of a probability. BundleError if they are no longer
+    the same for all practical purposes.
     """
     expected = module_logits(model, test.images)
     model.cpu()
-    bundle.mkdir(parents=True, exist_ok=True)
-    engines.save_weights(model, bundle / WEIGHTS, half=True)
-    save_graph(model, bundle / GRAPH)
     manifest = zoo.find("cifar_net").manifest(license="Apache-2.0", trained_on=trained_on)
-    write_manifest(bundle, manifest, FILES)
-    logits = predict_logits(Classifier.from_bundle(bundle, engine), test.images)
-    evaluation = Evaluation.of(logits, test.labels, manifest.labels)
-    scores = {name: value for name, value, _ in evaluation.scores()}
-    scores |= {
-        "accuracy_before_export": float((expected.argmax(1) == test.labels).mean()),
-        **engines.parity(expected, logits),
-    }
-    write_manifest(
-        bundle, replace(manifest, temperature=evaluation.temperature, scores=scores), FILES
-    )
+    with folder_beside(bundle) as part:
+        engines.save_weights(model, part / WEIGHTS, half=True)
+        save_classifier_graph(model, part / GRAPH)
+        write_manifest(part, manifest, FILES)
+        logits = predict_logits(Classifier.from_bundle(part, engine), test.images)
+        evaluation = Evaluation.of(logits, test.labels, manifest.labels)
+        scores = {name: value for name, value, _ in evaluation.scores()}
+        scores |= {
+            "accuracy_before_export": float((expected.argmax(1) == test.labels).mean()),
+            **engines.parity(expected, logits),
+        }
+        measured = replace(manifest, temperature=evaluation.temperature, scores=scores)
+        check_agreement(write_manifest(part, measured, FILES))
     return evaluation
 
 
-def save_graph(model: CifarNet, path: Path) -> None:
+def save_classifier_graph(model: CifarNet, path: Path) -> None:
     """The network as an OpenVINO graph for batches of any size, weights in half precision.
 
     It takes what the module takes: normalised float32 images (N, 3, 32, 32).

@@ -22,6 +22,7 @@ from bentoml_img.models.cifar_net import WIDTHS, CifarNet, whitening_weight
 from bentoml_img.training.autocast import autocast
 from bentoml_img.training.cifar10 import Split
 from bentoml_img.training.muon import Muon
+from bentoml_img.training.normalize import normalize
 from bentoml_img.training.run import Progress, Run, RunRecipe
 from bentoml_img.zoo import CIFAR
 
@@ -66,18 +67,12 @@ class Augment:
         flip = self.first_flip[index] ^ bool(epoch % 2)
         columns = torch.where(flip[:, None], columns.flip(1), columns)
         batch = self.padded[index[:, None, None], rows[:, :, None], columns[:, None, :]]
-        batch = normalize(batch)
+        batch = normalize(batch, CIFAR)
         if self.recipe.cutout:
             hole = torch.randint(0, side, (2, n, 1), generator=generator)
             near = (span - hole).abs() < self.recipe.cutout / 2
             batch.masked_fill_((near[0][:, :, None] & near[1][:, None, :])[:, None], 0.0)
         return batch
-
-
-def normalize(images: Tensor) -> Tensor:
-    """uint8 (N, H, W, 3) → float (N, 3, H, W) in channels_last, zero mean, unit variance."""
-    scaled = (images.float() / 255 - torch.tensor(CIFAR.mean)) / torch.tensor(CIFAR.std)
-    return scaled.permute(0, 3, 1, 2)
 
 
 class Trainer(Run[CifarNet, tuple[Tensor, Tensor]]):
@@ -103,7 +98,7 @@ class Trainer(Run[CifarNet, tuple[Tensor, Tensor]]):
         self.augment = Augment(train.images, recipe)
         torch.manual_seed(recipe.seed)
         network = CifarNet(widths=widths)
-        sample = normalize(torch.from_numpy(train.images[:5000]))
+        sample = normalize(torch.from_numpy(train.images[:5000]), CIFAR)
         network.whiten.weight.data.copy_(whitening_weight(sample))
         steps_per_epoch = len(train) // recipe.batch_size
         optimizers = _optimizers(network, recipe, steps_per_epoch)
@@ -186,4 +181,6 @@ def module_logits(model: CifarNet, images: npt.NDArray[np.uint8]) -> npt.NDArray
     model.eval()
     device = model.head.weight.device
     batches = torch.split(torch.from_numpy(images), 500)
-    return np.concatenate([model(normalize(b).to(device)).float().cpu().numpy() for b in batches])
+    return np.concatenate(
+        [model(normalize(b, CIFAR).to(device)).float().cpu().numpy() for b in batches]
+    )

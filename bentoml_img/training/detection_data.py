@@ -14,7 +14,7 @@ from PIL import Image
 from pycocotools import mask as coco_mask
 from scipy import ndimage
 
-from bentoml_img.labels import COCO_TO_TRAFFIC, TRAFFIC, VOC, VOC_NAMES_IN_COCO
+from bentoml_img.labels import COCO_TO_TRAFFIC, TRAFFIC, VOC_TO_TRAFFIC
 from bentoml_img.training.dataset import DatasetError
 from bentoml_img.training.layouts import Sample, find_coco, read_voc
 
@@ -22,11 +22,6 @@ Outline = Sequence[Sequence[float]] | Mapping[str, Any]
 """Polygons [x1, y1, x2, y2, …], or COCO's compressed run lengths."""
 
 ANIMALS = ("dog", "cat", "horse", "sheep", "cow")
-VOC_TO_TRAFFIC = {
-    voc_id: TRAFFIC.index(VOC_NAMES_IN_COCO.get(name, name))
-    for voc_id, name in enumerate(VOC)
-    if voc_id and VOC_NAMES_IN_COCO.get(name, name) in TRAFFIC
-}
 MIN_SHARE = 0.02  # of the photo: what is smaller is a splinter of a mask
 WHOLE = 0.97  # of a class's pixels in its largest region: then it is one instance
 

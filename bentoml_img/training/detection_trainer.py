@@ -19,13 +19,13 @@ from bentoml_img import zoo
 from bentoml_img.detect import Detector
 from bentoml_img.engines.maskrcnn import TorchMaskRcnn
 from bentoml_img.models.detectors import maskrcnn_lite
-from bentoml_img.models.efficientnet_lite import normalize
 from bentoml_img.training.autocast import autocast
 from bentoml_img.training.averaged_run import AveragedRecipe, AveragedRun
 from bentoml_img.training.detection_augment import Augmentation, Crop, boxes_of, load_batch
 from bentoml_img.training.detection_eval import Truth, evaluate, mean_ap50
 from bentoml_img.training.detection_losses import Target, losses
 from bentoml_img.training.detection_sampler import Sampler, Source
+from bentoml_img.training.normalize import normalize
 from bentoml_img.training.weight_gradients import fast_weight_gradients
 
 
@@ -95,7 +95,7 @@ class Trainer(AveragedRun[MaskRCNN, tuple[Tensor, list[Target]]]):
         images, targets = batch
         here = [target.to(self.device) for target in targets]
         with autocast(self.device), fast_weight_gradients(self.device):
-            found = losses(self.network, normalize(images.to(self.device)), here)
+            found = losses(self.network, normalize(images.to(self.device), zoo.LITE_PYRAMID), here)
         torch.autograd.backward(torch.stack(list(found.values())).sum())
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip)
         return found

@@ -16,10 +16,12 @@ from torch import nn
 from torch.nn import functional
 
 from bentoml_img.labels import VOC
-from bentoml_img.models.efficientnet_lite import OUTPUT_STRIDE, normalize
+from bentoml_img.models.efficientnet_lite import OUTPUT_STRIDE
 from bentoml_img.segment import network_size
 from bentoml_img.training.layouts import Sample
+from bentoml_img.training.normalize import normalize
 from bentoml_img.training.segmentation_data import Mask
+from bentoml_img.zoo import LITE
 
 
 def _no_pixels() -> npt.NDArray[np.int64]:
@@ -68,7 +70,7 @@ def predict(
     resized = image.resize(seen, Image.Resampling.BILINEAR)
     device = next(backbone.parameters()).device
     pixels = torch.from_numpy(np.array(resized)).to(device)
-    features = backbone(normalize(pixels[None]))
+    features = backbone(normalize(pixels[None], LITE))
     masks = {}
     for name, head in heads.items():
         logits = head(features).float()

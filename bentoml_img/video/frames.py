@@ -10,9 +10,7 @@ from bentoml_img.images import MEGAPIXEL
 MAX_PIXELS = 36 * MEGAPIXEL  # 8K is 33 megapixels; a pipeline holds a dozen frames
 MAX_SIDE = 16_384  # of what x264 encodes
 MAX_RATE = 10_000.0  # frames a second: nearer in time, the clock of an MP4 may not tell them apart
-SUFFIXES = (".mp4", ".gif")  # of what is written
 FOLDER_RATE = 25.0  # frames a second, as pictures in a folder have no times
-INTERRUPTED = "interrupted"  # by Ctrl-C: why a result ends early
 
 
 class VideoError(ValueError):

@@ -19,12 +19,13 @@ from bentoml_img.bundle import sha256
 from bentoml_img.video import records
 from bentoml_img.video.counting import Counter
 from bentoml_img.video.detections import Detections
-from bentoml_img.video.frames import FOLDER_RATE, INTERRUPTED, DamagedVideo, Frame
+from bentoml_img.video.frames import FOLDER_RATE, DamagedVideo, Frame
 from bentoml_img.video.ground import Ground
 from bentoml_img.video.parts import Part, Parts, Progress
 from bentoml_img.video.prefetch import prefetch
 from bentoml_img.video.reading import Video, open_video, pictures
 from bentoml_img.video.regions import Line, Zone
+from bentoml_img.video.results import INTERRUPTED, Result
 from bentoml_img.video.tracking import SURE, Instance, Tracker
 from bentoml_img.video.writing import check_output, join
 
@@ -69,18 +70,6 @@ class Speed:
     @property
     def seconds_left(self) -> float | None:
         return None if self.total is None else max(0, self.total - self.done) / self.per_second
-
-
-@dataclass(frozen=True)
-class Result:
-    """The files written, how many frames they have, and why they end early, if they do."""
-
-    video: Path
-    tracks: Path
-    events: Path
-    summary: Path
-    frames: int
-    stopped: str | None
 
 
 class Stopped(Exception):
@@ -245,7 +234,7 @@ class _Run:
         if not segments:
             self._parts.remove()
             return None
-        result = _result(self._output, self._done, stopped)
+        result = Result.of(self._output, self._done, stopped)
         join(segments, result.video, sound)
         self._parts.collect(segments, ".jsonl", result.tracks)
         endings = records.rows(self._counter.finish())
@@ -275,20 +264,9 @@ class _Run:
         atomic.write(result.summary, (json.dumps(summary, indent=2) + "\n").encode())
 
 
-def _result(output: Path, frames: int, stopped: str | None) -> Result:
-    return Result(
-        output,
-        output.with_suffix(".tracks.jsonl"),
-        output.with_suffix(".events.csv"),
-        output.with_suffix(".summary.json"),
-        frames,
-        stopped,
-    )
-
-
 def _finished(output: Path, key: dict[str, Any]) -> Result | None:
     """What an earlier run left, if it came to the end and was made of the same."""
-    result = _result(output, 0, None)
+    result = Result.of(output, 0)
     try:
         summary = json.loads(result.summary.read_text())
     except (OSError, ValueError):

@@ -2,11 +2,10 @@
 
 ByteTrack (Zhang et al., ECCV 2022): boxes move by a Kalman filter; sure
 detections are matched to tracks first, unsure ones only to the tracks that are
-left, and never start one. Ours differs in that what was found twice counts as
-one; in that time is seconds and not frames, so that rates may vary; in that
-boxes are matched a margin wider, as in C-BIoU (Yang et al., WACV 2023), for the
-gaps between frames that are detected; and in that a detection of another class
-is matched less readily.
+left, and never start one. Ours differs in that time is seconds and not frames,
+so that rates may vary; in that boxes are matched a margin wider, as in C-BIoU
+(Yang et al., WACV 2023), for the gaps between frames that are detected; and in
+that a detection of another class is matched less readily.
 """
 
 from collections.abc import Sequence

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bentoml_img.atomic import beside
-from bentoml_img.video.frames import SUFFIXES, VideoError
+from bentoml_img.video.frames import VideoError
 from bentoml_img.video.gif import write_gif
 from bentoml_img.video.mp4 import write_mp4
+from bentoml_img.video.results import SUFFIXES
 from bentoml_img.video.segments import Segment
 
 

@@ -90,8 +90,6 @@ def test_confusion_has_truth_in_rows() -> None:
 class Brightness:
     """An engine that is sure of a class for each of ten brightnesses."""
 
-    name = "brightness"
-
     def __call__(self, batch: Array) -> Array:
         level = np.rint(batch.mean(axis=(1, 2, 3)) * 10 - 0.5)
         logits: Array = -np.abs(level[:, None] - np.arange(10)).astype(np.float32)

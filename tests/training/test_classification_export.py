@@ -14,8 +14,10 @@ from bentoml_img.models.cifar_net import CifarNet
 from bentoml_img.probabilities import softmax
 from bentoml_img.training import classification_eval
 from bentoml_img.training.cifar10 import Split
-from bentoml_img.training.classification_export import export, save_graph
-from bentoml_img.training.classification_trainer import module_logits, normalize
+from bentoml_img.training.classification_export import export, save_classifier_graph
+from bentoml_img.training.classification_trainer import module_logits
+from bentoml_img.training.normalize import normalize
+from bentoml_img.zoo import CIFAR
 from tests.training.tiny import tiny_recipe, tiny_trainer
 
 
@@ -29,7 +31,7 @@ def model(train: Split, held_out: Split) -> CifarNet:
 @pytest.fixture(scope="module")
 def graph(model: CifarNet, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("graph") / "model.xml"
-    save_graph(model, path)
+    save_classifier_graph(model, path)
     return path
 
 
@@ -38,7 +40,7 @@ def test_the_graph_answers_like_the_module(
     model: CifarNet, graph: Path, held_out: Split, n: int
 ) -> None:
     images = held_out.images[:n]
-    inputs = normalize(torch.from_numpy(images)).contiguous().numpy()
+    inputs = normalize(torch.from_numpy(images), CIFAR).contiguous().numpy()
     logits = OpenVinoEngine(graph, 1)(inputs)
     expected = module_logits(model, images)
     np.testing.assert_allclose(softmax(logits), softmax(expected), atol=5e-3)

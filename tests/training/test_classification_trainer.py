@@ -13,10 +13,11 @@ from bentoml_img.training.classification_trainer import (
     Recipe,
     Trainer,
     module_logits,
-    normalize,
 )
 from bentoml_img.training.dataset import DatasetError
+from bentoml_img.training.normalize import normalize
 from bentoml_img.training.run import Progress
+from bentoml_img.zoo import CIFAR
 from tests.training.tiny import tiny_recipe, tiny_trainer
 
 
@@ -145,7 +146,7 @@ class TestAugment:
         first, second, third = (augment(index, epoch, torch.Generator()) for epoch in range(3))
         assert torch.equal(second, first.flip(3))
         assert torch.equal(third, first)
-        flipped = (first != normalize(torch.from_numpy(train.images))).flatten(1).any(1)
+        flipped = (first != normalize(torch.from_numpy(train.images), CIFAR)).flatten(1).any(1)
         assert 20 < flipped.sum() < 80
 
     def test_crops_are_shifted_by_at_most_max_shift(self) -> None:
@@ -154,7 +155,8 @@ class TestAugment:
         augment = Augment(images, self.recipe)
         batch = augment(torch.arange(200), 0, torch.Generator().manual_seed(0))
         centre = (
-            batch[:, :, 16].mean(dim=(1, 2)) - normalize(torch.from_numpy(images))[0, :, 16].mean()
+            batch[:, :, 16].mean(dim=(1, 2))
+            - normalize(torch.from_numpy(images), CIFAR)[0, :, 16].mean()
         )
         step = float(4 / 255 / np.mean([0.2470, 0.2435, 0.2616]))
         shifts = {round(float(shift) / step) for shift in centre}

@@ -22,8 +22,6 @@ class Seer:
     `names` are what it takes some classes for; one class it finds `twice`.
     """
 
-    name = "seer"
-
     def __init__(
         self,
         blind: tuple[str, ...] = (),

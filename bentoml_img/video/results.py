@@ -1,0 +1,27 @@
+"""What is made of a video: the annotated one, and the records beside it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+SUFFIXES = (".mp4", ".gif")
+# What replaces the suffix of the annotated video in the names of its records.
+RECORDS = {"tracks": ".tracks.jsonl", "events": ".events.csv", "summary": ".summary.json"}
+INTERRUPTED = "interrupted"  # by Ctrl-C: why a result ends early
+
+
+@dataclass(frozen=True)
+class Result:
+    """The files written, how many frames they have, and why they end early, if they do."""
+
+    video: Path
+    tracks: Path
+    events: Path
+    summary: Path
+    frames: int
+    stopped: str | None
+
+    @classmethod
+    def of(cls, video: Path, frames: int, stopped: str | None = None) -> "Result":
+        """With its records where they belong."""
+        records = {what: video.with_suffix(suffix) for what, suffix in RECORDS.items()}
+        return cls(video, **records, frames=frames, stopped=stopped)
