@@ -69,8 +69,11 @@ def main(
         raise click.UsageError("--pretrained packages and --evaluate measures: give one of them")
     if precision != "fp32" and not (pretrained or evaluated):
         raise click.UsageError("--precision is for --pretrained and --evaluate, not for training")
-    if (pretrained or evaluated) and (unused := given(context, ("epochs", "seed", "resume"))):
+    training = ("epochs", "seed", "resume", "output_dir")
+    if (pretrained or evaluated) and (unused := given(context, training)):
         raise click.UsageError(f"{unused} is for training, not for --pretrained or --evaluate")
+    if pretrained and data_dir:
+        raise click.UsageError("--data-dir is for training and --evaluate, not for --pretrained")
     try:
         with plain_errors("train", DatasetError):
             if evaluated:
@@ -78,22 +81,29 @@ def main(
             elif pretrained:
                 package_and_show(SHIPPED, engine, precision, PHOTO)
             else:
-                _train(data_dir, epochs, seed, resume, output_dir, engine)
+                _train(context, data_dir, epochs, seed, resume, output_dir, engine)
                 package_and_show(output_dir / "cifar_net", engine, "fp32", PHOTO)
     except KeyboardInterrupt:
         context.exit(130)
 
 
 def _train(
-    data_dir: Path | None, epochs: float, seed: int, resume: bool, output_dir: Path, engine: str
+    context: click.Context,
+    data_dir: Path | None,
+    epochs: float,
+    seed: int,
+    resume: bool,
+    output_dir: Path,
+    engine: str,
 ) -> None:
     from bentoml_img.engines.torch import best_device
     from bentoml_img.training import checkpoint, classification_plots
     from bentoml_img.training.classification_export import export
     from bentoml_img.training.classification_trainer import Recipe, Trainer
-    from bentoml_img.training.fit import Interrupted, command_to_resume, fit
+    from bentoml_img.training.command import plain_ending
+    from bentoml_img.training.fit import fit
 
-    try:
+    with plain_ending(context):
         path = checkpoint.locate(output_dir, resume)
         train, test = _dataset(data_dir)
         output_dir.mkdir(parents=True, exist_ok=True)
@@ -106,11 +116,6 @@ def _train(
         if resume:
             trainer.restore(path)
         fit(trainer, path, console)
-    except checkpoint.CheckpointError as error:
-        raise click.ClickException(str(error)) from error
-    except Interrupted as interrupted:
-        console.print(f"{interrupted}; to go on: {command_to_resume()}")
-        raise
     classification_plots.save_curves(trainer.history, output_dir / "curves.png")
 
     console.print(f"exporting, and evaluating on {len(test)} images")

@@ -45,6 +45,7 @@ from bentoml_img.video.results import INTERRUPTED, Result
 PHOTO = "images/street.jpg"  # to try the Bento on
 MODELS = names_of("detection")
 DEFAULT = "maskrcnn_lite"
+TO_CHOOSE = ("model", "models", "weights", "weights_url", "engine", "precision")
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
@@ -182,7 +183,7 @@ def main(
     try:
         with plain_errors("torch"):
             if listed:
-                _list()
+                _list(context)
                 return
             with download_bar(model) as on_progress:
                 bundle = bundle_of(model, weights, weights_url, on_progress)
@@ -196,7 +197,9 @@ def main(
         context.exit(130)
 
 
-def _list() -> None:
+def _list(context: click.Context) -> None:
+    if unused := given(context, TO_CHOOSE):
+        raise click.UsageError(f"{unused} chooses a model, and --list prints them all")
     print_table(catalogue("detection", ["mask AP", "box AP", "classes"], _precision))
     console.print(
         "AP on COCO val2017 and all of its classes, as published. "
@@ -338,15 +341,11 @@ def _print(done: Mapping[str, Any], as_json: bool) -> None:
 def _evaluate(detector: Detector, data: Path) -> None:
     with plain_errors("train"):
         from bentoml_img.training.dataset import DatasetError
-        from bentoml_img.training.detection_eval import figures, validation_sets
+        from bentoml_img.training.detection_eval import validation_sets, watched_figures
 
-    with plain_errors("train", DatasetError), work_bar() as bar:
-        truths = validation_sets(data)
-        photos = sum(len(truth.image_ids) for truth in truths.values())
-        task = bar.add_task("photos", total=photos, speed="")
-        for figure in figures(detector, truths, lambda: bar.advance(task)):
-            with cleared(bar):
-                click.echo(figure.to_json())
+    with plain_errors("train", DatasetError):
+        for figure in watched_figures(detector, validation_sets(data)):
+            click.echo(figure.to_json())
 
 
 if __name__ == "__main__":

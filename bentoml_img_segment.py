@@ -33,6 +33,7 @@ from bentoml_img.shelf import bundle_of, is_at_hand
 PHOTO = "images/street.jpg"  # to try the Bento on
 MODELS = names_of("segmentation")
 DEFAULT = "deeplabv3_lite"
+TO_CHOOSE = ("model", "models", "weights", "weights_url", "engine", "precision")
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -99,7 +100,7 @@ def main(
     try:
         with plain_errors("torch"):
             if listed:
-                _list()
+                _list(context)
                 return
             names = models or ([n for n in MODELS if is_at_hand(n)] if compared else [DEFAULT])
             bundles = {name: _bundle(name, weights, weights_url) for name in names}
@@ -125,7 +126,9 @@ def _bundle(name: str, weights: Path | None, url: str | None) -> Path:
         return bundle_of(name, weights, url, on_progress)
 
 
-def _list() -> None:
+def _list(context: click.Context) -> None:
+    if unused := given(context, TO_CHOOSE):
+        raise click.UsageError(f"{unused} chooses a model, and --list prints them all")
     print_table(catalogue("segmentation", ["mIoU"], _miou))
     console.print(
         "mIoU on COCO val2017 with the 21 classes of PASCAL VOC: as published, on 5,000 photos; "
@@ -177,10 +180,10 @@ def _apply(path: Path, segmenter: Segmenter, palette: str, output_dir: Path | No
 def _evaluate(segmenter: Segmenter, data: Path) -> None:
     with plain_errors("train"):
         from bentoml_img.training.dataset import DatasetError
-        from bentoml_img.training.segmentation_scores import figures, validation_sets
+        from bentoml_img.training.segmentation_scores import validation_sets, watched_figures
 
     with plain_errors("train", DatasetError), tempfile.TemporaryDirectory() as masks:
-        for figure in figures(segmenter, validation_sets(data, Path(masks)), console):
+        for figure in watched_figures(segmenter, validation_sets(data, Path(masks))):
             click.echo(figure.to_json())
 
 

@@ -13,7 +13,7 @@ import pickle
 import re
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -51,10 +51,10 @@ class WeightsError(Exception):
     """Weights that cannot be had, or that are not what they should be; for the user to read."""
 
 
-def cache_folder(environment: Mapping[str, str] = os.environ) -> Path:
+def cache_folder() -> Path:
     """Where `torch.hub` keeps downloaded weights: the same rule, without importing torch."""
-    cache = environment.get("XDG_CACHE_HOME") or "~/.cache"
-    home = environment.get("TORCH_HOME") or os.path.join(cache, "torch")
+    cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    home = os.environ.get("TORCH_HOME") or os.path.join(cache, "torch")
     return Path(home).expanduser() / "hub" / "checkpoints"
 
 

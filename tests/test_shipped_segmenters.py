@@ -9,7 +9,6 @@ from pathlib import Path
 
 import click
 import pytest
-from rich.console import Console
 
 from bentoml_img import zoo
 from bentoml_img.segment import Segmenter
@@ -37,7 +36,7 @@ def sets(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Sample]]:
 
 def mean_ious(segmenter: Segmenter, sets: dict[str, list[Sample]]) -> dict[str, float]:
     """The mIoU over all classes, of each set."""
-    measured = figures(segmenter, sets, Console(quiet=True))
+    measured = figures(segmenter, sets)
     return {figure.dataset: figure.value for figure in measured if figure.metric == "miou"}
 
 

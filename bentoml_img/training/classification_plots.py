@@ -16,6 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bentoml_img.atomic import beside
+from bentoml_img.console import plain_errors
 from bentoml_img.labels import CIFAR10
 from bentoml_img.training.cifar10 import SIDE, Split
 from bentoml_img.training.classification_eval import Evaluation, Reliability
@@ -117,9 +118,10 @@ def open_window(picture: Path) -> subprocess.Popen[bytes] | None:
 @click.argument("picture", type=click.Path(path_type=Path))
 def main(checkpoint: Path, picture: Path) -> None:
     """Draw the curves of the run that saved CHECKPOINT into the file PICTURE (PNG)."""
-    import torch
+    from bentoml_img.training.checkpoint import CheckpointError, load
 
-    save_curves(torch.load(checkpoint, map_location="cpu", weights_only=True)["history"], picture)
+    with plain_errors("train", CheckpointError):
+        save_curves(load(checkpoint)["history"], picture)
 
 
 if __name__ == "__main__":

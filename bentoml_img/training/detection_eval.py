@@ -2,8 +2,9 @@
 
 import contextlib
 import io
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from pycocotools.cocoeval import COCOeval
 from bentoml_img.bundle import add_scores
 from bentoml_img.detect import SCORE_THRESHOLD, Detections, Detector
 from bentoml_img.labels import COCO_CATEGORIES
-from bentoml_img.training.figures import Figure
+from bentoml_img.training.figures import Figure, OnPhoto, watched
 from bentoml_img.training.layouts import find_coco
 
 METRICS = ("ap50", "ap", "precision", "recall")
@@ -70,9 +71,7 @@ class Truth:
                 yield image_id, image.convert("RGB")
 
 
-def evaluate(
-    detector: Detector, truth: Truth, on_photo: Callable[[], None] = lambda: None
-) -> list[Quality]:
+def evaluate(detector: Detector, truth: Truth, on_photo: OnPhoto = lambda: None) -> list[Quality]:
     """How good masks and boxes are for each class: 100 detections a photo, all sizes.
 
     `ap50`, average precision, asks for an overlap of one half, `ap` is the mean over
@@ -175,9 +174,9 @@ def validation_sets(data: Path) -> dict[str, Truth]:
     return {name: Truth.read(data / name, "val") for name in ("street", "coco")}
 
 
-def mean_ap50(measured: Sequence[Quality], kind: str = "mask") -> float:
-    """Over the classes that there are."""
-    return _mean([quality.ap50 for quality in measured if quality.kind == kind])
+def mean_ap50(measured: Sequence[Quality]) -> float:
+    """Of masks, over the classes that there are."""
+    return _mean([quality.ap50 for quality in measured if quality.kind == "mask"])
 
 
 def _mean(values: Sequence[float]) -> float:
@@ -192,7 +191,7 @@ def _silent() -> Iterator[None]:
 
 
 def figures(
-    detector: Detector, truths: Mapping[str, Truth], on_photo: Callable[[], None] = lambda: None
+    detector: Detector, truths: Mapping[str, Truth], on_photo: OnPhoto = lambda: None
 ) -> Iterator[Figure]:
     """What a detector reaches on each set of photos, one figure after another."""
     for dataset, truth in truths.items():
@@ -212,12 +211,18 @@ def figures(
             yield Figure(detector.manifest.name, dataset, metric, round(value, 4), n)
 
 
+def watched_figures(detector: Detector, truths: Mapping[str, Truth]) -> Iterator[Figure]:
+    """The same, with a bar."""
+    photos = sum(len(truth.image_ids) for truth in truths.values())
+    return watched(partial(figures, detector, truths), photos)
+
+
 def record(bundle: Path, truths: Mapping[str, Truth]) -> None:
     """Measure a bundle's detector, and put the mask AP50 of each class into its manifest."""
     detector = Detector.from_bundle(bundle)
     scores = {
         figure.name: figure.value
-        for figure in figures(detector, truths)
+        for figure in watched_figures(detector, truths)
         if figure.metric.startswith("mask_ap50")
     }
     add_scores(bundle, scores)

@@ -187,9 +187,10 @@ def measure(predictor: Predictor, data: Path) -> dict[str, float]:
     if isinstance(predictor, Segmenter):
         with tempfile.TemporaryDirectory() as masks:
             sets = segmentation_scores.validation_sets(data, Path(masks))
-            figures = list(segmentation_scores.figures(predictor, sets, console))
+            figures = list(segmentation_scores.watched_figures(predictor, sets))
     else:
-        figures = list(detection_eval.figures(predictor, detection_eval.validation_sets(data)))
+        truths = detection_eval.validation_sets(data)
+        figures = list(detection_eval.watched_figures(predictor, truths))
     return {
         figure.name: figure.value
         for figure in figures

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 
 from bentoml_img import atomic
+from bentoml_img.console import console, plain_errors
 from bentoml_img.engines.torch import best_device
 from bentoml_img.training import cifar10
 from bentoml_img.training.checkpoint import CheckpointError
@@ -35,7 +35,7 @@ def run(train: cifar10.Split, test: cifar10.Split, recipe: Recipe, folder: Path)
     trainer = Trainer(train, test, recipe, device=best_device())
     if checkpoint.is_file():
         trainer.restore(checkpoint)
-    fit(trainer, checkpoint, Console(stderr=True))
+    fit(trainer, checkpoint, console)
     hits = module_logits(trainer.network, test.images).argmax(1) == test.labels
     kept = {
         "seed": recipe.seed,
@@ -80,14 +80,13 @@ def main(
     output_dir.mkdir(parents=True, exist_ok=True)
     runs = []
     try:
-        train, test = cifar10.load(data_dir)
-        for seed in range(seeds):
-            runs.append(run(train, test, Recipe(epochs=epochs, seed=seed), output_dir))
-            click.echo(json.dumps(runs[-1]))
-    except (DatasetError, CheckpointError) as error:
-        raise click.ClickException(str(error)) from error
+        with plain_errors("train", DatasetError, CheckpointError):
+            train, test = cifar10.load(data_dir)
+            for seed in range(seeds):
+                runs.append(run(train, test, Recipe(epochs=epochs, seed=seed), output_dir))
+                click.echo(json.dumps(runs[-1]))
     except Interrupted as interrupted:
-        click.echo(f"{interrupted}; the same command goes on from here", err=True)
+        console.print(f"{interrupted}; the same command goes on from here")
         context.exit(130)
     click.echo(json.dumps(summary(runs)))
 

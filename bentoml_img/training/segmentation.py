@@ -85,7 +85,7 @@ def main(
         _start(began, start, None)
         network = halfway(began, network)
     for bundle in export(network, f"photos of {', '.join(given)}", out):
-        record(bundle, trainer.validation, console)
+        record(bundle, trainer.validation)
         click.echo(bundle)
 
 

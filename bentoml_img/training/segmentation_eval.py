@@ -55,10 +55,10 @@ class Confusion:
         return float(np.nanmean(iou)) if np.isfinite(iou).any() else 0.0
 
 
-def frequent_classes(shares: npt.NDArray[np.float32], photos: int = 6) -> list[int]:
-    """Background and the classes that so many photos have; `shares` has a row for each photo."""
+def frequent_classes(shares: npt.NDArray[np.float32]) -> list[int]:
+    """Background and the classes that six or more photos have; `shares` has a row for each."""
     present = (shares > 0).sum(axis=0)
-    return [k for k in range(len(VOC)) if k == 0 or present[k] >= photos]
+    return [k for k in range(len(VOC)) if k == 0 or present[k] >= 6]
 
 
 @torch.no_grad()

@@ -1,16 +1,15 @@
 """The figures of a bundle's segmenter, as it serves: one scale, no flips."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from rich.console import Console
-from rich.progress import track
 
 from bentoml_img.bundle import add_scores
 from bentoml_img.segment import Segmenter
-from bentoml_img.training.figures import Figure
+from bentoml_img.training.figures import Figure, OnPhoto, watched
 from bentoml_img.training.layouts import Sample, read_voc
 from bentoml_img.training.segmentation_data import class_shares, read_coco
 from bentoml_img.training.segmentation_eval import Confusion, frequent_classes
@@ -28,7 +27,9 @@ def validation_sets(data: Path, masks: Path) -> dict[str, list[Sample]]:
 
 
 def figures(
-    segmenter: Segmenter, sets: Mapping[str, Sequence[Sample]], console: Console
+    segmenter: Segmenter,
+    sets: Mapping[str, Sequence[Sample]],
+    on_photo: OnPhoto = lambda: None,
 ) -> Iterator[Figure]:
     """What the segmenter reaches on each set of photos, one figure after another.
 
@@ -38,17 +39,24 @@ def figures(
     """
     for dataset, samples in sets.items():
         confusion = Confusion()
-        for sample in track(samples, dataset, console=console):
+        for sample in samples:
             count(confusion, segmenter, sample)
+            on_photo()
         yield from _figures(segmenter, dataset, confusion, samples)
 
 
-def record(bundle: Path, sets: Mapping[str, Sequence[Sample]], console: Console) -> None:
+def watched_figures(segmenter: Segmenter, sets: Mapping[str, Sequence[Sample]]) -> Iterator[Figure]:
+    """The same, with a bar."""
+    photos = sum(len(samples) for samples in sets.values())
+    return watched(partial(figures, segmenter, sets), photos)
+
+
+def record(bundle: Path, sets: Mapping[str, Sequence[Sample]]) -> None:
     """Measure a bundle's segmenter, and put its mIoUs into the bundle's manifest."""
     segmenter = Segmenter.from_bundle(bundle)
     scores = {
         figure.name: figure.value
-        for figure in figures(segmenter, sets, console)
+        for figure in watched_figures(segmenter, sets)
         if figure.metric.startswith("miou")
     }
     add_scores(bundle, scores)
