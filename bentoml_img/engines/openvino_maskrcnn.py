@@ -9,8 +9,8 @@ from bentoml_img.bundle import Manifest, read_manifest
 from bentoml_img.engines.boxes import Indices, anchors, choose, decode, top
 from bentoml_img.engines.interface import Array, Found, Photo
 from bentoml_img.engines.openvino import request
-from bentoml_img.engines.pyramid import PooledGraph
 from bentoml_img.engines.resize import prepare
+from bentoml_img.engines.roi_align import PooledGraph
 from bentoml_img.engines.rules import Rules, read_rules
 from bentoml_img.probabilities import sigmoid, softmax
 

@@ -15,14 +15,16 @@ from bentoml_img.training import checkpoint
 from bentoml_img.training.command import FOLDER, plain_ending, run_options
 from bentoml_img.training.dataset import DatasetError
 from bentoml_img.training.fit import fit, progress_bar
-from bentoml_img.training.interpolate import halfway
 from bentoml_img.training.layouts import Sample, read_voc
 from bentoml_img.training.log import Log
 from bentoml_img.training.pretrained import load_imagenet, load_weights
 from bentoml_img.training.segmentation_data import class_shares, read_coco
-from bentoml_img.training.segmentation_export import export, save_curves
+from bentoml_img.training.segmentation_export import export
+from bentoml_img.training.segmentation_plots import save_curves
+from bentoml_img.training.segmentation_sampler import Source
 from bentoml_img.training.segmentation_scores import record
-from bentoml_img.training.segmentation_trainer import Network, Recipe, Source, Trainer
+from bentoml_img.training.segmentation_trainer import Network, Recipe, Trainer
+from bentoml_img.training.weight_average import halfway
 
 # What part of a batch comes from where: true masks of everyday photos are worth most.
 PROPORTIONS = {"voc": 0.38, "coco": 0.22, "street": 0.15, "pseudo": 0.25}

@@ -1,25 +1,20 @@
-"""Which photos a step sees, and how they are changed.
+"""How photos and their masks are changed.
 
-Photos with rare classes are drawn more often. Objects of a class are pasted from one photo into
-another: Olsson et al., "ClassMix" (arXiv 2007.07936), with one class at a time.
+Objects of a class are pasted from one photo into another: Olsson et al., "ClassMix"
+(arXiv 2007.07936), with one class at a time.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
 from bentoml_img.labels import VOC_IGNORE
 from bentoml_img.training.augment import FILL, ColourChanges, Pixels, change_colours, log_uniform
 from bentoml_img.training.layouts import Sample
-from bentoml_img.training.repeat_factors import repeat_factors
 from bentoml_img.training.segmentation_data import Mask
-
-Floats = npt.NDArray[np.float32]
-
-PRESENT = 0.005  # a class with a smaller share of the pixels does not count as there
+from bentoml_img.training.segmentation_sampler import Sampler
 
 
 @dataclass(frozen=True)
@@ -36,42 +31,6 @@ class Augmentation(ColourChanges):
     scale: tuple[float, float] = (0.5, 1.7)
     aspect: float = 1.2
     paste: float = 0.35
-
-
-class Sampler:
-    """Draws photos in given proportions of their sources, rare classes more often.
-
-    `shares` has a row for each sample: the share of its pixels that each class
-    has. `sources` has its source, and `proportions` what part of the draws each
-    source is to have.
-    """
-
-    def __init__(
-        self,
-        shares: Floats,
-        sources: npt.NDArray[np.int64],
-        proportions: Sequence[float],
-        rare: float,
-    ) -> None:
-        present = shares > PRESENT
-        weight = repeat_factors(present, rare)
-        for source, proportion in enumerate(proportions):
-            mine = sources == source
-            weight[mine] *= proportion / weight[mine].sum()
-        self.probabilities = weight / weight.sum()
-        self.classes = [k for k in range(1, shares.shape[1]) if present[:, k].any()]
-        self.members = {k: np.flatnonzero(present[:, k]) for k in self.classes}
-
-    def draw(self, n: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
-        """The places of n samples."""
-        return rng.choice(len(self.probabilities), n, p=self.probabilities)
-
-    def draw_class(self, rng: np.random.Generator) -> tuple[int, int]:
-        """A class, each as likely as the next, and the place of a sample that has it."""
-        class_id = int(rng.choice(self.classes))
-        members = self.members[class_id]
-        weights = self.probabilities[members]
-        return class_id, int(rng.choice(members, p=weights / weights.sum()))
 
 
 def random_crop(

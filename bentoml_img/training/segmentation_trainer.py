@@ -24,8 +24,9 @@ from bentoml_img.training.averaged_run import AveragedRecipe, AveragedRun
 from bentoml_img.training.layouts import Sample
 from bentoml_img.training.lovasz import lovasz_softmax
 from bentoml_img.training.normalize import normalize
-from bentoml_img.training.segmentation_augment import Augmentation, Floats, Sampler, load_batch
+from bentoml_img.training.segmentation_augment import Augmentation, load_batch
 from bentoml_img.training.segmentation_eval import evaluate, frequent_classes
+from bentoml_img.training.segmentation_sampler import Floats, Sampler, Source
 
 
 @dataclass(frozen=True)
@@ -48,14 +49,6 @@ class Recipe(AveragedRecipe):
     rare: float = 0.15
     test_side: int = zoo.LITE.input_size[0]
     augmentation: Augmentation = field(default_factory=Augmentation)
-
-
-@dataclass(frozen=True)
-class Source:
-    """Samples of one origin and the part of the draws that they are to have."""
-
-    samples: Sequence[Sample]
-    proportion: float
 
 
 class Network(nn.Module):

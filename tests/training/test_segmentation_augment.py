@@ -8,12 +8,12 @@ from bentoml_img.training.augment import FILL, change_colours
 from bentoml_img.training.layouts import Sample
 from bentoml_img.training.segmentation_augment import (
     Augmentation,
-    Sampler,
     load_batch,
     paste,
     random_crop,
 )
 from bentoml_img.training.segmentation_data import class_shares
+from bentoml_img.training.segmentation_sampler import Sampler
 from tests.training.scenes import scene, write_scenes
 
 HOW = Augmentation(crop_side=64, base_side=60)
@@ -63,20 +63,6 @@ def test_paste_takes_one_class_only() -> None:
     paste(onto, source, 3)
     assert onto[1].tolist() == [[3, 0], [0, 3]]
     assert (onto[0][:, :, 0] == [[9, 0], [0, 9]]).all()
-
-
-def test_rare_classes_and_small_sources_are_drawn_more_often() -> None:
-    shares = np.zeros((100, 21), np.float32)
-    shares[:, 15] = 0.2
-    shares[0, 3] = 0.2  # in one of fifty photos of the first source
-    sources = np.repeat([0, 1], [50, 50])
-    sampler = Sampler(shares, sources, (0.8, 0.2), rare=0.16)
-    assert sampler.probabilities.sum() == pytest.approx(1)
-    assert sampler.probabilities[sources == 0].sum() == pytest.approx(0.8)
-    assert sampler.probabilities[0] / sampler.probabilities[1] == pytest.approx(4)
-    drawn = {sampler.draw_class(np.random.default_rng(seed)) for seed in range(50)}
-    assert (3, 0) in drawn
-    assert {class_id for class_id, _ in drawn} == {3, 15}
 
 
 def test_a_batch_depends_on_its_seed_alone(tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ from bentoml_img.training.dataset import DatasetError
 from bentoml_img.training.run import Progress
 from bentoml_img.training.segmentation_augment import Augmentation
 from bentoml_img.training.segmentation_data import class_shares
-from bentoml_img.training.segmentation_trainer import Recipe, Source, Trainer
+from bentoml_img.training.segmentation_sampler import Source
+from bentoml_img.training.segmentation_trainer import Recipe, Trainer
 from tests.training.scenes import write_scenes
 
 TINY = Recipe(

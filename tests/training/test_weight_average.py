@@ -1,7 +1,7 @@
 import torch
 from torch import nn
 
-from bentoml_img.training.interpolate import halfway
+from bentoml_img.training.weight_average import halfway
 
 
 def test_weights_and_statistics_are_means_and_counts_are_not() -> None:

@@ -8,7 +8,7 @@ import torch
 from torchvision.ops import MultiScaleRoIAlign
 from torchvision.ops.poolers import LevelMapper
 
-from bentoml_img.engines.pyramid import PooledGraph, levels
+from bentoml_img.engines.roi_align import PooledGraph, levels
 from bentoml_img.engines.rules import Pooling
 
 POOLING = Pooling(levels=4, samples=2, canonical_side=224, canonical_level=4)
