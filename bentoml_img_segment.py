@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from bentoml_img import zoo
-from bentoml_img.apply import RESULTS, apply, result_of
+from bentoml_img.apply import RESULTS, Interrupted, apply, result_of
 from bentoml_img.atomic import write
 from bentoml_img.catalogue import catalogue, names_of
 from bentoml_img.compare import side_by_side, timed_masks
@@ -15,6 +15,7 @@ from bentoml_img.console import (
     cleared,
     console,
     download_bar,
+    frames_bar,
     given,
     package_and_show,
     plain_errors,
@@ -166,11 +167,16 @@ def _apply(path: Path, segmenter: Segmenter, palette: str, output_dir: Path | No
         files = bar.add_task("files", total=len(inputs), speed="", visible=len(inputs) > 1)
         for photo in inputs:
             try:
-                written = apply(photo, segmenter, palette, output_dir or photo.parent)
+                with frames_bar(bar, photo.name) as on_progress:
+                    folder = output_dir or photo.parent
+                    written = apply(photo, segmenter, palette, folder, on_progress)
                 with cleared(bar):
                     click.echo("\n".join(map(str, written)))
             except Unreadable as error:
                 failed.append(error)
+            except Interrupted as interrupted:
+                console.print(f"interrupted; {interrupted.written} has what was done until then")
+                raise
             bar.advance(files)
     for unreadable in failed:
         click.echo(f"Error: {unreadable}", err=True)

@@ -14,11 +14,10 @@ from bentoml_img.files import Unreadable, check_apart, inputs_of, kind_of
 from bentoml_img.images import ImageError, encode_jpeg, encode_png, load_rgb, open_image
 from bentoml_img.video.ground import Ground
 from bentoml_img.video.regions import Line, Point, Zone
-from bentoml_img.video.results import SUFFIXES
+from bentoml_img.video.results import SUFFIXES, Result, Speed
 
 if TYPE_CHECKING:
-    from bentoml_img.video.pipeline import Options, Speed
-    from bentoml_img.video.results import Result
+    from bentoml_img.video.pipeline import Options
 
 RESULT = "_result"
 PLOT = ".counts.png"
@@ -144,8 +143,8 @@ def annotate_film(
     detector: Detector,
     options: "Options",
     resume: bool = False,
-    on_progress: Callable[["Speed"], None] = lambda speed: None,
-) -> "Result":
+    on_progress: Callable[[Speed], None] = lambda speed: None,
+) -> Result:
     """Detect, track and draw in a film, an animation or a folder of frames.
 
     After Ctrl-C the result is what was done, stopped as INTERRUPTED;

@@ -1,7 +1,9 @@
 """Masks for photos and films, without a server."""
 
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Generator
+from contextlib import closing
 from pathlib import Path
 
 from bentoml_img.atomic import write
@@ -9,10 +11,19 @@ from bentoml_img.draw_masks import blend, colour_mask, overlay
 from bentoml_img.files import Unreadable, kind_of
 from bentoml_img.images import ImageError, encode_jpeg, encode_png, load_rgb, open_image
 from bentoml_img.segment import Segmenter
+from bentoml_img.video.results import Speed
 
 MASK, OVERLAY = "_seg.png", "_overlay.jpg"
 RESULT = {"photo": MASK, "animation": "_seg.gif", "film": "_seg.mp4"}
 RESULTS = (*RESULT.values(), OVERLAY)
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C in a film; `written` has what was done until then."""
+
+    def __init__(self, written: Path) -> None:
+        super().__init__()
+        self.written = written
 
 
 def result_of(source: Path, folder: Path) -> Path:
@@ -20,18 +31,25 @@ def result_of(source: Path, folder: Path) -> Path:
     return folder / (source.stem + RESULT[kind_of(source)])
 
 
-def apply(source: Path, segmenter: Segmenter, palette: str, folder: Path) -> list[Path]:
+def apply(
+    source: Path,
+    segmenter: Segmenter,
+    palette: str,
+    folder: Path,
+    on_progress: Callable[[Speed], None] = lambda speed: None,
+) -> list[Path]:
     """Write a photo's mask and overlay, or a film's overlay, into `folder`.
 
     Unreadable if it is neither, or if that cannot be written; a film that breaks
-    off is written as far as it goes.
+    off is written as far as it goes, and so is one at Ctrl-C (Interrupted).
+    `on_progress` is told of each frame of a film.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         target = result_of(source, folder)
         if target.name.endswith(MASK):
             return _photo(source, segmenter, palette, target)
-        return [_film(source, segmenter, palette, target)]
+        return [_film(source, segmenter, palette, target, on_progress)]
     except (OSError, ImageError) as error:
         raise Unreadable(f"{source}: {error}") from error
 
@@ -46,7 +64,13 @@ def _photo(source: Path, segmenter: Segmenter, palette: str, target: Path) -> li
     ]
 
 
-def _film(source: Path, segmenter: Segmenter, palette: str, target: Path) -> Path:
+def _film(
+    source: Path,
+    segmenter: Segmenter,
+    palette: str,
+    target: Path,
+    on_progress: Callable[[Speed], None],
+) -> Path:
     from av.error import FFmpegError
 
     from bentoml_img.video.frames import DamagedVideo, Frame, VideoError
@@ -55,29 +79,36 @@ def _film(source: Path, segmenter: Segmenter, palette: str, target: Path) -> Pat
     from bentoml_img.video.segments import SegmentWriter
     from bentoml_img.video.writing import join
 
-    def frames(video: Video) -> Iterator[Frame]:
+    def frames(video: Video) -> Generator[Frame]:
         """The frames that are there, the mask laid over each."""
-        for frame in prefetch(frame for frame in video):
-            (answer,) = segmenter([frame.image], palette)
-            blend(frame.image, answer)
-            yield frame
+        started = time.monotonic()
+        with closing(prefetch(frame for frame in video)) as ahead:
+            for done, frame in enumerate(ahead, 1):
+                (answer,) = segmenter([frame.image], palette)
+                blend(frame.image, answer)
+                yield frame
+                speed = done / (time.monotonic() - started)
+                on_progress(Speed(done, video.info.frames, speed))
 
-    damage = None
+    stopped: DamagedVideo | KeyboardInterrupt | None = None
     try:
         with open_video(source) as video, tempfile.TemporaryDirectory(dir=target.parent) as scratch:
             info = video.info
             size = info.width, info.height
             with SegmentWriter(Path(scratch) / "film.mp4", target, size, info.rate) as writer:
                 try:
-                    for frame in frames(video):
-                        writer.write(frame, frame.image)
-                except DamagedVideo as error:
-                    damage = error
+                    with closing(frames(video)) as masked:
+                        for frame in masked:
+                            writer.write(frame, frame.image)
+                except (DamagedVideo, KeyboardInterrupt) as error:
+                    stopped = error
                 segment = writer.close()
             if segment:
                 join([segment], target, source if info.audio else None)
     except (VideoError, FFmpegError) as error:
         raise Unreadable(f"{source}: {error}") from error
-    if damage:
-        raise Unreadable(f"{target} is not complete: {damage}")
+    if isinstance(stopped, KeyboardInterrupt):
+        raise Interrupted(target) if segment else stopped
+    if stopped:
+        raise Unreadable(f"{target} is not complete: {stopped}")
     return target

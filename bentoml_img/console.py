@@ -25,11 +25,11 @@ from rich.tree import Tree
 from bentoml_img.bundle import BundleError
 from bentoml_img.engines import PRECISIONS
 from bentoml_img.images import ImageError
+from bentoml_img.video.results import Speed
 from bentoml_img.weights import OnProgress, WeightsError
 
 if TYPE_CHECKING:
     from bentoml_img.packaging import PackagedBento
-    from bentoml_img.video.pipeline import Speed
 
 console = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -116,12 +116,12 @@ def cleared(bar: Progress) -> Iterator[None]:
 
 
 @contextmanager
-def frames_bar(bar: Progress, name: str) -> Iterator[Callable[["Speed"], None]]:
+def frames_bar(bar: Progress, name: str) -> Iterator[Callable[[Speed], None]]:
     """One film's bar, to be told how far it is; a line says at the end how fast that was."""
     task = bar.add_task(name, total=None, speed="")
     last: Speed | None = None
 
-    def on_progress(speed: "Speed") -> None:
+    def on_progress(speed: Speed) -> None:
         nonlocal last
         last = speed
         left = speed.seconds_left

@@ -11,9 +11,8 @@ from bentoml_img.files import kind_of
 from bentoml_img.video import pipeline
 from bentoml_img.video.frames import VideoError
 from bentoml_img.video.parts import CannotResume
-from bentoml_img.video.pipeline import Speed
 from bentoml_img.video.reading import open_video
-from bentoml_img.video.results import Result
+from bentoml_img.video.results import Result, Speed
 from services.errors import RequestRefused
 from services.jobs import Job
 from services.parameters import VideoRequest

@@ -192,3 +192,4 @@ def test_options_that_exclude_each_other(invoke: Invoke) -> None:
     result = invoke("--pretrained", "--seed", "0")
     assert result.exit_code == 2
     assert "--seed is for training" in result.stderr
+    assert "--data-dir is for training" in invoke("--pretrained", "--data-dir", ".").stderr

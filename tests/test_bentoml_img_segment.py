@@ -10,9 +10,11 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 import bentoml_img_segment
+from bentoml_img import apply as applying
 from bentoml_img import packaging, shelf
 from bentoml_img.bundle import MANIFEST
 from bentoml_img.packaging import PackagedBento
+from bentoml_img.segment import Segmentation
 from bentoml_img.shelf import ROOT, SHIPPED
 from bentoml_img.video.reading import open_video
 from scripts.samples import FOLDER, scenes
@@ -146,6 +148,29 @@ def test_films(invoke: Invoke, tmp_path: Path) -> None:
     assert not list(tmp_path.glob("tmp*"))
 
 
+def test_ctrl_c_keeps_what_was_done(
+    invoke: Invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_film(tmp_path / "film.mp4", 6)
+    draw, drawn = applying.blend, iter(range(3))
+
+    def interrupted(image: Image.Image, answer: Segmentation) -> None:
+        if next(drawn, None) is None:
+            raise KeyboardInterrupt
+        draw(image, answer)
+
+    monkeypatch.setattr(applying, "blend", interrupted)
+    result = invoke("--apply", tmp_path / "film.mp4")
+    assert result.exit_code == 130
+    assert result.stderr.splitlines() == [
+        result.stderr.splitlines()[0],  # how fast it was
+        f"interrupted; {tmp_path / 'film_seg.mp4'} has what was done until then",
+    ]
+    with open_video(tmp_path / "film_seg.mp4") as film:
+        assert len(list(film)) == 3
+    assert len(list(tmp_path.iterdir())) == 2
+
+
 @pytest.mark.parametrize("option", ["--apply", "--compare"])
 def test_where_nothing_can_be_written(invoke: Invoke, tmp_path: Path, option: str) -> None:
     photo(60, 40).save(tmp_path / "photo.png")
@@ -210,6 +235,7 @@ def test_wrong_usage(invoke: Invoke, tmp_path: Path) -> None:
     assert_error(invoke("--apply", tmp_path), 1, "no pictures or films in")
     assert_error(invoke("--evaluate", tmp_path), 1, "no COCO data in")
     assert_error(invoke("--weights", STREET), 1, "comes with its weights")
+    assert_error(invoke("--list", "--engine", "torch"), 2, "--engine chooses a model")
     assert_error(invoke("--palette", "hub"), 2, "--palette is for --compare and --apply")
     assert_error(invoke("--list", "--output-dir", tmp_path), 2, "--output-dir is for --compare")
     assert_error(invoke("--compare", Path(__file__)), 1, "not a picture")

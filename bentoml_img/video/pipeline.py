@@ -25,7 +25,7 @@ from bentoml_img.video.parts import Part, Parts, Progress
 from bentoml_img.video.prefetch import prefetch
 from bentoml_img.video.reading import Video, open_video, pictures
 from bentoml_img.video.regions import Line, Zone
-from bentoml_img.video.results import INTERRUPTED, Result
+from bentoml_img.video.results import INTERRUPTED, Result, Speed
 from bentoml_img.video.tracking import SURE, Instance, Tracker
 from bentoml_img.video.writing import check_output, join
 
@@ -57,19 +57,6 @@ class Options:
     def __post_init__(self) -> None:
         if self.every < 1:
             raise ValueError(f"every {self.every} frames: it must be 1 or more")
-
-
-@dataclass(frozen=True)
-class Speed:
-    """Given after each frame: how many are done, of how many if known, and frames a second."""
-
-    done: int
-    total: int | None
-    per_second: float
-
-    @property
-    def seconds_left(self) -> float | None:
-        return None if self.total is None else max(0, self.total - self.done) / self.per_second
 
 
 class Stopped(Exception):

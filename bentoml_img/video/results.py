@@ -1,4 +1,4 @@
-"""What is made of a video: the annotated one, and the records beside it."""
+"""What is made of a video, the annotated one and the records beside it; and how far that is."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,3 +25,16 @@ class Result:
         """With its records where they belong."""
         records = {what: video.with_suffix(suffix) for what, suffix in RECORDS.items()}
         return cls(video, **records, frames=frames, stopped=stopped)
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Given after each frame: how many are done, of how many if known, and frames a second."""
+
+    done: int
+    total: int | None
+    per_second: float
+
+    @property
+    def seconds_left(self) -> float | None:
+        return None if self.total is None else max(0, self.total - self.done) / self.per_second

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from bentoml_img.video.pipeline import Options, Speed, annotate_video
+from bentoml_img.video.pipeline import Options, annotate_video
+from bentoml_img.video.results import Speed
 from bentoml_img.video.tracking import Instance
 from tests.video.clips import Found, found, write_clip
 

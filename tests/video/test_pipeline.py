@@ -14,14 +14,13 @@ from bentoml_img.video.parts import CannotResume
 from bentoml_img.video.pipeline import (
     Interrupted,
     Options,
-    Speed,
     Stopped,
     annotate_video,
 )
 from bentoml_img.video.reading import open_video
 from bentoml_img.video.records import read_events
 from bentoml_img.video.regions import Line, Zone
-from bentoml_img.video.results import Result
+from bentoml_img.video.results import Result, Speed
 from bentoml_img.video.tracking import Instance
 from tests.video.clips import ColourDetector, Found, picture, write_clip
 
