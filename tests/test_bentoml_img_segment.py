@@ -13,6 +13,7 @@ import bentoml_img_segment
 from bentoml_img import apply as applying
 from bentoml_img import packaging, shelf
 from bentoml_img.bundle import MANIFEST
+from bentoml_img.draw_masks import blend
 from bentoml_img.packaging import PackagedBento
 from bentoml_img.segment import Segmentation
 from bentoml_img.shelf import ROOT, SHIPPED
@@ -152,12 +153,12 @@ def test_ctrl_c_keeps_what_was_done(
     invoke: Invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_film(tmp_path / "film.mp4", 6)
-    draw, drawn = applying.blend, iter(range(3))
+    drawn = iter(range(3))
 
     def interrupted(image: Image.Image, answer: Segmentation) -> None:
         if next(drawn, None) is None:
             raise KeyboardInterrupt
-        draw(image, answer)
+        blend(image, answer)
 
     monkeypatch.setattr(applying, "blend", interrupted)
     result = invoke("--apply", tmp_path / "film.mp4")
