@@ -42,9 +42,20 @@ from bentoml_img.shelf import bundle_of
 from bentoml_img.video.frames import FOLDER_RATE
 from bentoml_img.video.results import INTERRUPTED, Result
 
-PHOTO = "images/street.jpg"  # to try the Bento on
+PHOTO = "images/people_mechanics.jpg"  # to try the Bento on
 MODELS = names_of("detection")
 DEFAULT = "maskrcnn_lite"
+FILM_OPTIONS = (
+    "frames",
+    "rate",
+    "every",
+    "lines",
+    "zones",
+    "scale",
+    "homography",
+    "plot",
+    "resume",
+)
 TO_CHOOSE = ("model", "models", "weights", "weights_url", "engine", "precision")
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
@@ -246,16 +257,13 @@ def _annotate(
         "classes": names,
         "max_instances": max_instances,
     }
+    targets = _targets(paths, frames, output, output_dir)
     options = None
-    with _usage():
-        targets = results_of(paths, frames, output, output_dir)
-        if any(map(is_film, targets.values())):
-            with plain_errors("video"):
-                options = film_options(model=read_manifest(bundle).tag, **asked, **film)
-                if plot:
-                    import matplotlib.figure  # noqa: F401 - before the work, not after it
-    if not targets:
-        raise click.ClickException(f"no pictures or films in {', '.join(map(str, paths))}")
+    if any(map(is_film, targets.values())):
+        with _usage(), plain_errors("video"):
+            options = film_options(model=read_manifest(bundle).tag, **asked, **film)
+            if plot:
+                import matplotlib.figure  # noqa: F401 - before the work, not after it
     detector = Detector.from_bundle(bundle, engine, precision=precision)
     with _usage():
         detector([], **asked)  # are there such classes?
@@ -287,6 +295,20 @@ def _annotate(
     for message in failed:
         click.echo(f"Error: {message}", err=True)
     return 130 if interrupted else 1 if failed else 0
+
+
+def _targets(
+    paths: tuple[Path, ...], frames: bool, output: Path | None, output_dir: Path | None
+) -> dict[Path, Path]:
+    """What is to be written, by its source."""
+    with _usage():
+        targets = results_of(paths, frames, output, output_dir)
+    if not targets:
+        raise click.ClickException(f"no pictures or films in {', '.join(map(str, paths))}")
+    unused = given(click.get_current_context(), FILM_OPTIONS)
+    if unused and not any(map(is_film, targets.values())):
+        raise click.UsageError(f"{unused} is for films, and there is none in PATHS")
+    return targets
 
 
 @contextmanager

@@ -31,7 +31,7 @@ from bentoml_img.model_choice import ModelChoice
 from bentoml_img.segment import Segmenter
 from bentoml_img.shelf import bundle_of, is_at_hand
 
-PHOTO = "images/street.jpg"  # to try the Bento on
+PHOTO = "images/dog.jpg"  # to try the Bento on
 MODELS = names_of("segmentation")
 DEFAULT = "deeplabv3_lite"
 TO_CHOOSE = ("model", "models", "weights", "weights_url", "engine", "precision")

@@ -169,7 +169,9 @@ def _fields(
 
 def _refuse_twice(name: str, given: Container[str]) -> None:
     if name in given:
-        raise WrongUsage(f"--param {name} is given more than once.")
+        raise WrongUsage(
+            f"--param {name} is given more than once; several values are one JSON list."
+        )
 
 
 def _file_field(api: Api, attached: set[str]) -> Field:

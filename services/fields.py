@@ -11,7 +11,9 @@ from urllib.parse import parse_qsl
 from pydantic import BaseModel, ValidationError
 
 from services.errors import RequestRefused
-from services.multipart import MAX_TEXT, Part
+from services.multipart import Part
+
+MAX_QUERY = 32 * 1024  # bytes; the server refuses 64 KiB by itself, without our words
 
 
 def is_form(headers: Mapping[str, str], field: str) -> bool:
@@ -77,7 +79,11 @@ class Fields:
             if name not in known:
                 raise _bad_request(f"no field {name!r} here, only {', '.join(known)}", name)
             if name in values:
-                raise _bad_request(f"{name} is given more than once", name)
+                raise _bad_request(
+                    f"{name} is given more than once; where it may have several values, "
+                    f"they are one JSON list",
+                    name,
+                )
             values[name] = value
         file = self.file
         if file not in values:
@@ -94,9 +100,9 @@ def _bad_request(message: str, field: str) -> RequestRefused:
 
 
 def _parameters(query: bytes) -> list[tuple[str, Any]]:
-    if len(query) > MAX_TEXT:
+    if len(query) > MAX_QUERY:
         raise RequestRefused(
-            HTTPStatus.REQUEST_URI_TOO_LONG, f"the query has more than {MAX_TEXT} bytes"
+            HTTPStatus.REQUEST_URI_TOO_LONG, f"the query has more than {MAX_QUERY} bytes"
         )
     pairs = parse_qsl(query.decode("latin-1"), True)
     return [(name, _parameter(value)) for name, value in pairs]

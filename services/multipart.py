@@ -115,8 +115,14 @@ class _Collector:
         if not self.parts[-1].name:
             raise _damaged("a part has no name")
         part = self.parts[-1]
-        if self._spool is not None:
-            part.spooled = part.filename is not None and part.name == self._spool[0]
+        if self._spool is not None and part.filename is not None:
+            part.spooled = part.name == self._spool[0]
+            if not part.spooled:
+                raise RequestRefused(
+                    HTTPStatus.BAD_REQUEST,
+                    f"no file {part.name!r} here, only {self._spool[0]}",
+                    part.name,
+                )
 
     def _part_data(self, data: bytes, start: int, end: int) -> None:
         part, view = self.parts[-1], memoryview(data)[start:end]

@@ -301,6 +301,7 @@ def test_wrong_usage(invoke: Invoke, clip: Path, tmp_path: Path) -> None:
     assert_error(invoke("none.mp4"), 2, "none.mp4")
     assert_error(invoke("--list", STREET), 2, "give one of them")
     assert_error(invoke("--list", "--weights-url", "x"), 2, "--weights-url chooses a model")
+    assert_error(invoke(STREET, "--every", "2"), 2, "--every is for films, and there is none")
     assert_error(invoke("--every", "2"), 2, "--every is for PATHS")
     assert_error(invoke("--weights", STREET), 1, "comes with its weights")
     assert_error(invoke("--evaluate", tmp_path), 1, "no COCO data in")

@@ -47,4 +47,4 @@ def check_recipe(path: Path, was: Mapping[str, Any], now: Mapping[str, Any]) -> 
     """CheckpointError if a checkpoint was made with another recipe than a run has now."""
     if changed := [name for name in now if was.get(name) != now[name]]:
         values = ", ".join(f"{name}={was.get(name)}" for name in changed)
-        raise CheckpointError(f"the checkpoint {path} was made with {values}")
+        raise CheckpointError(f"the checkpoint {path} was made with {values}, and only so goes on")

@@ -13,6 +13,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as ProgressBar
+from rich.table import Column
 
 from bentoml_img.training.log import Log
 from bentoml_img.training.run import Progress, Run
@@ -67,10 +68,11 @@ def progress_bar(console: Console) -> ProgressBar:
     """A bar for tasks that have a description and the field `note`."""
     return ProgressBar(
         TextColumn("{task.description}"),
-        BarColumn(),
+        BarColumn(20),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[note]}  left"),
+        TextColumn("left"),
         TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}", table_column=Column(no_wrap=True, overflow="ellipsis")),
         console=console,
         speed_estimate_period=300,
     )

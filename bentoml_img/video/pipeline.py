@@ -29,7 +29,7 @@ from bentoml_img.video.results import INTERRUPTED, Result, Speed
 from bentoml_img.video.tracking import SURE, Instance, Tracker
 from bentoml_img.video.writing import check_output, join
 
-SEGMENT = 10.0  # seconds, about: what is lost at most when a run is killed
+SEGMENT = 2.0  # seconds of video, about: what is done over at most when a run goes on
 
 Detect = Callable[[Sequence[Image.Image]], Sequence[Detections]]
 Draw = Callable[[Image.Image, Sequence[Instance]], Image.Image]
@@ -234,7 +234,8 @@ class _Run:
     def _summarize(self, result: Result, seconds: float) -> None:
         info, options = self._video.info, self._options
         size = info.width, info.height
-        warnings = [line.warning(size) for line in options.lines]
+        places: list[Line | Zone] = [*options.lines, *options.zones]
+        warnings = [place.warning(size) for place in places]
         summary = {
             "schema": records.SCHEMA,
             "source": info.path.name,

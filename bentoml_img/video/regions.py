@@ -59,7 +59,9 @@ class Line:
         return (self.end[0] - self.start[0]) / length, (self.end[1] - self.start[1]) / length
 
     def warning(self, size: tuple[int, int]) -> str | None:
-        """Why little may be counted, in frames of (width, height): the line is at the border."""
+        """Why little may be counted in frames of (width, height): it is beyond or at a border."""
+        if _is_outside((self.start, self.end), size):
+            return f"{self.name} is outside of the picture"
         for axis, side in enumerate(size):
             places = self.start[axis], self.end[axis]
             if max(places) < BORDER * side or min(places) > (1 - BORDER) * side:
@@ -102,8 +104,20 @@ class Zone:
             nearest = min(nearest, _distance(point, (x1, y1), (x2, y2)))
         return nearest if inside else -nearest
 
+    def warning(self, size: tuple[int, int]) -> str | None:
+        """Why nothing can be in it, in frames of (width, height): it is outside of them."""
+        return f"{self.name} is outside of the picture" if _is_outside(self.corners, size) else None
+
     def _edges(self) -> Sequence[tuple[Point, Point]]:
         return list(zip(self.corners, self.corners[1:] + self.corners[:1], strict=True))
+
+
+def _is_outside(points: Sequence[Point], size: tuple[int, int]) -> bool:
+    """Whether all of the points are beyond one and the same border."""
+    return any(
+        max(places) < 0 or min(places) > side
+        for places, side in zip(zip(*points, strict=True), size, strict=True)
+    )
 
 
 def _check_reach(name: str, numbers: Sequence[float]) -> None:

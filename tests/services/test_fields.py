@@ -4,8 +4,7 @@ import pytest
 from pydantic import BaseModel
 
 from services.errors import RequestRefused
-from services.fields import Fields
-from services.multipart import MAX_TEXT
+from services.fields import MAX_QUERY, Fields
 
 
 class Photo(BaseModel):
@@ -17,10 +16,10 @@ class Photo(BaseModel):
 FIELDS = Fields("image", Photo)
 
 
-def test_a_query_is_as_long_as_the_text_of_a_form_may_be() -> None:
-    note = "x" * (MAX_TEXT - len("note="))
+def test_a_query_that_is_too_long_is_refused() -> None:
+    note = "x" * (MAX_QUERY - len("note="))
     assert FIELDS.from_raw(b"1", f"note={note}".encode()) == {"image": b"1", "note": note}
-    with pytest.raises(RequestRefused, match="the query has more than 65536 bytes") as refused:
+    with pytest.raises(RequestRefused, match="the query has more than 32768 bytes") as refused:
         FIELDS.from_raw(b"1", f"note={note}x".encode())
     assert refused.value.status == HTTPStatus.REQUEST_URI_TOO_LONG
 

@@ -81,3 +81,10 @@ def test_ground() -> None:
     assert tilted.distance((0, 0), (20, -30)) is None  # beyond it
     with pytest.raises(ValueError, match="inverted"):
         Ground(((1, 0, 0), (1, 0, 0), (0, 0, 1)))
+
+
+def test_what_is_outside_of_the_picture_is_said_to_be() -> None:
+    assert Line("gate", (300, 0), (300, 90)).warning((200, 200)) == "gate is outside of the picture"
+    bay = Zone("bay", ((-50, 10), (-10, 10), (-10, 50)))
+    assert bay.warning((200, 200)) == "bay is outside of the picture"
+    assert Zone("bay", ((-50, 10), (10, 10), (-10, 50))).warning((200, 200)) is None
