@@ -10,11 +10,11 @@ over the classes.
 
 import json
 import random
-import sys
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
+import click
 import numpy as np
 from PIL import Image
 
@@ -34,7 +34,7 @@ SAME = {
 MOST = 60
 
 
-def find_photos(folders: list[Path]) -> list[tuple[Path, str]]:
+def find_photos(folders: Iterable[Path]) -> list[tuple[Path, str]]:
     """Photos with one class, and its CIFAR-10 label."""
     shared = {VOC.index(name): label for name, label in SAME.items()}
     person = VOC.index("person")
@@ -79,9 +79,19 @@ WAYS: tuple[Callable[[Image.Image], Image.Image], ...] = (squash, crop, pad)
 FILTERS = (Image.Resampling.BOX, Image.Resampling.BICUBIC, Image.Resampling.LANCZOS)
 
 
-def main(folders: list[Path]) -> None:
+@click.command()
+@click.argument(
+    "folders",
+    nargs=-1,
+    required=True,
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+)
+def main(folders: tuple[Path, ...]) -> None:
+    """Compare ways to bring a photo to the classifier's square, on FOLDERS of photos and masks."""
     classifier = Classifier.from_bundle(ROOT / "artifacts" / "cifar_net")
     photos = find_photos(folders)
+    if not photos:
+        raise click.ClickException(f"no photos to measure in {', '.join(map(str, folders))}")
     images = [Image.open(path).convert("RGB") for path, _ in photos]
     truth = np.array([CIFAR10.index(label) for _, label in photos])
     height, width = classifier.manifest.input_size
@@ -97,8 +107,8 @@ def main(folders: list[Path]) -> None:
                 "class_mean": round(float(np.mean(classes)), 4),
                 "n": len(truth),
             }
-            print(json.dumps(figure))
+            click.echo(json.dumps(figure))
 
 
 if __name__ == "__main__":
-    main([Path(folder) for folder in sys.argv[1:]])
+    main()

@@ -2,6 +2,7 @@
 
 from importlib.util import find_spec
 from pathlib import Path
+from textwrap import shorten
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file
@@ -51,4 +52,6 @@ def load_weights(module: nn.Module, path: Path, of: str = "") -> None:
 
 
 def _misfit(path: Path, error: Exception) -> DatasetError:
-    return DatasetError(f"{path} does not fit here: {str(error).splitlines()[0]}")
+    title, *details = str(error).splitlines()  # PyTorch's names all layers that do not fit
+    reason = shorten(details[0].strip(), 150, placeholder=" …") if details else title
+    return DatasetError(f"{path} does not fit here: {reason}")
