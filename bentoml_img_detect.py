@@ -133,6 +133,7 @@ class Numbers(click.ParamType[tuple[float, ...]]):
     "--rate",
     type=click.FloatRange(0, min_open=True),
     default=FOLDER_RATE,
+    show_default=True,
     help="Of --frames, a second.",
 )
 @click.option(
