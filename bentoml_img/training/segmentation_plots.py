@@ -20,7 +20,7 @@ def save_curves(
     left, right = figure.subplots(1, 2)
     for name in log[0]["figures"] if log else ():
         left.plot([e["step"] for e in log], [e["figures"][name] for e in log], label=name)
-    left.set(xlabel="step", ylabel="loss of a batch", yscale="log")
+    left.set(xlabel="step", ylabel="cross-entropy of a batch", yscale="log")
     for key in [key for key in history[0] if key.endswith("_miou")] if history else ():
         values = [entry[key] for entry in history]
         label = key.removesuffix("_miou").replace("_", " ")

@@ -1,8 +1,8 @@
 """Train the light segmentation networks: one backbone, both heads at once.
 
-A run as in `bentoml_img.training.averaged_run`, with cross-entropy and a loss of overlap on
-both heads and a smaller learning rate on a backbone whose batch statistics and first
-layers stay as ImageNet left them; in the cool-down, the heads' batch statistics stay, too.
+A run as in `bentoml_img.training.averaged_run`, with cross-entropy on both heads and a
+smaller learning rate on a backbone whose batch statistics and first layers stay
+as ImageNet left them; in the cool-down, the heads' batch statistics stay, too.
 """
 
 import itertools
@@ -22,7 +22,6 @@ from bentoml_img.models.segmenters import BACKBONE, HEADS
 from bentoml_img.training.autocast import autocast
 from bentoml_img.training.averaged_run import AveragedRecipe, AveragedRun
 from bentoml_img.training.layouts import Sample
-from bentoml_img.training.lovasz import lovasz_softmax
 from bentoml_img.training.normalize import normalize
 from bentoml_img.training.segmentation_augment import Augmentation, load_batch
 from bentoml_img.training.segmentation_eval import evaluate, frequent_classes
@@ -33,17 +32,16 @@ from bentoml_img.training.segmentation_sampler import Floats, Sampler, Source
 class Recipe(AveragedRecipe):
     """What a run depends on, beside the data.
 
-    `fcn_loss` is how much the loss of the FCN head counts, `overlap_loss` how much
-    that of overlap beside cross-entropy. `rare` is the share of photos under which a
-    class is drawn more often, `frozen_stages` how many stages of the backbone do not
-    learn, `loss_stride` the distance in pixels of the points where the loss is taken.
+    `fcn_loss` is how much the loss of the FCN head counts. `rare` is the share of
+    photos under which a class is drawn more often, `frozen_stages` how many stages of
+    the backbone do not learn, `loss_stride` the distance in pixels of the points where
+    the loss is taken.
     """
 
     epochs: float = 4
     head_lr: float = 1e-3
     backbone_lr: float = 2e-4
     fcn_loss: float = 0.4
-    overlap_loss: float = 0.5
     loss_stride: int = 4
     frozen_stages: int = 3
     rare: float = 0.15
@@ -137,11 +135,11 @@ class Trainer(AveragedRun[Network, tuple[Tensor, Tensor]]):
     def _loss(self, logits: Tensor, targets: Tensor) -> Tensor:
         size = targets.shape[1], targets.shape[2]
         upsampled = functional.interpolate(logits.float(), size, mode="bilinear")
-        known = targets != VOC_IGNORE
-        pixels, classes = upsampled.movedim(1, 3)[known], targets[known]
-        total = functional.cross_entropy(pixels, classes, reduction="sum")
-        overlap = lovasz_softmax(pixels.softmax(1), classes)
-        return total / max(1, len(classes)) + self.recipe.overlap_loss * overlap
+        known = (targets != VOC_IGNORE).sum().clamp(min=1)
+        total = functional.cross_entropy(
+            upsampled, targets, ignore_index=VOC_IGNORE, reduction="sum"
+        )
+        return total / known
 
     def _set_mode(self) -> None:
         self.network.train()
