@@ -55,13 +55,15 @@ def test_reliability(tmp_path: Path, evaluation: Evaluation) -> None:
 
 def test_curves_of_a_checkpoint(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
-    torch.save({"history": HISTORY}, tmp_path / "checkpoint.pt")
-    picture = tmp_path / "out" / "curves.png"
-    result = CliRunner().invoke(
-        classification_plots.main, [str(tmp_path / "checkpoint.pt"), str(picture)]
-    )
+    checkpoint, picture = tmp_path / "checkpoint.pt", tmp_path / "out" / "curves.png"
+    torch.save({"recipe": {}, "history": HISTORY}, checkpoint)
+    result = CliRunner().invoke(classification_plots.main, [str(checkpoint), str(picture)])
     assert result.exit_code == 0, result.output
     assert_picture(picture)
+    checkpoint.write_bytes(checkpoint.read_bytes()[:100])
+    damaged = CliRunner().invoke(classification_plots.main, [str(checkpoint), str(picture)])
+    assert damaged.exit_code == 1
+    assert damaged.stderr.startswith(f"Error: cannot read the checkpoint {checkpoint}")
 
 
 def test_no_window_without_a_display(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
