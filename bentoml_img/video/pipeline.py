@@ -29,7 +29,7 @@ from bentoml_img.video.results import INTERRUPTED, Result, Speed
 from bentoml_img.video.tracking import SURE, Instance, Tracker
 from bentoml_img.video.writing import check_output, join
 
-SEGMENT = 2.0  # seconds of video, about: what is done over at most when a run goes on
+SEGMENT = 4.0  # seconds of video, about: done over at most when a run goes on; each has a key frame
 
 Detect = Callable[[Sequence[Image.Image]], Sequence[Detections]]
 Draw = Callable[[Image.Image, Sequence[Instance]], Image.Image]
