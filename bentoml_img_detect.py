@@ -37,7 +37,7 @@ from bentoml_img.console import (
 from bentoml_img.detect import MAX_INSTANCES, SCORE_THRESHOLD, Detector
 from bentoml_img.engines import ENGINES
 from bentoml_img.files import Unreadable
-from bentoml_img.model_choice import ModelChoice
+from bentoml_img.model_choice import ModelChoice, refuse_choice
 from bentoml_img.shelf import bundle_of
 from bentoml_img.video.frames import FOLDER_RATE
 from bentoml_img.video.results import INTERRUPTED, Result
@@ -56,7 +56,6 @@ FILM_OPTIONS = (
     "plot",
     "resume",
 )
-TO_CHOOSE = ("model", "models", "weights", "weights_url", "engine", "precision")
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
@@ -210,8 +209,7 @@ def main(
 
 
 def _list(context: click.Context) -> None:
-    if unused := given(context, TO_CHOOSE):
-        raise click.UsageError(f"{unused} chooses a model, and --list prints them all")
+    refuse_choice(context)
     print_table(catalogue("detection", ["mask AP", "box AP", "classes"], _precision))
     console.print(
         "AP on COCO val2017 and all of its classes, as published. "

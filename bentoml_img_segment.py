@@ -27,14 +27,13 @@ from bentoml_img.engines import ENGINES
 from bentoml_img.files import Unreadable, check_apart, inputs_of
 from bentoml_img.images import encode_jpeg
 from bentoml_img.labels import PALETTES
-from bentoml_img.model_choice import ModelChoice
+from bentoml_img.model_choice import ModelChoice, refuse_choice
 from bentoml_img.segment import Segmenter
 from bentoml_img.shelf import bundle_of, is_at_hand
 
 PHOTO = "images/dog.jpg"  # to try the Bento on
 MODELS = names_of("segmentation")
 DEFAULT = "deeplabv3_lite"
-TO_CHOOSE = ("model", "models", "weights", "weights_url", "engine", "precision")
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -128,8 +127,7 @@ def _bundle(name: str, weights: Path | None, url: str | None) -> Path:
 
 
 def _list(context: click.Context) -> None:
-    if unused := given(context, TO_CHOOSE):
-        raise click.UsageError(f"{unused} chooses a model, and --list prints them all")
+    refuse_choice(context)
     print_table(catalogue("segmentation", ["mIoU"], _miou))
     console.print(
         "mIoU on COCO val2017 with the 21 classes of PASCAL VOC: as published, on 5,000 photos; "

@@ -1,4 +1,4 @@
-"""What --model takes: a name of the zoo, or the folder of a bundle of one's own."""
+"""What --model takes, a name of the zoo or the folder of a bundle of one's own; and --list not."""
 
 from pathlib import Path
 
@@ -6,6 +6,9 @@ import click
 
 from bentoml_img.bundle import MANIFEST, BundleError, read_manifest
 from bentoml_img.catalogue import names_of
+from bentoml_img.console import given
+
+CHOICES = ("model", "models", "weights", "weights_url", "engine", "precision")
 
 
 class ModelChoice(click.ParamType[str]):
@@ -31,3 +34,9 @@ class ModelChoice(click.ParamType[str]):
         if task != self.task:
             self.fail(f"{value} is a bundle for {task}", param, ctx)
         return value
+
+
+def refuse_choice(context: click.Context) -> None:
+    """UsageError if an option says which model, or how it computes: --list prints them all."""
+    if unused := given(context, CHOICES):
+        raise click.UsageError(f"{unused} chooses a model, and --list prints them all")

@@ -80,9 +80,7 @@ class Fields:
                 raise _bad_request(f"no field {name!r} here, only {', '.join(known)}", name)
             if name in values:
                 raise _bad_request(
-                    f"{name} is given more than once; where it may have several values, "
-                    f"they are one JSON list",
-                    name,
+                    f"{name} is given more than once; several values are one JSON list", name
                 )
             values[name] = value
         file = self.file

@@ -127,15 +127,18 @@ class Counter:
         side = 1 if distance > 0 else -1
         before, place = path.sides.get(line.name, (side, path.foot))
         crossing = path.across.pop(line.name, None)
-        if side != before and crossing is None and line.crosses(place, path.foot):
+        if side == before:
+            path.sides[line.name] = side, path.foot
+            return []
+        if crossing is None and line.crosses(place, path.foot):
             speed = self._km_h(path.way)
             direction = line.towards(side)
             crossing = _event(track_id, path, "crossed", line.name, direction, km_h=speed)
-        if side != before and crossing and path.time - crossing.time < BACK:
+        if crossing and path.time - crossing.time < BACK:
             path.across[line.name] = crossing
             return []
         path.sides[line.name] = side, path.foot
-        return [crossing] if side != before and crossing else []
+        return [crossing] if crossing else []
 
     def _zone(self, track_id: int, path: _Path, zone: Zone, new: bool) -> list[Event]:
         depth = zone.depth(path.foot)
