@@ -10,16 +10,14 @@ model, calls the API and renders its answer. All else passes through.
 import asyncio
 import hmac
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
 import bentoml
 from bentoml.exceptions import BentoMLConfigException
 from PIL import Image
-from pydantic import TypeAdapter
 from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
@@ -29,6 +27,7 @@ from bentoml_img.images import ImageError, open_image
 from services import multipart
 from services.body import ClientDisconnected, pieces, too_large
 from services.decoding import INLINE_BYTES
+from services.endpoints import Endpoint, image_endpoints
 from services.errors import Overloaded, RequestRefused, refuse_image, wrong_method
 from services.fields import Fields, is_form
 from services.memory import return_large_blocks
@@ -39,21 +38,6 @@ logger = logging.getLogger("bentoml_img.edge")
 
 HEALTH = frozenset({"/livez", "/readyz", "/healthz"})
 COMMAND_LINE = "bentoml_run"  # the extension of ASGI by which `bentoml run` says who asks
-
-
-@dataclass(frozen=True)
-class Endpoint:
-    """One image API: its function, its fields, and the model of its answer."""
-
-    # Not the bound method: BentoML takes a function's signature apart each time it binds one.
-    function: Callable[..., Awaitable[object]]
-    fields: Fields
-    answer: TypeAdapter[Any]
-    media_type: str
-
-    def render(self, answer: object) -> Response:
-        content = answer if isinstance(answer, bytes) else self.answer.dump_json(answer)
-        return Response(content, media_type=self.media_type)
 
 
 def guard(service: Any, *inner: Callable[[ASGIApp, Any], ASGIApp]) -> None:
@@ -71,21 +55,6 @@ def guard(service: Any, *inner: Callable[[ASGIApp, Any], ASGIApp]) -> None:
         )
     service.mount_asgi_app(page)
     service.add_asgi_middleware(Edge, service=service, inner=inner)
-
-
-def image_endpoints(service: Any) -> dict[str, Endpoint]:
-    """The endpoints of a BentoML service that take one picture, by path."""
-    endpoints = {}
-    for method in service.apis.values():
-        files = method.input_spec.multipart_fields
-        if len(files) == 1 and not method.is_task:
-            endpoints[method.route] = Endpoint(
-                method.func,
-                Fields(files[0], method.input_spec),
-                TypeAdapter(method.func.__annotations__["return"]),
-                method.output_spec.mime_type(),
-            )
-    return endpoints
 
 
 class Edge:

@@ -7,9 +7,7 @@ for good. So its application is given only those that it has.
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
-from _bentoml_sdk import Service  # type: ignore[import-untyped]
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
@@ -29,15 +27,6 @@ class KnownPaths:
         if scope["type"] == "http" and scope["path"] not in self.paths:
             scope = {**scope, "path": UNKNOWN, "raw_path": UNKNOWN.encode()}
         await self.app(scope, receive, send)
-
-
-class PublicService(Service):  # type: ignore[misc]
-    """A BentoML service whose application has KnownPaths before all else."""
-
-    def to_asgi(self, is_main: bool = True) -> Any:
-        app = super().to_asgi(is_main)
-        app.add_middleware(KnownPaths, paths=paths_of(app.routes))
-        return app
 
 
 def paths_of(routes: Iterable[BaseRoute]) -> Iterator[str]:

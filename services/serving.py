@@ -2,11 +2,26 @@
 
 from typing import Any
 
+from _bentoml_sdk import Service  # type: ignore[import-untyped]
 from pydantic import BaseModel
 
 from services.image import locked_image
-from services.paths import PublicService
+from services.openapi import Description, describe
+from services.paths import KnownPaths, paths_of
 from services.settings import Settings
+
+
+class PublicService(Service):  # type: ignore[misc]
+    """A BentoML service with a description of ours, and with KnownPaths before all else."""
+
+    @property
+    def openapi_spec(self) -> Description:
+        return describe(self)
+
+    def to_asgi(self, is_main: bool = True) -> Any:
+        app = super().to_asgi(is_main)
+        app.add_middleware(KnownPaths, paths=paths_of(app.routes))
+        return app
 
 
 class BentoArguments(BaseModel):

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import bentoml
+from pydantic import BaseModel
 from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
@@ -26,7 +27,7 @@ from bentoml_img.video.results import RECORDS
 from services.body import declared_size, pieces
 from services.errors import RequestRefused, wrong_method
 from services.fields import Fields, is_form
-from services.jobs import Job, JobError, JobStore, NoSuchJob, StoreFull, WrongState
+from services.jobs import Job, JobError, JobStore, NoSuchJob, State, StoreFull, WrongState
 from services.multipart import Form
 from services.runner import Runner
 from services.settings import MAX_VIDEO, Settings
@@ -48,6 +49,18 @@ PARTS = {
 }
 
 Handler = Callable[[Request], Awaitable[Response]]
+
+
+class TaskStatus(BaseModel):
+    """What BentoML says of a task, its times in ISO 8601; and why it failed, and how far it is."""
+
+    task_id: str
+    status: State
+    created_at: str
+    executed_at: str | None
+    completed_at: str | None
+    error: str | None = None
+    progress: dict[str, Any] | None = None
 
 
 class VideoService(Protocol):
@@ -109,7 +122,7 @@ class Tasks:
         finally:
             await asyncio.to_thread(runner.store.close, job)
         runner.wake()
-        return JSONResponse(describe(job), HTTPStatus.ACCEPTED)
+        return _describe(job, HTTPStatus.ACCEPTED)
 
     async def _receive(
         self, fields: Fields, form: bool, request: Request, path: Path
@@ -146,7 +159,7 @@ async def _directions(request: Request) -> Response:
 
 
 async def _status(request: Request) -> Response:
-    return JSONResponse(describe(_job(request)))
+    return _describe(_job(request))
 
 
 async def _get(field: str, request: Request) -> Response:
@@ -173,14 +186,14 @@ async def _get(field: str, request: Request) -> Response:
 async def _cancel(request: Request) -> Response:
     job = _job(request)
     await asyncio.to_thread(_store().cancel, job)
-    return JSONResponse(describe(job))
+    return _describe(job)
 
 
 async def _retry(request: Request) -> Response:
     job = _job(request)
     await asyncio.to_thread(_store().retry, job)
     bentoml.get_current_service().runner.wake()
-    return JSONResponse(describe(job), HTTPStatus.ACCEPTED)
+    return _describe(job, HTTPStatus.ACCEPTED)
 
 
 def _store() -> JobStore:
@@ -195,21 +208,25 @@ def _job(request: Request) -> Job:
     return _store().get(task_id)
 
 
-def describe(job: Job) -> dict[str, Any]:
-    """A job's status: what BentoML says of a task, and how far it is."""
+def describe(job: Job) -> TaskStatus:
+    """How far a job is."""
     record = job.record()
-    status: dict[str, Any] = {
-        "task_id": job.id,
-        "status": record.state,
-        "created_at": record.created_at,
-        "executed_at": record.executed_at,
-        "completed_at": record.completed_at,
-    }
+    status = TaskStatus(
+        task_id=job.id,
+        status=record.state,
+        created_at=record.created_at,
+        executed_at=record.executed_at,
+        completed_at=record.completed_at,
+    )
     if record.error:
-        status["error"] = record.error
+        status.error = record.error
     if progress := job.progress():
-        status["progress"] = progress
+        status.progress = progress
     return status
+
+
+def _describe(job: Job, status: HTTPStatus = HTTPStatus.OK) -> Response:
+    return JSONResponse(describe(job).model_dump(exclude_unset=True), status)
 
 
 def _safe(name: str) -> str:

@@ -122,6 +122,14 @@ def test_the_description_has_every_api(service: Service, server: Server) -> None
     assert {f"/{api}" for api in service.media_types} <= set(spec["paths"])
 
 
+def test_the_description_has_what_is_answered_to_nothing(server: Server) -> None:
+    spec = httpx.get(f"{server.url}/docs.json", timeout=240).raise_for_status().json()
+    for path, operations in spec["paths"].items():
+        for method, operation in operations.items():
+            answer = httpx.request(method, server.url + path, timeout=240)
+            assert str(answer.status_code) in operation["responses"]
+
+
 def test_the_page_loads_nothing_from_elsewhere(server: Server) -> None:
     page = httpx.get(server.url, timeout=240).raise_for_status()
     assert "default-src 'self'" in page.headers["content-security-policy"]

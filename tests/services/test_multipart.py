@@ -29,6 +29,14 @@ def test_files_and_text_are_told_apart() -> None:
     ]
 
 
+def test_json_is_text_under_whatever_file_name() -> None:
+    blob = part('form-data; name="top_k"; filename="blob"', b"5", "content-type: Application/JSON")
+    assert parse(blob + FILE + END, TYPE) == [
+        Part("top_k", None, bytearray(b"5")),
+        *file(b"\xff\xd8"),
+    ]
+
+
 def test_an_empty_file_name_is_still_a_file() -> None:
     assert parse(part('form-data; name="image"; filename=""') + END, TYPE)[0].filename == ""
 

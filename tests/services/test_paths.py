@@ -1,9 +1,11 @@
+from pathlib import Path
 from typing import Any
 
 import bentoml
 
 from services.edge import guard
-from services.paths import UNKNOWN, KnownPaths, PublicService
+from services.paths import UNKNOWN, KnownPaths
+from services.serving import PublicService
 from tests.services.asgi import exchange, run, started
 
 
@@ -15,8 +17,9 @@ class Small:
         return text
 
     @bentoml.task
-    def work(self, text: str) -> str:
-        return text
+    def work(self, file: Path) -> str:
+        """Say its name."""
+        return file.name
 
 
 guard(Small)

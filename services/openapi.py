@@ -1,0 +1,226 @@
+"""What a service says of its APIs, to its page and to other programs: OpenAPI 3.1.
+
+BentoML's own description is of what it would answer itself: it lacks most refusals,
+names other states of tasks, and has a task's path that only gives directions. Nor
+is it valid: two operations share an id, and files have a type that there is not.
+"""
+
+import inspect
+from collections.abc import Iterable, Mapping
+from http import HTTPStatus
+from typing import Any
+
+import yaml  # type: ignore[import-untyped]
+from pydantic import TypeAdapter
+
+from services.edge import HEALTH
+from services.endpoints import Endpoint, image_endpoints
+from services.fields import Fields
+from services.settings import Settings
+from services.tasks import PARTS, TaskStatus
+
+Json = dict[str, Any]
+
+JSON = "application/json"
+FILE = {"type": "string", "format": "binary"}
+VIDEOS = ("video/mp4", "image/gif")  # what a task's result may be
+REFUSALS = {
+    HTTPStatus.BAD_REQUEST: "A field is missing, unknown or of a wrong value, or a file is damaged",
+    HTTPStatus.UNAUTHORIZED: "The API key is missing or wrong",
+    HTTPStatus.NOT_FOUND: "There is no such task, or its time is over",
+    HTTPStatus.CONFLICT: "Not in this state of the task",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "More bytes or pixels than the server takes",
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "A file of a kind that is not taken",
+    HTTPStatus.INTERNAL_SERVER_ERROR: "The task failed by an error of the server",
+    HTTPStatus.SERVICE_UNAVAILABLE: "Too much is waiting: again after `Retry-After` seconds",
+}
+OF_FILES = (
+    HTTPStatus.BAD_REQUEST,
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    HTTPStatus.SERVICE_UNAVAILABLE,
+)
+OF_TASKS = (HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND)
+OPERATION = {
+    "/livez": "Whether the process answers",
+    "/readyz": "Whether the service is ready for requests",
+    "/healthz": "The same as /livez",
+    "/metrics": "Figures in Prometheus' text format",
+}
+
+
+class Description(Json):
+    """An OpenAPI document, as BentoML wants it: to serve it, and to write it into a Bento."""
+
+    def asdict(self) -> Json:
+        return dict(self)
+
+
+yaml.add_representer(Description, yaml.SafeDumper.represent_dict)
+
+
+def describe(service: Any) -> Description:
+    """The image APIs, the tasks and the operation of a BentoML service."""
+    schemas = _Schemas()
+    paths: dict[str, Json] = {}
+    for path, endpoint in image_endpoints(service).items():
+        paths[path] = {"post": _of_picture(endpoint, schemas)}
+    for method in service.apis.values():
+        if method.is_task:
+            paths |= _of_task(method, schemas)
+    for path, summary in OPERATION.items():
+        paths[path] = {"get": {"summary": summary, "tags": ["Operation"], "responses": _ok({})}}
+    components: Json = {"schemas": schemas.named, "responses": _refusals()}
+    document = Description(
+        openapi="3.1.0",
+        info=_info(service),
+        servers=[{"url": "."}],
+        paths=paths,
+        components=components,
+    )
+    if Settings.from_environment().api_key:
+        components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+        for path in paths.keys() - HEALTH:
+            (operation,) = paths[path].values()
+            operation["security"] = [{"key": []}]
+            operation["responses"] |= _refused([HTTPStatus.UNAUTHORIZED])
+    return document
+
+
+class _Schemas:
+    """JSON schemas of models; the models within them stand once, in `named`."""
+
+    REFERENCE = "#/components/schemas/{model}"
+
+    def __init__(self) -> None:
+        self.named: Json = {}
+
+    def of_answer(self, model: TypeAdapter[Any]) -> Json:
+        return self._flat(model.json_schema(mode="serialization", ref_template=self.REFERENCE))
+
+    def of_form(self, fields: Fields) -> Json:
+        schema = self._flat(fields.model.model_json_schema(ref_template=self.REFERENCE))
+        schema["properties"][fields.file] = FILE
+        return schema
+
+    def _flat(self, schema: Json) -> Json:
+        self.named |= schema.pop("$defs", {})
+        return schema
+
+
+def _info(service: Any) -> Json:
+    bento = service.bento
+    return {
+        "title": service.name,
+        "version": bento.tag.version if bento else "dev",
+        "description": service.doc if bento else inspect.getdoc(service.inner),
+    }
+
+
+def _of_picture(endpoint: Endpoint, schemas: _Schemas) -> Json:
+    function, media_type = endpoint.function, endpoint.media_type
+    answer = schemas.of_answer(endpoint.answer) if media_type == JSON else FILE
+    return {
+        "summary": inspect.getdoc(function),
+        "tags": ["Pictures"],
+        "operationId": function.__name__,
+        "requestBody": _body(endpoint.fields, schemas),
+        "responses": _ok({media_type: answer}) | _refused(OF_FILES),
+    }
+
+
+def _of_task(method: Any, schemas: _Schemas) -> dict[str, Json]:
+    """What can be done with a task: `services.tasks`."""
+    fields = Fields(method.input_spec.multipart_fields[0], method.input_spec)
+    summary, _, more = inspect.cleandoc(method.doc).partition("\n\n")
+    status = {JSON: schemas.of_answer(TypeAdapter(TaskStatus))}
+    task_id = _parameter("task_id", {"type": "string"}, required=True)
+    part = _parameter("part", {"type": "string", "enum": list(PARTS), "default": "video"})
+    found = dict.fromkeys((*VIDEOS, *filter(None, PARTS.values())), FILE)
+    conflict = (*OF_TASKS, HTTPStatus.CONFLICT)
+
+    def operation(name: str, summary: str, responses: Json, **others: Any) -> Json:
+        return {
+            "summary": summary,
+            "tags": ["Tasks"],
+            "operationId": f"{method.name}_{name}",
+            "responses": responses,
+            **others,
+        }
+
+    accepted = _ok(status, HTTPStatus.ACCEPTED)
+    submit = operation(
+        "submit",
+        f"Submit the task: {summary}",
+        accepted | _refused(OF_FILES),
+        description=more,
+        requestBody=_body(fields, schemas),
+    )
+    ask = operation(
+        "status", "How far it is", _ok(status) | _refused(OF_TASKS), parameters=[task_id]
+    )
+    get = operation(
+        "get",
+        "Its result, or a part of it",
+        _ok(found) | _refused([*conflict, HTTPStatus.INTERNAL_SERVER_ERROR]),
+        parameters=[task_id, part],
+    )
+    cancel = operation("cancel", "Stop it", _ok(status) | _refused(conflict), parameters=[task_id])
+    retry = operation(
+        "retry",
+        "Go on with one that failed or was cancelled",
+        accepted | _refused([*conflict, HTTPStatus.SERVICE_UNAVAILABLE]),
+        parameters=[task_id],
+    )
+    return {
+        f"{method.route}/submit": {"post": submit},
+        f"{method.route}/status": {"get": ask},
+        f"{method.route}/get": {"get": get},
+        f"{method.route}/cancel": {"put": cancel},
+        f"{method.route}/retry": {"post": retry},
+    }
+
+
+def _body(fields: Fields, schemas: _Schemas) -> Json:
+    """A form, in which what is not text is JSON; or the file alone."""
+    form = schemas.of_form(fields)
+    encoding = {
+        name: {"contentType": JSON}
+        for name, schema in form["properties"].items()
+        if schema.get("type") != "string"
+    }
+    return {
+        "description": f"A form, or `{fields.file}` alone: then other fields are in the query.",
+        "required": True,
+        "content": {
+            "multipart/form-data": {"schema": form, "encoding": encoding},
+            "application/octet-stream": {"schema": FILE},
+        },
+    }
+
+
+def _parameter(name: str, schema: Json, required: bool = False) -> Json:
+    return {"name": name, "in": "query", "required": required, "schema": schema}
+
+
+def _ok(contents: Mapping[str, Json], status: HTTPStatus = HTTPStatus.OK) -> Json:
+    content = {media_type: {"schema": schema} for media_type, schema in contents.items()}
+    return {str(status.value): {"description": status.phrase, "content": content}}
+
+
+def _refused(statuses: Iterable[HTTPStatus]) -> Json:
+    reference = "#/components/responses/{}"
+    return {str(status.value): {"$ref": reference.format(status.name)} for status in statuses}
+
+
+def _refusals() -> Json:
+    text = {"type": "string"}
+    schema = {
+        "type": "object",
+        "required": ["error"],
+        "properties": {"error": text, "field": text},
+    }
+    return {
+        status.name: {"description": description, "content": {JSON: {"schema": schema}}}
+        for status, description in REFUSALS.items()
+    }

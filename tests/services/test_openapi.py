@@ -1,0 +1,50 @@
+from typing import Any
+
+import pytest
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from services.classifier import PytorchImageClassifier
+from services.detector import PytorchInstanceDetector
+from services.openapi import describe
+from services.segmenter import PytorchImageSegment
+
+SERVICES = (PytorchImageClassifier, PytorchImageSegment, PytorchInstanceDetector)
+
+
+@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("key", ["", "secret"])
+def test_it_is_valid(service: Any, key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BENTOML_IMG_API_KEY", key)
+    OpenAPIV31SpecValidator(describe(service)).validate()
+
+
+def test_what_needs_a_key_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BENTOML_IMG_API_KEY", "secret")
+    document = describe(PytorchImageClassifier)
+    assert "secret" not in str(document)
+    paths = document["paths"]
+    for path, keyed in (("/predict", True), ("/metrics", True), ("/readyz", False)):
+        (operation,) = paths[path].values()
+        assert ("security" in operation) == keyed
+        assert ("401" in operation["responses"]) == keyed
+
+
+def test_a_form_has_the_file_and_the_parameters_with_their_bounds() -> None:
+    detect = describe(PytorchInstanceDetector)["paths"]["/detect"]["post"]
+    form = detect["requestBody"]["content"]["multipart/form-data"]
+    fields = form["schema"]["properties"]
+    assert fields["image"] == {"type": "string", "format": "binary"}
+    assert (fields["score_threshold"]["minimum"], fields["score_threshold"]["maximum"]) == (0, 1)
+
+
+def test_the_states_of_a_task_are_those_that_are_answered() -> None:
+    status = describe(PytorchInstanceDetector)["paths"]["/annotate_video/status"]["get"]
+    schema = status["responses"]["200"]["content"]["application/json"]["schema"]
+    states = ["pending", "in_progress", "completed", "failed", "canceled"]
+    assert schema["properties"]["status"]["enum"] == states
+
+
+def test_only_the_routes_of_a_task_are_there() -> None:
+    paths = describe(PytorchInstanceDetector)["paths"]
+    assert "/annotate_video" not in paths
+    assert "/annotate_video/submit" in paths
