@@ -57,6 +57,7 @@ package: $(VENV)/.installed
 
 demo: package
 	@$(BIN)/python -m scripts.demo
+	@echo "Next: source $(BIN)/activate; export BENTOML_HOME=$(STORE)" >&2
 
 # Two at a time, each with a thread for PyTorch: most tests keep one core busy. All run, also after
 # one that fails; what they print comes when they end.

@@ -116,7 +116,7 @@ class Numbers(click.ParamType[tuple[float, ...]]):
     type=click.FloatRange(0, 1),
     default=SCORE_THRESHOLD,
     show_default=True,
-    help="What scores less is not drawn, and starts no track.",
+    help="What scores less is not drawn; in a film it starts no track.",
 )
 @click.option("--classes", metavar="NAME,…", help="Leave out all others.")
 @click.option(

@@ -6,7 +6,6 @@ Photos of none of the classifier's classes come apart: no answer to them is righ
 import json
 import subprocess
 import sys
-from collections import Counter
 from typing import Any
 
 from rich.console import Console
@@ -68,8 +67,8 @@ def instances_table(names: list[str]) -> Table:
     for name, line in zip(
         names, answers("PytorchInstanceDetector:latest", "detect", names), strict=True
     ):
-        counts = Counter(instance["label"] for instance in json.loads(line)["instances"])
-        table.add_row(name, ", ".join(f"{n} {label}" for label, n in counts.most_common()))
+        labels = (instance["label"] for instance in json.loads(line)["instances"])
+        table.add_row(name, samples.counted(labels))
     return table
 
 

@@ -9,7 +9,8 @@
   images/results/*_seg.png    the masks, which the tests compare with new ones.
 """
 
-from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont, ImageOps
@@ -18,84 +19,89 @@ from bentoml_img.apply import MASK
 from bentoml_img.atomic import beside, write
 from bentoml_img.classify import Classification, Classifier
 from bentoml_img.compare import side_by_side, timed_masks
-from bentoml_img.detect import Detector
+from bentoml_img.detect import Detections, Detector
 from bentoml_img.draw_instances import annotate
 from bentoml_img.draw_masks import colour_mask, overlay
 from bentoml_img.images import encode_png, load_rgb, open_image
-from bentoml_img.segment import Segmenter
+from bentoml_img.segment import Segmentation, Segmenter
 from bentoml_img.shelf import ROOT, SHIPPED
 from scripts import samples
 
-COLUMNS = 8
-SIDE = 150
-CAPTION = 22
-GREEN, RED, GREY = (0, 120, 40), (190, 30, 30), (110, 110, 110)
+CAPTION = 22  # pixels in height
+MARGIN = 3
+GREEN, RED, GREY, BLACK = (0, 120, 40), (190, 30, 30), (110, 110, 110), (0, 0, 0)
 
-TRIPLE = 960, 250  # a photo, its mask and its overlay, in pixels
-CELL = 250, 190  # a photo in the picture of all services
-OUTLINED = 480, 330  # a photo in the picture of the detector
+# Width and height in pixels.
+THUMBNAIL = 150, 150  # a photo among the classifier's
+CELL = 250, 190  # a photo among those of all services
+OUTLINED = 480, 330  # a photo among the detector's
+PART = 320, 240  # a photo, its mask and its overlay, each
 
 
-def contact_sheet(
-    photos: list[Image.Image], answers: list[Classification], expected: list[str]
-) -> Image.Image:
-    """The photos in rows, each above its label: green if right, red if wrong, grey if neither."""
-    rows = -(-len(photos) // COLUMNS)
-    sheet = Image.new("RGB", (COLUMNS * SIDE, rows * (SIDE + CAPTION)), "white")
+@dataclass(frozen=True)
+class Cell:
+    """A picture with a caption below."""
+
+    picture: Image.Image
+    caption: str
+    colour: tuple[int, int, int] = BLACK
+
+
+def grid(cells: Sequence[Cell], columns: int, size: tuple[int, int]) -> Image.Image:
+    """The cells in rows, each picture within `size`."""
+    width, height = size
+    step = height + CAPTION
+    sheet = Image.new("RGB", (columns * width, -(-len(cells) // columns) * step), "white")
     draw = ImageDraw.Draw(sheet)
-    font = ImageFont.load_default(14)
-    for i, (photo, answer, truth) in enumerate(zip(photos, answers, expected, strict=True)):
-        x, y = i % COLUMNS * SIDE, i // COLUMNS * (SIDE + CAPTION)
-        sheet.paste(ImageOps.pad(photo, (SIDE - 4, SIDE - 2), color="white"), (x + 2, y))
-        colour = GREY if truth == samples.NONE else GREEN if answer.label == truth else RED
-        caption = f"{answer.label} {answer.score:.2f}"
-        draw.text((x + SIDE / 2, y + SIDE + 2), caption, colour, font, anchor="ma")
+    for i, cell in enumerate(cells):
+        x, y = i % columns * width, i // columns * step
+        sheet.paste(fitted(cell.picture, size), (x, y))
+        place = x + width / 2, y + height
+        draw.text(place, cell.caption, cell.colour, ImageFont.load_default(15), anchor="ma")
     return sheet
 
 
-def triples(names: list[str], segmenter: Segmenter, columns: int) -> Image.Image:
-    """Photos, each beside its mask and its overlay, so many in a row."""
-    width, height = TRIPLE
-    sheet = Image.new("RGB", (columns * width, -(-len(names) // columns) * height), "white")
-    for i, name in enumerate(names):
-        photo = read(name)
-        (answer,) = segmenter([photo])
-        parts = (photo, colour_mask(answer).convert("RGB"), overlay(photo, answer))
-        for k, part in enumerate(parts):
-            cell = ImageOps.contain(part, (width // 3 - 8, height - 8))
-            x, y = i % columns * width + k * width // 3, i // columns * height
-            sheet.paste(cell, (x + (width // 3 - cell.width) // 2, y))
-    return sheet
+def fitted(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """The picture as large as `size` allows, in the middle, with a margin."""
+    inner = size[0] - 2 * MARGIN, size[1] - 2 * MARGIN
+    return ImageOps.expand(ImageOps.pad(picture, inner, color="white"), MARGIN, "white")
 
 
-def table(rows: dict[str, list[tuple[Image.Image, str]]]) -> Image.Image:
-    """Rows of pictures, each row below its title and each picture above its caption."""
-    width, height = CELL
-    columns, step = max(map(len, rows.values())), height + 2 * CAPTION
-    sheet = Image.new("RGB", (width * columns, step * len(rows)), "white")
-    draw = ImageDraw.Draw(sheet)
-    for row, (title, cells) in enumerate(rows.items()):
-        y = row * step
-        draw.text((4, y + 2), title, GREY, ImageFont.load_default(15))
-        for column, (picture, caption) in enumerate(cells):
-            x = column * width
-            cell = ImageOps.pad(picture, (width - 6, height - 6), color="white")
-            sheet.paste(cell, (x + 3, y + CAPTION + 3))
-            place = x + width / 2, y + CAPTION + height
-            draw.text(place, caption, "black", ImageFont.load_default(15), anchor="ma")
-    return sheet
+def in_parts(photo: Image.Image, answer: Segmentation) -> Image.Image:
+    """A photo, its mask and its overlay."""
+    width, height = PART
+    strip = Image.new("RGB", (3 * width, height))
+    parts = photo, colour_mask(answer).convert("RGB"), overlay(photo, answer)
+    for k, part in enumerate(parts):
+        strip.paste(fitted(part, PART), (k * width, 0))
+    return strip
 
 
-def outlined(names: list[str], detector: Detector, columns: int) -> Image.Image:
-    """Photos with each thing outlined, so many in a row."""
-    width, height = OUTLINED
-    sheet = Image.new("RGB", (columns * width, -(-len(names) // columns) * height), "white")
-    for i, name in enumerate(names):
-        photo = read(name)
-        (found,) = detector([photo])
-        cell = ImageOps.pad(annotate(photo, found), (width - 6, height - 6), color="white")
-        sheet.paste(cell, (i % columns * width + 3, i // columns * height + 3))
-    return sheet
+def titled(sheets: dict[str, Image.Image]) -> Image.Image:
+    """Sheets below each other, each below its title."""
+    width = max(sheet.width for sheet in sheets.values())
+    whole = Image.new("RGB", (width, sum(s.height + CAPTION for s in sheets.values())), "white")
+    draw, y = ImageDraw.Draw(whole), 0
+    for title, sheet in sheets.items():
+        draw.text((MARGIN, y + 2), title, GREY, ImageFont.load_default(15))
+        whole.paste(sheet, (0, y + CAPTION))
+        y += sheet.height + CAPTION
+    return whole
+
+
+def labelled(photo: Image.Image, answer: Classification, truth: str) -> Cell:
+    """Green if right, red if wrong, grey if there is no right answer."""
+    colour = GREY if truth == samples.NONE else GREEN if answer.label == truth else RED
+    return Cell(photo, f"{answer.label} {answer.score:.2f}", colour)
+
+
+def areas(answer: Segmentation) -> str:
+    classes = answer.to_dict()["classes"]
+    return ", ".join(f"{c['label']} {c['share']:.0%}" for c in classes if c["id"]) or "background"
+
+
+def things(found: Detections) -> str:
+    return samples.counted(found.names[k] for k in found.labels) or "nothing"
 
 
 def read(name: str, at_least: int | None = None) -> Image.Image:
@@ -109,53 +115,52 @@ def save(picture: Image.Image, path: Path) -> None:
 
 
 def services_picture() -> None:
-    names = samples.known_to_all()
     classifier = Classifier.from_bundle(SHIPPED / "cifar_net")
     segmenter = Segmenter.from_bundle(SHIPPED / "deeplabv3_lite")
     detector = Detector.from_bundle(SHIPPED / "maskrcnn_lite")
-    rows: dict[str, list[tuple[Image.Image, str]]] = {
+    truth = samples.labelled()
+    rows: dict[str, list[Cell]] = {
         "PytorchImageClassifier": [],
         "PytorchImageSegment": [],
         "PytorchInstanceDetector": [],
     }
-    labelled, masked, found = rows.values()
-    for name in names:
+    labels, masks, outlines = rows.values()
+    for name in samples.known_to_all():
         (label,) = classifier([read(name, classifier.decode_at_least)])
         photo = read(name)
         (mask,) = segmenter([photo])
-        (things,) = detector([photo])
-        areas = [area for area in mask.to_dict()["classes"] if area["id"]]
-        counts = Counter(things.names[k] for k in things.labels)
-        labelled.append((photo, f"{label.label} {label.score:.2f}"))
-        masked.append(
-            (overlay(photo, mask), ", ".join(f"{a['label']} {a['share']:.0%}" for a in areas))
-        )
-        found.append(
-            (annotate(photo, things), ", ".join(f"{n} {label}" for label, n in counts.items()))
-        )
-    save(table(rows), ROOT / "docs" / "services.jpg")
+        (found,) = detector([photo])
+        labels.append(labelled(photo, label, truth[name]))
+        masks.append(Cell(overlay(photo, mask), areas(mask)))
+        outlines.append(Cell(annotate(photo, found), things(found)))
+    sheets = {title: grid(cells, len(cells), CELL) for title, cells in rows.items()}
+    save(titled(sheets), ROOT / "docs" / "services.jpg")
 
 
 def classifier_picture() -> None:
-    expected = samples.labelled()
+    truth = samples.labelled()
     classifier = Classifier.from_bundle(SHIPPED / "cifar_net")
-    photos = [read(name, classifier.decode_at_least) for name in expected]
-    sheet = contact_sheet(photos, classifier(photos), list(expected.values()))
-    save(sheet, ROOT / "docs" / "classifier.jpg")
+    photos = [read(name, classifier.decode_at_least) for name in truth]
+    cells = map(labelled, photos, classifier(photos), truth.values())
+    save(grid(list(cells), 8, THUMBNAIL), ROOT / "docs" / "classifier.jpg")
 
 
 def segmenter_pictures() -> None:
-    names = samples.scenes()
     segmenters = {
         name: Segmenter.from_bundle(SHIPPED / name) for name in ("fcn_lite", "deeplabv3_lite")
     }
     segmenter = segmenters["deeplabv3_lite"]
-    save(triples(names, segmenter, columns=2), ROOT / "docs" / "segmentation.jpg")
+    cells = []
+    for name in samples.scenes():
+        photo = read(name)
+        (answer,) = segmenter([photo])
+        cells.append(Cell(in_parts(photo, answer), f"{name}: {areas(answer)}"))
+    save(grid(cells, 2, (3 * PART[0], PART[1])), ROOT / "docs" / "segmentation.jpg")
     herd = (ROOT / "images" / "horse_herd.jpg").read_bytes()
     save(side_by_side(herd, timed_masks(herd, segmenters)), ROOT / "docs" / "compare.jpg")
     results = ROOT / "images" / "results"
     results.mkdir(exist_ok=True)
-    for name in names:
+    for name in samples.scenes():
         answer = segmenter.segment_opened(open_image((ROOT / "images" / name).read_bytes()))
         target = results / (Path(name).stem + MASK)
         write(target, encode_png(colour_mask(answer)))
@@ -164,7 +169,12 @@ def segmenter_pictures() -> None:
 
 def detector_picture() -> None:
     detector = Detector.from_bundle(SHIPPED / "maskrcnn_lite")
-    save(outlined(samples.scenes(), detector, columns=4), ROOT / "docs" / "detection.jpg")
+    cells = []
+    for name in samples.scenes():
+        photo = read(name)
+        (found,) = detector([photo])
+        cells.append(Cell(annotate(photo, found), f"{name}: {things(found)}"))
+    save(grid(cells, 4, OUTLINED), ROOT / "docs" / "detection.jpg")
 
 
 def main() -> None:

@@ -1,6 +1,8 @@
 """Which photos of images/ are for what."""
 
 import csv
+from collections import Counter
+from collections.abc import Iterable
 
 from bentoml_img.shelf import ROOT
 
@@ -23,3 +25,9 @@ def known_to_all() -> list[str]:
 def scenes() -> list[str]:
     """The names of the photos for the segmenter and the detector."""
     return (FOLDER / "segmentation.txt").read_text().split()
+
+
+def counted(labels: Iterable[str]) -> str:
+    """How many there are of each, the most first."""
+    counts = Counter(labels).most_common()
+    return ", ".join(label if n == 1 else f"{n}x {label}" for label, n in counts)
