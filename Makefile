@@ -104,7 +104,7 @@ pictures: $(VENV)/.installed
 
 image: package
 	@echo "$$IMAGES" | while read -r bento api photo budget; do \
-	    $(BIN)/python -m scripts.image $$bento:latest $$api $$photo < /dev/null || exit; done
+	    $(BIN)/python -m scripts.container $$bento:latest $$api $$photo < /dev/null || exit; done
 
 image-sizes: $(VENV)/.installed
 	@$(BIN)/python -m scripts.image_sizes $$(echo "$$IMAGES" | awk '{ print $$1 "=" $$4 }')

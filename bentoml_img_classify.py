@@ -6,7 +6,14 @@ import click
 from rich.table import Table
 
 from bentoml_img.classify import Classifier
-from bentoml_img.console import console, given, package_and_show, plain_errors, precision_option
+from bentoml_img.console import (
+    FiniteRange,
+    console,
+    given,
+    package_and_show,
+    plain_errors,
+    precision_option,
+)
 from bentoml_img.engines import ENGINES
 from bentoml_img.shelf import SHIPPED as ARTIFACTS
 from bentoml_img.training import cifar10
@@ -37,9 +44,7 @@ FOLDER = click.Path(file_okay=False, path_type=Path)
     metavar="[BUNDLE]",
     help="Recompute the figures of a bundle (default: the shipped one) and print them as JSON.",
 )
-@click.option(
-    "--epochs", type=click.FloatRange(min=0, min_open=True), default=15.0, show_default=True
-)
+@click.option("--epochs", type=FiniteRange(min=0, min_open=True), default=15.0, show_default=True)
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint in the output folder.")
 @click.option("--output-dir", type=FOLDER, default=Path("runs/classifier"), show_default=True)

@@ -12,7 +12,6 @@ import click
 
 from bentoml_img import zoo
 from bentoml_img.annotate import (
-    PLOT,
     annotate_film,
     annotate_photo,
     film_options,
@@ -22,10 +21,12 @@ from bentoml_img.annotate import (
 from bentoml_img.bundle import read_manifest
 from bentoml_img.catalogue import catalogue, names_of
 from bentoml_img.console import (
+    FiniteRange,
     cleared,
     console,
     counts_table,
     download_bar,
+    failures,
     frames_bar,
     given,
     package_and_show,
@@ -36,11 +37,11 @@ from bentoml_img.console import (
 )
 from bentoml_img.detect import MAX_INSTANCES, SCORE_THRESHOLD, Detector
 from bentoml_img.engines import ENGINES
-from bentoml_img.files import Unreadable
+from bentoml_img.files import PLOT, Unreadable
 from bentoml_img.model_choice import ModelChoice, refuse_choice
 from bentoml_img.shelf import bundle_of
 from bentoml_img.video.frames import FOLDER_RATE
-from bentoml_img.video.results import INTERRUPTED, Result
+from bentoml_img.video.results import INTERRUPTED, RECORDS, Result
 
 PHOTO = "images/people_mechanics.jpg"  # to try the Bento on
 MODELS = names_of("detection")
@@ -113,7 +114,7 @@ class Numbers(click.ParamType[tuple[float, ...]]):
 )
 @click.option(
     "--score-threshold",
-    type=click.FloatRange(0, 1),
+    type=FiniteRange(0, 1),
     default=SCORE_THRESHOLD,
     show_default=True,
     help="What scores less is not drawn; in a film it starts no track.",
@@ -130,7 +131,7 @@ class Numbers(click.ParamType[tuple[float, ...]]):
 @click.option("--frames", is_flag=True, help="A folder is a film, and its photos are the frames.")
 @click.option(
     "--rate",
-    type=click.FloatRange(0, min_open=True),
+    type=FiniteRange(0, min_open=True),
     default=FOLDER_RATE,
     show_default=True,
     help="Of --frames, a second.",
@@ -156,7 +157,7 @@ class Numbers(click.ParamType[tuple[float, ...]]):
 )
 @click.option(
     "--scale",
-    type=click.FloatRange(0, min_open=True),
+    type=FiniteRange(0, min_open=True),
     metavar="PIXELS",
     help="That are a metre, seen from straight above: for speeds across lines.",
 )
@@ -266,9 +267,8 @@ def _annotate(
     detector = Detector.from_bundle(bundle, engine, precision=precision)
     with _usage():
         detector([], **asked)  # are there such classes?
-    failed: list[str] = []
     interrupted = False
-    with work_bar() as bar:
+    with failures() as failed, work_bar() as bar:
         files = bar.add_task("files", total=len(targets), speed="", visible=len(targets) > 1)
         for source, target in targets.items():
             try:
@@ -277,9 +277,9 @@ def _annotate(
                         result = annotate_film(
                             source, target, detector, options, resume, on_progress
                         )
-                    done = _report(result, plot)
-                    failed += _shortfall(source, result)
                     interrupted = result.stopped == INTERRUPTED
+                    failed += _shortfall(source, result)
+                    done = _report(result, plot)
                 else:
                     found = annotate_photo(source, target, partial(detector, **asked))
                     done = {"result": str(target), **found.to_dict()}
@@ -291,8 +291,6 @@ def _annotate(
             bar.advance(files)
             if interrupted:
                 break
-    for message in failed:
-        click.echo(f"Error: {message}", err=True)
     return 130 if interrupted else 1 if failed else 0
 
 
@@ -324,12 +322,7 @@ def _report(result: Result, plot: bool) -> dict[str, str]:
     for warning in summary["warnings"]:
         console.print(f"warning: {warning}")
     console.print(counts_table(summary))
-    written = {
-        "result": result.video,
-        "tracks": result.tracks,
-        "events": result.events,
-        "summary": result.summary,
-    }
+    written = result.files
     if plot:
         from bentoml_img.video.plots import plot_counts
 
@@ -354,7 +347,7 @@ def _print(done: Mapping[str, Any], as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(done, separators=(",", ":")))
         return
-    for what in ("result", "tracks", "events", "summary", "plot"):
+    for what in ("result", *RECORDS, "plot"):
         if what in done:
             click.echo(done[what])
 

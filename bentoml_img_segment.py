@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from bentoml_img import zoo
-from bentoml_img.apply import RESULTS, Interrupted, apply, result_of
+from bentoml_img.apply import Interrupted, apply, result_of
 from bentoml_img.atomic import write
 from bentoml_img.catalogue import catalogue, names_of
 from bentoml_img.compare import side_by_side, timed_masks
@@ -15,6 +15,7 @@ from bentoml_img.console import (
     cleared,
     console,
     download_bar,
+    failures,
     frames_bar,
     given,
     package_and_show,
@@ -24,7 +25,7 @@ from bentoml_img.console import (
     work_bar,
 )
 from bentoml_img.engines import ENGINES
-from bentoml_img.files import Unreadable, check_apart, inputs_of
+from bentoml_img.files import COMPARISON, Unreadable, check_apart, inputs_of
 from bentoml_img.images import encode_jpeg
 from bentoml_img.labels import PALETTES
 from bentoml_img.model_choice import ModelChoice, refuse_choice
@@ -143,7 +144,7 @@ def _compare(
     photo: Path, segmenters: dict[str, Segmenter], palette: str, output_dir: Path | None
 ) -> None:
     masks = timed_masks(photo.read_bytes(), segmenters, palette)
-    target = (output_dir or photo.parent) / f"{photo.stem}_compare.jpg"
+    target = (output_dir or photo.parent) / f"{photo.stem}{COMPARISON}"
     with plain_errors("torch", OSError):
         write(target, encode_jpeg(side_by_side(photo.read_bytes(), masks)))
     for name, timed in masks.items():
@@ -153,15 +154,14 @@ def _compare(
 
 def _apply(path: Path, segmenter: Segmenter, palette: str, output_dir: Path | None) -> int:
     """Mask each photo; those that cannot be read are named at the end. The exit status."""
-    inputs = inputs_of(path, RESULTS)
+    inputs = inputs_of(path)
     if not inputs:
         raise click.ClickException(f"no pictures or films in {path}")
     try:
         check_apart((photo, result_of(photo, output_dir or photo.parent)) for photo in inputs)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
-    failed = []
-    with work_bar() as bar, plain_errors("video"):
+    with failures() as failed, work_bar() as bar, plain_errors("video"):
         files = bar.add_task("files", total=len(inputs), speed="", visible=len(inputs) > 1)
         for photo in inputs:
             try:
@@ -171,13 +171,11 @@ def _apply(path: Path, segmenter: Segmenter, palette: str, output_dir: Path | No
                 with cleared(bar):
                     click.echo("\n".join(map(str, written)))
             except Unreadable as error:
-                failed.append(error)
+                failed.append(str(error))
             except Interrupted as interrupted:
                 console.print(f"interrupted; {interrupted.written} has what was done until then")
                 raise
             bar.advance(files)
-    for unreadable in failed:
-        click.echo(f"Error: {unreadable}", err=True)
     return 1 if failed else 0
 
 

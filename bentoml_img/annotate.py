@@ -10,7 +10,7 @@ from PIL import Image
 from bentoml_img.atomic import write
 from bentoml_img.detect import Detections, Detector
 from bentoml_img.draw_instances import Tracked, annotate, annotate_tracks
-from bentoml_img.files import Unreadable, check_apart, inputs_of, kind_of
+from bentoml_img.files import ANNOTATED, MOVING, Unreadable, check_apart, inputs_of, kind_of
 from bentoml_img.images import ImageError, encode_jpeg, encode_png, load_rgb, open_image
 from bentoml_img.video.ground import Ground
 from bentoml_img.video.regions import Line, Point, Zone
@@ -19,10 +19,6 @@ from bentoml_img.video.results import SUFFIXES, Result, Speed
 if TYPE_CHECKING:
     from bentoml_img.video.pipeline import Options
 
-RESULT = "_result"
-PLOT = ".counts.png"
-SUFFIX = {"photo": ".jpg", "animation": ".gif", "film": ".mp4"}
-RESULTS = tuple(RESULT + suffix for suffix in (*SUFFIX.values(), PLOT))
 ENCODERS = {".jpg": encode_jpeg, ".jpeg": encode_jpeg, ".png": encode_png}
 
 
@@ -39,7 +35,7 @@ def results_of(
     ValueError if they would overwrite each other or a source, or if their suffix
     is of no format that is written here.
     """
-    sources = [file for path in paths for file in ([path] if frames else inputs_of(path, RESULTS))]
+    sources = [file for path in paths for file in ([path] if frames else inputs_of(path))]
     if output and len(sources) > 1:
         raise ValueError(f"{output} cannot be the result of {len(sources)} files")
     targets = {source: output or _target(source, folder) for source in sources}
@@ -60,10 +56,10 @@ def _place(target: Path) -> Path:
 
 def _target(source: Path, folder: Path | None) -> Path:
     if source.is_dir():
-        name, kind = source.resolve().name, "film"
+        name, suffix = source.resolve().name, MOVING["film"]
     else:
-        name, kind = source.stem, kind_of(source)
-    return (folder or source.parent) / f"{name}{RESULT}{SUFFIX[kind]}"
+        name, suffix = source.stem, MOVING.get(kind_of(source), ".jpg")
+    return (folder or source.parent) / f"{name}{ANNOTATED}{suffix}"
 
 
 def is_film(target: Path) -> bool:

@@ -8,14 +8,10 @@ from pathlib import Path
 
 from bentoml_img.atomic import write
 from bentoml_img.draw_masks import blend, colour_mask, overlay
-from bentoml_img.files import Unreadable, kind_of
+from bentoml_img.files import MASK, MOVING, OVERLAY, Unreadable, kind_of
 from bentoml_img.images import ImageError, encode_jpeg, encode_png, load_rgb, open_image
 from bentoml_img.segment import Segmenter
 from bentoml_img.video.results import Speed
-
-MASK, OVERLAY = "_seg.png", "_overlay.jpg"
-RESULT = {"photo": MASK, "animation": "_seg.gif", "film": "_seg.mp4"}
-RESULTS = (*RESULT.values(), OVERLAY)
 
 
 class Interrupted(KeyboardInterrupt):
@@ -28,7 +24,7 @@ class Interrupted(KeyboardInterrupt):
 
 def result_of(source: Path, folder: Path) -> Path:
     """What is written into `folder`: a photo's mask, the overlay of anything that moves."""
-    return folder / (source.stem + RESULT[kind_of(source)])
+    return folder / f"{source.stem}{MASK}{MOVING.get(kind_of(source), '.png')}"
 
 
 def apply(
@@ -47,7 +43,7 @@ def apply(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         target = result_of(source, folder)
-        if target.name.endswith(MASK):
+        if target.suffix == ".png":
             return _photo(source, segmenter, palette, target)
         return [_film(source, segmenter, palette, target, on_progress)]
     except (OSError, ImageError) as error:

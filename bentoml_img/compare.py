@@ -12,7 +12,7 @@ from bentoml_img.images import load_rgb, open_image
 from bentoml_img.ink import INK, PAPER
 from bentoml_img.segment import ClassArea, Segmentation, Segmenter
 
-WIDTH = 480  # pixels of a column
+WIDTH, TALLEST = 480, 4800  # pixels of a column
 GAP = 12
 TEXT = 20
 ROUNDS = 3
@@ -46,13 +46,15 @@ def timed_masks(
 def side_by_side(photo: bytes, masks: Mapping[str, Timed]) -> Image.Image:
     """The photo and each model's mask over it, names and milliseconds below, and one legend."""
     image = load_rgb(open_image(photo))
-    height = max(1, round(image.height * WIDTH / image.width))
-    columns = {"input": image.resize((WIDTH, height))}
+    scale = min(WIDTH / image.width, TALLEST / image.height)
+    size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
+    height = size[1]
+    columns = {"input": image.resize(size)}
     classes: dict[int, ClassArea] = {}
     for name, timed in masks.items():
         laid = image.copy()
         blend(laid, timed.segmentation)
-        columns[f"{name}  {timed.milliseconds:.0f} ms"] = laid.resize((WIDTH, height))
+        columns[f"{name}  {timed.milliseconds:.0f} ms"] = laid.resize(size)
         classes |= {area.id: area for area in timed.segmentation.classes if area.id}
     width = len(columns) * (WIDTH + GAP) - GAP
     entries = {classes[k].label: classes[k].colour for k in sorted(classes)}
@@ -61,7 +63,7 @@ def side_by_side(photo: bytes, masks: Mapping[str, Timed]) -> Image.Image:
     pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(TEXT)
     for i, (caption, column) in enumerate(columns.items()):
         x = i * (WIDTH + GAP)
-        sheet.paste(column, (x, 0))
+        sheet.paste(column, (x + (WIDTH - size[0]) // 2, 0))
         pen.text((x + WIDTH // 2, height + TEXT), caption, INK, font, anchor="mm")
     sheet.paste(panel, (0, height + 2 * TEXT))
     return sheet

@@ -1,5 +1,6 @@
 """How the scripts speak: with people on standard error, data on standard output."""
 
+import math
 import sys
 from collections.abc import Callable, Container, Iterator, Mapping
 from contextlib import contextmanager
@@ -45,6 +46,18 @@ precision_option = click.option(
 )
 
 
+class FiniteRange(click.FloatRange):
+    """Numbers in a range, which infinity and nan are not in."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        number: float = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a finite number.", param, ctx)
+        return number
+
+
 def given(context: click.Context, names: Container[str]) -> str | None:
     """The first of the parameters `names` that is on the command line, as it is written there."""
     for parameter in context.command.params:
@@ -70,6 +83,17 @@ def plain_errors(extra: str, *others: type[Exception]) -> Iterator[None]:
             raise
         message = f"{error.name} is not installed: pip install -e '.[{extra}]'"
         raise click.ClickException(message) from error
+
+
+@contextmanager
+def failures() -> Iterator[list[str]]:
+    """A list for what failed, which is told at the end, also where that is Ctrl-C."""
+    failed: list[str] = []
+    try:
+        yield failed
+    finally:
+        for message in failed:
+            click.echo(f"Error: {message}", err=True)
 
 
 @contextmanager
@@ -156,11 +180,20 @@ def print_table(table: Table) -> None:
 
 
 def package_and_show(bundle: Path, engine: str, precision: str, photo: str) -> None:
-    """Package a bundle as a Bento, and say what to do with it, on `photo` to begin with."""
+    """Package a bundle as a Bento, and say what to do with it, on `photo` to begin with.
+
+    BundleError if that cannot be, for the bundle or for the place where Bentos are.
+    """
+    from bentoml.exceptions import BentoMLException
+
     from bentoml_img.packaging import package
 
     console.print("packaging")
-    show_packaged(package(bundle, engine, precision), photo)
+    try:
+        bento = package(bundle, engine, precision)
+    except (OSError, BentoMLException) as error:
+        raise BundleError(f"cannot package {bundle.name}: {error}") from error
+    show_packaged(bento, photo)
 
 
 def show_packaged(bento: "PackagedBento", photo: str) -> None:

@@ -1,4 +1,4 @@
-"""Which files are photos and which are films."""
+"""Which files are photos and which are films, and what the names of results are."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -14,22 +14,33 @@ ANIMATED = ("GIF", "WEBP", "PNG")
 
 Kind = Literal["photo", "animation", "film"]
 
+# What the name of a result has behind that of its source.
+MASK, ANNOTATED = "_seg", "_result"
+OVERLAY, COMPARISON = "_overlay.jpg", "_compare.jpg"
+PLOT = ".counts.png"  # behind that of a result
+MOVING: dict[Kind, str] = {"animation": ".gif", "film": ".mp4"}
+RESULTS = (
+    MASK + ".png",
+    OVERLAY,
+    COMPARISON,
+    ANNOTATED + ".jpg",
+    *(name + suffix for name in (MASK, ANNOTATED) for suffix in MOVING.values()),
+    ANNOTATED + PLOT,
+)
+
 
 class Unreadable(Exception):
     """A file that is no usable picture or film; the message names it."""
 
 
-def inputs_of(path: Path, results: tuple[str, ...]) -> list[Path]:
-    """The file itself, or the photos and films in a folder.
-
-    What ends in one of `results` is there from an earlier run, and left out.
-    """
+def inputs_of(path: Path) -> list[Path]:
+    """The file itself, or the photos and films in a folder, but for earlier results."""
     if not path.is_dir():
         return [path]
     return sorted(
         file
         for file in path.iterdir()
-        if file.suffix.lower() in PHOTOS | FILMS and not file.name.endswith(results)
+        if file.suffix.lower() in PHOTOS | FILMS and not file.name.endswith(RESULTS)
     )
 
 

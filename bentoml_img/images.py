@@ -180,8 +180,15 @@ def encode_jpeg(image: Image.Image) -> bytes:
 def flatten(image: Image.Image) -> Image.Image:
     """A decoded picture in RGB: over white where it is transparent, its upper 8 bits if it has 16.
 
-    The picture itself if it is so already.
+    The picture itself if it is so already, but for its metadata: what is made of
+    it has none, or Pillow would write comments and profiles into the answers.
     """
+    flat = _flat(image)
+    flat.info = {}
+    return flat
+
+
+def _flat(image: Image.Image) -> Image.Image:
     if image.mode == "RGB" and "transparency" not in image.info:
         return image
     if image.mode.startswith("I"):  # 16-bit grey, which convert() would clip at 255

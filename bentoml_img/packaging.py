@@ -13,6 +13,7 @@ from bentoml.exceptions import NotFound
 from bentoml_img import atomic
 from bentoml_img import bundle as bundles
 from bentoml_img.engines import how_to_reduce, resolve
+from bentoml_img.files import ANNOTATED, MASK
 from bentoml_img.shelf import ROOT
 
 # Sources of a Bento: what serving imports, and nothing that only training needs.
@@ -35,11 +36,11 @@ class ServiceSpec:
 
 SERVICES = {
     "classification": ServiceSpec("PytorchImageClassifier", "classifier"),
-    "segmentation": ServiceSpec("PytorchImageSegment", "segmenter", {"run.suffix.predict": "_seg"}),
+    "segmentation": ServiceSpec("PytorchImageSegment", "segmenter", {"run.suffix.predict": MASK}),
     "detection": ServiceSpec(
         "PytorchInstanceDetector",
         "detector",
-        {"run.suffix.predict": "_result", "run.suffix.annotate_video": "_result"},
+        {"run.suffix.predict": ANNOTATED, "run.suffix.annotate_video": ANNOTATED},
     ),
 }
 

@@ -35,7 +35,7 @@ OnProgress = Callable[[int, int | None], None]
 
 
 # What torch.load raises on files that are no weights, or damaged ones.
-_NOT_LOADABLE = (
+NOT_LOADABLE = (
     OSError,
     RuntimeError,
     EOFError,
@@ -130,7 +130,7 @@ def load_state(path: Path) -> dict[str, "Tensor"]:
         raise WeightsError(f"there is no file {path}")
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except _NOT_LOADABLE:
+    except NOT_LOADABLE:
         raise WeightsError(f"{path} holds no weights that PyTorch can load safely") from None
     if not isinstance(state, dict) or not all(
         isinstance(name, str) and isinstance(value, torch.Tensor) for name, value in state.items()

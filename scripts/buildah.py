@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from services.container import BASE_IMAGE
+
 IMAGES = Path(__file__).resolve().parent.parent / "build" / "image"
 TOOLS = {"buildah": "buildah", "debootstrap": "debootstrap", "ip": "iproute2"}  # and packages
-BASE = "python:3.11-slim"
 SUITE = "bookworm"  # the Debian release whose Python is 3.11
 PACKAGES = ("python3", "python3-venv", "ca-certificates")
 UNUSED = ("usr/share/doc", "usr/share/man", "usr/share/info", "usr/share/locale")
@@ -84,12 +85,12 @@ class Storage:
         return path
 
     def base(self) -> None:
-        """Have the image BASE: as it is there, pulled, or made of Debian's packages."""
-        if self.find(BASE):
+        """Have the image BASE_IMAGE: as it is there, pulled, or made of Debian's packages."""
+        if self.find(BASE_IMAGE):
             return
-        if self._succeeds("pull", "--quiet", f"docker.io/library/{BASE}"):
+        if self._succeeds("pull", "--quiet", f"docker.io/library/{BASE_IMAGE}"):
             return
-        _say(f"{BASE} cannot be pulled: making one like it with debootstrap ...")
+        _say(f"{BASE_IMAGE} cannot be pulled: making one like it with debootstrap ...")
         root = self.folder / "base"
         shutil.rmtree(root, ignore_errors=True)
         log = self.folder / "debootstrap.log"
@@ -105,7 +106,7 @@ class Storage:
             (root / path).mkdir()
         container = self._buildah("from", "scratch")
         self._buildah("add", "--quiet", container, str(root), "/")
-        self._buildah("commit", "--quiet", "--rm", container, BASE)
+        self._buildah("commit", "--quiet", "--rm", container, BASE_IMAGE)
         shutil.rmtree(root)
 
     def build(self, bento: str) -> str:

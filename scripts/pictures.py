@@ -15,13 +15,13 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from bentoml_img.apply import MASK
 from bentoml_img.atomic import beside, write
 from bentoml_img.classify import Classification, Classifier
 from bentoml_img.compare import side_by_side, timed_masks
 from bentoml_img.detect import Detections, Detector
 from bentoml_img.draw_instances import annotate
 from bentoml_img.draw_masks import colour_mask, overlay
+from bentoml_img.files import MASK
 from bentoml_img.images import encode_png, load_rgb, open_image
 from bentoml_img.segment import Segmentation, Segmenter
 from bentoml_img.shelf import ROOT, SHIPPED
@@ -162,7 +162,7 @@ def segmenter_pictures() -> None:
     results.mkdir(exist_ok=True)
     for name in samples.scenes():
         answer = segmenter.segment_opened(open_image((ROOT / "images" / name).read_bytes()))
-        target = results / (Path(name).stem + MASK)
+        target = results / f"{Path(name).stem}{MASK}.png"
         write(target, encode_png(colour_mask(answer)))
         print(target.relative_to(ROOT))
 

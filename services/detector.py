@@ -1,8 +1,6 @@
 """PytorchInstanceDetector: each thing in a photo or a video, with its box and mask."""
 
-import asyncio
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -21,10 +19,10 @@ from services.errors import RequestRefused
 from services.jobs import Job, JobStore
 from services.parameters import Count, Names, Score, VideoRequest
 from services.precision import precision_here
-from services.queueing import Queue
 from services.runner import Runner
 from services.serving import BentoArguments, options
 from services.settings import Settings
+from services.stages import Stages
 from services.tasks import Tasks
 from services.videos import check_video, work
 
@@ -87,11 +85,7 @@ class PytorchInstanceDetector:
             precision_here(arguments.precision),
         )
         self.detector([Image.new("RGB", (64, 64))])
-        # A photo and a frame of a video take turns: the network is not for two at once.
-        self.network = ThreadPoolExecutor(1, thread_name_prefix="model")
-        self.pictures = ThreadPoolExecutor(settings.threads, thread_name_prefix="pictures")
-        # One request more than there are threads, so that the network need not wait for a decoder.
-        self.queue = Queue(settings.threads + 1, settings.max_waiting)
+        self.stages = Stages(settings)
         store = JobStore(jobs_folder(), settings.max_jobs, settings.keep_jobs)
         self.runner = Runner(store, self.annotate_video)
 
@@ -154,7 +148,8 @@ class PytorchInstanceDetector:
             raise RequestRefused(HTTPStatus.BAD_REQUEST, f"classes: {error}", "classes") from None
 
     def _detect_frames(self, frames: Sequence[Image.Image], **asked: Any) -> list[Detections]:
-        return self.network.submit(self.detector, frames, **asked).result()
+        """A frame of a video takes turns with photos: the network is not for two at once."""
+        return self.stages.network_from_a_thread(self.detector, frames, **asked)
 
     async def _answer(
         self,
@@ -163,11 +158,10 @@ class PytorchInstanceDetector:
         finish: Callable[[Image.Image, Detections], Result],
     ) -> Result:
         self._check_classes(wanted[1])
-        loop = asyncio.get_running_loop()
-        async with self.queue.place(image):
-            photo = await loop.run_in_executor(self.pictures, load_rgb, image)
-            (found,) = await loop.run_in_executor(self.network, self.detector, [photo], *wanted)
-            return await loop.run_in_executor(self.pictures, finish, photo, found)
+        async with self.stages.place(image):
+            photo = await self.stages.picture(load_rgb, image)
+            (found,) = await self.stages.network(self.detector, [photo], *wanted)
+            return await self.stages.picture(finish, photo, found)
 
 
 guard(PytorchInstanceDetector, Tasks)

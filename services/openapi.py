@@ -17,7 +17,7 @@ from services.edge import HEALTH
 from services.endpoints import Endpoint, image_endpoints
 from services.fields import Fields
 from services.settings import Settings
-from services.tasks import PARTS, TaskStatus
+from services.tasks import METHODS, PARTS, TaskStatus
 
 Json = dict[str, Any]
 
@@ -30,6 +30,7 @@ REFUSALS = {
     HTTPStatus.NOT_FOUND: "There is no such task, or its time is over",
     HTTPStatus.CONFLICT: "Not in this state of the task",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "More bytes or pixels than the server takes",
+    HTTPStatus.REQUEST_URI_TOO_LONG: "The query is too long",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "A file of a kind that is not taken",
     HTTPStatus.INTERNAL_SERVER_ERROR: "The task failed by an error of the server",
     HTTPStatus.SERVICE_UNAVAILABLE: "Too much is waiting: again after `Retry-After` seconds",
@@ -37,6 +38,7 @@ REFUSALS = {
 OF_FILES = (
     HTTPStatus.BAD_REQUEST,
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    HTTPStatus.REQUEST_URI_TOO_LONG,
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     HTTPStatus.SERVICE_UNAVAILABLE,
 )
@@ -172,13 +174,8 @@ def _of_task(method: Any, schemas: _Schemas) -> dict[str, Json]:
         accepted | _refused([*conflict, HTTPStatus.SERVICE_UNAVAILABLE]),
         parameters=[task_id],
     )
-    return {
-        f"{method.route}/submit": {"post": submit},
-        f"{method.route}/status": {"get": ask},
-        f"{method.route}/get": {"get": get},
-        f"{method.route}/cancel": {"put": cancel},
-        f"{method.route}/retry": {"post": retry},
-    }
+    operations = {"submit": submit, "status": ask, "get": get, "cancel": cancel, "retry": retry}
+    return {f"{method.route}/{name}": {METHODS[name].lower(): operations[name]} for name in METHODS}
 
 
 def _body(fields: Fields, schemas: _Schemas) -> Json:

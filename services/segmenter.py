@@ -1,8 +1,6 @@
 """PytorchImageSegment: which class each pixel of a photo shows, as a mask or in figures."""
 
-import asyncio
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
@@ -17,9 +15,9 @@ from bentoml_img.images import encode_jpeg, encode_png, load_rgb, reopen
 from bentoml_img.segment import ClassArea, Segmentation, Segmenter
 from services.edge import guard
 from services.precision import precision_here
-from services.queueing import Queue
 from services.serving import BentoArguments, options
 from services.settings import Settings
+from services.stages import Stages
 
 Result = TypeVar("Result")
 Png = Annotated[bytes, ContentType("image/png")]
@@ -61,10 +59,7 @@ class PytorchImageSegment:
             precision_here(arguments.precision),
         )
         self.segmenter([Image.new("RGB", (64, 64))])
-        self.network = ThreadPoolExecutor(1, thread_name_prefix="model")
-        self.pictures = ThreadPoolExecutor(settings.threads, thread_name_prefix="pictures")
-        # One request more than there are threads, so that the network need not wait for a decoder.
-        self.queue = Queue(settings.threads + 1, settings.max_waiting)
+        self.stages = Stages(settings)
 
     @bentoml.api
     async def predict(self, image: Image.Image, palette: Palette = "voc") -> Png:
@@ -74,11 +69,11 @@ class PytorchImageSegment:
     @bentoml.api
     async def overlay(self, image: Image.Image, palette: Palette = "voc") -> Jpeg:
         """The mask over the photo, with a legend: a JPEG."""
-        loop = asyncio.get_running_loop()
-        photo = await loop.run_in_executor(self.pictures, reopen, image)
-        return await self._answer(
-            image, palette, lambda it: encode_jpeg(overlay(load_rgb(photo), it))
-        )
+        async with self.stages.place(image):
+            photo = await self.stages.picture(reopen, image)
+            return await self._finished(
+                image, palette, lambda it: encode_jpeg(overlay(load_rgb(photo), it))
+            )
 
     @bentoml.api
     async def segment(self, image: Image.Image, palette: Palette = "voc") -> Summary:
@@ -88,14 +83,17 @@ class PytorchImageSegment:
     async def _answer(
         self, image: Image.Image, palette: Palette, finish: Callable[[Segmentation], Result]
     ) -> Result:
-        loop = asyncio.get_running_loop()
-        async with self.queue.place(image):
-            pixels, size = await loop.run_in_executor(self.pictures, self._prepare, image)
-            scores = await loop.run_in_executor(self.network, self.segmenter.scores, pixels)
-            return await loop.run_in_executor(
-                self.pictures,
-                lambda: finish(self.segmenter.segmentation(scores, size, palette)),
-            )
+        async with self.stages.place(image):
+            return await self._finished(image, palette, finish)
+
+    async def _finished(
+        self, image: Image.Image, palette: Palette, finish: Callable[[Segmentation], Result]
+    ) -> Result:
+        pixels, size = await self.stages.picture(self._prepare, image)
+        scores = await self.stages.network(self.segmenter.scores, pixels)
+        return await self.stages.picture(
+            lambda: finish(self.segmenter.segmentation(scores, size, palette))
+        )
 
     def _prepare(self, image: Image.Image) -> tuple[Array, tuple[int, int]]:
         prepared = self.segmenter.prepare(image)

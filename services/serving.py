@@ -5,7 +5,7 @@ from typing import Any
 from _bentoml_sdk import Service  # type: ignore[import-untyped]
 from pydantic import BaseModel
 
-from services.image import locked_image
+from services.container import locked_image
 from services.openapi import Description, describe
 from services.paths import KnownPaths, paths_of
 from services.settings import Settings

@@ -48,6 +48,9 @@ PARTS = {
     "tracks": "application/x-ndjson",
 }
 
+# What can be done with a task, and by which method.
+METHODS = {"submit": "POST", "status": "GET", "get": "GET", "cancel": "PUT", "retry": "POST"}
+
 Handler = Callable[[Request], Awaitable[Response]]
 
 
@@ -82,14 +85,16 @@ class Tasks:
         for method in service.apis.values():
             if method.is_task:
                 fields = Fields(method.input_spec.multipart_fields[0], method.input_spec)
-                self.routes |= {
-                    method.route: ("POST", _directions),
-                    f"{method.route}/submit": ("POST", partial(self._submit, fields)),
-                    f"{method.route}/status": ("GET", _status),
-                    f"{method.route}/get": ("GET", partial(_get, fields.file)),
-                    f"{method.route}/cancel": ("PUT", _cancel),
-                    f"{method.route}/retry": ("POST", _retry),
+                handlers: dict[str, Handler] = {
+                    "submit": partial(self._submit, fields),
+                    "status": _status,
+                    "get": partial(_get, fields.file),
+                    "cancel": _cancel,
+                    "retry": _retry,
                 }
+                self.routes[method.route] = "POST", _directions
+                for name, handler in handlers.items():
+                    self.routes[f"{method.route}/{name}"] = METHODS[name], handler
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"] not in self.routes:

@@ -7,7 +7,7 @@ from pathlib import Path
 from bentoml_img.annotate import film_detector, film_drawer
 from bentoml_img.bundle import Manifest
 from bentoml_img.detect import Detections
-from bentoml_img.files import kind_of
+from bentoml_img.files import ANNOTATED, MOVING, kind_of
 from bentoml_img.video import pipeline
 from bentoml_img.video.frames import VideoError
 from bentoml_img.video.parts import CannotResume
@@ -36,8 +36,8 @@ def work(job: Job, stop: Callable[[], bool], detect: Detect, model: Manifest) ->
     `detect` takes what a `Detector` does.
     """
     asked = VideoRequest(video=job.source, **job.written().parameters)
-    suffix = ".mp4" if kind_of(job.source) == "film" else ".gif"
-    target = job.result_folder / model.digest[:12] / f"{job.source.stem}_result{suffix}"
+    suffix = MOVING.get(kind_of(job.source), ".gif")
+    target = job.result_folder / model.digest[:12] / f"{job.source.stem}{ANNOTATED}{suffix}"
     target.parent.mkdir(exist_ok=True)
     options = asked.options(model.tag)
 

@@ -197,6 +197,8 @@ def test_speeds(invoke: Invoke, clip: Path, tmp_path: Path) -> None:
         speeds = [float(row[header.index("km_h")]) for row in rows if "crossed" in row]
         assert speeds == pytest.approx([14.4, 14.4], rel=0.05)
     assert_error(invoke(clip, "--scale", "10"), 2, "give a line")
+    flat = ".1,.2,.3,.4,.5,.6,.7,.8,.9"
+    assert_error(invoke(clip, *gate, "--homography", flat), 2, "can be inverted")
 
 
 def test_a_folder_of_frames(invoke: Invoke, tmp_path: Path) -> None:
@@ -237,6 +239,36 @@ def test_ctrl_c_and_resume(
     assert lines(invoke(*both, "--resume")) == resumed
     assert engine.calls == 25 + FRAMES - 20 + 5, "what is whole is left as it is"
     assert threading.active_count() <= before
+
+
+def test_what_failed_is_told_after_ctrl_c_too(
+    invoke: Invoke, engine: Colours, tmp_path: Path
+) -> None:
+    (tmp_path / "bad.png").write_bytes(b"not a picture")
+    for name in ("good.png", "last.png"):
+        picture(0).save(tmp_path / name)
+    engine.interrupt_at = 2
+    result = invoke(tmp_path)
+    assert result.exit_code == 130
+    assert (tmp_path / "good_result.jpg").exists()
+    assert "bad.png" in result.stderr
+
+
+def test_ctrl_c_counts_more_than_a_plot(
+    invoke: Invoke, engine: Colours, clip: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "road_result.counts.png").mkdir()
+    engine.interrupt_at = 25
+    result = invoke(clip, "--plot", "--output-dir", tmp_path)
+    assert result.exit_code == 130
+    assert "--resume goes on" in result.stderr
+
+
+def test_results_are_no_inputs(invoke: Invoke, tmp_path: Path) -> None:
+    names = ("a_seg.png", "a_overlay.jpg", "a_compare.jpg", "a_result.jpg", "a_result.counts.png")
+    for name in ("a.png", *names):
+        picture(0).save(tmp_path / name)
+    assert lines(invoke(tmp_path)) == [str(tmp_path / "a_result.jpg")]
 
 
 def test_a_film_that_breaks_off(invoke: Invoke, clip: Path, tmp_path: Path) -> None:
@@ -306,6 +338,7 @@ def test_wrong_usage(invoke: Invoke, clip: Path, tmp_path: Path) -> None:
     assert_error(invoke("--weights", STREET), 1, "comes with its weights")
     assert_error(invoke("--evaluate", tmp_path), 1, "no COCO data in")
     assert_error(invoke(tmp_path), 1, "no pictures or films in")
+    assert_error(invoke(STREET, "--score-threshold", "nan"), 2, "nan is not a finite number")
     assert_error(invoke(STREET, "--classes", "car,dragon"), 2, "'dragon'", "bicycle")
     assert_error(invoke(clip, "--line", "1,2,3"), 2, "line 1 has 3 numbers")
     assert_error(invoke(clip, "--line", "1,2,1,2"), 2, "line 1 starts where it ends")

@@ -9,8 +9,8 @@ import pytest
 import yaml  # type: ignore[import-untyped]
 
 from bentoml_img.shelf import ROOT
+from services.container import SERVING_STAGE
 from services.edge import HEALTH
-from services.image import SERVING_STAGE
 from services.settings import Settings
 
 DEPLOY = ROOT / "deploy"

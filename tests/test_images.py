@@ -1,3 +1,4 @@
+import io
 import struct
 import subprocess
 import sys
@@ -9,12 +10,15 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from bentoml_img.images import (
     FORMATS,
     DamagedImage,
     ImageTooLarge,
     UnsupportedImage,
+    encode_jpeg,
+    encode_png,
     load_rgb,
     open_image,
     reopen,
@@ -71,6 +75,19 @@ def test_damaged_exif_data_does_not_spoil_the_picture() -> None:
         b"Exif\0\0MM\0*\0\0\0\x08\xff",
     ):
         assert difference(decoded(jpeg(exif=exif)), photo()) < 4
+
+
+@pytest.mark.parametrize("name", ["JPEG", "PNG"])
+def test_metadata_does_not_come_into_what_is_made_of_a_picture(name: str) -> None:
+    stream = io.BytesIO()
+    about = PngInfo()
+    about.add_text("comment", "secret" * 20_000)  # more than a JPEG's comment may have
+    Image.new("RGB", (8, 8)).save(
+        stream, name, comment="secret", pnginfo=about, icc_profile=b"secret", exif=Image.Exif()
+    )
+    picture = load_rgb(open_image(stream.getvalue()))
+    for encoded in (encode_jpeg(picture.copy()), encode_png(picture)):
+        assert b"secret" not in encoded
 
 
 def test_transparency_is_laid_over_white() -> None:

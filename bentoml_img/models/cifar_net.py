@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from bentoml_img.labels import CIFAR10
+
 WIDTHS = (96, 320, 384)
 
 
@@ -35,10 +37,10 @@ class CifarNet(nn.Module):
     """Class scores for 32×32 RGB images.
 
     Takes float images of shape (N, 3, 32, 32), normalised per channel, and
-    returns logits of shape (N, num_classes).
+    returns logits of shape (N, 10).
     """
 
-    def __init__(self, num_classes: int = 10, widths: tuple[int, int, int] = WIDTHS) -> None:
+    def __init__(self, widths: tuple[int, int, int] = WIDTHS) -> None:
         super().__init__()
         self.whiten = nn.Conv2d(3, 24, kernel_size=2)
         self.whiten.weight.requires_grad_(False)
@@ -46,7 +48,7 @@ class CifarNet(nn.Module):
         self.stages = nn.Sequential(
             *(Stage(i, channels) for i, channels in zip(inputs, widths, strict=True))
         )
-        self.head = nn.Linear(widths[-1], num_classes, bias=False)
+        self.head = nn.Linear(widths[-1], len(CIFAR10), bias=False)
         for module in self.modules():
             if isinstance(module, nn.BatchNorm2d):
                 module.weight.requires_grad_(False)

@@ -118,7 +118,7 @@ class EfficientNetLite(nn.Module):
     the stages that they come from.
     """
 
-    def __init__(self, scale: str = "lite0", output_stride: int = OUTPUT_STRIDE) -> None:
+    def __init__(self, scale: str, output_stride: int = OUTPUT_STRIDE) -> None:
         super().__init__()
         width, depth = SCALES[scale]
         self.stem = ConvNorm(3, STEM_CHANNELS, 3, stride=2)

@@ -79,9 +79,10 @@ class AveragedRun(Run[Network, Batch]):
         return {**super()._state(), "average": self.average.state_dict()}
 
     def _recipe_of(self, state: Mapping[str, Any]) -> dict[str, Any]:
-        """Only the number of epochs may be another one, until the cool-down has begun."""
+        """Only the epochs may be more or fewer, while neither cool-down would have begun."""
         recipe, epochs = asdict(self.recipe), state["recipe"]["epochs"]
-        if state["step"] <= self._cool_down_start(round(epochs * self.steps_per_epoch)):
+        shorter = min(self.steps, round(epochs * self.steps_per_epoch))
+        if state["step"] <= self._cool_down_start(shorter):
             recipe["epochs"] = epochs
         return recipe
 

@@ -1,6 +1,5 @@
 """Checkpoints: where one lies, how it is written and read, and when it is refused."""
 
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import torch
 
 from bentoml_img.atomic import beside
+from bentoml_img.weights import NOT_LOADABLE
 
 
 class CheckpointError(Exception):
@@ -36,7 +36,7 @@ def load(path: Path) -> dict[str, Any]:
     """The state that was saved, on the CPU; CheckpointError if it is damaged."""
     try:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+    except NOT_LOADABLE as error:
         raise CheckpointError(f"cannot read the checkpoint {path}: {error}") from error
     if not isinstance(state, dict) or not isinstance(state.get("recipe"), dict):
         raise CheckpointError(f"cannot read the checkpoint {path}: it has no recipe")

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
-from bentoml_img.console import console, plain_errors
+from bentoml_img.console import FiniteRange, console, plain_errors
 from bentoml_img.training.checkpoint import CheckpointError
 from bentoml_img.training.dataset import DatasetError
 from bentoml_img.training.fit import Interrupted, command_to_resume
@@ -27,7 +27,7 @@ def run_options(recipe: type[RunRecipe]) -> Callable[[Command], Command]:
         ),
         click.option(
             "--epochs",
-            type=click.FloatRange(min=0, min_open=True),
+            type=FiniteRange(min=0, min_open=True),
             default=recipe.epochs,
             show_default=True,
             help="May be changed on --resume, until the cool-down has begun.",
@@ -50,7 +50,7 @@ def run_options(recipe: type[RunRecipe]) -> Callable[[Command], Command]:
 def plain_ending(context: click.Context) -> Iterator[None]:
     """Say in one line what a user can mend, and after Ctrl-C how to go on."""
     try:
-        with plain_errors("train", DatasetError, CheckpointError):
+        with plain_errors("train", DatasetError, CheckpointError, OSError):
             yield
     except Interrupted as interrupted:
         console.print(f"{interrupted}; to go on: {command_to_resume()}")

@@ -1,7 +1,5 @@
 """Photos with instances of the classes of TRAFFIC, from the layouts of COCO and PASCAL VOC."""
 
-import json
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,7 +14,7 @@ from scipy import ndimage
 
 from bentoml_img.labels import COCO_TO_TRAFFIC, TRAFFIC, VOC_TO_TRAFFIC
 from bentoml_img.training.dataset import DatasetError
-from bentoml_img.training.layouts import Sample, find_coco, read_voc
+from bentoml_img.training.layouts import Sample, load_picture, read_coco_split, read_voc, reading
 
 Outline = Sequence[Sequence[float]] | Mapping[str, Any]
 """Polygons [x1, y1, x2, y2, …], or COCO's compressed run lengths."""
@@ -50,26 +48,23 @@ class Scene:
 
     def load(self) -> Image.Image:
         """The photo as RGB."""
-        with Image.open(self.image) as image:
-            return image.convert("RGB")
+        return load_picture(self.image).convert("RGB")
 
 
 def read_instances(root: Path, split: str) -> list[Scene]:
     """The photos of a split of data laid out like COCO; DatasetError if there are none."""
-    photos, annotation_file = find_coco(root, split)
-    content = json.loads(annotation_file.read_text())
-    if not content["images"]:
-        raise DatasetError(f"there are no photos in {annotation_file}")
-    sizes = {image["id"]: (image["width"], image["height"]) for image in content["images"]}
-    instances = defaultdict(list)
-    for annotation in content["annotations"]:
-        if annotation["category_id"] in COCO_TO_TRAFFIC:
-            image_id = annotation["image_id"]
-            instances[image_id].append(_instance(annotation, *sizes[image_id]))
-    return [
-        Scene(photos / image["file_name"], sizes[image["id"]], tuple(instances[image["id"]]))
-        for image in content["images"]
-    ]
+    coco = read_coco_split(root, split)
+    scenes = []
+    with reading(coco.annotations):
+        for image in coco.images:
+            size = image["width"], image["height"]
+            instances = [
+                _instance(annotation, *size)
+                for annotation in coco.instances[image["id"]]
+                if annotation["category_id"] in COCO_TO_TRAFFIC
+            ]
+            scenes.append(Scene(coco.folder / image["file_name"], size, tuple(instances)))
+    return scenes
 
 
 def _instance(annotation: Mapping[str, Any], width: int, height: int) -> Instance:
@@ -101,8 +96,7 @@ def read_animals(root: Path, split: str) -> list[Scene]:
 
 
 def _single_animal(sample: Sample) -> Scene | None:
-    with Image.open(sample.mask) as image:
-        mask = np.asarray(image)
+    mask = np.asarray(sample.load_mask())
     there = {VOC_TO_TRAFFIC[k]: mask == k for k in np.unique(mask) if k in VOC_TO_TRAFFIC}
     animals = [k for k in there if TRAFFIC[k] in ANIMALS]
     if len(animals) != 1:

@@ -18,7 +18,7 @@ from bentoml_img.bundle import add_scores
 from bentoml_img.detect import SCORE_THRESHOLD, Detections, Detector
 from bentoml_img.labels import COCO_CATEGORIES
 from bentoml_img.training.figures import Figure, OnPhoto, watched
-from bentoml_img.training.layouts import find_coco
+from bentoml_img.training.layouts import load_picture, read_coco_split, reading
 
 METRICS = ("ap50", "ap", "precision", "recall")
 ALL_SIZES = [0, 1e10]  # square pixels
@@ -58,17 +58,16 @@ class Truth:
 
     @classmethod
     def read(cls, root: Path, split: str, every: int = 1) -> "Truth":
-        """Of every so many photos one; DatasetError if the layout is another."""
-        photos, annotations = find_coco(root, split)
-        with _silent():
-            coco = COCO(annotations)
-        return cls(photos, coco, tuple(sorted(coco.getImgIds())[::every]))
+        """Of every so many photos one; DatasetError if the data cannot be used."""
+        split_of_coco = read_coco_split(root, split)
+        with _silent(), reading(split_of_coco.annotations):
+            coco = COCO(split_of_coco.annotations)
+        return cls(split_of_coco.folder, coco, tuple(sorted(coco.getImgIds())[::every]))
 
     def images(self) -> Iterator[tuple[int, Image.Image]]:
         for image_id in self.image_ids:
             name = self.coco.imgs[image_id]["file_name"]
-            with Image.open(self.photos / name) as image:
-                yield image_id, image.convert("RGB")
+            yield image_id, load_picture(self.photos / name).convert("RGB")
 
 
 def evaluate(detector: Detector, truth: Truth, on_photo: OnPhoto = lambda: None) -> list[Quality]:

@@ -1,10 +1,16 @@
 """Where the files of a data set lie: the layouts of PASCAL VOC and of COCO."""
 
+import json
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
+from bentoml_img.images import DECODER_ERRORS
 from bentoml_img.training.dataset import DatasetError
 
 
@@ -17,10 +23,40 @@ class Sample:
 
     def load(self) -> tuple[Image.Image, Image.Image]:
         """The photo as RGB and the mask, of equal size."""
-        with Image.open(self.image) as image, Image.open(self.mask) as mask:
-            image.load()
-            mask.load()
-            return image.convert("RGB"), mask
+        return load_picture(self.image).convert("RGB"), self.load_mask()
+
+    def load_mask(self) -> Image.Image:
+        """The mask alone."""
+        return load_picture(self.mask)
+
+
+@dataclass(frozen=True)
+class CocoSplit:
+    """A split in COCO's layout: its photos, as COCO describes them, and the instances of each.
+
+    `images` have the keys id, file_name, width and height; `instances` are by id.
+    """
+
+    folder: Path
+    annotations: Path
+    images: list[dict[str, Any]]
+    instances: dict[int, list[dict[str, Any]]]
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """DatasetError for whatever a file raises that is missing, damaged, or has other contents."""
+    try:
+        yield
+    except DECODER_ERRORS as error:
+        raise DatasetError(f"{path} cannot be used: {type(error).__name__}: {error}") from error
+
+
+def load_picture(path: Path) -> Image.Image:
+    """A picture, decoded; DatasetError."""
+    with reading(path), Image.open(path) as picture:
+        picture.load()
+        return picture
 
 
 def read_voc(root: Path, split: str) -> list[Sample]:
@@ -28,6 +64,7 @@ def read_voc(root: Path, split: str) -> list[Sample]:
 
     `root` holds `VOCdevkit/VOC2012` or is it or one of its parents; a plain folder
     with `JPEGImages`, `SegmentationClass` and `<split>.txt` will do, too.
+    DatasetError if there are no samples.
     """
     for folder in (root, root / "VOC2012", root / "VOCdevkit" / "VOC2012"):
         for listing in (
@@ -35,12 +72,16 @@ def read_voc(root: Path, split: str) -> list[Sample]:
             folder / f"{split}.txt",
         ):
             if listing.is_file():
+                with reading(listing):
+                    names = listing.read_text().split()
+                if not names:
+                    raise DatasetError(f"there are no photos in {listing}")
                 return [
                     Sample(
                         folder / "JPEGImages" / f"{name}.jpg",
                         folder / "SegmentationClass" / f"{name}.png",
                     )
-                    for name in listing.read_text().split()
+                    for name in names
                 ]
     raise DatasetError(
         f"no VOC data in {root}: expected VOCdevkit/VOC2012 with "
@@ -48,8 +89,29 @@ def read_voc(root: Path, split: str) -> list[Sample]:
     )
 
 
-def find_coco(root: Path, split: str) -> tuple[Path, Path]:
-    """The folder with a split's photos and the file with their instances, as COCO has them."""
+def read_coco_split(root: Path, split: str) -> CocoSplit:
+    """A split ("train", "val") of data laid out like COCO; DatasetError if it has no photos.
+
+    The photos are in `root/train2017` (or `train`), their instances in
+    `root/annotations/instances_train2017.json`.
+    """
+    folder, annotations = _find_coco(root, split)
+    with reading(annotations):
+        content = json.loads(annotations.read_text())
+        images = [
+            {key: image[key] for key in ("id", "file_name", "width", "height")}
+            for image in content["images"]
+        ]
+        found = defaultdict(list)
+        for annotation in content["annotations"]:
+            found[annotation["image_id"]].append(annotation)
+        instances = {image["id"]: found[image["id"]] for image in images}
+    if not images:
+        raise DatasetError(f"there are no photos in {annotations}")
+    return CocoSplit(folder, annotations, images, instances)
+
+
+def _find_coco(root: Path, split: str) -> tuple[Path, Path]:
     for name in (f"{split}2017", split):
         annotation_file = root / "annotations" / f"instances_{name}.json"
         if annotation_file.is_file() and (root / name).is_dir():

@@ -3,6 +3,7 @@
 import json
 from collections import defaultdict
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,14 @@ class Log:
             file.write(json.dumps(entry) + "\n")
 
     def read_figures(self) -> list[dict[str, Any]]:
-        """The lines of batches, the last where a step was repeated after an interruption."""
-        entries = (json.loads(line) for line in self.path.read_text().splitlines())
-        last = {entry["step"]: entry for entry in entries if "figures" in entry}
+        """The lines of batches, the last where a step was repeated after an interruption.
+
+        What was cut off, with the power or by a full disk, is left out.
+        """
+        last = {}
+        for line in self.path.read_text().splitlines():
+            with suppress(json.JSONDecodeError):
+                entry = json.loads(line)
+                if "figures" in entry:
+                    last[entry["step"]] = entry
         return [last[step] for step in sorted(last)]

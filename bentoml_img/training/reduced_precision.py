@@ -69,7 +69,7 @@ def main(bundle: Path, precision: str, photos: Path, data: Path) -> None:
 
 def read_photos(folder: Path) -> list[Image.Image]:
     """Some of the photos in a folder, evenly chosen; DatasetError if there is but one."""
-    paths = [path for path in inputs_of(folder, ()) if path.suffix.lower() in PHOTOS]
+    paths = [path for path in inputs_of(folder) if path.suffix.lower() in PHOTOS]
     if len(paths) < 2:
         raise DatasetError(f"{folder} has {len(paths)} photos: two are the least")
     photos = []

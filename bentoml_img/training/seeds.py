@@ -15,7 +15,7 @@ from typing import Any
 import click
 
 from bentoml_img import atomic
-from bentoml_img.console import console, plain_errors
+from bentoml_img.console import FiniteRange, console, plain_errors
 from bentoml_img.engines.torch import best_device
 from bentoml_img.training import cifar10
 from bentoml_img.training.checkpoint import CheckpointError
@@ -64,7 +64,7 @@ def summary(runs: list[dict[str, Any]]) -> dict[str, float]:
 
 @click.command()
 @click.option("--data-dir", type=click.Path(file_okay=False, path_type=Path), required=True)
-@click.option("--epochs", type=click.FloatRange(min=0, min_open=True), default=3, show_default=True)
+@click.option("--epochs", type=FiniteRange(min=0, min_open=True), default=3, show_default=True)
 @click.option("--seeds", type=click.IntRange(min=1), default=3, show_default=True, help="How many.")
 @click.option(
     "--output-dir",

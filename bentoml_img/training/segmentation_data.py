@@ -1,7 +1,5 @@
 """Masks of VOC classes: painted of COCO's instances, and what is in them."""
 
-import json
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,7 +12,7 @@ from pycocotools import mask as coco_mask
 
 from bentoml_img.atomic import beside
 from bentoml_img.labels import COCO_TO_VOC, VOC, VOC_IGNORE
-from bentoml_img.training.layouts import Sample, find_coco
+from bentoml_img.training.layouts import Sample, read_coco_split, reading
 
 Mask = npt.NDArray[np.uint8]
 
@@ -24,25 +22,20 @@ def read_coco(
 ) -> list[Sample]:
     """The samples of a split of data laid out like COCO, its instances painted as VOC classes.
 
-    The photos are in `root/train2017` (or `train`), their instances in
-    `root/annotations/instances_train2017.json`. Masks are painted once, into the
-    folder `cache`, and found there the next time; `on_painted(i, n)` is called
-    for each.
+    Masks are painted once, into the folder `cache`, and found there the next
+    time; `on_painted(i, n)` is called for each. DatasetError.
     """
-    photos, annotation_file = find_coco(root, split)
-    content = json.loads(annotation_file.read_text())
-    instances = defaultdict(list)
-    for annotation in content["annotations"]:
-        instances[annotation["image_id"]].append(annotation)
+    coco = read_coco_split(root, split)
     cache.mkdir(parents=True, exist_ok=True)
     samples = []
-    for i, image in enumerate(content["images"], 1):
-        path = photos / image["file_name"]
+    for i, image in enumerate(coco.images, 1):
+        path = coco.folder / image["file_name"]
         sample = Sample(path, cache / f"{path.stem}.png")
         if not sample.mask.is_file():
-            painted = paint(instances[image["id"]], image["height"], image["width"])
+            with reading(coco.annotations):
+                painted = paint(coco.instances[image["id"]], image["height"], image["width"])
             _write_png(painted, sample.mask)
-        on_painted(i, len(content["images"]))
+        on_painted(i, len(coco.images))
         samples.append(sample)
     return samples
 
@@ -73,8 +66,7 @@ def class_shares(samples: Sequence[Sample]) -> npt.NDArray[np.float32]:
 
 
 def _shares(sample: Sample) -> npt.NDArray[np.float64]:
-    with Image.open(sample.mask) as mask:
-        pixels = np.asarray(mask).ravel()
+    pixels = np.asarray(sample.load_mask()).ravel()
     return np.bincount(pixels, minlength=256)[: len(VOC)] / len(pixels)
 
 

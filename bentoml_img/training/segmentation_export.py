@@ -4,11 +4,11 @@ import copy
 from pathlib import Path
 
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
 from bentoml_img import zoo
 from bentoml_img.assemble import assemble
 from bentoml_img.models.segmenters import LiteSegmenter
+from bentoml_img.training.costs import costs
 from bentoml_img.training.segmentation_trainer import Network
 
 
@@ -22,19 +22,12 @@ def export(network: Network, trained_on: str, folder: Path) -> list[Path]:
 
 
 def _export(name: str, module: LiteSegmenter, trained_on: str, bundle: Path) -> Path:
+    height = zoo.LITE.input_size[0]
+    photo = torch.zeros(1, 3, height, height * 4 // 3)
     manifest = zoo.find(name).manifest(
-        license="Apache-2.0", trained_on=trained_on, scores=_costs(module)
+        license="Apache-2.0",
+        trained_on=trained_on,
+        scores=costs(module, lambda: module(photo)),
     )
     assemble(module, manifest, bundle, half=True)
     return bundle
-
-
-def _costs(module: LiteSegmenter) -> dict[str, float]:
-    """Parameters, and 10⁹ multiply-adds for a photo of 4:3."""
-    height = zoo.LITE.input_size[0]
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        module(torch.zeros(1, 3, height, height * 4 // 3))
-    return {
-        "parameters": sum(p.numel() for p in module.parameters()),
-        "gflops": round(counter.get_total_flops() / 2e9, 2),
-    }

@@ -10,7 +10,7 @@ from PIL import Image
 from bentoml_img.bundle import add_scores
 from bentoml_img.segment import Segmenter
 from bentoml_img.training.figures import Figure, OnPhoto, watched
-from bentoml_img.training.layouts import Sample, read_voc
+from bentoml_img.training.layouts import Sample, read_voc, reading
 from bentoml_img.training.segmentation_data import class_shares, read_coco
 from bentoml_img.training.segmentation_eval import Confusion, frequent_classes
 
@@ -64,10 +64,9 @@ def record(bundle: Path, sets: Mapping[str, Sequence[Sample]]) -> None:
 
 def count(confusion: Confusion, segmenter: Segmenter, sample: Sample) -> None:
     """Add a photo's pixels to a confusion matrix."""
-    with Image.open(sample.image) as photo:
+    with reading(sample.image), Image.open(sample.image) as photo:
         answer = segmenter.segment_opened(photo)
-    with Image.open(sample.mask) as truth:
-        confusion.add(np.asarray(truth), answer.mask)
+    confusion.add(np.asarray(sample.load_mask()), answer.mask)
 
 
 def _figures(

@@ -10,8 +10,9 @@ from bentoml_img.images import DECODER_ERRORS, ImageError, flatten, load_rgb, op
 from bentoml_img.video.frames import MAX_PIXELS, MAX_RATE, VideoError, VideoInfo, check_size
 from bentoml_img.video.gif_size import frames_extent
 
-# Browsers show a frame that asks for less than 20 ms for 100 ms, and so do we.
-SHORTEST, DEFAULT = 0.02, 0.1
+# Seconds. Browsers show a frame that asks for less than 20 ms for 100 ms, and so do we; a GIF can
+# ask for 655.35 s at most.
+SHORTEST, LONGEST, DEFAULT = 0.02, 655.35, 0.1
 
 
 class Animation:
@@ -123,5 +124,8 @@ def _load(file: Path) -> Image.Image:
 
 def _delay(image: Image.Image) -> float:
     """How long the frame at hand is shown, in seconds."""
-    delay = float(image.info.get("duration", 0)) / 1000
-    return delay if delay >= SHORTEST else DEFAULT
+    try:  # a text in a PNG may have the same name
+        delay = float(image.info.get("duration", 0)) / 1000
+    except ValueError:
+        return DEFAULT
+    return min(delay, LONGEST) if delay >= SHORTEST else DEFAULT

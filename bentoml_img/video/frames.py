@@ -27,8 +27,8 @@ class VideoInfo:
 
     `width` and `height` are those of its frames once upright. `frames` and
     `duration` (seconds) are what the file says, None if it says nothing; `rate`
-    is the mean number of frames a second. `audio` names the codec of each
-    audio stream.
+    is the number of frames a second, of an animation at its first frame. `audio`
+    names the codec of each audio stream.
     """
 
     path: Path

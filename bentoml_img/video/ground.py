@@ -20,7 +20,8 @@ class Ground:
 
     def __post_init__(self) -> None:
         matrix = np.array(self.homography, float)
-        if matrix.shape != (3, 3) or not np.isfinite(matrix).all() or not np.linalg.det(matrix):
+        numbers = matrix.shape == (3, 3) and np.isfinite(matrix).all()
+        if not numbers or np.linalg.matrix_rank(matrix) < 3:
             raise ValueError("a homography is 3×3 finite numbers, and can be inverted")
 
     @classmethod

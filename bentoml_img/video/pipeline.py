@@ -140,8 +140,6 @@ class _Run:
         self._counter.restore(reached.counter)
         self._first, self._done = reached.frames, reached.frames
         self._part: Part | None = None
-        updates = max(1, round(SEGMENT * video.info.rate / options.every))
-        self._segment = updates * options.every  # frames
 
     def __call__(
         self,
@@ -185,6 +183,7 @@ class _Run:
         self, detected: Generator[tuple[Frame, Detections | None]], draw: Draw
     ) -> Generator[_Annotated]:
         tracker = self._tracker
+        began: float | None = None  # of a segment
         with closing(detected):
             for frame, found in detected:
                 ended: tuple[int, ...] = ()
@@ -193,8 +192,11 @@ class _Run:
                 else:
                     instances = tracker.update(found, frame.time)
                     ended = tracker.ended
-                closes = (frame.index + 1) % self._segment == 0
-                state = tracker.state() if closes else None
+                began = frame.time if began is None else began
+                state = None
+                long = frame.time + 1.5 * frame.duration - began >= SEGMENT  # as near as may be
+                if long and (frame.index + 1) % self._options.every == 0:
+                    state, began = tracker.state(), None
                 yield _Annotated(frame, draw(frame.image, instances), instances, ended, state)
 
     def _write(self, item: _Annotated) -> None:
@@ -204,8 +206,8 @@ class _Run:
         self._part.write(frame, item.image, item.instances, events)
         self._done = frame.index + 1
         if item.tracker is not None:
-            segment = self._part.close()
-            self._part = None
+            part, self._part = self._part, None  # or an error in closing comes twice
+            segment = part.close()
             assert segment is not None  # noqa: S101 - it has this frame
             self._parts.add(segment, Progress(self._done, item.tracker, self._counter.state()))
 

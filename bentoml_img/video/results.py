@@ -26,6 +26,11 @@ class Result:
         records = {what: video.with_suffix(suffix) for what, suffix in RECORDS.items()}
         return cls(video, **records, frames=frames, stopped=stopped)
 
+    @property
+    def files(self) -> dict[str, Path]:
+        """All of them: the video as "result", and the records by their names."""
+        return {"result": self.video, **{what: getattr(self, what) for what in RECORDS}}
+
 
 @dataclass(frozen=True)
 class Speed:

@@ -59,7 +59,7 @@ def test_weights_do_not_depend_on_the_output_stride() -> None:
 
 
 def test_a_gradient_reaches_every_parameter() -> None:
-    backbone = EfficientNetLite()
+    backbone = EfficientNetLite("lite0")
     torch.autograd.backward(backbone(torch.randn(1, 3, 32, 32)).square().sum())
     assert all(p.grad is not None for p in backbone.parameters())
 

@@ -23,6 +23,13 @@ def test_what_is_saved_is_loaded(path: Path) -> None:
     assert list(path.parent.iterdir()) == [path]
 
 
+@pytest.mark.parametrize("data", [b"hello", b".", b"PK", b"\x80"])
+def test_a_file_of_something_else_is_refused(path: Path, data: bytes) -> None:
+    path.write_bytes(data)
+    with pytest.raises(CheckpointError, match="cannot read the checkpoint"):
+        load(path)
+
+
 @pytest.mark.parametrize("keep", [0, 2, 400])
 def test_a_damaged_checkpoint_is_refused(path: Path, keep: int) -> None:
     path.write_bytes(path.read_bytes()[:keep])

@@ -28,3 +28,13 @@ def test_of_a_step_that_was_repeated_the_last_line_is_read(tmp_path: Path) -> No
     log.add({"step": 40, "miou": 0.5})
     read = [(entry["step"], entry["figures"]["a"]) for entry in log.read_figures()]
     assert read == [(20, 3.0), (40, 1.0), (60, 4.0)]
+
+
+def test_a_line_that_was_cut_off_is_left_out(tmp_path: Path) -> None:
+    log = Log(tmp_path / "log.jsonl")
+    log.add({"step": 20, "figures": {"a": 1.0}})
+    with log.path.open("a") as file:
+        file.write('{"step": 40, "fig')
+    log.add({"step": 60, "figures": {"a": 2.0}})
+    log.add({"step": 80, "figures": {"a": 3.0}})
+    assert [entry["step"] for entry in log.read_figures()] == [20, 80]

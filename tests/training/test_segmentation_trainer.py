@@ -72,6 +72,23 @@ def test_a_resumed_run_gives_the_weights_of_an_uninterrupted_one(tmp_path: Path)
         longer.restore(tmp_path / "checkpoint.pt")
 
 
+def test_epochs_may_not_be_so_few_that_the_cool_down_would_have_begun(tmp_path: Path) -> None:
+    trainer = make_trainer(tmp_path, replace(TINY, epochs=10))
+
+    def stop(progress: Progress) -> None:
+        if progress.step == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        trainer.run(stop)
+    trainer.save(tmp_path / "checkpoint.pt")
+    make_trainer(tmp_path, replace(TINY, epochs=8)).restore(tmp_path / "checkpoint.pt")
+    for epochs in (1, 2):
+        shorter = make_trainer(tmp_path, replace(TINY, epochs=epochs))
+        with pytest.raises(CheckpointError, match="made with epochs=10"):
+            shorter.restore(tmp_path / "checkpoint.pt")
+
+
 def test_epochs_may_change_before_the_cool_down_but_nothing_else(tmp_path: Path) -> None:
     make_trainer(tmp_path).save(tmp_path / "checkpoint.pt")
     longer = make_trainer(tmp_path, replace(TINY, epochs=3))

@@ -197,6 +197,19 @@ def test_ctrl_c_leaves_what_was_done_and_a_resumed_run_ends_the_same(
 
 
 @pytest.mark.usefixtures("short_segments")
+def test_segments_are_as_long_as_their_frames_say(tmp_path: Path) -> None:
+    """The first frame says nothing of how long the others are."""
+    source = tmp_path / "slow.gif"
+    pictures = [picture(k) for k in range(12)]
+    delays = [20, *[500] * 11]
+    pictures[0].save(source, save_all=True, append_images=pictures[1:], duration=delays)
+    output = tmp_path / "out.mp4"
+    with pytest.raises(Interrupted):
+        annotate_video(source, output, ColourDetector(), outline, progress=interrupt_at(8))
+    assert len(list((tmp_path / "out.mp4.parts").glob("*.mp4"))) == 4
+
+
+@pytest.mark.usefixtures("short_segments")
 def test_an_error_of_the_detector_leaves_what_was_done(clip: Path, tmp_path: Path) -> None:
     output = tmp_path / "out.mp4"
     with pytest.raises(RuntimeError, match="out of memory"):

@@ -5,6 +5,7 @@ import av
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from bentoml_img.video.frames import DamagedVideo, Frame, VideoError
 from bentoml_img.video.reading import open_video, pictures
@@ -97,6 +98,18 @@ def test_an_animation_is_known_by_its_content(tmp_path: Path) -> None:
     path = write_gif(tmp_path / "a.gif", [50, 60])
     frames = read(path.rename(tmp_path / "a.mp4"))
     assert [frame.duration for frame in frames] == pytest.approx([0.05, 0.06])
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("abc", 0.1), ("nan", 0.1), ("-1", 0.1), ("inf", 655.35), ("1e9", 655.35)]
+)
+def test_a_delay_that_is_none_is_left_aside(tmp_path: Path, text: str, seconds: float) -> None:
+    path = tmp_path / "a.png"
+    about = PngInfo()
+    about.add_text("duration", text)
+    picture(0).save(path, pnginfo=about)
+    (frame,) = read(path)
+    assert frame.duration == pytest.approx(seconds)
 
 
 def test_grey_of_16_bits_is_as_bright_in_a_film(tmp_path: Path) -> None:

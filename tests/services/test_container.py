@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from services.image import BASE_IMAGE, locked_image
+from services.container import BASE_IMAGE, locked_image
 
 LOCK = """\
 bentoml==1.4.39 \\
