@@ -12,9 +12,8 @@ from bentoml_img.console import (
     given,
     package_and_show,
     plain_errors,
-    precision_option,
 )
-from bentoml_img.engines import ENGINES
+from bentoml_img.model_choice import engine_option, precision_option
 from bentoml_img.shelf import SHIPPED as ARTIFACTS
 from bentoml_img.training import cifar10
 from bentoml_img.training.classification_eval import Evaluation, evaluate
@@ -48,13 +47,7 @@ FOLDER = click.Path(file_okay=False, path_type=Path)
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint in the output folder.")
 @click.option("--output-dir", type=FOLDER, default=Path("runs/classifier"), show_default=True)
-@click.option(
-    "--engine",
-    type=click.Choice(ENGINES),
-    default="auto",
-    show_default=True,
-    help="What computes in the Bento.",
-)
+@engine_option
 @precision_option
 @click.pass_context
 def main(

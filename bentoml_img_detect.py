@@ -31,14 +31,20 @@ from bentoml_img.console import (
     given,
     package_and_show,
     plain_errors,
-    precision_option,
     print_table,
     work_bar,
 )
 from bentoml_img.detect import MAX_INSTANCES, SCORE_THRESHOLD, Detector
-from bentoml_img.engines import ENGINES
 from bentoml_img.files import PLOT, Unreadable
-from bentoml_img.model_choice import ModelChoice, refuse_choice
+from bentoml_img.model_choice import (
+    ModelChoice,
+    engine_option,
+    list_option,
+    precision_option,
+    refuse_choice,
+    weights_option,
+    weights_url_option,
+)
 from bentoml_img.shelf import bundle_of
 from bentoml_img.video.frames import FOLDER_RATE
 from bentoml_img.video.results import INTERRUPTED, RECORDS, Result
@@ -57,7 +63,6 @@ FILM_OPTIONS = (
     "plot",
     "resume",
 )
-FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
@@ -88,7 +93,7 @@ class Numbers(click.ParamType[tuple[float, ...]]):
     metavar="NAME",
     help="See --list; or the folder of a bundle that you trained.",
 )
-@click.option("--list", "listed", is_flag=True, help="Print the models that can be chosen.")
+@list_option
 @click.option(
     "--evaluate",
     "data",
@@ -97,9 +102,9 @@ class Numbers(click.ParamType[tuple[float, ...]]):
     help="Print average precision, and the precision and recall of what is shown, on DATA/street "
     "and DATA/coco as JSON.",
 )
-@click.option("--weights", type=FILE, help="A .pth file for an official model.")
-@click.option("--weights-url", metavar="URL", help="A mirror of the official weights.")
-@click.option("--engine", type=click.Choice(ENGINES), default="auto", show_default=True)
+@weights_option
+@weights_url_option
+@engine_option
 @precision_option
 @click.option(
     "--output",

@@ -20,15 +20,21 @@ from bentoml_img.console import (
     given,
     package_and_show,
     plain_errors,
-    precision_option,
     print_table,
     work_bar,
 )
-from bentoml_img.engines import ENGINES
 from bentoml_img.files import COMPARISON, Unreadable, check_apart, inputs_of
 from bentoml_img.images import encode_jpeg
 from bentoml_img.labels import PALETTES
-from bentoml_img.model_choice import ModelChoice, refuse_choice
+from bentoml_img.model_choice import (
+    ModelChoice,
+    engine_option,
+    list_option,
+    precision_option,
+    refuse_choice,
+    weights_option,
+    weights_url_option,
+)
 from bentoml_img.segment import Segmenter
 from bentoml_img.shelf import bundle_of, is_at_hand
 
@@ -48,7 +54,7 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     help="See --list; or the folder of a bundle that you trained. Several to compare. "
     f"Default: {DEFAULT}, or all at hand to compare.",
 )
-@click.option("--list", "listed", is_flag=True, help="Print the models that can be chosen.")
+@list_option
 @click.option(
     "--compare", "compared", type=FILE, metavar="PHOTO", help="Draw the models side by side."
 )
@@ -71,10 +77,10 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     type=click.Path(file_okay=False, path_type=Path),
     help="For pictures. Default: beside the input.",
 )
-@click.option("--weights", type=FILE, help="A .pth file for an official model.")
-@click.option("--weights-url", metavar="URL", help="A mirror of the official weights.")
+@weights_option
+@weights_url_option
 @click.option("--palette", type=click.Choice(list(PALETTES)), default="voc", show_default=True)
-@click.option("--engine", type=click.Choice(ENGINES), default="auto", show_default=True)
+@engine_option
 @precision_option
 @click.pass_context
 def main(

@@ -24,7 +24,6 @@ from rich.table import Table
 from rich.tree import Tree
 
 from bentoml_img.bundle import BundleError
-from bentoml_img.engines import PRECISIONS
 from bentoml_img.images import ImageError
 from bentoml_img.video.results import Speed
 from bentoml_img.weights import OnProgress, WeightsError
@@ -36,14 +35,6 @@ console = Console(stderr=True, highlight=False, soft_wrap=True)
 
 # Packages that not every installation has.
 OPTIONAL = {"av", "lap", "matplotlib", "nncf", "pycocotools", "safetensors", "torch", "torchvision"}
-
-precision_option = click.option(
-    "--precision",
-    type=click.Choice(PRECISIONS),
-    default="fp32",
-    show_default=True,
-    help="What it computes in; bf16 and int8 need a bundle that is made ready for them.",
-)
 
 
 class FiniteRange(click.FloatRange):

@@ -1,4 +1,4 @@
-"""What --model takes, a name of the zoo or the folder of a bundle of one's own; and --list not."""
+"""The options that choose a model, and how it computes: the same for all scripts."""
 
 from pathlib import Path
 
@@ -7,8 +7,35 @@ import click
 from bentoml_img.bundle import MANIFEST, BundleError, read_manifest
 from bentoml_img.catalogue import names_of
 from bentoml_img.console import given
+from bentoml_img.engines import ENGINES, PRECISIONS
 
 CHOICES = ("model", "models", "weights", "weights_url", "engine", "precision")
+
+list_option = click.option(
+    "--list", "listed", is_flag=True, help="Print the models that can be chosen."
+)
+weights_option = click.option(
+    "--weights",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A .pth file for an official model.",
+)
+weights_url_option = click.option(
+    "--weights-url", metavar="URL", help="A mirror of the official weights."
+)
+engine_option = click.option(
+    "--engine",
+    type=click.Choice(ENGINES),
+    default="auto",
+    show_default=True,
+    help="What it computes with.",
+)
+precision_option = click.option(
+    "--precision",
+    type=click.Choice(PRECISIONS),
+    default="fp32",
+    show_default=True,
+    help="What it computes in; bf16 and int8 need a bundle that is made ready for them.",
+)
 
 
 class ModelChoice(click.ParamType[str]):
