@@ -26,6 +26,7 @@ from bentoml_img.console import (
     console,
     counts_table,
     download_bar,
+    end_as_by_ctrl_c,
     failures,
     frames_bar,
     given,
@@ -197,6 +198,7 @@ def main(
         raise click.UsageError("--list, --evaluate and PATHS: give one of them")
     if not paths and (unused := given(context, wanted)):
         raise click.UsageError(f"{unused} is for PATHS: give some")
+    end_as_by_ctrl_c()
     try:
         with plain_errors("torch"):
             if listed:

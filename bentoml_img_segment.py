@@ -15,6 +15,7 @@ from bentoml_img.console import (
     cleared,
     console,
     download_bar,
+    end_as_by_ctrl_c,
     failures,
     frames_bar,
     given,
@@ -104,6 +105,7 @@ def main(
         raise click.UsageError(f"{unused} is for --compare and --apply: give one of them")
     if len(models) > 1 and not compared:
         raise click.UsageError("several models can be compared only")
+    end_as_by_ctrl_c()
     try:
         with plain_errors("torch"):
             if listed:

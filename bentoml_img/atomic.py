@@ -6,20 +6,27 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+LONGEST_NAME = 255  # bytes, in most file systems
+
 
 @contextmanager
 def beside(path: Path) -> Iterator[Path]:
     """A path to write to, in the folder of `path`, whose place it takes at the end of the block.
 
-    If the block raises, nothing is left of it. Its name is hidden, and its suffix
-    says nothing about its content.
+    If the block raises, nothing is left of it. Its name is hidden, and no longer than
+    a file system takes; its suffix says nothing about its content.
     """
-    part = path.with_name(f".{path.name}.part")
+    part = path.with_name(_hidden(path.name))
     try:
         yield part
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def _hidden(name: str) -> str:
+    part = f".{name}.part"
+    return part if len(os.fsencode(part)) <= LONGEST_NAME else f".{name[-48:]}.part"
 
 
 @contextmanager

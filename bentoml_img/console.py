@@ -1,6 +1,7 @@
 """How the scripts speak: with people on standard error, data on standard output."""
 
 import math
+import signal
 import sys
 from collections.abc import Callable, Container, Iterator, Mapping
 from contextlib import contextmanager
@@ -74,6 +75,13 @@ def plain_errors(extra: str, *others: type[Exception]) -> Iterator[None]:
             raise
         message = f"{error.name} is not installed: pip install -e '.[{extra}]'"
         raise click.ClickException(message) from error
+
+
+def end_as_by_ctrl_c() -> None:
+    """Let SIGTERM, and a terminal that is closed, end the work as Ctrl-C does: tidily."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) == signal.SIG_DFL:  # nohup wants it ignored
+            signal.signal(number, signal.default_int_handler)
 
 
 @contextmanager

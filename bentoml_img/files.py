@@ -6,6 +6,7 @@ from typing import Literal
 
 from PIL import Image
 
+from bentoml_img.blocks import HEAD, endless
 from bentoml_img.images import DECODER_ERRORS, FORMATS
 
 PHOTOS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
@@ -40,7 +41,9 @@ def inputs_of(path: Path) -> list[Path]:
     return sorted(
         file
         for file in path.iterdir()
-        if file.suffix.lower() in PHOTOS | FILMS and not file.name.endswith(RESULTS)
+        if file.suffix.lower() in PHOTOS | FILMS
+        and not file.name.endswith(RESULTS)
+        and file.is_file()
     )
 
 
@@ -56,6 +59,9 @@ def check_apart(places: Iterable[tuple[Path, Path]]) -> None:
 def kind_of(source: Path) -> Kind:
     """What a file is: a picture by its content, and anything else by its suffix."""
     try:
+        with source.open("rb") as file:
+            if endless(file.read(HEAD)):
+                return "photo"  # and refused as one
         with Image.open(source, formats=FORMATS) as image:
             moves = image.format in ANIMATED and getattr(image, "is_animated", False)
             return "animation" if moves else "photo"

@@ -13,14 +13,14 @@ import numpy as np
 import numpy.typing as npt
 from PIL import ExifTags, Image, ImageFile, ImageOps, UnidentifiedImageError
 
-from bentoml_img import jpeg
+from bentoml_img import blocks, jpeg
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 MEGAPIXEL = 1_000_000
 
-# The longest side that a JPEG can have. Rows cost time each: a PNG of one column and a file size
+# The longest side that libjpeg writes. Rows cost time each: a PNG of one column and a file size
 # of 100 kB can keep a decoder busy for a minute.
-MAX_SIDE = 65_535
+MAX_SIDE = 65_500
 
 # The pixel limit is ours (`open_image`), as an error with its own message.
 Image.MAX_IMAGE_PIXELS = None
@@ -74,8 +74,8 @@ def open_image(data: bytes, max_pixels: int = 64 * MEGAPIXEL) -> Image.Image:
 
     Raises UnsupportedImage, ImageTooLarge or DamagedImage.
     """
-    if data.startswith(jpeg.SIGNATURE) and (excess := jpeg.endless(data)):
-        raise DamagedImage(f"the picture is damaged: a JPEG of {excess}")
+    if excess := (jpeg if data.startswith(jpeg.SIGNATURE) else blocks).endless(data):
+        raise DamagedImage(f"the picture is damaged: {excess}")
     try:
         image = Image.open(io.BytesIO(data), formats=FORMATS)
     except UnidentifiedImageError:
@@ -191,6 +191,8 @@ def flatten(image: Image.Image) -> Image.Image:
 def _flat(image: Image.Image) -> Image.Image:
     if image.mode == "RGB" and "transparency" not in image.info:
         return image
+    if image.mode == "La":  # which convert() knows no other way from
+        image = image.convert("LA")
     if image.mode.startswith("I"):  # 16-bit grey, which convert() would clip at 255
         grey = np.asarray(image).clip(0, 65535) >> 8
         return Image.fromarray(grey.astype(np.uint8)).convert("RGB")

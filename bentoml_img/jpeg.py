@@ -27,13 +27,13 @@ def endless(data: bytes) -> str | None:
     scans = 0
     for number, marker in enumerate(_markers(data)):
         if number > MAX_SEGMENTS:
-            return f"more than {MAX_SEGMENTS} segments"
+            return f"a JPEG of more than {MAX_SEGMENTS} segments"
         if marker == SCAN:
             scans += 1
             if not many_scans:
                 return None
             if scans > MAX_SCANS:
-                return f"more than {MAX_SCANS} scans"
+                return f"a JPEG of more than {MAX_SCANS} scans"
         elif marker == END and scans:
             return None
     return None

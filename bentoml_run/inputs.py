@@ -30,6 +30,8 @@ class InputFile:
         Raises:
             WrongUsage: There is no such file, or it is a folder or unreadable.
         """
+        if not written:
+            raise WrongUsage("a file without a name.")
         written = os.path.expanduser(written)
         path = Path(written).absolute()
         if path.is_dir():

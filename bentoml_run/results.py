@@ -61,7 +61,7 @@ class Results:
             folder, stem = self._folder or self._here, api
         folder.mkdir(parents=True, exist_ok=True)
         path = self._free(folder, stem, extension(answer))
-        self._part = path.with_name(f".{path.name}.{os.getpid()}.part")
+        self._part = path.with_name(f".{path.name[-48:]}.{os.getpid()}.part")
         try:
             self._part.write_bytes(answer.body)
             os.replace(self._part, path)

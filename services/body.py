@@ -23,7 +23,7 @@ async def pieces(
     By its declared length before a byte is read, else on the way. `setting` is
     the variable that holds the limit. Close it, or use it with `aclosing`.
     """
-    declared_size(headers, limit, setting)
+    declared = declared_size(headers, limit, setting)
     size = 0
     while True:
         message = await receive()
@@ -35,6 +35,12 @@ async def pieces(
             raise too_large(limit, setting)
         yield piece
         if not message.get("more_body"):
+            if "upgrade" in headers and size < (declared or 0):
+                # uvicorn drops the body of a request that asks for another protocol, too.
+                raise RequestRefused(
+                    HTTPStatus.BAD_REQUEST,
+                    f"{size} of {declared} bytes arrived: send it as HTTP/1.1, without Upgrade",
+                )
             return
 
 

@@ -36,6 +36,7 @@ from services.settings import MAX_UPLOAD, Settings
 
 logger = logging.getLogger("bentoml_img.edge")
 
+PLAIN = (400, 404, 405, 416)  # what the routes behind answer in plain text
 HEALTH = frozenset({"/livez", "/readyz", "/healthz"})
 COMMAND_LINE = "bentoml_run"  # the extension of ASGI by which `bentoml run` says who asks
 
@@ -197,12 +198,12 @@ class _Reservation:
 
 
 def _json_errors(send: Send) -> Send:
-    """Give the plain-text errors of the routes behind, 404 and 405, the JSON shape of ours."""
+    """Give the plain-text errors of the routes behind the JSON shape of ours."""
     replaced = False
 
     async def wrapped(message: Message) -> None:
         nonlocal replaced
-        if message["type"] == "http.response.start" and message["status"] in (404, 405):
+        if message["type"] == "http.response.start" and message["status"] in PLAIN:
             headers = Headers(raw=message["headers"])
             if headers.get("content-type", "").startswith("text/plain"):
                 replaced = True

@@ -23,7 +23,7 @@ def is_form(headers: Mapping[str, str], field: str) -> bool:
         raise RequestRefused(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
             f"send the file {field} in a multipart/form-data form, "
-            "or as the raw body with its own Content-Type, such as image/jpeg",
+            "or as the raw body with a Content-Type of its own",
             field,
         )
     return content_type.startswith("multipart/form-data")

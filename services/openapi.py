@@ -33,6 +33,7 @@ REFUSALS = {
     HTTPStatus.REQUEST_URI_TOO_LONG: "The query is too long",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "A file of a kind that is not taken",
     HTTPStatus.INTERNAL_SERVER_ERROR: "The task failed by an error of the server",
+    HTTPStatus.GATEWAY_TIMEOUT: "It took longer than a request may",
     HTTPStatus.SERVICE_UNAVAILABLE: "Too much is waiting: again after `Retry-After` seconds",
 }
 OF_FILES = (
@@ -41,6 +42,7 @@ OF_FILES = (
     HTTPStatus.REQUEST_URI_TOO_LONG,
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     HTTPStatus.SERVICE_UNAVAILABLE,
+    HTTPStatus.GATEWAY_TIMEOUT,
 )
 OF_TASKS = (HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND)
 OPERATION = {

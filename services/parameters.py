@@ -40,9 +40,15 @@ def _zone(numbers: tuple[float, ...]) -> tuple[float, ...]:
     return numbers
 
 
-Score = Annotated[float, Ge(0), Le(1)]
+def _number(given: Any) -> Any:
+    if isinstance(given, bool):
+        raise ValueError("true and false are no numbers")
+    return given
+
+
+Score = Annotated[float, Ge(0), Le(1), BeforeValidator(_number)]
 Names = Annotated[list[str] | None, BeforeValidator(_names)]
-Count = Annotated[int, Ge(1), Le(MAX_INSTANCES)]
+Count = Annotated[int, Ge(1), Le(MAX_INSTANCES), BeforeValidator(_number)]
 Numbers = Annotated[tuple[FiniteFloat, ...], MaxLen(MAX_NUMBERS), BeforeValidator(_numbers)]
 Lines = Annotated[
     list[Annotated[Numbers, AfterValidator(_line)]], MaxLen(MAX_PLACES), BeforeValidator(_listed)
@@ -60,7 +66,7 @@ class VideoRequest(BaseModel):
     """
 
     video: Path
-    every: Annotated[int, Ge(1), Le(MAX_EVERY)] = 1
+    every: Annotated[int, Ge(1), Le(MAX_EVERY), BeforeValidator(_number)] = 1
     line: Lines = []
     zone: Zones = []
     score_threshold: Score = SCORE_THRESHOLD

@@ -10,6 +10,7 @@ import asyncio
 import errno
 import re
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from functools import partial
 from http import HTTPStatus
@@ -81,6 +82,7 @@ class Tasks:
     def __init__(self, app: ASGIApp, service: Any) -> None:
         self.app = app
         self.limit = Settings.from_environment().max_video
+        self.checks = ThreadPoolExecutor(1, thread_name_prefix="checks")
         self.routes: dict[str, tuple[str, Handler]] = {}
         for method in service.apis.values():
             if method.is_task:
@@ -122,7 +124,9 @@ class Tasks:
             values = await self._receive(fields, form, request, job.source_folder / "upload")
             arguments = fields.validate(values)
             video = arguments.pop(fields.file)
-            await asyncio.to_thread(service.check, video, arguments)
+            # Apart from the threads that open photos, which are not to wait for it.
+            loop = asyncio.get_running_loop()
+            await loop.run_in_executor(self.checks, service.check, video, arguments)
             runner.store.submit(job, video, arguments)
         finally:
             await asyncio.to_thread(runner.store.close, job)

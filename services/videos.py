@@ -7,7 +7,7 @@ from pathlib import Path
 from bentoml_img.annotate import film_detector, film_drawer
 from bentoml_img.bundle import Manifest
 from bentoml_img.detect import Detections
-from bentoml_img.files import ANNOTATED, MOVING, kind_of
+from bentoml_img.files import ANNOTATED, MOVING
 from bentoml_img.video import pipeline
 from bentoml_img.video.frames import VideoError
 from bentoml_img.video.parts import CannotResume
@@ -36,9 +36,6 @@ def work(job: Job, stop: Callable[[], bool], detect: Detect, model: Manifest) ->
     `detect` takes what a `Detector` does.
     """
     asked = VideoRequest(video=job.source, **job.written().parameters)
-    suffix = MOVING.get(kind_of(job.source), ".gif")
-    target = job.result_folder / model.digest[:12] / f"{job.source.stem}{ANNOTATED}{suffix}"
-    target.parent.mkdir(exist_ok=True)
     options = asked.options(model.tag)
 
     def report(speed: Speed) -> None:
@@ -52,7 +49,7 @@ def work(job: Job, stop: Callable[[], bool], detect: Detect, model: Manifest) ->
             }
         )
 
-    def annotate(resume: bool) -> Result:
+    def annotate(target: Path, resume: bool) -> Result:
         return pipeline.annotate_video(
             job.source,
             target,
@@ -65,10 +62,11 @@ def work(job: Job, stop: Callable[[], bool], detect: Detect, model: Manifest) ->
         )
 
     try:
+        target = _target(job, model)
         try:
-            result = annotate(resume=True)
+            result = annotate(target, resume=True)
         except CannotResume:
-            result = annotate(resume=False)
+            result = annotate(target, resume=False)
     except pipeline.Stopped:
         raise Stopped from None
     except VideoError as error:
@@ -76,3 +74,11 @@ def work(job: Job, stop: Callable[[], bool], detect: Detect, model: Manifest) ->
     if result.stopped:
         raise Unusable(result.stopped)
     return result.video
+
+
+def _target(job: Job, model: Manifest) -> Path:
+    with open_video(job.source) as video:
+        suffix = MOVING["animation" if video.animated else "film"]
+    target = job.result_folder / model.digest[:12] / f"{job.source.stem}{ANNOTATED}{suffix}"
+    target.parent.mkdir(exist_ok=True)
+    return target

@@ -16,6 +16,14 @@ def test_a_file_is_replaced_at_the_end_of_the_block(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_a_name_may_be_as_long_as_the_file_system_takes(tmp_path: Path) -> None:
+    for name in ("x" * 255, "ü" * 127):
+        path = tmp_path / name
+        with beside(path) as part:
+            part.write_text("after")
+        assert path.read_text() == "after"
+
+
 def test_a_file_stays_as_it_was_where_writing_fails(tmp_path: Path) -> None:
     path = tmp_path / "answer.txt"
     path.write_text("before")

@@ -100,8 +100,12 @@ class Parts:
             raise self._useless(f"{self._manifest} is damaged") from None
         if not known:
             raise self._useless("it was begun with another video, model or settings")
-        if missing := [s.path for s in self.segments if not s.path.exists()]:
-            raise self._useless(f"{missing[0]} is missing")
+        for segment in self.segments:
+            if not segment.path.is_file() or not segment.path.stat().st_size:
+                raise self._useless(f"{segment.path} is missing or empty")
+            for suffix in (".jsonl", ".csv"):
+                if not segment.path.with_suffix(suffix).is_file():
+                    raise self._useless(f"{segment.path.with_suffix(suffix)} is missing")
 
     def _useless(self, reason: str) -> VideoError:
         name = self._output.name

@@ -261,7 +261,10 @@ def _finished(output: Path, key: dict[str, Any]) -> Result | None:
         summary = json.loads(result.summary.read_text())
     except (OSError, ValueError):
         return None
-    if summary.get("made_of") != key or summary["stopped"] is not None or not output.exists():
+    if not isinstance(summary, dict) or summary.get("made_of") != key:
+        return None
+    there = all(file.is_file() and file.stat().st_size for file in result.files.values())
+    if summary["stopped"] is not None or not there:
         return None
     return replace(result, frames=summary["frames"])
 

@@ -11,11 +11,13 @@ from typing import Protocol
 
 from PIL import Image
 
+from bentoml_img.blocks import HEAD, endless
 from bentoml_img.files import PHOTOS
 from bentoml_img.video.animations import Animation, Folder
 from bentoml_img.video.containers import Container
 from bentoml_img.video.frames import FOLDER_RATE, DamagedVideo, Frame, VideoError, VideoInfo
 
+LONGEST = 6 * 3600.0  # seconds of a frame: an MP4 with a clock of 90 kHz can say 6.6 hours
 PICTURES = PHOTOS - {".gif"}  # which has frames of its own
 
 
@@ -36,11 +38,15 @@ class Source(Protocol):
 
 
 class Video:
-    """An opened video. Iterate over it once for its frames; close it, or use it with `with`."""
+    """An opened video. Iterate over it once for its frames; close it, or use it with `with`.
+
+    `animated` says whether it is a GIF or one of its like, and no film.
+    """
 
     def __init__(self, source: Source) -> None:
         self._source = source
         self.info = source.info
+        self.animated = isinstance(source, Animation)
 
     def __iter__(self) -> Iterator[Frame]:
         """The frames; DamagedVideo after the last one that is there if the file is cut short."""
@@ -48,11 +54,17 @@ class Video:
         waiting: tuple[float, Image.Image] | None = None
         for time, image in source:
             if waiting is not None:
+                if time - waiting[0] > LONGEST:
+                    raise VideoError(
+                        f"{self.info.path.name}: frame {index} would be shown for more than "
+                        f"{LONGEST / 3600:g} hours"
+                    )
                 yield Frame(index, waiting[0], time - waiting[0], waiting[1])
                 index += 1
             waiting = time, image
         if waiting is not None:
-            yield Frame(index, waiting[0], max(0.0, source.end - waiting[0]), waiting[1])
+            last = min(max(0.0, source.end - waiting[0]), LONGEST)
+            yield Frame(index, waiting[0], last, waiting[1])
         if source.damage is not None:
             raise DamagedVideo(self._how_far(index + 1))
 
@@ -84,7 +96,9 @@ def open_video(path: Path, rate: float = FOLDER_RATE) -> Video:
     if path.is_dir():
         return Video(Folder(path, pictures(path), rate))
     head = _head(path)
-    if head.startswith((b"GIF8", b"\x89PNG")) or head[8:] == b"WEBP":
+    if head.startswith((b"GIF8", b"\x89PNG")) or head[8:12] == b"WEBP":
+        if excess := endless(head):
+            raise VideoError(f"{path.name} is damaged: {excess}")
         return Video(Animation(path))
     return Video(Container(path))
 
@@ -92,7 +106,7 @@ def open_video(path: Path, rate: float = FOLDER_RATE) -> Video:
 def _head(path: Path) -> bytes:
     try:
         with path.open("rb") as stream:
-            head = stream.read(12)
+            head = stream.read(HEAD)
     except FileNotFoundError:
         raise VideoError(f"there is no file {path}") from None
     except OSError as error:
@@ -104,7 +118,9 @@ def _head(path: Path) -> bytes:
 
 def pictures(folder: Path) -> list[Path]:
     """The pictures of a folder; frame2 comes before frame10."""
-    files = [file for file in folder.iterdir() if file.suffix.lower() in PICTURES]
+    files = [
+        file for file in folder.iterdir() if file.suffix.lower() in PICTURES and file.is_file()
+    ]
     if not files:
         raise VideoError(f"there are no pictures in {folder} ({', '.join(sorted(PICTURES))})")
     return sorted(files, key=lambda file: _natural(file.name))

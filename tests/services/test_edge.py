@@ -113,6 +113,18 @@ def test_a_picture_in_the_query_is_refused(address: str) -> None:
     assert (answer.status_code, answer.json()["field"]) == (400, "image")
 
 
+def test_a_body_that_the_server_dropped_is_told_so() -> None:
+    """As uvicorn does where a client asks for HTTP/2, which Java's does unasked."""
+    headers = {"content_length": "999", "upgrade": "h2c"}
+
+    async def main() -> None:
+        start, body = await exchange(new_edge(), "/describe", chunks(b""), **headers)
+        assert start["status"] == 400
+        assert b"0 of 999 bytes arrived: send it as HTTP/1.1" in body["body"]
+
+    run(main())
+
+
 def test_json_is_told_how_to_send_a_picture() -> None:
     answer = post("/describe", json={"image": "http://127.0.0.1:1/a.jpg"})
     assert answer.status_code == 415

@@ -52,6 +52,9 @@ def test_classes_are_text_or_a_list(classes: Any) -> None:
         ("score_threshold", "nan", "less than or equal to 1"),
         ("classes", 7, "valid list"),
         ("max_instances", 101, "less than or equal to 100"),
+        ("max_instances", True, "true and false are no numbers"),
+        ("score_threshold", False, "true and false are no numbers"),
+        ("every", True, "true and false are no numbers"),
     ],
 )
 def test_what_is_wrong_is_said_with_its_field(field: str, value: Any, says: str) -> None:

@@ -103,6 +103,14 @@ def slow_gif(tmp_path: Path) -> Path:
     return write_gif(tmp_path / "street.gif", [5000] * FRAMES)
 
 
+def test_a_film_is_told_by_its_content(store: JobStore, tmp_path: Path, model: Manifest) -> None:
+    clip = write_clip(tmp_path / "clip.mp4", 2).rename(tmp_path / "clip.gif")
+    job, detect = take(store, clip), Detect()
+    result = work(job, detect.stop.is_set, detect, model)
+    assert result.suffix == ".mp4"
+    store.complete(job, result)
+
+
 @pytest.mark.parametrize("suffix", [".gif", ".mp4", ".avi"])
 def test_the_result_is_a_gif_for_a_gif_else_an_mp4(
     suffix: str, store: JobStore, tmp_path: Path, model: Manifest

@@ -257,9 +257,28 @@ def test_damaged_parts_cannot_go_on(clip: Path, tmp_path: Path) -> None:
     segment.unlink()
     with pytest.raises(CannotResume, match=r"00001\.mp4 is missing"):
         annotate_video(clip, output, ColourDetector(), outline, resume=True)
+    segment.touch()
+    with pytest.raises(CannotResume, match=r"00001\.mp4 is missing or empty"):
+        annotate_video(clip, output, ColourDetector(), outline, resume=True)
+    segment.write_bytes(b"some")
+    (parts / "00000.csv").unlink()
+    with pytest.raises(CannotResume, match=r"00000\.csv is missing"):
+        annotate_video(clip, output, ColourDetector(), outline, resume=True)
     (parts / "manifest.json").write_text("{")
     with pytest.raises(VideoError, match=r"manifest\.json is damaged"):
         annotate_video(clip, output, ColourDetector(), outline, resume=True)
+
+
+@pytest.mark.parametrize("what", ["video", "tracks", "summary"])
+def test_what_was_whole_and_is_no_longer_is_done_anew(
+    clip: Path, tmp_path: Path, what: str
+) -> None:
+    result = annotate_video(clip, tmp_path / "out.mp4", ColourDetector(), outline)
+    damaged: Path = getattr(result, what)
+    damaged.write_bytes(b"[]" if what == "summary" else b"")
+    again = annotate_video(clip, tmp_path / "out.mp4", ColourDetector(), outline, resume=True)
+    assert damaged.stat().st_size > 2
+    assert again.frames == result.frames
 
 
 def test_a_damaged_video(clip: Path, tmp_path: Path) -> None:

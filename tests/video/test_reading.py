@@ -205,6 +205,22 @@ def test_a_duration_that_is_none_is_left_aside(tmp_path: Path, tag: str) -> None
         assert len(list(video)) == 8
 
 
+def test_frames_too_far_apart_are_refused(tmp_path: Path) -> None:
+    times = [Fraction(t) for t in (0, 1, 30_000)]
+    path = write_clip(tmp_path / "a.mkv", frames=3, times=times)
+    with pytest.raises(VideoError, match=r"a\.mkv: frame 1 would be shown for more than 6 hours"):
+        read(path)
+
+
+def test_a_gif_of_tiny_blocks_is_refused(tmp_path: Path) -> None:
+    path = write_gif(tmp_path / "a.gif", [50] * 2)
+    data = path.read_bytes()
+    assert data.endswith(b";")
+    path.write_bytes(data[:-1] + b"!\xfe" + b"\x01a" * 200_000 + b"\0;")
+    with pytest.raises(VideoError, match="its data are in blocks of less than 32 bytes"):
+        read(path)
+
+
 def test_a_gif_cut_short(tmp_path: Path) -> None:
     path = write_gif(tmp_path / "a.gif", [50] * 20)
     data = path.read_bytes()

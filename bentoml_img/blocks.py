@@ -1,0 +1,98 @@
+"""GIFs, PNGs, WebPs and TIFFs that are small files and much work: refused by what they are made of.
+
+Pillow adds the blocks of a GIF's comment to each other, looks at each chunk of a
+PNG, and makes a number of each value of a tag. Encoders write a few thousand of
+these at most.
+"""
+
+from collections.abc import Iterator
+
+HEAD = 4 * 2**20  # bytes at the start of a long file that are enough to tell
+MAX_BLOCKS = 10_000  # of at most 255 bytes, before the first frame
+MAX_CHUNKS = 20_000
+MAX_VALUES = 300_000  # one for each tile of 16 × 16 pixels, in the largest pictures allowed
+
+# Of TIFF's types those that stay what they are: bytes and text.
+_PLAIN = frozenset({1, 2, 6, 7})
+
+
+def endless(data: bytes) -> str | None:
+    """What a picture has more of than it may, if it does."""
+    if data.startswith(b"GIF8"):
+        return _of_gif(data)
+    if data.startswith(b"\x89PNG"):
+        return _of_chunks("PNG", _png_chunks(data))
+    if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
+        return _of_chunks("WebP", _webp_chunks(data))
+    if data.startswith((b"II", b"MM")):
+        return _of_tags("a TIFF", data)
+    return None
+
+
+def _of_gif(data: bytes) -> str | None:
+    blocks, position = 0, 13 + _colours(data[10:11])
+    while data[position : position + 1] == b"!":
+        position += 2
+        while length := data[position : position + 1].rstrip(b"\0"):
+            position += 1 + length[0]
+            blocks += 1
+            if blocks > MAX_BLOCKS:
+                return f"a GIF of more than {MAX_BLOCKS} blocks before its first frame"
+        position += 1
+    return None
+
+
+def _colours(flags: bytes) -> int:
+    """The bytes of the table of colours that may follow."""
+    return 3 << (flags[0] & 7) + 1 if flags and flags[0] & 0x80 else 0
+
+
+def _of_chunks(name: str, chunks: Iterator[tuple[bytes, bytes]]) -> str | None:
+    for number, (kind, content) in enumerate(chunks):
+        if number > MAX_CHUNKS:
+            return f"a {name} of more than {MAX_CHUNKS} chunks"
+        if kind.lower() == b"exif" and (excess := _of_tags(f"a {name}", content)):
+            return excess
+    return None
+
+
+def _png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    position, kind = 8, b""
+    while position < len(data) and kind != b"IEND":
+        length = int.from_bytes(data[position : position + 4])
+        start = position + 8
+        kind = data[position + 4 : start]
+        yield kind, data[start : start + length] if kind == b"eXIf" else b""
+        position = start + length + 4
+
+
+def _webp_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    position, end = 12, 8 + int.from_bytes(data[4:8], "little")
+    while position < min(end, len(data)):
+        length = int.from_bytes(data[position + 4 : position + 8], "little")
+        start = position + 8
+        kind = data[position : position + 4]
+        yield kind, data[start : start + length] if kind == b"EXIF" else b""
+        position = start + length + length % 2
+
+
+def _of_tags(name: str, data: bytes) -> str | None:
+    """Of the first directory, in a TIFF or in EXIF data, which are laid out as one."""
+    data = data.removeprefix(b"Exif\0\0")
+    order = {b"II": "little", b"MM": "big"}.get(data[:2])
+
+    def number(start: int, size: int) -> int:
+        return int.from_bytes(data[start : start + size], order)  # type: ignore[arg-type]
+
+    if order is None:
+        return None
+    big = number(2, 2) == 43
+    wide, entry = (8, 20) if big else (4, 12)
+    directory = number(8 if big else 4, wide)
+    first = directory + (8 if big else 2)
+    last = min(len(data), first + entry * number(directory, first - directory))
+    values = 0
+    for start in range(first, last, entry):
+        if number(start + 2, 2) not in _PLAIN:
+            values += number(start + 4, wide)
+    return f"{name} of more than {MAX_VALUES} values in its tags" if values > MAX_VALUES else None

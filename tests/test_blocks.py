@@ -1,0 +1,78 @@
+import io
+import struct
+import zlib
+
+import pytest
+from PIL import Image
+
+from bentoml_img.blocks import MAX_BLOCKS, MAX_CHUNKS, MAX_VALUES, endless
+from bentoml_img.images import FORMATS, DamagedImage, open_image
+from tests.samples import encode, photo
+
+
+def gif(comment: bytes) -> bytes:
+    data = encode(photo(8, 8), "GIF")
+    return data[: data.index(b",")] + b"!\xfe" + comment + b"\0" + data[data.index(b",") :]
+
+
+def chunk(kind: bytes, content: bytes) -> bytes:
+    check = zlib.crc32(kind + content)
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", check)
+
+
+def png(chunks: bytes) -> bytes:
+    data = encode(photo(8, 8), "PNG")
+    return data[:33] + chunks + data[33:]
+
+
+def webp(chunks: bytes) -> bytes:
+    data = encode(photo(8, 8), "WEBP") + chunks
+    return data[:4] + struct.pack("<I", len(data) - 8) + data[8:]
+
+
+def tags(values: int, order: str = "<", kind: int = 5) -> bytes:
+    """A directory with a tag of so many values, by default of eight bytes each."""
+    mark = b"II" if order == "<" else b"MM"
+    return struct.pack(f"{order}2sHIHHHII", mark, 42, 8, 1, 700, kind, values, 26)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_what_encoders_write_is_not_endless(name: str) -> None:
+    assert endless(encode(photo(300, 200), name)) is None
+
+
+@pytest.mark.parametrize(
+    ("data", "what"),
+    [
+        (gif(b"\x01a" * (MAX_BLOCKS + 1)), "a GIF of more than"),
+        (png(chunk(b"prVt", b"") * (MAX_CHUNKS + 1)), "a PNG of more than"),
+        (png(chunk(b"eXIf", tags(MAX_VALUES + 1))), "a PNG of more than"),
+        (webp(b"none\0\0\0\0" * (MAX_CHUNKS + 1)), "a WebP of more than"),
+        (webp(b"EXIF\x1a\0\0\0" + tags(MAX_VALUES + 1)), "a WebP of more than"),
+        (tags(MAX_VALUES + 1), "a TIFF of more than"),
+        (tags(MAX_VALUES + 1, ">"), "a TIFF of more than"),
+    ],
+)
+def test_small_files_of_much_work_are_refused(data: bytes, what: str) -> None:
+    with pytest.raises(DamagedImage, match=what):
+        open_image(data)
+
+
+def test_what_is_just_allowed_is_opened() -> None:
+    for data in (
+        gif(b"\x01a" * MAX_BLOCKS),
+        png(chunk(b"prVt", b"") * (MAX_CHUNKS - 9)),
+        png(chunk(b"eXIf", tags(1, kind=7))),
+    ):
+        assert Image.open(io.BytesIO(data)).size == open_image(data).size
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_what_stands_behind_a_picture_does_no_harm(name: str) -> None:
+    assert endless(encode(photo(8, 8), name) + bytes(2**20)) is None
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_beginning_is_told_from_nothing(name: str) -> None:
+    data = encode(photo(30, 20), name)
+    assert all(endless(data[:end]) is None for end in range(min(len(data), 300)))
