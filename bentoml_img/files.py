@@ -43,7 +43,7 @@ def inputs_of(path: Path) -> list[Path]:
         for file in path.iterdir()
         if file.suffix.lower() in PHOTOS | FILMS
         and not file.name.endswith(RESULTS)
-        and file.is_file()
+        and not file.is_dir()
     )
 
 

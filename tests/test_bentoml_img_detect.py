@@ -264,7 +264,8 @@ def test_ctrl_c_counts_more_than_a_plot(
     assert "--resume goes on" in result.stderr
 
 
-def test_results_are_no_inputs(invoke: Invoke, tmp_path: Path) -> None:
+def test_results_and_folders_are_no_inputs(invoke: Invoke, tmp_path: Path) -> None:
+    (tmp_path / "b.mp4").mkdir()
     names = ("a_seg.png", "a_overlay.jpg", "a_compare.jpg", "a_result.jpg", "a_result.counts.png")
     for name in ("a.png", *names):
         picture(0).save(tmp_path / name)

@@ -119,7 +119,7 @@ def _head(path: Path) -> bytes:
 def pictures(folder: Path) -> list[Path]:
     """The pictures of a folder; frame2 comes before frame10."""
     files = [
-        file for file in folder.iterdir() if file.suffix.lower() in PICTURES and file.is_file()
+        file for file in folder.iterdir() if file.suffix.lower() in PICTURES and not file.is_dir()
     ]
     if not files:
         raise VideoError(f"there are no pictures in {folder} ({', '.join(sorted(PICTURES))})")
