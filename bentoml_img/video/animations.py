@@ -6,7 +6,15 @@ from pathlib import Path
 from PIL import Image
 
 from bentoml_img.files import ANIMATED
-from bentoml_img.images import DECODER_ERRORS, ImageError, flatten, load_rgb, open_image
+from bentoml_img.images import (
+    DECODER_ERRORS,
+    FORMATS,
+    ImageError,
+    flatten,
+    load_rgb,
+    open_image,
+    upright_size,
+)
 from bentoml_img.video.frames import MAX_PIXELS, MAX_RATE, VideoError, VideoInfo, check_size
 from bentoml_img.video.gif_size import frames_extent
 
@@ -98,16 +106,26 @@ class Folder:
         check_size(files[0], width, height)
         duration = len(files) / rate
         self.info = VideoInfo(path, width, height, rate, len(files), duration)
+        for file in files[1:]:
+            self._check_size(file)
+
+    def _check_size(self, file: Path) -> None:
+        """Before the work. What has no readable header ends the film when its turn comes."""
+        try:
+            with Image.open(file, formats=FORMATS) as image:
+                width, height = upright_size(image)
+        except (*DECODER_ERRORS, ImageError):
+            return
+        if (width, height) != (self.info.width, self.info.height):
+            raise VideoError(
+                f"{file.name} has {width}×{height} pixels and "
+                f"{self._files[0].name} {self.info.width}×{self.info.height}: "
+                "make the frames of one size"
+            )
 
     def __iter__(self) -> Iterator[tuple[float, Image.Image]]:
         for index, file in enumerate(self._files):
             image = _load(file)
-            if image.size != (self.info.width, self.info.height):
-                raise VideoError(
-                    f"{file.name} has {image.width}×{image.height} pixels and "
-                    f"{self._files[0].name} {self.info.width}×{self.info.height}: "
-                    "make the frames of one size"
-                )
             self.end = (index + 1) / self.info.rate
             yield index / self.info.rate, image
 

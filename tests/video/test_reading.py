@@ -156,7 +156,10 @@ def test_a_folder_of_different_sizes(tmp_path: Path) -> None:
     picture(0).save(tmp_path / "0.png")
     picture(1).resize((80, 60)).save(tmp_path / "1.png")
     with pytest.raises(VideoError, match=r"1\.png has 80×60 pixels and 0\.png 160×120"):
-        read(tmp_path)
+        open_video(tmp_path)
+    (tmp_path / "1.png").write_bytes(b"cut off")
+    with open_video(tmp_path) as video, pytest.raises(VideoError, match=r"1\.png: not a picture"):
+        list(video)
 
 
 def test_one_frame(tmp_path: Path) -> None:
