@@ -8,10 +8,11 @@ these at most.
 from collections.abc import Iterator
 
 HEAD = 4 * 2**20  # bytes at the start of a long file that are enough to tell
-MAX_BLOCKS = 10_000  # of at most 255 bytes, before the first frame
+MAX_COMMENT, MAX_BLOCKS = 10_000, 100_000  # blocks of at most 255 bytes, before the first frame
 MAX_CHUNKS = 20_000
-MAX_VALUES = 300_000  # one for each tile of 16 × 16 pixels, in the largest pictures allowed
+MAX_VALUES = 600_000  # two for each tile of 16 × 16 pixels, in the largest pictures allowed
 
+COMMENT = b"\xfe"  # the extension of a GIF that Pillow joins
 # Of TIFF's types those that stay what they are: bytes and text.
 _PLAIN = frozenset({1, 2, 6, 7})
 
@@ -32,12 +33,13 @@ def endless(data: bytes) -> str | None:
 def _of_gif(data: bytes) -> str | None:
     blocks, position = 0, 13 + _colours(data[10:11])
     while data[position : position + 1] == b"!":
+        most = MAX_COMMENT if data[position + 1 : position + 2] == COMMENT else MAX_BLOCKS
         position += 2
         while length := data[position : position + 1].rstrip(b"\0"):
             position += 1 + length[0]
             blocks += 1
-            if blocks > MAX_BLOCKS:
-                return f"a GIF of more than {MAX_BLOCKS} blocks before its first frame"
+            if blocks > most:
+                return f"a GIF of more than {most} blocks before its first frame"
         position += 1
     return None
 
@@ -93,6 +95,8 @@ def _of_tags(name: str, data: bytes) -> str | None:
     last = min(len(data), first + entry * number(directory, first - directory))
     values = 0
     for start in range(first, last, entry):
-        if number(start + 2, 2) not in _PLAIN:
-            values += number(start + 4, wide)
-    return f"{name} of more than {MAX_VALUES} values in its tags" if values > MAX_VALUES else None
+        plain = number(start + 2, 2) in _PLAIN
+        values += 1 if plain else number(start + 4, wide)
+        if values > MAX_VALUES:
+            return f"{name} of more than {MAX_VALUES} values in its tags"
+    return None

@@ -51,7 +51,7 @@ class Fields:
                     f"{self.file} must be an uploaded file; text and URLs are not fetched",
                     self.file,
                 )
-            if part.filename is None:
+            if part.filename is None or (part.is_json and part.name != self.file):
                 pairs.append((part.name, _parameter(part.data.decode("utf-8", "replace"))))
             else:
                 pairs.append((part.name, upload if part.spooled else bytes(part.data)))

@@ -21,7 +21,7 @@ MAX_TEXT = 64 * 1024  # bytes of parameters: many values in little text cost muc
 class Part:
     """One field of a form: `filename` is None where it is text, not a file.
 
-    JSON is text, under whatever file name: so browsers send a Blob of it.
+    `is_json` that its Content-Type is JSON's: so browsers send values, as a file.
 
     `spooled` says that the data went elsewhere.
     """
@@ -30,6 +30,7 @@ class Part:
     filename: str | None = None
     data: bytearray = field(default_factory=bytearray)
     spooled: bool = False
+    is_json: bool = False
 
 
 def parse(body: bytes, content_type: str) -> list[Part]:
@@ -79,7 +80,6 @@ class _Collector:
         self._text = 0
         self.parts: list[Part] = []
         self.finished = False
-        self._is_json = False
         self._header = b""
         self._value = b""
 
@@ -98,7 +98,6 @@ class _Collector:
         if len(self.parts) == MAX_PARTS:
             raise _damaged(f"it has more than {MAX_PARTS} parts")
         self.parts.append(Part())
-        self._is_json = False
 
     def _header_field(self, data: bytes, start: int, end: int) -> None:
         self._header += data[start:end]
@@ -114,18 +113,17 @@ class _Collector:
             if (filename := options.get(b"filename")) is not None:
                 part.filename = filename.decode("utf-8", "replace")
         elif self._header.lower() == b"content-type":
-            self._is_json = self._value.lower().startswith(b"application/json")
+            kind, _ = parse_options_header(self._value)
+            self.parts[-1].is_json = kind == b"application/json"
         self._header = self._value = b""
 
     def _headers_finished(self) -> None:
         if not self.parts[-1].name:
             raise _damaged("a part has no name")
         part = self.parts[-1]
-        if self._is_json:
-            part.filename = None
         if self._spool is not None and part.filename is not None:
             part.spooled = part.name == self._spool[0]
-            if not part.spooled:
+            if not part.spooled and not part.is_json:
                 raise RequestRefused(
                     HTTPStatus.BAD_REQUEST,
                     f"no file {part.name!r} here, only {self._spool[0]}",

@@ -32,7 +32,7 @@ REFUSALS = {
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "More bytes or pixels than the server takes",
     HTTPStatus.REQUEST_URI_TOO_LONG: "The query is too long",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "A file of a kind that is not taken",
-    HTTPStatus.INTERNAL_SERVER_ERROR: "The task failed by an error of the server",
+    HTTPStatus.INTERNAL_SERVER_ERROR: "An error of the server's own",
     HTTPStatus.GATEWAY_TIMEOUT: "It took longer than a request may",
     HTTPStatus.SERVICE_UNAVAILABLE: "Too much is waiting: again after `Retry-After` seconds",
 }
@@ -41,6 +41,7 @@ OF_FILES = (
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     HTTPStatus.REQUEST_URI_TOO_LONG,
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    HTTPStatus.INTERNAL_SERVER_ERROR,
     HTTPStatus.SERVICE_UNAVAILABLE,
     HTTPStatus.GATEWAY_TIMEOUT,
 )
@@ -83,10 +84,13 @@ def describe(service: Any) -> Description:
         components=components,
     )
     if Settings.from_environment().api_key:
-        components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+        components["securitySchemes"] = {
+            "bearer": {"type": "http", "scheme": "bearer"},
+            "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+        }
         for path in paths.keys() - HEALTH:
             (operation,) = paths[path].values()
-            operation["security"] = [{"key": []}]
+            operation["security"] = [{"bearer": []}, {"header": []}]
             operation["responses"] |= _refused([HTTPStatus.UNAUTHORIZED])
     return document
 

@@ -82,7 +82,7 @@ class Tasks:
     def __init__(self, app: ASGIApp, service: Any) -> None:
         self.app = app
         self.limit = Settings.from_environment().max_video
-        self.checks = ThreadPoolExecutor(1, thread_name_prefix="checks")
+        self.checks = ThreadPoolExecutor(2, thread_name_prefix="checks")
         self.routes: dict[str, tuple[str, Handler]] = {}
         for method in service.apis.values():
             if method.is_task:

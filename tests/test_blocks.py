@@ -5,14 +5,16 @@ import zlib
 import pytest
 from PIL import Image
 
-from bentoml_img.blocks import MAX_BLOCKS, MAX_CHUNKS, MAX_VALUES, endless
+from bentoml_img.blocks import MAX_BLOCKS, MAX_CHUNKS, MAX_COMMENT, MAX_VALUES, endless
 from bentoml_img.images import FORMATS, DamagedImage, open_image
 from tests.samples import encode, photo
 
 
-def gif(comment: bytes) -> bytes:
+def gif(blocks: bytes, extension: bytes = b"\xfe") -> bytes:
+    """By default with a comment."""
     data = encode(photo(8, 8), "GIF")
-    return data[: data.index(b",")] + b"!\xfe" + comment + b"\0" + data[data.index(b",") :]
+    start = data.index(b",")
+    return data[:start] + b"!" + extension + blocks + b"\0" + data[start:]
 
 
 def chunk(kind: bytes, content: bytes) -> bytes:
@@ -44,7 +46,8 @@ def test_what_encoders_write_is_not_endless(name: str) -> None:
 @pytest.mark.parametrize(
     ("data", "what"),
     [
-        (gif(b"\x01a" * (MAX_BLOCKS + 1)), "a GIF of more than"),
+        (gif(b"\x01a" * (MAX_COMMENT + 1)), "a GIF of more than"),
+        (gif(b"\x01a" * (MAX_BLOCKS + 1), b"\xff"), "a GIF of more than"),
         (png(chunk(b"prVt", b"") * (MAX_CHUNKS + 1)), "a PNG of more than"),
         (png(chunk(b"eXIf", tags(MAX_VALUES + 1))), "a PNG of more than"),
         (webp(b"none\0\0\0\0" * (MAX_CHUNKS + 1)), "a WebP of more than"),
@@ -60,7 +63,8 @@ def test_small_files_of_much_work_are_refused(data: bytes, what: str) -> None:
 
 def test_what_is_just_allowed_is_opened() -> None:
     for data in (
-        gif(b"\x01a" * MAX_BLOCKS),
+        gif(b"\x01a" * MAX_COMMENT),
+        gif(b"\x01a" * MAX_BLOCKS, b"\xff"),
         png(chunk(b"prVt", b"") * (MAX_CHUNKS - 9)),
         png(chunk(b"eXIf", tags(1, kind=7))),
     ):

@@ -29,7 +29,8 @@ def read_coco(
     cache.mkdir(parents=True, exist_ok=True)
     samples = []
     for i, image in enumerate(coco.images, 1):
-        path = coco.folder / image["file_name"]
+        with reading(coco.annotations):
+            path = coco.folder / image["file_name"]
         sample = Sample(path, cache / f"{path.stem}.png")
         if not sample.mask.is_file():
             with reading(coco.annotations):

@@ -5,9 +5,9 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from bentoml_img.bundle import add_scores
+from bentoml_img.images import open_image
 from bentoml_img.segment import Segmenter
 from bentoml_img.training.figures import Figure, OnPhoto, watched
 from bentoml_img.training.layouts import Sample, read_voc, reading
@@ -64,8 +64,9 @@ def record(bundle: Path, sets: Mapping[str, Sequence[Sample]]) -> None:
 
 def count(confusion: Confusion, segmenter: Segmenter, sample: Sample) -> None:
     """Add a photo's pixels to a confusion matrix."""
-    with reading(sample.image), Image.open(sample.image) as photo:
-        answer = segmenter.segment_opened(photo)
+    with reading(sample.image):
+        photo = open_image(sample.image.read_bytes())
+    answer = segmenter.segment_opened(photo)
     confusion.add(np.asarray(sample.load_mask()), answer.mask)
 
 

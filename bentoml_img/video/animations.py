@@ -113,12 +113,17 @@ class Folder:
         """Before the work. What has no readable header ends the film when its turn comes."""
         try:
             with Image.open(file, formats=FORMATS) as image:
-                width, height = upright_size(image)
+                # Pillow decodes a PNG to look for EXIF data behind its pixels.
+                late = image.format == "PNG" and "exif" not in image.info
+                size = image.size if late else upright_size(image)
         except (*DECODER_ERRORS, ImageError):
             return
-        if (width, height) != (self.info.width, self.info.height):
+        self._refuse_other(file, size)
+
+    def _refuse_other(self, file: Path, size: tuple[int, int]) -> None:
+        if size != (self.info.width, self.info.height):
             raise VideoError(
-                f"{file.name} has {width}×{height} pixels and "
+                f"{file.name} has {size[0]}×{size[1]} pixels and "
                 f"{self._files[0].name} {self.info.width}×{self.info.height}: "
                 "make the frames of one size"
             )
@@ -126,6 +131,7 @@ class Folder:
     def __iter__(self) -> Iterator[tuple[float, Image.Image]]:
         for index, file in enumerate(self._files):
             image = _load(file)
+            self._refuse_other(file, image.size)
             self.end = (index + 1) / self.info.rate
             yield index / self.info.rate, image
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 Matrix = tuple[tuple[float, float, float], ...]
 
@@ -20,8 +21,7 @@ class Ground:
 
     def __post_init__(self) -> None:
         matrix = np.array(self.homography, float)
-        numbers = matrix.shape == (3, 3) and np.isfinite(matrix).all()
-        if not numbers or np.linalg.matrix_rank(matrix) < 3:
+        if matrix.shape != (3, 3) or not np.isfinite(matrix).all() or not _invertible(matrix):
             raise ValueError("a homography is 3×3 finite numbers, and can be inverted")
 
     @classmethod
@@ -44,3 +44,9 @@ class Ground:
         if here * there <= 0:
             return None
         return math.dist([v / here for v in a], [v / there for v in b])
+
+
+def _invertible(matrix: npt.NDArray[np.float64]) -> bool:
+    """Whatever the units: rows with coordinates of a map are a million times as large as others."""
+    largest = np.abs(matrix).max(axis=1, keepdims=True)
+    return bool(largest.all()) and int(np.linalg.matrix_rank(matrix / largest)) == len(matrix)

@@ -194,8 +194,10 @@ class _Run:
                     ended = tracker.ended
                 began = frame.time if began is None else began
                 state = None
-                long = frame.time + 1.5 * frame.duration - began >= SEGMENT  # as near as may be
-                if long and (frame.index + 1) % self._options.every == 0:
+                every = self._options.every
+                next_end = frame.time + (1 + every) * frame.duration  # of a segment, at the soonest
+                too_late = next_end - began > SEGMENT + frame.duration / 2
+                if too_late and (frame.index + 1) % every == 0:
                     state, began = tracker.state(), None
                 yield _Annotated(frame, draw(frame.image, instances), instances, ended, state)
 
@@ -264,7 +266,7 @@ def _finished(output: Path, key: dict[str, Any]) -> Result | None:
     if not isinstance(summary, dict) or summary.get("made_of") != key:
         return None
     there = all(file.is_file() and file.stat().st_size for file in result.files.values())
-    if summary["stopped"] is not None or not there:
+    if summary.get("stopped") is not None or not there:
         return None
     return replace(result, frames=summary["frames"])
 

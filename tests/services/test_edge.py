@@ -61,6 +61,14 @@ def test_the_declared_type_does_not_matter(declared: str) -> None:
     assert raw.json() == form.json() == post("/describe", content=jpeg()).json()
 
 
+def test_json_under_a_file_name_is_a_value_but_for_the_picture() -> None:
+    """A Blob, as browsers send it; and some label all that they send as JSON."""
+    blob = ("blob", b"5", "application/json")
+    picture = ("photo.jpg", jpeg(), "application/json")
+    answer = post("/describe", files={"image": picture, "top_k": blob})
+    assert (answer.status_code, answer.json()["top_k"]) == (200, 5)
+
+
 def test_bytes_are_answered_as_they_are() -> None:
     answer = post("/png", content=jpeg())
     assert (answer.content, answer.headers["content-type"]) == (b"a picture", "image/png")

@@ -29,10 +29,11 @@ def test_files_and_text_are_told_apart() -> None:
     ]
 
 
-def test_json_is_text_under_whatever_file_name() -> None:
-    blob = part('form-data; name="top_k"; filename="blob"', b"5", "content-type: Application/JSON")
+@pytest.mark.parametrize("kind", ["Application/JSON", "application/json; charset=utf-8"])
+def test_json_is_known(kind: str) -> None:
+    blob = part('form-data; name="top_k"; filename="blob"', b"5", f"content-type: {kind}")
     assert parse(blob + FILE + END, TYPE) == [
-        Part("top_k", None, bytearray(b"5")),
+        Part("top_k", "blob", bytearray(b"5"), is_json=True),
         *file(b"\xff\xd8"),
     ]
 

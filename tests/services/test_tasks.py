@@ -145,6 +145,14 @@ def test_submit_status_get(service: Any, work_off: Callable[[], None]) -> None:
     assert (events.text, events.headers["content-type"]) == ("frame\n", "text/csv; charset=utf-8")
 
 
+def test_a_value_may_be_json_under_a_file_name(service: Any) -> None:
+    files = {"video": ("a.gif", b"GIF8"), "times": ("blob", b"3", "application/json")}
+    answer = submit(files=files)
+    assert answer.status_code == 202
+    job = service.runner.store.get(answer.json()["task_id"])
+    assert job.written().parameters["times"] == 3
+
+
 def test_form_raw_body_and_query_give_the_same(service: Any, work_off: Callable[[], None]) -> None:
     requests: list[dict[str, Any]] = [
         {"files": {"video": ("v.gif", b"GIF8")}, "data": {"times": "2"}},

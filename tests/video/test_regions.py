@@ -81,6 +81,10 @@ def test_ground() -> None:
     assert tilted.distance((0, 0), (20, -30)) is None  # beyond it
     with pytest.raises(ValueError, match="inverted"):
         Ground(((1, 0, 0), (1, 0, 0), (0, 0, 1)))
+    with pytest.raises(ValueError, match="can be inverted"):
+        Ground(((0, 0, 0), (1, 0, 0), (0, 0, 1)))
+    map_coordinates = ((0.01, 0, 500_000), (0, -0.01, 5_000_000), (0, 0, 1))
+    assert Ground(map_coordinates).distance((0, 0), (30, 40)) == pytest.approx(0.5)
 
 
 def test_what_is_outside_of_the_picture_is_said_to_be() -> None:
