@@ -31,21 +31,22 @@ def endless(data: bytes) -> str | None:
 
 
 def _of_gif(data: bytes) -> str | None:
-    blocks, position = 0, 13 + _colours(data[10:11])
+    blocks = {MAX_COMMENT: 0, MAX_BLOCKS: 0}
+    position = 13 + colour_bytes(data[10:11])
     while data[position : position + 1] == b"!":
         most = MAX_COMMENT if data[position + 1 : position + 2] == COMMENT else MAX_BLOCKS
         position += 2
         while length := data[position : position + 1].rstrip(b"\0"):
             position += 1 + length[0]
-            blocks += 1
-            if blocks > most:
+            blocks[most] += 1
+            if blocks[most] > most:
                 return f"a GIF of more than {most} blocks before its first frame"
         position += 1
     return None
 
 
-def _colours(flags: bytes) -> int:
-    """The bytes of the table of colours that may follow."""
+def colour_bytes(flags: bytes) -> int:
+    """How long the table of colours is that a GIF's flags (a byte, or none) announce."""
     return 3 << (flags[0] & 7) + 1 if flags and flags[0] & 0x80 else 0
 
 

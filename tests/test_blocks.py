@@ -65,6 +65,7 @@ def test_what_is_just_allowed_is_opened() -> None:
     for data in (
         gif(b"\x01a" * MAX_COMMENT),
         gif(b"\x01a" * MAX_BLOCKS, b"\xff"),
+        gif(b"\x01a" * MAX_COMMENT + b"\0!\xfe\x01a", b"\xff"),
         png(chunk(b"prVt", b"") * (MAX_CHUNKS - 9)),
         png(chunk(b"eXIf", tags(1, kind=7))),
     ):

@@ -56,14 +56,14 @@ def read_instances(root: Path, split: str) -> list[Scene]:
     coco = read_coco_split(root, split)
     scenes = []
     with reading(coco.annotations):
-        for image in coco.images:
-            size = image["width"], image["height"]
+        for photo in coco.photos:
+            size = photo.width, photo.height
             instances = [
                 _instance(annotation, *size)
-                for annotation in coco.instances[image["id"]]
+                for annotation in photo.instances
                 if annotation["category_id"] in COCO_TO_TRAFFIC
             ]
-            scenes.append(Scene(coco.folder / image["file_name"], size, tuple(instances)))
+            scenes.append(Scene(photo.path, size, tuple(instances)))
     return scenes
 
 

@@ -31,16 +31,22 @@ class Sample:
 
 
 @dataclass(frozen=True)
-class CocoSplit:
-    """A split in COCO's layout: its photos, as COCO describes them, and the instances of each.
+class CocoPhoto:
+    """A photo in COCO's layout: its file, its size in pixels, its instances as COCO has them."""
 
-    `images` have the keys id, file_name, width and height; `instances` are by id.
-    """
+    path: Path
+    width: int
+    height: int
+    instances: list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class CocoSplit:
+    """A split in COCO's layout: where its photos and their instances are, and what they are."""
 
     folder: Path
     annotations: Path
-    images: list[dict[str, Any]]
-    instances: dict[int, list[dict[str, Any]]]
+    photos: list[CocoPhoto]
 
 
 @contextmanager
@@ -98,17 +104,21 @@ def read_coco_split(root: Path, split: str) -> CocoSplit:
     folder, annotations = _find_coco(root, split)
     with reading(annotations):
         content = json.loads(annotations.read_text())
-        images = [
-            {key: image[key] for key in ("id", "file_name", "width", "height")}
+        instances = defaultdict(list)
+        for annotation in content["annotations"]:
+            instances[annotation["image_id"]].append(annotation)
+        photos = [
+            CocoPhoto(
+                folder / image["file_name"],
+                image["width"],
+                image["height"],
+                instances[image["id"]],
+            )
             for image in content["images"]
         ]
-        found = defaultdict(list)
-        for annotation in content["annotations"]:
-            found[annotation["image_id"]].append(annotation)
-        instances = {image["id"]: found[image["id"]] for image in images}
-    if not images:
+    if not photos:
         raise DatasetError(f"there are no photos in {annotations}")
-    return CocoSplit(folder, annotations, images, instances)
+    return CocoSplit(folder, annotations, photos)
 
 
 def _find_coco(root: Path, split: str) -> tuple[Path, Path]:

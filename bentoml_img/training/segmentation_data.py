@@ -28,15 +28,13 @@ def read_coco(
     coco = read_coco_split(root, split)
     cache.mkdir(parents=True, exist_ok=True)
     samples = []
-    for i, image in enumerate(coco.images, 1):
-        with reading(coco.annotations):
-            path = coco.folder / image["file_name"]
-        sample = Sample(path, cache / f"{path.stem}.png")
+    for i, photo in enumerate(coco.photos, 1):
+        sample = Sample(photo.path, cache / f"{photo.path.stem}.png")
         if not sample.mask.is_file():
             with reading(coco.annotations):
-                painted = paint(coco.instances[image["id"]], image["height"], image["width"])
+                painted = paint(photo.instances, photo.height, photo.width)
             _write_png(painted, sample.mask)
-        on_painted(i, len(coco.images))
+        on_painted(i, len(coco.photos))
         samples.append(sample)
     return samples
 

@@ -7,6 +7,8 @@ the picture larger then: a hundred bytes can ask for gigabytes.
 from pathlib import Path
 from typing import BinaryIO
 
+from bentoml_img.blocks import colour_bytes
+
 MANY, SMALL = 100_000, 32  # blocks, and bytes of each: they may have 255
 SCREEN, FRAME, EXTENSION, END = 13, b",", b"!", b";"
 
@@ -20,7 +22,7 @@ def frames_extent(path: Path) -> tuple[int, int]:
     with path.open("rb") as file:
         data = _Data(file)
         screen = file.read(SCREEN)
-        _skip_colours(file, screen[10:11])
+        file.seek(colour_bytes(screen[10:11]), 1)
         while (block := file.read(1)) not in (b"", END):
             if block == EXTENSION:
                 file.read(1)
@@ -29,15 +31,10 @@ def frames_extent(path: Path) -> tuple[int, int]:
                 place = file.read(9)
                 x, y, w, h = (int.from_bytes(place[i : i + 2], "little") for i in (0, 2, 4, 6))
                 width, height = max(width, x + w), max(height, y + h)
-                _skip_colours(file, place[8:9])
+                file.seek(colour_bytes(place[8:9]), 1)
                 file.read(1)
                 data.skip()
     return width, height
-
-
-def _skip_colours(file: BinaryIO, flags: bytes) -> None:
-    if flags and flags[0] & 0x80:
-        file.seek(3 << (flags[0] & 7) + 1, 1)
 
 
 class _Data:
