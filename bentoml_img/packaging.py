@@ -17,7 +17,7 @@ from bentoml_img.files import ANNOTATED, MASK
 from bentoml_img.shelf import ROOT
 
 # Sources of a Bento: what serving imports, and nothing that only training needs.
-SOURCES = ("services/**/*.py", "bentoml_img/**/*.py")
+SOURCES = ("services/**/*.py", "services/page/*.*", "bentoml_img/**/*.py")
 TRAINING_ONLY = "bentoml_img/training/**"
 
 

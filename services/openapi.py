@@ -159,7 +159,7 @@ def _of_task(method: Any, schemas: _Schemas) -> dict[str, Json]:
     accepted = _ok(status, HTTPStatus.ACCEPTED)
     submit = operation(
         "submit",
-        f"Submit the task: {summary}",
+        summary,
         accepted | _refused(OF_FILES),
         description=more,
         requestBody=_body(fields, schemas),

@@ -77,7 +77,9 @@ class TestKey:
 
         run(main())
 
-    @pytest.mark.parametrize("path", [*edge.HEALTH, "/", "/page.js", "/static_content/a.css"])
+    @pytest.mark.parametrize(
+        "path", [*edge.HEALTH, "/", "/page.css", "/page.js", "/static_content/a.css"]
+    )
     def test_health_and_the_page_need_no_key(self, path: str) -> None:
         assert send("GET", path).status_code == 200
 

@@ -134,7 +134,12 @@ def test_the_page_loads_nothing_from_elsewhere(server: Server) -> None:
     page = httpx.get(server.url, timeout=240).raise_for_status()
     assert "default-src 'self'" in page.headers["content-security-policy"]
     assert "//" not in page.text
-    for path in ("page.js", "static_content/swagger-ui.css", "static_content/swagger-ui-bundle.js"):
+    for path in (
+        "page.css",
+        "page.js",
+        "static_content/swagger-ui.css",
+        "static_content/swagger-ui-bundle.js",
+    ):
         assert path in page.text
         assert httpx.get(f"{server.url}/{path}", timeout=240).status_code == 200
 

@@ -42,7 +42,15 @@ def test_only_known_paths_are_asked_for() -> None:
 def test_all_that_a_service_has_is_known() -> None:
     async def main() -> None:
         async with started(Small) as client:
-            for path in ("/", "/page.js", "/docs.json", "/schema.json", "/livez", "/readyz"):
+            for path in (
+                "/",
+                "/page.css",
+                "/page.js",
+                "/docs.json",
+                "/schema.json",
+                "/livez",
+                "/readyz",
+            ):
                 assert (await client.get(path)).status_code == 200
             assert (await client.get("/static_content/swagger-ui.css")).status_code == 200
             assert (await client.post("/say", json={"text": "a"})).text == "a"

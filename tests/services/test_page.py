@@ -1,0 +1,156 @@
+"""The page at `/`, in a browser."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, Error, Locator, Page, expect, sync_playwright
+
+from bentoml_img.packaging import package
+from bentoml_img.shelf import ROOT, SHIPPED
+from scripts.screenshot import chromium
+from tests.services.live import CLASSIFIER, DETECTOR, JSON, Server, Service, serving
+from tests.video.clips import write_gif
+
+PHOTO = ROOT / "images" / "dog.jpg"
+PATIENCE = 60_000  # milliseconds
+KEY = "opensesame"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        try:
+            browser = chromium(playwright)
+        except Error:
+            pytest.skip("no Chromium: apt-get install chromium, or playwright install chromium")
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser, server: Server) -> Iterator[Page]:
+    """The page, ready; it may ask nobody else for anything, and complain of nothing."""
+    page = browser.new_page()
+    page.set_default_timeout(PATIENCE)
+    asked: list[str] = []
+    errors: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto(server.url)
+    expect(page.locator(".opblock").first).to_be_attached(timeout=PATIENCE)
+    yield page
+    page.close()
+    outside = {urlsplit(url).netloc for url in asked if not url.startswith(("blob:", "data:"))}
+    assert outside == {urlsplit(server.url).netloc}
+    assert not errors
+
+
+def choose(page: Page, path: Path) -> Locator:
+    page.set_input_files("#drop input", path)
+    return page.locator("figure")
+
+
+def is_drawn(image: Locator) -> bool:
+    width: int = image.evaluate("image => image.decode().then(() => image.naturalWidth)")
+    return width > 1
+
+
+def test_a_photo_shows_what_every_api_answers(service: Service, page: Page) -> None:
+    figures = choose(page, PHOTO)
+    expect(figures).to_have_count(1 + len(service.media_types))
+    expect(page.locator("pre", has_text="curl")).to_have_count(
+        len(service.media_types), timeout=PATIENCE
+    )
+    images = [kind for kind in service.media_types.values() if kind.startswith("image/")]
+    expect(page.locator("figure img")).to_have_count(1 + len(images))
+    assert all(is_drawn(image) for image in page.locator("figure img").all())
+    for api, media_type in service.media_types.items():
+        output = "" if media_type == JSON else " -o answer"
+        command = f"curl -F 'image=@dog.jpg'{output} {page.url}{api}"
+        expect(page.get_by_text(command, exact=True)).to_be_visible()
+
+
+def test_a_photo_can_be_dropped(page: Page) -> None:
+    photo = list(PHOTO.read_bytes())
+    transfer = page.evaluate_handle(
+        """bytes => {
+          const transfer = new DataTransfer();
+          transfer.items.add(new File([new Uint8Array(bytes)], "a.jpg", { type: "image/jpeg" }));
+          return transfer;
+        }""",
+        photo,
+    )
+    page.dispatch_event("#drop", "drop", {"dataTransfer": transfer})
+    expect(page.locator("figcaption").first).to_have_text("a.jpg")
+    expect(page.locator("figure pre").first).to_be_visible(timeout=PATIENCE)
+
+
+def test_a_refusal_is_told(service: Service, page: Page, tmp_path: Path) -> None:
+    path = tmp_path / "notes.jpg"
+    path.write_text("no picture")
+    choose(page, path)
+    errors = page.locator("figure .error")
+    expect(errors).to_have_count(len(service.media_types), timeout=PATIENCE)
+    expect(errors.first).to_contain_text("415 not a picture in a format that is read here")
+
+
+def test_answers_in_json_can_be_read(service: Service, page: Page) -> None:
+    choose(page, PHOTO)
+    answers = page.locator("figure:not(:has(img)) pre:first-of-type")
+    expect(answers).to_have_count(list(service.media_types.values()).count(JSON), timeout=PATIENCE)
+    for answer in answers.all_inner_texts():
+        assert json.loads(answer)
+        assert '"dog"' in answer
+
+
+def test_the_apis_are_described(service: Service, page: Page) -> None:
+    expect(page.locator(".opblock").first).not_to_be_visible()
+    page.locator("summary").click()
+    for api in service.media_types:
+        expect(page.locator(".opblock", has_text=f"/{api}").first).to_be_visible()
+
+
+class TestVideo:
+    @pytest.fixture(autouse=True)
+    def _only_the_detector(self, service: Service) -> None:
+        if service is not DETECTOR:
+            pytest.skip("takes no videos")
+
+    def test_a_video_shows_its_result_and_what_was_counted(
+        self, page: Page, tmp_path: Path
+    ) -> None:
+        choose(page, write_gif(tmp_path / "a clip.gif", [100, 100, 100]))
+        links = page.locator("figure a")
+        expect(links).to_have_text(
+            [
+                f"a_clip_result{end}"
+                for end in (".gif", ".summary.json", ".events.csv", ".tracks.jsonl")
+            ],
+            timeout=PATIENCE,
+        )
+        assert is_drawn(page.locator("figure img"))
+        with page.expect_download() as download:
+            links.nth(2).click()
+        assert download.value.suggested_filename == "a_clip_result.events.csv"
+        assert download.value.path().read_text().startswith("frame,")
+
+    def test_a_video_can_be_stopped(self, page: Page, tmp_path: Path) -> None:
+        choose(page, write_gif(tmp_path / "clip.gif", [100] * 500))
+        page.get_by_role("button", name="Stop").click()
+        expect(page.locator("figure .error")).to_contain_text("was cancelled", timeout=PATIENCE)
+
+
+def test_the_key_is_asked_for_and_sent(browser: Browser, tmp_path: Path) -> None:
+    package(SHIPPED / CLASSIFIER.model)
+    with serving(CLASSIFIER, tmp_path, BENTOML_IMG_API_KEY=KEY) as server:
+        page = browser.new_page()
+        page.on("dialog", lambda dialog: dialog.accept(KEY))
+        page.goto(server.url)
+        expect(page.locator("h1")).to_have_text(CLASSIFIER.name, timeout=PATIENCE)
+        choose(page, PHOTO)
+        command = page.locator("pre", has_text="curl -H 'Authorization: Bearer KEY' -F").first
+        expect(command).to_be_visible(timeout=PATIENCE)
+        page.close()
