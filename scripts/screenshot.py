@@ -8,25 +8,29 @@ import shutil
 import sys
 from pathlib import Path
 
-from playwright.sync_api import Browser, Playwright, sync_playwright
+from playwright.sync_api import Browser, Playwright, expect, sync_playwright
 
 WINDOW = 1280, 720  # pixels
+SANDBOX = "--no-sandbox"  # which root cannot have, and which pages of ours do not need
 
 
-def chromium(playwright: Playwright) -> Browser:
-    """That of the system, or else Playwright's own; its Error if there is neither."""
-    installed = shutil.which("chromium") or shutil.which("google-chrome")
-    return playwright.chromium.launch(executable_path=installed, args=["--no-sandbox"])
+def chromium(playwright: Playwright) -> Browser | None:
+    """That of the system, or else Playwright's own; None if there is neither."""
+    own = playwright.chromium.executable_path
+    found = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which(own)
+    return playwright.chromium.launch(executable_path=found, args=[SANDBOX]) if found else None
 
 
 def main(url: str, photo: str, target: str) -> None:
     with sync_playwright() as playwright:
         browser = chromium(playwright)
+        if browser is None:
+            sys.exit("no Chromium: apt-get install chromium, or playwright install chromium")
         page = browser.new_page(viewport={"width": WINDOW[0], "height": WINDOW[1]})
         page.goto(url)
         page.locator(".opblock").first.wait_for(state="attached")
         page.set_input_files("#drop input", photo)
-        page.locator("figure:last-child pre").last.wait_for()
+        expect(page.locator("figure:has(pre)")).to_have_count(page.locator("figure").count() - 1)
         page.screenshot(path=Path(target), type="jpeg", quality=85)
         browser.close()
 

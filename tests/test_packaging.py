@@ -29,6 +29,7 @@ from bentoml_img.bundle import (
 from bentoml_img.engines import openvino
 from bentoml_img.packaging import PackagedBento, package
 from bentoml_img.shelf import ROOT
+from services.page import FILES
 
 BENTO = "PytorchImageClassifier"
 PACKAGE = """
@@ -106,6 +107,7 @@ def test_the_bento_has_what_serving_needs_and_no_more(packaged: list[str]) -> No
     files = {str(path.relative_to(source)) for path in source.rglob("*") if path.is_file()}
     assert {
         "services/classifier.py",
+        *(f"services/page/{name}" for name in FILES.values()),
         "services/requirements/classifier-openvino.txt",
         "bentoml_img/classify.py",
         "bentoml_img/engines/openvino.py",

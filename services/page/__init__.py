@@ -12,7 +12,10 @@ from starlette.responses import FileResponse
 from starlette.routing import Route
 
 FOLDER = Path(__file__).parent
-FILES = {"/": "index.html", "/page.css": "page.css", "/page.js": "page.js"}
+FILES = {
+    "/": "index.html",
+    **{f"/{name}": name for name in ("page.css", "page.js", "answers.js", "server.js")},
+}
 
 # Swagger UI sets styles on elements and draws its icons from data: URLs; answers are blobs.
 POLICY = (
@@ -22,9 +25,9 @@ POLICY = (
 
 
 async def show(request: Request) -> FileResponse:
-    return FileResponse(
-        FOLDER / FILES[request.url.path], headers={"Content-Security-Policy": POLICY}
-    )
+    # Not kept by browsers without asking, or a page of one version could get a script of another.
+    headers = {"Content-Security-Policy": POLICY, "Cache-Control": "no-cache"}
+    return FileResponse(FOLDER / FILES[request.url.path], headers=headers)
 
 
 def is_page(path: str) -> bool:

@@ -1,30 +1,33 @@
 """The page at `/`, in a browser."""
 
+import itertools
 import json
+import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
-from playwright.sync_api import Browser, Error, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, Route, expect, sync_playwright
 
 from bentoml_img.packaging import package
 from bentoml_img.shelf import ROOT, SHIPPED
 from scripts.screenshot import chromium
 from tests.services.live import CLASSIFIER, DETECTOR, JSON, Server, Service, serving
-from tests.video.clips import write_gif
+from tests.video.clips import write_clip, write_gif
 
 PHOTO = ROOT / "images" / "dog.jpg"
 PATIENCE = 60_000  # milliseconds
-KEY = "opensesame"
+KEY = "сезам"
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        try:
-            browser = chromium(playwright)
-        except Error:
+        browser = chromium(playwright)
+        if browser is None:
             pytest.skip("no Chromium: apt-get install chromium, or playwright install chromium")
         yield browser
         browser.close()
@@ -32,13 +35,15 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def page(browser: Browser, server: Server) -> Iterator[Page]:
-    """The page, ready; it may ask nobody else for anything, and complain of nothing."""
+    """The page, ready; it may ask nobody else for anything, break no policy, and have no errors."""
     page = browser.new_page()
     page.set_default_timeout(PATIENCE)
     asked: list[str] = []
     errors: list[str] = []
+    said: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda message: said.append(message.text))
     page.goto(server.url)
     expect(page.locator(".opblock").first).to_be_attached(timeout=PATIENCE)
     yield page
@@ -46,6 +51,7 @@ def page(browser: Browser, server: Server) -> Iterator[Page]:
     outside = {urlsplit(url).netloc for url in asked if not url.startswith(("blob:", "data:"))}
     assert outside == {urlsplit(server.url).netloc}
     assert not errors
+    assert not [text for text in said if "Content Security Policy" in text]
 
 
 def choose(page: Page, path: Path) -> Locator:
@@ -68,8 +74,8 @@ def test_a_photo_shows_what_every_api_answers(service: Service, page: Page) -> N
     expect(page.locator("figure img")).to_have_count(1 + len(images))
     assert all(is_drawn(image) for image in page.locator("figure img").all())
     for api, media_type in service.media_types.items():
-        output = "" if media_type == JSON else " -o answer"
-        command = f"curl -F 'image=@dog.jpg'{output} {page.url}{api}"
+        output = "" if media_type == JSON else f" -o answer.{media_type.removeprefix('image/')}"
+        command = f"""curl -F 'image=@"dog.jpg"'{output} '{page.url}{api}'"""
         expect(page.get_by_text(command, exact=True)).to_be_visible()
 
 
@@ -83,6 +89,12 @@ def test_a_photo_can_be_dropped(page: Page) -> None:
         }""",
         photo,
     )
+    assert page.evaluate(
+        """() => {
+          const over = new DragEvent("dragover", { bubbles: true, cancelable: true });
+          return !document.body.dispatchEvent(over);
+        }"""
+    ), "the browser would open the photo instead"
     page.dispatch_event("#drop", "drop", {"dataTransfer": transfer})
     expect(page.locator("figcaption").first).to_have_text("a.jpg")
     expect(page.locator("figure pre").first).to_be_visible(timeout=PATIENCE)
@@ -113,44 +125,73 @@ def test_the_apis_are_described(service: Service, page: Page) -> None:
         expect(page.locator(".opblock", has_text=f"/{api}").first).to_be_visible()
 
 
+@pytest.mark.parametrize("service", [DETECTOR], indirect=True, ids=lambda it: it.name)
 class TestVideo:
-    @pytest.fixture(autouse=True)
-    def _only_the_detector(self, service: Service) -> None:
-        if service is not DETECTOR:
-            pytest.skip("takes no videos")
-
-    def test_a_video_shows_its_result_and_what_was_counted(
+    def test_an_animation_shows_its_result_and_what_was_counted(
         self, page: Page, tmp_path: Path
     ) -> None:
         choose(page, write_gif(tmp_path / "a clip.gif", [100, 100, 100]))
         links = page.locator("figure a")
-        expect(links).to_have_text(
-            [
-                f"a_clip_result{end}"
-                for end in (".gif", ".summary.json", ".events.csv", ".tracks.jsonl")
-            ],
-            timeout=PATIENCE,
-        )
+        ends = (".gif", ".summary.json", ".events.csv", ".tracks.jsonl")
+        expect(links).to_have_text([f"a_clip_result{end}" for end in ends], timeout=PATIENCE)
         assert is_drawn(page.locator("figure img"))
         with page.expect_download() as download:
             links.nth(2).click()
         assert download.value.suggested_filename == "a_clip_result.events.csv"
         assert download.value.path().read_text().startswith("frame,")
 
-    def test_a_video_can_be_stopped(self, page: Page, tmp_path: Path) -> None:
+    def test_a_film_can_be_played(self, page: Page, tmp_path: Path) -> None:
+        choose(page, write_clip(tmp_path / "clip.mkv", 3))
+        link = page.locator("figure a").first
+        expect(link).to_have_text("clip_result.mp4", timeout=PATIENCE)
+        expect(page.locator("figure video")).to_have_attribute("src", re.compile("^blob:"))
+
+    def test_it_can_be_stopped(self, page: Page, tmp_path: Path) -> None:
         choose(page, write_gif(tmp_path / "clip.gif", [100] * 500))
         page.get_by_role("button", name="Stop").click()
-        expect(page.locator("figure .error")).to_contain_text("was cancelled", timeout=PATIENCE)
+        expect(page.locator("figure p")).to_have_text("stopped", timeout=PATIENCE)
+
+    def test_another_file_stops_it(self, page: Page, server: Server, tmp_path: Path) -> None:
+        choose(page, write_gif(tmp_path / "clip.gif", [100] * 500))
+        task = page.locator("pre", has_text="task ").inner_text().removeprefix("task ")
+        choose(page, PHOTO)
+        expect(page.locator("figure pre").first).to_be_visible(timeout=PATIENCE)
+        for _ in range(PATIENCE // 100):
+            status = httpx.get(f"{server.url}/annotate_video/status?task_id={task}").json()
+            if status["status"] == "canceled":
+                break
+            time.sleep(0.1)
+        assert status["status"] == "canceled"
+
+    def test_a_status_that_fails_for_now_is_asked_for_again(
+        self, page: Page, tmp_path: Path
+    ) -> None:
+        answers = itertools.chain([502, None, 503], itertools.repeat(0))
+
+        def route(route: Route) -> None:
+            match next(answers):
+                case None:
+                    route.abort()
+                case 0:
+                    route.continue_()
+                case status:
+                    route.fulfill(status=status)
+
+        page.route("**/status?*", route)
+        choose(page, write_gif(tmp_path / "clip.gif", [100]))
+        expect(page.locator("figure a").first).to_be_visible(timeout=PATIENCE)
 
 
 def test_the_key_is_asked_for_and_sent(browser: Browser, tmp_path: Path) -> None:
     package(SHIPPED / CLASSIFIER.model)
     with serving(CLASSIFIER, tmp_path, BENTOML_IMG_API_KEY=KEY) as server:
         page = browser.new_page()
-        page.on("dialog", lambda dialog: dialog.accept(KEY))
+        keys = iter(["wrong", KEY])
+        page.on("dialog", lambda dialog: dialog.accept(next(keys)))
         page.goto(server.url)
         expect(page.locator("h1")).to_have_text(CLASSIFIER.name, timeout=PATIENCE)
+        assert next(keys, None) is None
         choose(page, PHOTO)
-        command = page.locator("pre", has_text="curl -H 'Authorization: Bearer KEY' -F").first
+        command = page.locator("pre", has_text="curl -H 'X-API-Key: KEY' -F").first
         expect(command).to_be_visible(timeout=PATIENCE)
         page.close()

@@ -1,0 +1,138 @@
+// What the server answers to a file, each in a figure of its own.
+
+import { ask, command, send } from "./server.js";
+
+const SHOWN = 48; // characters of a long text in an answer
+const ASK_AGAIN = 1000; // milliseconds
+const FOR_NOW = [0, 502, 503, 504]; // statuses after which it may answer if asked again
+
+const urls = []; // of all that is shown
+
+export function element(tag, properties, ...children) {
+  const made = Object.assign(document.createElement(tag), properties);
+  made.append(...children);
+  return made;
+}
+
+/** A URL for a file or a blob, until `forget`. */
+export function urlOf(blob) {
+  const url = URL.createObjectURL(blob);
+  urls.push(url);
+  return url;
+}
+
+export function forget() {
+  urls.splice(0).forEach((url) => URL.revokeObjectURL(url));
+}
+
+/** A figure for what `answer` makes of a request and a file, and for why it cannot. */
+export function figureOf(answer, request, file, signal) {
+  const figure = element("figure", {}, element("figcaption", { textContent: request.summary }));
+  answer(request, file, figure, signal).catch(({ message }) =>
+    figure.append(element("p", { className: "error", textContent: message })),
+  );
+  return figure;
+}
+
+/** Send a photo, and show the answer. */
+export async function picture(request, file, figure, signal) {
+  const blob = await during(figure, [working()], async () =>
+    (await send(request, file, signal)).blob(),
+  );
+  const output = request.json ? "" : ` -o answer.${blob.type.split("/")[1]}`;
+  figure.append(await rendered(blob), code(command(request, file, output)));
+}
+
+/** Submit a film as a task, show how far it is, then its result and the files beside it. */
+export async function task(request, file, figure, signal) {
+  const name = request.path.replace(/submit$/, "");
+  const bar = working();
+  const line = element("p", { textContent: "sending", ariaLive: "off" });
+  const { task_id: id } = await during(figure, [bar, line], async () =>
+    (await send(request, file, signal)).json(),
+  );
+  const at = (verb) => `${name}${verb}?task_id=${id}`;
+  const cancel = () => ask(at("cancel"), { method: "PUT" }).catch(() => {}); // it has ended
+  signal.addEventListener("abort", cancel);
+  line.textContent = "waiting";
+  figure.append(code(command(request, file)), code(`task ${id}`));
+  const stop = element("button", { textContent: "Stop", onclick: cancel });
+  const status = await during(figure, [bar, line, stop], async () => {
+    for (;;) {
+      const now = await (await patiently(at("status"), signal)).json();
+      if (!["pending", "in_progress"].includes(now.status)) return now.status;
+      if (now.progress) tell(now.progress, bar, line);
+    }
+  });
+  signal.removeEventListener("abort", cancel);
+  if (status === "canceled") {
+    figure.append(element("p", { textContent: "stopped" }));
+    return;
+  }
+  for (const part of ["video", "summary", "events", "tracks"]) {
+    const response = await ask(`${at("get")}&part=${part}`, { signal });
+    const blob = await response.blob();
+    if (["video", "summary"].includes(part)) figure.append(await rendered(blob));
+    figure.append(download(blob, response.headers.get("content-disposition")), " ");
+  }
+}
+
+/** Show some elements while something is done. */
+async function during(figure, elements, work) {
+  figure.append(...elements);
+  try {
+    return await work();
+  } finally {
+    elements.forEach((shown) => shown.remove());
+  }
+}
+
+const working = () => element("progress", { ariaLabel: "how far it is" });
+
+const code = (text) => element("pre", { textContent: text });
+
+/** Ask after a while, and again if there is no answer for now. */
+async function patiently(path, signal) {
+  for (;;) {
+    await new Promise((resolve) => setTimeout(resolve, ASK_AGAIN));
+    signal.throwIfAborted();
+    try {
+      return await ask(path, { signal });
+    } catch (refusal) {
+      if (!FOR_NOW.includes(refusal.status)) throw refusal;
+    }
+  }
+}
+
+function tell({ frames, of, frames_per_second: rate, seconds_left: left }, bar, line) {
+  if (of) Object.assign(bar, { value: frames, max: of });
+  const total = of ? ` of ${of}` : "";
+  const seconds = left == null ? "" : `, ${Math.ceil(left)} s left`;
+  line.textContent = `${frames}${total} frames, ${rate} frames/s${seconds}`;
+}
+
+async function rendered(blob) {
+  if (blob.type.startsWith("application/json")) {
+    return code(readable(JSON.parse(await blob.text())));
+  }
+  const src = urlOf(blob);
+  if (blob.type.startsWith("image/")) return element("img", { src, alt: "the answer" });
+  const video = element("video", { src, controls: true, autoplay: true, muted: true, loop: true });
+  video.playsInline = true;
+  video.onerror = () => video.replaceWith("this browser cannot play it: ");
+  return video;
+}
+
+/** JSON to read: long texts cut, lists of numbers on one line. */
+function readable(value) {
+  const cut = (_, item) =>
+    typeof item === "string" && item.length > SHOWN ? `${item.slice(0, SHOWN)}…` : item;
+  const text = JSON.stringify(value, cut, 2);
+  return text.replace(/\[\s+([^[\]{}]*?)\s+\]/g, (_, list) => `[${list.replace(/\s+/g, " ")}]`);
+}
+
+function download(blob, disposition) {
+  const [, name] = disposition.match(/filename\*?=(?:utf-8'')?"?([^"]+)/);
+  const textContent = decodeURIComponent(name);
+  return element("a", { href: urlOf(blob), download: textContent, textContent });
+}
