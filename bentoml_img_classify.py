@@ -114,15 +114,15 @@ def _train(
         if resume:
             trainer.restore(path)
         fit(trainer, path, console)
-    classification_plots.save_curves(trainer.history, output_dir / "curves.png")
+        classification_plots.save_curves(trainer.history, output_dir / "curves.png")
 
-    console.print(f"exporting, and evaluating on {len(test)} images")
-    trained_on = f"CIFAR-10 (Krizhevsky, 2009), {len(train)} training images, seed {seed}"
-    evaluation = export(trainer.network, trained_on, test, output_dir / "cifar_net", engine)
-    _print_table(evaluation)
-    classification_plots.save_confusion(evaluation, output_dir / "confusion.png")
-    classification_plots.save_reliability(evaluation, output_dir / "reliability.png")
-    console.print(f"curves, confusion matrix and reliability: {output_dir}/*.png")
+        console.print(f"exporting, and evaluating on {len(test)} images")
+        trained_on = f"CIFAR-10 (Krizhevsky, 2009), {len(train)} training images, seed {seed}"
+        evaluation = export(trainer.network, trained_on, test, output_dir / "cifar_net", engine)
+        _print_table(evaluation)
+        classification_plots.save_confusion(evaluation, output_dir / "confusion.png")
+        classification_plots.save_reliability(evaluation, output_dir / "reliability.png")
+        console.print(f"curves, confusion matrix and reliability: {output_dir}/*.png")
 
 
 def _dataset(data_dir: Path | None) -> tuple[cifar10.Split, cifar10.Split]:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -26,7 +27,6 @@ from bentoml_img.console import (
     console,
     counts_table,
     download_bar,
-    end_as_by_ctrl_c,
     failures,
     frames_bar,
     given,
@@ -37,6 +37,7 @@ from bentoml_img.console import (
 )
 from bentoml_img.detect import MAX_INSTANCES, SCORE_THRESHOLD, Detector
 from bentoml_img.files import PLOT, Unreadable
+from bentoml_img.interrupts import end_as_by_ctrl_c
 from bentoml_img.model_choice import (
     ModelChoice,
     engine_option,
@@ -218,7 +219,7 @@ def main(
 
 def _list(context: click.Context) -> None:
     refuse_choice(context)
-    print_table(catalogue("detection", ["mask AP", "box AP", "classes"], _precision))
+    print_table(catalogue("detection", ["mask AP", "box AP", "classes"], _published_ap))
     console.print(
         "AP on COCO val2017 and all of its classes, as published. "
         "GFLOPs are 10⁹ multiply-adds a photo."
@@ -234,7 +235,7 @@ def _list(context: click.Context) -> None:
             console.print(f"{name}, mask AP50: {', '.join(measured)}")
 
 
-def _precision(entry: zoo.Entry, scores: Mapping[str, float]) -> list[str]:
+def _published_ap(entry: zoo.Entry, scores: Mapping[str, float]) -> list[str]:
     classes = len(set(entry.labels) - {"background", "N/A"})
     values = (scores.get(f"coco_{kind}_map") for kind in ("mask", "box"))
     return [*("below" if value is None else f"{value:.3f}" for value in values), str(classes)]
@@ -356,7 +357,7 @@ def _print(done: Mapping[str, Any], as_json: bool) -> None:
         return
     for what in ("result", *RECORDS, "plot"):
         if what in done:
-            click.echo(done[what])
+            click.echo(os.fsencode(done[what]))  # whatever its name is made of
 
 
 def _evaluate(detector: Detector, data: Path) -> None:

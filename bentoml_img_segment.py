@@ -15,7 +15,6 @@ from bentoml_img.console import (
     cleared,
     console,
     download_bar,
-    end_as_by_ctrl_c,
     failures,
     frames_bar,
     given,
@@ -26,6 +25,7 @@ from bentoml_img.console import (
 )
 from bentoml_img.files import COMPARISON, Unreadable, check_apart, inputs_of
 from bentoml_img.images import encode_jpeg
+from bentoml_img.interrupts import end_as_by_ctrl_c
 from bentoml_img.labels import PALETTES
 from bentoml_img.model_choice import (
     ModelChoice,
@@ -151,13 +151,14 @@ def _miou(entry: zoo.Entry, scores: Mapping[str, float]) -> list[str]:
 def _compare(
     photo: Path, segmenters: dict[str, Segmenter], palette: str, output_dir: Path | None
 ) -> None:
-    masks = timed_masks(photo.read_bytes(), segmenters, palette)
     target = (output_dir or photo.parent) / f"{photo.stem}{COMPARISON}"
     with plain_errors("torch", OSError):
-        write(target, encode_jpeg(side_by_side(photo.read_bytes(), masks)))
+        data = photo.read_bytes()
+        masks = timed_masks(data, segmenters, palette)
+        write(target, encode_jpeg(side_by_side(data, masks)))
     for name, timed in masks.items():
         console.print(f"{name}: {timed.milliseconds:.0f} ms")
-    click.echo(target)
+    click.echo(bytes(target))
 
 
 def _apply(path: Path, segmenter: Segmenter, palette: str, output_dir: Path | None) -> int:
@@ -177,7 +178,8 @@ def _apply(path: Path, segmenter: Segmenter, palette: str, output_dir: Path | No
                     folder = output_dir or photo.parent
                     written = apply(photo, segmenter, palette, folder, on_progress)
                 with cleared(bar):
-                    click.echo("\n".join(map(str, written)))
+                    for file in written:
+                        click.echo(bytes(file))  # whatever its name is made of
             except Unreadable as error:
                 failed.append(str(error))
             except Interrupted as interrupted:

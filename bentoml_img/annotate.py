@@ -39,14 +39,21 @@ def results_of(
     if output and len(sources) > 1:
         raise ValueError(f"{output} cannot be the result of {len(sources)} files")
     targets = {source: output or _target(source, folder) for source in sources}
+    inputs = {_identity(source) for source in sources if source.exists()}
     for target in targets.values():
         if target.suffix.lower() not in (*ENCODERS, *SUFFIXES):
             known = ", ".join((*ENCODERS, *SUFFIXES))
             raise ValueError(f"cannot write {target}: a result is one of {known}")
-        if target.exists() and any(s.exists() and target.samefile(s) for s in sources):
+        if target.exists() and _identity(target) in inputs:
             raise ValueError(f"{target} is an input: it would be overwritten")
     check_apart((source, _place(target)) for source, target in targets.items())
     return targets
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    """What two names of one file have in common."""
+    found = path.stat()
+    return found.st_dev, found.st_ino
 
 
 def _place(target: Path) -> Path:

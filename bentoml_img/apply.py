@@ -10,6 +10,7 @@ from bentoml_img.atomic import write
 from bentoml_img.draw_masks import blend, colour_mask, overlay
 from bentoml_img.files import MASK, MOVING, OVERLAY, Unreadable, kind_of
 from bentoml_img.images import ImageError, encode_jpeg, encode_png, load_rgb, open_image
+from bentoml_img.interrupts import uninterrupted
 from bentoml_img.segment import Segmenter
 from bentoml_img.video.results import Speed
 
@@ -93,9 +94,10 @@ def _film(
             size = info.width, info.height
             with SegmentWriter(Path(scratch) / "film.mp4", target, size, info.rate) as writer:
                 try:
-                    with closing(frames(video)) as masked:
+                    with closing(prefetch(frames(video))) as masked:
                         for frame in masked:
-                            writer.write(frame, frame.image)
+                            with uninterrupted():
+                                writer.write(frame, frame.image)
                 except (DamagedVideo, KeyboardInterrupt) as error:
                     stopped = error
                 segment = writer.close()

@@ -5,6 +5,7 @@ PNG, and makes a number of each value of a tag. Encoders write a few thousand of
 these at most.
 """
 
+import re
 from collections.abc import Iterator
 
 HEAD = 4 * 2**20  # bytes at the start of a long file that are enough to tell
@@ -14,7 +15,8 @@ MAX_VALUES = 600_000  # two for each tile of 16 × 16 pixels, in the largest pic
 
 COMMENT = b"\xfe"  # the extension of a GIF that Pillow joins
 # Of TIFF's types those that stay what they are: bytes and text.
-_PLAIN = frozenset({1, 2, 6, 7})
+_PLAIN = frozenset({1, 2, 7})
+_EXIF = re.compile(rb"(?:Exif\0\0){0,2}")  # before the tags; Pillow takes off as many
 
 
 def endless(data: bytes) -> str | None:
@@ -81,7 +83,7 @@ def _webp_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 def _of_tags(name: str, data: bytes) -> str | None:
     """Of the first directory, in a TIFF or in EXIF data, which are laid out as one."""
-    data = data.removeprefix(b"Exif\0\0")
+    data = _EXIF.sub(b"", data, count=1)
     order = {b"II": "little", b"MM": "big"}.get(data[:2])
 
     def number(start: int, size: int) -> int:
@@ -89,7 +91,7 @@ def _of_tags(name: str, data: bytes) -> str | None:
 
     if order is None:
         return None
-    big = number(2, 2) == 43
+    big = data[2:3] == b"\x2b"  # where Pillow looks, in either order of bytes
     wide, entry = (8, 20) if big else (4, 12)
     directory = number(8 if big else 4, wide)
     first = directory + (8 if big else 2)

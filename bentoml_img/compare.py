@@ -5,11 +5,11 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from bentoml_img.draw_masks import blend, legend
 from bentoml_img.images import load_rgb, open_image
-from bentoml_img.ink import INK, PAPER
+from bentoml_img.ink import INK, PAPER, font
 from bentoml_img.segment import ClassArea, Segmentation, Segmenter
 
 WIDTH, TALLEST = 480, 4800  # pixels of a column
@@ -60,10 +60,10 @@ def side_by_side(photo: bytes, masks: Mapping[str, Timed]) -> Image.Image:
     entries = {classes[k].label: classes[k].colour for k in sorted(classes)}
     panel = legend(entries or {"background": (0, 0, 0)}, (width, height))
     sheet = Image.new("RGB", (max(width, panel.width), height + 2 * TEXT + panel.height), PAPER)
-    pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(TEXT)
+    pen = ImageDraw.Draw(sheet)
     for i, (caption, column) in enumerate(columns.items()):
         x = i * (WIDTH + GAP)
         sheet.paste(column, (x + (WIDTH - size[0]) // 2, 0))
-        pen.text((x + WIDTH // 2, height + TEXT), caption, INK, font, anchor="mm")
+        pen.text((x + WIDTH // 2, height + TEXT), caption, INK, font(TEXT), anchor="mm")
     sheet.paste(panel, (0, height + 2 * TEXT))
     return sheet

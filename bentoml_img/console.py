@@ -1,7 +1,6 @@
 """How the scripts speak: with people on standard error, data on standard output."""
 
 import math
-import signal
 import sys
 from collections.abc import Callable, Container, Iterator, Mapping
 from contextlib import contextmanager
@@ -32,7 +31,8 @@ from bentoml_img.weights import OnProgress, WeightsError
 if TYPE_CHECKING:
     from bentoml_img.packaging import PackagedBento
 
-console = Console(stderr=True, highlight=False, soft_wrap=True)
+# Without markup: a file name may have brackets.
+console = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 # Packages that not every installation has.
 OPTIONAL = {"av", "lap", "matplotlib", "nncf", "pycocotools", "safetensors", "torch", "torchvision"}
@@ -77,13 +77,6 @@ def plain_errors(extra: str, *others: type[Exception]) -> Iterator[None]:
         raise click.ClickException(message) from error
 
 
-def end_as_by_ctrl_c() -> None:
-    """Let SIGTERM, and a terminal that is closed, end the work as Ctrl-C does: tidily."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) == signal.SIG_DFL:  # nohup wants it ignored
-            signal.signal(number, signal.default_int_handler)
-
-
 @contextmanager
 def failures() -> Iterator[list[str]]:
     """A list for what failed, which is told at the end, also where that is Ctrl-C."""
@@ -98,9 +91,9 @@ def failures() -> Iterator[list[str]]:
 @contextmanager
 def download_bar(what: str) -> Iterator[OnProgress]:
     """A bar for one download, which appears with its first bytes."""
-    columns = (TextColumn(what), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    columns = (_description(), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     bar = Progress(*columns, TimeRemainingColumn(), console=console)
-    task = bar.add_task("", total=None)
+    task = bar.add_task(what, total=None)
 
     def on_progress(done: int, total: int | None) -> None:
         bar.start()
@@ -118,7 +111,7 @@ def work_bar() -> Iterator[Progress]:
     """Bars for files and frames, on a terminal only; a task's `speed` is shown behind its bar."""
     columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[speed]}"))
     with Progress(
-        TextColumn("{task.description}"),
+        _description(),
         *columns,
         console=console,
         transient=True,
@@ -126,6 +119,10 @@ def work_bar() -> Iterator[Progress]:
         redirect_stdout=False,  # or what is piped would go to the terminal
     ) as bar:
         yield bar
+
+
+def _description() -> TextColumn:
+    return TextColumn("{task.description}", markup=False)
 
 
 @contextmanager
@@ -202,7 +199,7 @@ def show_packaged(bento: "PackagedBento", photo: str) -> None:
     latest = f"{bento.name}:latest"
     for command in (
         f"bentoml run {latest} predict --input-file={photo}",
-        f"bentoml serve {latest}",
+        f"bentoml serve {latest} --host 127.0.0.1",
         f"bentoml containerize {latest}",
     ):
         console.print(f"  {command}")

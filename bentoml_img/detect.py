@@ -52,7 +52,9 @@ class Detections:
 
     def only(self, label_ids: Collection[int], most: int | None = None) -> "Detections":
         """The first instances of those classes, `most` at most."""
-        return self.at([k for k, label in enumerate(self.labels) if label in label_ids][:most])
+        return self.at(
+            [k for k, label in enumerate(self.labels.tolist()) if label in label_ids][:most]
+        )
 
     def distinct(self) -> "Detections":
         """The instances less those that a surer one shows already."""

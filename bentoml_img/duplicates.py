@@ -26,6 +26,7 @@ def distinct(
 
     `boxes_xyxy` has shape (N, 4), in pixels.
     """
+    areas = [int(np.count_nonzero(mask.pixels)) for mask in masks]
     kept: list[int] = []
     for k, (left, top, right, bottom) in enumerate(boxes_xyxy):
         others = boxes_xyxy[kept]
@@ -36,19 +37,20 @@ def distinct(
             & (top < others[:, 3])
         )
         if not any(
-            _same(masks[k], masks[other], labels[k] == labels[other])
+            _same(
+                _shared(masks[k], masks[other]), areas[k], areas[other], labels[k] == labels[other]
+            )
             for other in np.compress(near, kept).tolist()
         ):
             kept.append(k)
     return kept
 
 
-def _same(mask: InstanceMask, surer: InstanceMask, same_class: bool) -> bool:
-    areas = np.count_nonzero(mask.pixels), np.count_nonzero(surer.pixels)
-    shared = _shared(mask, surer)
+def _same(shared: int, area: int, surer: int, same_class: bool) -> bool:
+    """Whether two masks of so many pixels, of which they share some, show one thing."""
     if same_class:
-        return bool(shared > PART * min(areas))
-    return bool(shared > SAME * (sum(areas) - shared))
+        return shared > PART * min(area, surer)
+    return shared > SAME * (area + surer - shared)
 
 
 def _shared(mask: InstanceMask, other: InstanceMask) -> int:

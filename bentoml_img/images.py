@@ -108,6 +108,9 @@ def load_rgb(image: Image.Image, at_least: int | None = None) -> Image.Image:
         if at_least is not None:
             image.draft("RGB", (at_least, at_least))
         image.load()
+        _orientation(image)  # of which Pillow keeps what can be read
+        for name in ("exif", "Raw profile type exif"):
+            image.info.pop(name, None)  # or it would be written anew, for nothing
         ImageOps.exif_transpose(image, in_place=True)
         return flatten(image)
     except DECODER_ERRORS as error:
@@ -130,12 +133,22 @@ def upright_size(image: Image.Image) -> tuple[int, int]:
     To be asked before `load_rgb`. Raises DamagedImage.
     """
     try:
-        turned = image.getexif().get(ExifTags.Base.Orientation) in (5, 6, 7, 8)
+        turned = _orientation(image) in (5, 6, 7, 8)
     except DECODER_ERRORS as error:
         raise DamagedImage(f"the picture is damaged: {error}") from None
     width, height = image.size
     # Pillow gives the size of a TIFF as if it were upright already.
     return (height, width) if turned and image.format != "TIFF" else (width, height)
+
+
+def _orientation(image: Image.Image) -> int:
+    """As the EXIF data say; 1, upright, where they cannot be read: the picture can."""
+    if image.format == "PNG" and "exif" not in image.info:
+        image.load()  # they may stand behind the pixels, whose errors are the picture's
+    try:
+        return int(image.getexif().get(ExifTags.Base.Orientation, 1))
+    except DECODER_ERRORS:
+        return 1
 
 
 class Normalizer:

@@ -11,9 +11,10 @@ from collections.abc import Iterator
 
 MAX_SCANS = 100
 MAX_SEGMENTS = 5000  # of at most 64 KiB each: what profiles and depth maps take are hundreds
+MAX_EXIF = 16  # segments, where one is usual: Pillow joins them, and makes numbers of their values
 
 SIGNATURE = b"\xff\xd8\xff"
-END, SCAN = 0xD9, 0xDA
+END, SCAN, APP1 = 0xD9, 0xDA, 0xE1
 
 # In a scan's data stand bytes of 255 with a zero behind, and marks to begin again at: no markers.
 _MARKER = re.compile(rb"\xff([^\x00\x01\xff\xd0-\xd8])")
@@ -24,11 +25,15 @@ _WITH_LENGTH = frozenset({*range(0xC0, 0xD0), *range(0xDA, 0xF0), 0xFE} - {0xC8}
 def endless(data: bytes) -> str | None:
     """What a JPEG has more of than it may, if it does."""
     many_scans = data.count(bytes((0xFF, SCAN))) > MAX_SCANS
-    scans = 0
-    for number, marker in enumerate(_markers(data)):
+    scans = exif = 0
+    for number, (marker, start) in enumerate(_markers(data)):
         if number > MAX_SEGMENTS:
             return f"a JPEG of more than {MAX_SEGMENTS} segments"
-        if marker == SCAN:
+        if marker == APP1 and data.startswith(b"Exif\0\0", start + 2):
+            exif += 1
+            if exif > MAX_EXIF:
+                return f"a JPEG of more than {MAX_EXIF} segments of EXIF data"
+        elif marker == SCAN:
             scans += 1
             if not many_scans:
                 return None
@@ -39,12 +44,12 @@ def endless(data: bytes) -> str | None:
     return None
 
 
-def _markers(data: bytes) -> Iterator[int]:
-    """The markers before and between the scans' data."""
+def _markers(data: bytes) -> Iterator[tuple[int, int]]:
+    """The markers before and between the scans' data, and where what follows each begins."""
     position = len(SIGNATURE) - 1
     while found := _MARKER.search(data, position):
         marker = found[1][0]
-        yield marker
         position = found.end()
+        yield marker, position
         if marker in _WITH_LENGTH:
             position += max(2, int.from_bytes(data[position : position + 2]))

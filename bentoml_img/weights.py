@@ -11,6 +11,7 @@ import http.client
 import os
 import pickle
 import re
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -28,6 +29,7 @@ URL_VARIABLE = "BENTOML_IMG_WEIGHTS_URL"
 
 TIMEOUT = 30.0  # seconds without a byte
 ATTEMPTS = 5  # in a row that bring nothing new
+PAUSE = 1.0  # seconds after the first of these, and twice as long each time
 CHUNK = 2**20
 
 OnProgress = Callable[[int, int | None], None]
@@ -166,6 +168,8 @@ def _complete(url: str, part: Path, on_progress: OnProgress) -> None:
             fruitless = 0 if after > most else fruitless + 1
             if after == 0 or fruitless == ATTEMPTS:
                 raise WeightsError(f"cannot download {url}: {error}") from error
+            if fruitless:
+                time.sleep(PAUSE * 2 ** (fruitless - 1))
 
 
 def _download_rest(url: str, part: Path, start: int, on_progress: OnProgress) -> None:

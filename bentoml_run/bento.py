@@ -98,7 +98,11 @@ def scratch(clean_up: Callable[[], None] = lambda: None) -> Iterator[None]:
             os.write(sys.stderr.fileno(), SHOW_CURSOR)  # which a progress bar has hidden
         os._exit(128 + number)
 
-    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    signals = [
+        number
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        if signal.getsignal(number) is not signal.SIG_IGN  # as nohup wants it
+    ]
     with tempfile.TemporaryDirectory(prefix="bentoml-run-", ignore_cleanup_errors=True) as folder:
         handlers = [signal.signal(number, stop) for number in signals]
         os.environ["BENTOML_RESULT_STORE"] = str(Path(folder, "task_result.db"))

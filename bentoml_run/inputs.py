@@ -91,7 +91,7 @@ def read_input(value: str) -> bytes:
         return sys.stdin.buffer.read()
     if value.startswith("@"):
         return InputFile.of(value[1:]).path.read_bytes()
-    return value.encode()
+    return os.fsencode(value)
 
 
 def plan(

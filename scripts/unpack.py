@@ -2,7 +2,7 @@
 
     python -m scripts.unpack FOLDER TARGET
 
-What is there already is left as it is.
+What is there already is left as it is; of an archive and its folder the archive is taken.
 """
 
 import sys
@@ -13,7 +13,7 @@ from pathlib import Path
 def unpack(folder: Path, target: Path) -> None:
     """Give each data set of `folder` its place in `target`."""
     target.mkdir(parents=True, exist_ok=True)
-    for source in sorted(folder.iterdir()):
+    for source in sorted(folder.iterdir(), key=lambda source: (source.is_dir(), source.name)):
         if source.is_dir() and not (target / source.name).exists():
             (target / source.name).symlink_to(source.resolve())
         elif source.suffix == ".tar":

@@ -1,6 +1,5 @@
 """Where pictures are decoded: small ones on the spot, large ones in threads."""
 
-import asyncio
 import io
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -8,7 +7,7 @@ from typing import TypeVar
 
 from PIL import Image, ImageFile
 
-from services.queueing import Queue
+from services.queueing import Queue, outcome
 
 Result = TypeVar("Result")
 
@@ -33,9 +32,8 @@ class Decoder:
     ) -> Result:
         if image.width * image.height <= INLINE_PIXELS and _length(image) <= INLINE_BYTES:
             return function(image)
-        loop = asyncio.get_running_loop()
         async with self._queue.place(image):
-            return await loop.run_in_executor(self._threads, function, image)
+            return await outcome(self._threads.submit(function, image))
 
 
 def _length(image: Image.Image) -> int:

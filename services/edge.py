@@ -32,12 +32,13 @@ from services.errors import Overloaded, RequestRefused, refuse_image, wrong_meth
 from services.fields import Fields, is_form
 from services.memory import return_large_blocks
 from services.page import is_page, page
+from services.paths import HEALTH
 from services.settings import MAX_UPLOAD, Settings
 
 logger = logging.getLogger("bentoml_img.edge")
 
 PLAIN = (400, 404, 405, 416)  # what the routes behind answer in plain text
-HEALTH = frozenset({"/livez", "/readyz", "/healthz"})
+INLINE_FORM = 256 * 1024  # bytes; the parser takes seconds for much that looks like boundaries
 COMMAND_LINE = "bentoml_run"  # the extension of ASGI by which `bentoml run` says who asks
 
 
@@ -116,7 +117,8 @@ class Edge:
         key = self.settings.api_key
         if key is None or path in HEALTH or is_page(path):
             return
-        given = headers.get("x-api-key") or headers.get("authorization", "").removeprefix("Bearer ")
+        scheme, _, token = headers.get("authorization", "").partition(" ")
+        given = headers.get("x-api-key") or (token if scheme.lower() == "bearer" else "")
         if not hmac.compare_digest(given.encode("latin-1"), key.encode()):  # as headers are read
             raise RequestRefused(
                 HTTPStatus.UNAUTHORIZED,
@@ -150,7 +152,11 @@ class Edge:
         form = is_form(headers, fields.file)
         body = await self._read_body(headers, receive, reservation)
         if form:
-            parts = multipart.parse(body, headers["content-type"])
+            arguments = body, headers["content-type"], fields.file
+            if len(body) <= INLINE_FORM:
+                parts = multipart.parse(*arguments)
+            else:
+                parts = await asyncio.to_thread(multipart.parse, *arguments)
             return fields.from_form(parts, scope["query_string"])
         return fields.from_raw(body, scope["query_string"])
 

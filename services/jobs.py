@@ -46,7 +46,7 @@ class WrongState(JobError):
 
 
 class StoreFull(JobError):
-    """Too many jobs are waiting."""
+    """Too many jobs are waiting, or the disk is full."""
 
 
 @dataclass(frozen=True)
@@ -264,7 +264,11 @@ class JobStore:
             job.write(waiting)
 
     def _check_room(self) -> None:
-        active = [job for job, record in self._jobs() if not record or record.state in ACTIVE]
+        active = [
+            job
+            for job, record in self._jobs()
+            if (record.state in ACTIVE if record else job.is_held())
+        ]
         if len(active) >= self._max_waiting:
             raise StoreFull(f"{len(active)} videos are waiting already, try again later")
 
@@ -276,8 +280,8 @@ class JobStore:
             else:
                 age = time.time() - (job.folder / RECORD).stat().st_mtime
                 over = record.state not in ACTIVE and age > self._keep
-            if over:
-                shutil.rmtree(job.folder)
+            if over:  # what cannot be deleted now is tried again the next time
+                shutil.rmtree(job.folder, ignore_errors=True)
 
     def _jobs(self) -> Iterator[tuple[Job, Record | None]]:
         """The jobs and their records; None of one that is not submitted yet."""

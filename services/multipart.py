@@ -33,26 +33,26 @@ class Part:
     is_json: bool = False
 
 
-def parse(body: bytes, content_type: str) -> list[Part]:
-    """The parts of a form; RequestRefused (400) if it is damaged."""
-    form = Form(content_type)
+def parse(body: bytes, content_type: str, file: str) -> list[Part]:
+    """The parts of a form whose file is in the field `file`; RequestRefused as in `Form`."""
+    form = Form(content_type, file)
     form.write(body)
     return form.close()
 
 
 class Form:
-    """A form that comes in pieces; RequestRefused (400) if it is damaged.
+    """A form that comes in pieces; RequestRefused (400) if it is damaged, or has other files.
 
-    All its text together may have MAX_TEXT bytes. With `spool`, the file of that
-    field goes to that stream, and other files count as text.
+    The file of the field `file` goes to the stream `spool`, if there is one; all
+    that is in other fields may have MAX_TEXT bytes together.
     """
 
-    def __init__(self, content_type: str, spool: tuple[str, BinaryIO] | None = None) -> None:
+    def __init__(self, content_type: str, file: str, spool: BinaryIO | None = None) -> None:
         _, options = parse_options_header(content_type)
         boundary = options.get(b"boundary")
         if not boundary:
             raise _damaged("its Content-Type names no boundary")
-        self._collector = _Collector(spool)
+        self._collector = _Collector(file, spool)
         try:
             self._parser = MultipartParser(boundary, self._collector.callbacks())
         except FormParserError as error:
@@ -75,7 +75,8 @@ def _damaged(why: str) -> RequestRefused:
 
 
 class _Collector:
-    def __init__(self, spool: tuple[str, BinaryIO] | None) -> None:
+    def __init__(self, file: str, spool: BinaryIO | None) -> None:
+        self._file = file
         self._spool = spool
         self._text = 0
         self.parts: list[Part] = []
@@ -121,21 +122,21 @@ class _Collector:
         if not self.parts[-1].name:
             raise _damaged("a part has no name")
         part = self.parts[-1]
-        if self._spool is not None and part.filename is not None:
-            part.spooled = part.name == self._spool[0]
-            if not part.spooled and not part.is_json:
-                raise RequestRefused(
-                    HTTPStatus.BAD_REQUEST,
-                    f"no file {part.name!r} here, only {self._spool[0]}",
-                    part.name,
-                )
+        if part.filename is None:
+            return
+        if part.name == self._file:
+            part.spooled = self._spool is not None
+        elif not part.is_json:
+            raise RequestRefused(
+                HTTPStatus.BAD_REQUEST, f"no file {part.name!r} here, only {self._file}", part.name
+            )
 
     def _part_data(self, data: bytes, start: int, end: int) -> None:
         part, view = self.parts[-1], memoryview(data)[start:end]
         if self._spool is not None and part.spooled:
-            self._spool[1].write(view)
+            self._spool.write(view)
             return
-        if self._spool is not None or part.filename is None:
+        if part.filename is None or part.name != self._file:
             self._text += len(view)
             if self._text > MAX_TEXT:
                 raise _damaged(f"its parameters have more than {MAX_TEXT} bytes")

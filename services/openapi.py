@@ -13,9 +13,9 @@ from typing import Any
 import yaml  # type: ignore[import-untyped]
 from pydantic import TypeAdapter
 
-from services.edge import HEALTH
 from services.endpoints import Endpoint, image_endpoints
 from services.fields import Fields
+from services.paths import HEALTH
 from services.settings import Settings
 from services.tasks import METHODS, PARTS, TaskStatus
 

@@ -14,6 +14,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 UNKNOWN = "/unknown"
+HEALTH = frozenset({"/livez", "/readyz", "/healthz"})  # BentoML's own, which say nothing else
 
 
 class KnownPaths:

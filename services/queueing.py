@@ -2,11 +2,15 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from concurrent.futures import Future
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TypeVar
 
 from PIL import Image
 
 from services.errors import Overloaded
+
+Result = TypeVar("Result")
 
 LARGE_PICTURE = 25_000_000  # pixels; decoded, these are 100 MB
 
@@ -40,3 +44,18 @@ class Queue:
             finally:
                 self._waiting -= 1
             yield
+
+
+async def outcome(future: "Future[Result]") -> Result:
+    """What a thread gives.
+
+    Where the request is gone meanwhile (timed out, cancelled), only once the thread
+    has ended: until then its picture is in memory, and its place is taken.
+    """
+    waiting = asyncio.wrap_future(future)
+    try:
+        return await asyncio.shield(waiting)
+    except asyncio.CancelledError:
+        if not future.cancel():
+            await asyncio.wait([waiting])
+        raise

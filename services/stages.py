@@ -1,6 +1,5 @@
 """What a photo passes, where the network takes one after another: a place, threads, the network."""
 
-import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager
@@ -8,7 +7,7 @@ from typing import ParamSpec, TypeVar
 
 from PIL import Image
 
-from services.queueing import Queue
+from services.queueing import Queue, outcome
 from services.settings import Settings
 
 Parameters = ParamSpec("Parameters")
@@ -35,7 +34,7 @@ class Stages:
         **kwargs: Parameters.kwargs,
     ) -> Result:
         """What decoding, drawing or encoding gives."""
-        return await asyncio.wrap_future(self._pictures.submit(work, *args, **kwargs))
+        return await outcome(self._pictures.submit(work, *args, **kwargs))
 
     async def network(
         self,
@@ -44,7 +43,7 @@ class Stages:
         **kwargs: Parameters.kwargs,
     ) -> Result:
         """What the network gives, when it is free."""
-        return await asyncio.wrap_future(self._network.submit(compute, *args, **kwargs))
+        return await outcome(self._network.submit(compute, *args, **kwargs))
 
     def network_from_a_thread(
         self,

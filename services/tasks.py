@@ -128,6 +128,10 @@ class Tasks:
             loop = asyncio.get_running_loop()
             await loop.run_in_executor(self.checks, service.check, video, arguments)
             runner.store.submit(job, video, arguments)
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise StoreFull("the server's disk is full") from None
+            raise
         finally:
             await asyncio.to_thread(runner.store.close, job)
         runner.wake()
@@ -140,17 +144,12 @@ class Tasks:
         headers: Headers = request.headers
         query = request.scope["query_string"]
         with path.open("wb") as file:
-            parser = Form(headers["content-type"], (fields.file, file)) if form else None
+            parser = Form(headers["content-type"], fields.file, file) if form else None
             write = parser.write if parser else file.write
             body = pieces(headers, request.receive, self.limit, MAX_VIDEO)
             async with aclosing(body):
                 async for piece in body:
-                    try:
-                        await asyncio.to_thread(write, piece)
-                    except OSError as error:
-                        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                            raise StoreFull("the server's disk is full") from None
-                        raise
+                    await asyncio.to_thread(write, piece)
         if parser is None:
             return fields.from_raw(path, query)
         parts = parser.close()
@@ -189,6 +188,8 @@ async def _get(field: str, request: Request) -> Response:
     path = job.folder / record.result
     if part in RECORDS:
         path = path.with_suffix(RECORDS[part])
+    if not path.is_file():
+        raise NoSuchJob(f"the result of task {job.id} is no longer there")
     return FileResponse(path, media_type=PARTS[part], filename=path.name)
 
 

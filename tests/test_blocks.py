@@ -52,7 +52,10 @@ def test_what_encoders_write_is_not_endless(name: str) -> None:
         (png(chunk(b"eXIf", tags(MAX_VALUES + 1))), "a PNG of more than"),
         (webp(b"none\0\0\0\0" * (MAX_CHUNKS + 1)), "a WebP of more than"),
         (webp(b"EXIF\x1a\0\0\0" + tags(MAX_VALUES + 1)), "a WebP of more than"),
+        (webp(b"EXIF\x26\0\0\0" + 2 * b"Exif\0\0" + tags(MAX_VALUES + 1)), "a WebP of more than"),
         (tags(MAX_VALUES + 1), "a TIFF of more than"),
+        (tags(MAX_VALUES + 1, kind=6), "a TIFF of more than"),
+        (tags(MAX_VALUES + 1, ">")[:2] + b"\0+" + tags(MAX_VALUES + 1, ">")[4:], "a TIFF of more"),
         (tags(MAX_VALUES + 1, ">"), "a TIFF of more than"),
     ],
 )

@@ -29,6 +29,6 @@ def test_what_is_shown_of_a_bento_fits_on_a_screen(
         "services/ (2 files)",
         f"Some:1 is in {tmp_path}",
         "bentoml run Some:latest predict --input-file=images/dog.jpg",
-        "bentoml serve Some:latest",
+        "bentoml serve Some:latest --host 127.0.0.1",
         "bentoml containerize Some:latest",
     ]

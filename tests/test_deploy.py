@@ -10,7 +10,7 @@ import yaml  # type: ignore[import-untyped]
 
 from bentoml_img.shelf import ROOT
 from services.container import SERVING_STAGE
-from services.edge import HEALTH
+from services.paths import HEALTH
 from services.settings import Settings
 
 DEPLOY = ROOT / "deploy"

@@ -23,6 +23,7 @@ from bentoml_img.images import (
     load_rgb,
     open_image,
     reopen,
+    upright_size,
 )
 from tests.samples import encode, huge, jpeg, photo
 
@@ -69,13 +70,28 @@ def test_exif_orientation_is_applied(name: str, orientation: int) -> None:
     assert difference(decoded(encode(image, name, exif=exif)), photo()) < 4
 
 
-def test_damaged_exif_data_does_not_spoil_the_picture() -> None:
+@pytest.mark.parametrize("name", ["JPEG", "PNG", "WEBP"])
+def test_damaged_exif_data_does_not_spoil_the_picture(name: str) -> None:
     for exif in (
         b"Exif\0\0nonsense",
         b"Exif\0\0II*\0\xff\xff\xff\xff",
         b"Exif\0\0MM\0*\0\0\0\x08\xff",
     ):
-        assert difference(decoded(jpeg(exif=exif)), photo()) < 4
+        data = encode(photo(), name, exif=exif)
+        assert difference(decoded(data), photo()) < 8
+        assert upright_size(open_image(data)) == photo().size
+
+
+@pytest.mark.parametrize("name", ["JPEG", "PNG", "WEBP"])
+def test_a_tag_of_a_wrong_type_does_not_spoil_a_turned_picture(name: str) -> None:
+    turned_by_90_degrees = (0x0112, 3, 1, 6)
+    unit_as_text = (0x0128, 2, 4, int.from_bytes(b"inch", "little"))
+    entries = struct.pack("<HHIIHHII", *turned_by_90_degrees, *unit_as_text)
+    exif = b"Exif\0\0II*\0" + struct.pack("<IH", 8, 2) + entries + bytes(4)
+    turned = photo().transpose(Image.Transpose.ROTATE_90)
+    data = encode(turned, name, exif=exif)
+    assert difference(decoded(data), photo()) < 8
+    assert upright_size(open_image(data)) == photo().size
 
 
 @pytest.mark.parametrize("name", ["JPEG", "PNG"])
@@ -270,6 +286,14 @@ def test_a_jpeg_of_endless_metadata_is_refused(segment: bytes) -> None:
     data = jpeg()
     with pytest.raises(DamagedImage, match="more than 5000 segments"):
         open_image(data[:2] + 6000 * segment + data[2:])
+
+
+def test_a_jpeg_of_much_exif_data_is_refused() -> None:
+    data = jpeg()
+    segment = b"\xff\xe1\x00\x0aExif\0\0ab"
+    assert open_image(data[:2] + 16 * segment + data[2:]).size == (96, 64)
+    with pytest.raises(DamagedImage, match="more than 16 segments of EXIF data"):
+        open_image(data[:2] + 17 * segment + data[2:])
 
 
 def test_a_film_behind_a_photo_is_none_of_its_scans() -> None:

@@ -4,6 +4,7 @@ import http.server
 import io
 import itertools
 import threading
+import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -32,6 +33,14 @@ def named(content: bytes) -> str:
 
 
 NAME = named(CONTENT)
+
+
+@pytest.fixture(autouse=True)
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """How long the downloads would have paused."""
+    seconds: list[float] = []
+    monkeypatch.setattr(time, "sleep", seconds.append)
+    return seconds
 
 
 class Server(http.server.ThreadingHTTPServer):
@@ -164,7 +173,7 @@ def test_a_server_that_says_no_length(server: Server, tmp_path: Path) -> None:
 
 
 def test_a_connection_that_breaks_for_good_keeps_what_arrived(
-    server: Server, tmp_path: Path
+    server: Server, tmp_path: Path, pauses: list[float]
 ) -> None:
     server.breaks, server.break_after = 1000, itertools.repeat(0)
     (tmp_path / (NAME + ".part")).write_bytes(CONTENT[:100])
@@ -172,6 +181,7 @@ def test_a_connection_that_breaks_for_good_keeps_what_arrived(
         fetch(NAME, server.url, tmp_path)
     assert_nothing_usable(tmp_path, kept=100)
     assert len(server.asked) == ATTEMPTS
+    assert pauses == [1, 2, 4, 8]
 
 
 def test_a_server_without_ranges_that_never_gets_further_is_given_up(

@@ -72,10 +72,10 @@ def main(
         if resume:
             trainer.restore(path)
         fit(trainer, path, console, Log(out / "log.jsonl"))
-    bundle = export(trainer.average, f"photos of {', '.join(given)}", out)
-    console.print("measuring the bundle on all val photos")
-    record(bundle, _validation(given))
-    click.echo(bundle)
+        bundle = export(trainer.average, f"photos of {', '.join(given)}", out)
+        console.print("measuring the bundle on all val photos")
+        record(bundle, _validation(given))
+        click.echo(bundle)
 
 
 def _start(network: MaskRCNN, backbone: Path | None, detector: Path | None) -> None:

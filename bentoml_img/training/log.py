@@ -1,6 +1,7 @@
 """The log of a training run: JSON lines, of batches every few steps and of each evaluation."""
 
 import json
+import os
 from collections import defaultdict
 from collections.abc import Mapping
 from contextlib import suppress
@@ -29,9 +30,13 @@ class Log:
             self.add({"step": step, "steps": steps, "seconds": round(seconds, 1), "figures": means})
 
     def add(self, entry: Mapping[str, Any]) -> None:
-        """Write a line."""
-        with self.path.open("a") as file:
-            file.write(json.dumps(entry) + "\n")
+        """Write a line, of its own also where the last one was cut off."""
+        with self.path.open("a+b") as file:
+            if file.tell():
+                file.seek(-1, os.SEEK_END)
+                if file.read(1) != b"\n":
+                    file.write(b"\n")
+            file.write(json.dumps(entry, allow_nan=False).encode() + b"\n")
 
     def read_figures(self) -> list[dict[str, Any]]:
         """The lines of batches, the last where a step was repeated after an interruption.

@@ -10,7 +10,7 @@ does if the loss is above the bound.
 """
 
 import json
-import os
+import shutil
 import statistics
 import tempfile
 import time
@@ -22,7 +22,8 @@ import numpy as np
 from PIL import Image
 
 from bentoml_img.assemble import MIN_AGREEMENT
-from bentoml_img.bundle import BundleError, Manifest, add_scores, copy, verify, write_manifest
+from bentoml_img.atomic import folder_beside
+from bentoml_img.bundle import BundleError, Manifest, add_scores, verify, write_manifest
 from bentoml_img.classify import Classifier
 from bentoml_img.console import console, plain_errors
 from bentoml_img.detect import Detector
@@ -90,9 +91,8 @@ def reduce(
     BundleError if more is lost than MAX_LOSS: then the bundle stays as it was.
     """
     manifest = verify(bundle)
-    with tempfile.TemporaryDirectory(dir=bundle.parent, prefix=f"{bundle.name}.part") as scratch:
-        part = Path(scratch)
-        copy(bundle, part)
+    with folder_beside(bundle) as part:
+        shutil.copytree(bundle, part, dirs_exist_ok=True)
         added: list[str] = []
         if precision == "int8":
             added = _add_int8(part, manifest, photos[::2])
@@ -102,9 +102,7 @@ def reduce(
         )
         scores = compare(reference, reduced, photos[1::2], precision)
         scores |= _loss(measure(reference, data), measure(reduced, data), manifest.task, precision)
-        for name in added:
-            os.replace(part / name, bundle / name)
-    add_scores(bundle, scores, added)
+        add_scores(part, scores, added)
     return scores
 
 

@@ -80,15 +80,15 @@ def main(
         if resume:
             trainer.restore(path)
         fit(trainer, path, console, log)
-    save_curves(log.read_figures(), trainer.history, out / "curves.png")
-    network = trainer.average
-    if start:
-        began = Network()
-        _start(began, start, None)
-        network = halfway(began, network)
-    for bundle in export(network, f"photos of {', '.join(given)}", out):
-        record(bundle, trainer.validation)
-        click.echo(bundle)
+        save_curves(log.read_figures(), trainer.history, out / "curves.png")
+        network = trainer.average
+        if start:
+            began = Network()
+            _start(began, start, None)
+            network = halfway(began, network)
+        for bundle in export(network, f"photos of {', '.join(given)}", out):
+            record(bundle, trainer.validation)
+            click.echo(bundle)
 
 
 def _prepare(
@@ -111,7 +111,6 @@ def _prepare(
         recipe,
         start,
         validation,
-        {name: class_shares(held_out) for name, held_out in validation.items()},
         best_device(),
     )
 

@@ -26,11 +26,11 @@ def read_coco(
     time; `on_painted(i, n)` is called for each. DatasetError.
     """
     coco = read_coco_split(root, split)
-    cache.mkdir(parents=True, exist_ok=True)
     samples = []
     for i, photo in enumerate(coco.photos, 1):
-        sample = Sample(photo.path, cache / f"{photo.path.stem}.png")
+        sample = Sample(photo.path, cache / f"{photo.path.relative_to(coco.folder)}.png")
         if not sample.mask.is_file():
+            sample.mask.parent.mkdir(parents=True, exist_ok=True)
             with reading(coco.annotations):
                 painted = paint(photo.instances, photo.height, photo.width)
             _write_png(painted, sample.mask)

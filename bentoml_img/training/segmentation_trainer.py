@@ -24,6 +24,7 @@ from bentoml_img.training.averaged_run import AveragedRecipe, AveragedRun
 from bentoml_img.training.layouts import Sample
 from bentoml_img.training.normalize import normalize
 from bentoml_img.training.segmentation_augment import Augmentation, load_batch
+from bentoml_img.training.segmentation_data import class_shares
 from bentoml_img.training.segmentation_eval import evaluate, frequent_classes
 from bentoml_img.training.segmentation_sampler import Floats, Sampler, Source
 
@@ -80,7 +81,6 @@ class Trainer(AveragedRun[Network, tuple[Tensor, Tensor]]):
         recipe: Recipe,
         start: Callable[[Network], None] = lambda network: None,
         validation: Mapping[str, Sequence[Sample]] | None = None,
-        validation_shares: Mapping[str, Floats] | None = None,
         device: str | torch.device = "cpu",
     ) -> None:
         self.samples = [sample for source in sources for sample in source.samples]
@@ -88,7 +88,8 @@ class Trainer(AveragedRun[Network, tuple[Tensor, Tensor]]):
         self.sampler = Sampler(shares, origin, [s.proportion for s in sources], recipe.rare)
         self.validation = dict(validation or {})
         self._classes = {
-            name: frequent_classes(rows) for name, rows in (validation_shares or {}).items()
+            name: frequent_classes(class_shares(held_out))
+            for name, held_out in self.validation.items()
         }
         torch.manual_seed(recipe.seed)
         network = Network()
@@ -172,6 +173,8 @@ class Trainer(AveragedRun[Network, tuple[Tensor, Tensor]]):
             for head, confusion in confusions.items():
                 entry[f"{head}_{name}_miou"] = confusion.mean_iou()
                 entry[f"{head}_{name}_frequent_miou"] = confusion.mean_iou(self._classes[name])
-                entry["iou"][f"{head}_{name}"] = [round(float(v), 4) for v in confusion.iou]
+                entry["iou"][f"{head}_{name}"] = [
+                    None if np.isnan(iou) else round(float(iou), 4) for iou in confusion.iou
+                ]
         self.history.append(entry)
         return entry

@@ -145,7 +145,7 @@ class Container:
 def open_container(path: Path) -> av.container.InputContainer:
     """Open a file of the formats that are read here, and no other file from within; VideoError."""
     try:
-        return av.open(str(path), metadata_errors="replace", options=READ)
+        return av.open(str(path.absolute()), metadata_errors="replace", options=READ)
     except av.error.FFmpegError as error:
         raise VideoError(f"{path.name} is not a video, or is cut short: {error.strerror}") from None
 

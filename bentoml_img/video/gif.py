@@ -28,12 +28,11 @@ def write_gif(segments: Sequence[Segment], path: Path) -> None:
 
     Frames that follow another within two hundredths are left out.
     """
-    palette = _palette(segments)
-    last = max(frame.pts or 0 for frame in _frames(segments))
+    palette, last = _palette(segments)
     length = segments[-1].end - segments[0].start
     delay = min(LONGEST, max(SHORTEST, round(length / CENTISECOND) - last))
     with av.open(
-        str(path), "w", format="gif", options={"loop": "0", "final_delay": str(delay)}
+        str(path.absolute()), "w", format="gif", options={"loop": "0", "final_delay": str(delay)}
     ) as output:
         stream = output.add_stream("gif")
         graph: _Graph | None = None
@@ -91,24 +90,29 @@ class _Graph:
             yield frame
 
 
-def _palette(segments: Sequence[Segment]) -> av.VideoFrame:
-    """16×16 pixels: the 255 colours that suit all frames best, and a transparent one."""
+def _palette(segments: Sequence[Segment]) -> tuple[av.VideoFrame, int]:
+    """16×16 pixels: the 255 colours that suit all frames best, and a transparent one.
+
+    And when the last frame appears, in centiseconds.
+    """
     graph: _Graph | None = None
+    last = 0
     for frame in _frames(segments):
+        last = frame.pts or 0
         graph = graph or _Graph("palettegen", "", frame)
         graph.push(frame)
     assert graph is not None  # noqa: S101 - a segment has a frame
     graph.push(None)
     palette = next(graph.pull())
     palette.pts, palette.time_base = 0, CENTISECOND
-    return palette
+    return palette, last
 
 
 def _frames(segments: Sequence[Segment]) -> Iterator[av.VideoFrame]:
     """The frames in RGB, their times in centiseconds of the whole video from its first frame."""
     following = 0
     for segment in segments:
-        with av.open(str(segment.path)) as container:
+        with av.open(str(segment.path.absolute())) as container:
             for frame in container.decode(container.streams.video[0]):
                 if frame.pts is None or frame.time_base is None:
                     continue

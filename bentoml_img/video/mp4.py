@@ -31,8 +31,10 @@ def write_mp4(segments: Sequence[Segment], path: Path, sound: Path | None = None
     """
     with ExitStack() as stack:
         options = {"movflags": "faststart"}
-        output = stack.enter_context(av.open(str(path), "w", format="mp4", options=options))
-        with av.open(str(segments[0].path)) as first:
+        output = stack.enter_context(
+            av.open(str(path.absolute()), "w", format="mp4", options=options)
+        )
+        with av.open(str(segments[0].path.absolute())) as first:
             video = output.add_stream_from_template(first.streams.video[0])
         tracks = [_pictures(segments, video)]
         if sound is not None:
@@ -45,7 +47,7 @@ def write_mp4(segments: Sequence[Segment], path: Path, sound: Path | None = None
 
 def _pictures(segments: Sequence[Segment], video: av.VideoStream) -> Iterator[Timed]:
     for segment in segments:
-        with av.open(str(segment.path)) as container:
+        with av.open(str(segment.path.absolute())) as container:
             for packet in container.demux(container.streams.video[0]):
                 if packet.size:
                     yield _timed(packet, video, segment.start)

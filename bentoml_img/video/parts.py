@@ -45,8 +45,8 @@ class Part:
         events: Iterable[Event],
     ) -> None:
         self._video.write(frame, image)
-        json.dump(frame_record(frame, instances), self._tracks, separators=(",", ":"))
-        self._tracks.write("\n")
+        record = json.dumps(frame_record(frame, instances), separators=(",", ":"))
+        self._tracks.write(f"{record}\n")
         self._events.write(rows(events))
 
     def close(self) -> Segment | None:

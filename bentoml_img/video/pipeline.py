@@ -16,6 +16,7 @@ from PIL import Image
 
 from bentoml_img import atomic
 from bentoml_img.bundle import sha256
+from bentoml_img.interrupts import uninterrupted
 from bentoml_img.video import records
 from bentoml_img.video.counting import Counter
 from bentoml_img.video.detections import Detections
@@ -140,6 +141,7 @@ class _Run:
         self._counter.restore(reached.counter)
         self._first, self._done = reached.frames, reached.frames
         self._part: Part | None = None
+        self._began = 0.0  # when the first of its frames came, by the performance counter
 
     def __call__(
         self,
@@ -151,12 +153,12 @@ class _Run:
         """Do the frames. What damage of the source was the end of it, if that was the reason."""
         frames = prefetch(self._frames())
         detected = prefetch(self._detected(frames, detect))
-        began = time.perf_counter()
         try:
             with closing(prefetch(self._annotated(detected, draw))) as annotated:
                 for item in annotated:
-                    self._write(item)
-                    seconds = time.perf_counter() - began
+                    with uninterrupted():
+                        self._write(item)
+                    seconds = time.perf_counter() - self._began
                     speed = (self._done - self._first) / seconds
                     progress(Speed(self._done, self._video.info.frames, speed))
                     if stop():
@@ -168,6 +170,8 @@ class _Run:
     def _frames(self) -> Generator[Frame]:
         """The frames that are not done yet."""
         for frame in self._video:
+            if frame.index == self._first:
+                self._began = time.perf_counter()
             if frame.index >= self._first:
                 yield frame
 
@@ -225,7 +229,8 @@ class _Run:
         if not segments:
             self._parts.remove()
             return None
-        result = Result.of(self._output, self._done, stopped)
+        done = self._done if last else self._parts.reached.frames
+        result = Result.of(self._output, done, stopped)
         join(segments, result.video, sound)
         self._parts.collect(segments, ".jsonl", result.tracks)
         endings = records.rows(self._counter.finish())

@@ -48,7 +48,7 @@ class SegmentWriter:
         self._durations: dict[int, int] = {}
         self._lossless = output.suffix.lower() == ".gif"
         options = {"video_track_timescale": str(TICKS)}
-        self._container = av.open(str(path), "w", format="mp4", options=options)
+        self._container = av.open(str(path.absolute()), "w", format="mp4", options=options)
         codec, encoding = ("libx264rgb", LOSSLESS) if self._lossless else ("libx264", H264)
         average = Fraction(rate).limit_denominator(1001)
         stream = self._container.add_stream(codec, average, options=encoding)
@@ -71,7 +71,9 @@ class SegmentWriter:
         start, self._end = round(frame.time * TICKS), round((frame.time + frame.duration) * TICKS)
         if self._start is None:
             self._start = start
-        pixels = np.pad(np.asarray(image), self._padding, mode="edge")
+        pixels = np.asarray(image)
+        if any(after for _, after in self._padding):
+            pixels = np.pad(pixels, self._padding, mode="edge")
         picture = av.VideoFrame.from_ndarray(pixels, format="rgb24")
         if not self._lossless:
             picture = picture.reformat(

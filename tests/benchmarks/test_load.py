@@ -57,5 +57,5 @@ def test_a_server_that_is_always_wrong_has_no_figure(port: int) -> None:
 
 def test_a_form_holds_the_photo() -> None:
     body = request("/", b"photo", "multipart").partition(b"\r\n\r\n")[2]
-    (part,) = multipart.parse(body, f"multipart/form-data; boundary={BOUNDARY}")
+    (part,) = multipart.parse(body, f"multipart/form-data; boundary={BOUNDARY}", "image")
     assert (part.name, part.filename, bytes(part.data)) == ("image", "photo.jpg", b"photo")

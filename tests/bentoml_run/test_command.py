@@ -299,6 +299,21 @@ with scratch(lambda: print("cleaned up", flush=True)):
 """
 
 
+HANGS_UP = """
+import os, signal
+from bentoml_run.bento import scratch
+signal.signal(signal.SIGHUP, signal.SIG_IGN)
+with scratch():
+    os.kill(os.getpid(), signal.SIGHUP)
+print("went on")
+"""
+
+
+def test_what_nohup_ignores_stays_ignored() -> None:
+    run = subprocess.run([sys.executable, "-c", HANGS_UP], check=True, stdout=subprocess.PIPE)
+    assert run.stdout == b"went on\n"
+
+
 def test_an_interrupt_cleans_up_and_shows_the_cursor_again() -> None:
     leader, follower = pty.openpty()
     run = subprocess.run(

@@ -67,6 +67,7 @@ def test_expand_refuses(pattern: str, folder: Path) -> None:
 def test_read_input(folder: Path) -> None:
     assert read_input('{"ä": 1}') == '{"ä": 1}'.encode()
     assert read_input("@a.txt") == b"a.txt"
+    assert read_input("caf\udce9") == b"caf\xe9"
     with pytest.raises(WrongUsage, match="no such file"):
         read_input("@no.txt")
 

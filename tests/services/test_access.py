@@ -10,8 +10,8 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import PlainTextResponse
 
 from bentoml_run.asgi import EXTENSIONS
-from services import edge
 from services.edge import Edge
+from services.paths import HEALTH
 from tests.samples import jpeg
 from tests.services.asgi import exchange, run
 from tests.services.echo import Echo
@@ -30,7 +30,12 @@ class TestKey:
         monkeypatch.setenv("BENTOML_IMG_API_KEY", "open sesame")
 
     @pytest.mark.parametrize(
-        "headers", [{"Authorization": "Bearer open sesame"}, {"X-API-Key": "open sesame"}]
+        "headers",
+        [
+            {"Authorization": "Bearer open sesame"},
+            {"Authorization": "bearer open sesame"},
+            {"X-API-Key": "open sesame"},
+        ],
     )
     def test_the_right_key_opens(self, headers: dict[str, str]) -> None:
         assert post("/describe", content=jpeg(), headers=headers).status_code == 200
@@ -47,6 +52,7 @@ class TestKey:
             {},
             {"Authorization": "Bearer open"},
             {"Authorization": "Basic open sesame"},
+            {"Authorization": "open sesame"},
             {"X-API-Key": ""},
             {"X-API-Key": b"\xff\xfe"},
         ],
@@ -78,7 +84,7 @@ class TestKey:
         run(main())
 
     @pytest.mark.parametrize(
-        "path", [*edge.HEALTH, "/", "/page.css", "/page.js", "/static_content/a.css"]
+        "path", [*HEALTH, "/", "/page.css", "/page.js", "/static_content/a.css"]
     )
     def test_health_and_the_page_need_no_key(self, path: str) -> None:
         assert send("GET", path).status_code == 200

@@ -294,6 +294,26 @@ def test_a_source_that_cannot_be_deleted_leaves_a_completed_job(
     assert job.source_folder.is_dir()
 
 
+def test_what_cannot_be_deleted_is_no_hindrance(
+    store: JobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def busy(path: Path, *_: Any, **__: Any) -> None:
+        raise OSError("busy")
+
+    left = store.new(1)
+    left.release()  # as a process that died left it
+    with monkeypatch.context() as context:
+        context.setattr(os, "rmdir", busy)
+        for _ in range(3):
+            submit(store)
+        job = store.take()
+    assert job is not None
+    assert left.folder.is_dir()
+    assert store.take() is None
+    assert not left.folder.is_dir()
+    job.release()
+
+
 def test_progress_that_was_cut_off_is_none(store: JobStore) -> None:
     job = submit(store)
     (job.folder / jobs.PROGRESS).write_text('{"fra')

@@ -13,6 +13,12 @@ def part(disposition: str, data: bytes = b"data", *more: str) -> bytes:
     return b"--edge\r\n" + "\r\n".join(headers).encode() + b"\r\n\r\n" + data + b"\r\n"
 
 
+def blob(data: bytes) -> bytes:
+    """A parameter as browsers send JSON."""
+    disposition = 'form-data; name="top_k"; filename="blob"'
+    return part(disposition, data, "content-type: application/json")
+
+
 FILE = part('form-data; name="image"; filename="a.jpg"', b"\xff\xd8", "Content-Type: image/jpeg")
 END = b"--edge--\r\n"
 
@@ -23,7 +29,7 @@ def file(data: bytes) -> list[Part]:
 
 def test_files_and_text_are_told_apart() -> None:
     text = part('form-data; name="top_k"', b"5")
-    assert parse(FILE + text + END, TYPE) == [
+    assert parse(FILE + text + END, TYPE, "image") == [
         *file(b"\xff\xd8"),
         Part("top_k", None, bytearray(b"5")),
     ]
@@ -32,36 +38,40 @@ def test_files_and_text_are_told_apart() -> None:
 @pytest.mark.parametrize("kind", ["Application/JSON", "application/json; charset=utf-8"])
 def test_json_is_known(kind: str) -> None:
     blob = part('form-data; name="top_k"; filename="blob"', b"5", f"content-type: {kind}")
-    assert parse(blob + FILE + END, TYPE) == [
+    assert parse(blob + FILE + END, TYPE, "image") == [
         Part("top_k", "blob", bytearray(b"5"), is_json=True),
         *file(b"\xff\xd8"),
     ]
 
 
 def test_an_empty_file_name_is_still_a_file() -> None:
-    assert parse(part('form-data; name="image"; filename=""') + END, TYPE)[0].filename == ""
+    assert (
+        parse(part('form-data; name="image"; filename=""') + END, TYPE, "image")[0].filename == ""
+    )
 
 
 def test_names_may_be_in_any_script() -> None:
-    (only,) = parse(part('form-data; name="image"; filename="собака.jpg"') + END, TYPE)
+    (only,) = parse(part('form-data; name="image"; filename="собака.jpg"') + END, TYPE, "image")
     assert only.filename == "собака.jpg"
 
 
 def test_header_names_are_read_in_any_case() -> None:
-    assert parse(FILE.replace(b"Content-Disposition", b"cONTENT-dISPOSITION") + END, TYPE)
+    assert parse(FILE.replace(b"Content-Disposition", b"cONTENT-dISPOSITION") + END, TYPE, "image")
 
 
 def test_what_looks_like_a_boundary_stays_data() -> None:
     data = b"\r\n--edg\r\n-\r\n--\r\r\n--edgf"
-    assert parse(part('form-data; name="image"; filename="a.jpg"', data) + END, TYPE) == file(data)
+    assert parse(
+        part('form-data; name="image"; filename="a.jpg"', data) + END, TYPE, "image"
+    ) == file(data)
 
 
 def test_a_quoted_boundary_and_what_follows_the_end_are_accepted() -> None:
-    assert parse(FILE + END + b"epilogue", 'multipart/form-data; boundary="edge"')
+    assert parse(FILE + END + b"epilogue", 'multipart/form-data; boundary="edge"', "image")
 
 
 def test_an_empty_form_has_no_parts() -> None:
-    assert parse(END, TYPE) == []
+    assert parse(END, TYPE, "image") == []
 
 
 @pytest.mark.parametrize(
@@ -85,10 +95,18 @@ def test_an_empty_form_has_no_parts() -> None:
         (b"--edge\r\n" + b"X: y\r\n" * 1000 + b"\r\ndata\r\n" + END, TYPE, "header"),
         (FILE * (MAX_PARTS + 1) + END, TYPE, f"more than {MAX_PARTS} parts"),
         (part('form-data; name="a"', bytes(MAX_TEXT // 2)) * 3 + END, TYPE, "its parameters have"),
+        (blob(bytes(MAX_TEXT // 2)) * 3 + END, TYPE, "its parameters have"),
     ],
 )
 def test_a_damaged_form_is_refused(body: bytes, content_type: str, why: str) -> None:
     with pytest.raises(RequestRefused, match=why) as refused:
-        parse(body, content_type)
+        parse(body, content_type, "image")
     assert refused.value.status == HTTPStatus.BAD_REQUEST
     assert refused.value.message.startswith("the multipart form is damaged: ")
+
+
+def test_a_file_of_another_field_is_refused_before_it_is_read() -> None:
+    other = part('form-data; name="photo"; filename="a.jpg"')
+    with pytest.raises(RequestRefused, match="no file 'photo' here, only image") as refused:
+        parse(other[:-6], TYPE, "image")
+    assert (refused.value.status, refused.value.field) == (HTTPStatus.BAD_REQUEST, "photo")

@@ -1,10 +1,12 @@
 import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from PIL import Image
 
 from services.errors import Overloaded
-from services.queueing import LARGE_PICTURE, Queue
+from services.queueing import LARGE_PICTURE, Queue, outcome
 from tests.services.asgi import run
 
 SMALL, LARGE = Image.new("1", (1, 1)), Image.new("1", (LARGE_PICTURE + 1, 1))
@@ -103,5 +105,53 @@ def test_of_large_pictures_one_at_a_time_and_small_ones_do_not_wait_for_it() -> 
         work.go.set()
         assert await asyncio.gather(*tasks[1:]) == [1, 2, 3, 4]
         assert work.started == [0, 2, 4, 1, 3]
+
+    run(main())
+
+
+def test_a_place_is_taken_until_the_thread_has_ended() -> None:
+    began, go = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        began.set()
+        assert go.wait(60)
+        raise ZeroDivisionError  # which nobody waits for
+
+    async def main() -> None:
+        queue = Queue(running=1, max_waiting=9)
+        pool = ThreadPoolExecutor(1)
+
+        async def request() -> None:
+            async with queue.place(SMALL):
+                await outcome(pool.submit(hold))
+
+        first = asyncio.ensure_future(request())
+        await asyncio.to_thread(began.wait, 60)
+        first.cancel()
+        await turns()
+        work = Work(queue)
+        work.go.set()
+        second = asyncio.ensure_future(work(1))
+        await turns()
+        assert work.started == []
+        go.set()
+        assert await second == 1
+        assert first.cancelled()
+
+    run(main())
+
+
+def test_what_a_thread_has_not_begun_is_not_waited_for() -> None:
+    go = threading.Event()
+
+    async def main() -> None:
+        pool = ThreadPoolExecutor(1)
+        busy = pool.submit(go.wait, 60)
+        waiting = asyncio.ensure_future(outcome(pool.submit(lambda: None)))
+        await turns()
+        waiting.cancel()
+        await asyncio.wait([waiting])
+        assert not busy.done()
+        go.set()
 
     run(main())

@@ -28,13 +28,8 @@ class StoppedError(Exception):
 
 def make_trainer(root: Path, recipe: Recipe = TINY) -> Trainer:
     samples = write_scenes(root, 4)
-    shares = class_shares(samples)
     return Trainer(
-        [Source(samples, 1.0)],
-        shares,
-        recipe,
-        validation={"scenes": samples},
-        validation_shares={"scenes": shares},
+        [Source(samples, 1.0)], class_shares(samples), recipe, validation={"scenes": samples}
     )
 
 

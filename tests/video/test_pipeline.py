@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -131,6 +132,19 @@ def test_every_third_frame_gives_the_same_counts(clip: Path, whole: Result, tmp_
     assert summary["crossings"] == expected["crossings"]
     lines = [json.loads(line) for line in result.tracks.read_text().splitlines()]
     assert [len(line["instances"]) for line in lines[27:30]] == [3, 3, 3]
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".gif"])
+def test_a_name_may_look_like_a_protocol(
+    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    source = Path("file:12:30.mp4")
+    shutil.copyfile(clip, source)
+    result = annotate_video(source, Path(f"cam:1{suffix}"), ColourDetector(), outline, OPTIONS)
+    assert result.frames == FRAMES
+    with open_video(result.video) as video:
+        assert len(list(video)) == FRAMES
 
 
 def test_a_gif(clip: Path, tmp_path: Path) -> None:
