@@ -57,7 +57,7 @@ package: $(VENV)/.installed
 
 demo: package
 	@$(BIN)/python -m scripts.demo
-	@echo "Next: source $(BIN)/activate; export BENTOML_HOME=$(STORE)" >&2
+	@echo "Next: source $(BIN)/activate; export BENTOML_HOME=$(STORE) BENTOML_DO_NOT_TRACK=true" >&2
 
 # Two at a time, each with a thread for PyTorch: most tests keep one core busy. All run, also after
 # one that fails; what they print comes when they end.
@@ -70,7 +70,7 @@ test-services: PART := tests/services
 test-training: PART := tests/training
 test-video: PART := tests/video
 test-classify: PART := tests/test_bentoml_img_classify.py
-$(TESTS):
+$(TESTS): $(VENV)/.installed-dev
 	@OMP_NUM_THREADS=1 $(BIN)/python -X faulthandler -m pytest $(PART)
 
 check: $(VENV)/.installed-dev

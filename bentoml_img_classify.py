@@ -43,10 +43,24 @@ FOLDER = click.Path(file_okay=False, path_type=Path)
     metavar="[BUNDLE]",
     help="Recompute the figures of a bundle (default: the shipped one) and print them as JSON.",
 )
-@click.option("--epochs", type=FiniteRange(min=0, min_open=True), default=15.0, show_default=True)
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option(
+    "--epochs",
+    type=FiniteRange(min=0, min_open=True),
+    default=15.0,
+    show_default=True,
+    help="Passes over the training images.",
+)
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of all randomness."
+)
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint in the output folder.")
-@click.option("--output-dir", type=FOLDER, default=Path("runs/classifier"), show_default=True)
+@click.option(
+    "--output-dir",
+    type=FOLDER,
+    default=Path("runs/classifier"),
+    show_default=True,
+    help="For the checkpoint, the plots and the bundle.",
+)
 @engine_option
 @precision_option
 @click.pass_context

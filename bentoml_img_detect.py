@@ -126,13 +126,13 @@ class Numbers(click.ParamType[tuple[float, ...]]):
     show_default=True,
     help="What scores less is not drawn; in a film it starts no track.",
 )
-@click.option("--classes", metavar="NAME,…", help="Leave out all others.")
+@click.option("--classes", metavar="NAME,…", help="Only these, with commas between.")
 @click.option(
     "--max-instances",
     type=click.IntRange(1, MAX_INSTANCES),
     default=MAX_INSTANCES,
     show_default=True,
-    help="In a picture.",
+    help="The most to keep in a picture or a frame.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print what was found, one object an input.")
 @click.option("--frames", is_flag=True, help="A folder is a film, and its photos are the frames.")
@@ -141,10 +141,15 @@ class Numbers(click.ParamType[tuple[float, ...]]):
     type=FiniteRange(0, min_open=True),
     default=FOLDER_RATE,
     show_default=True,
-    help="Of --frames, a second.",
+    help="Frames a second of a folder of --frames.",
 )
 @click.option(
-    "--every", type=click.IntRange(1), default=1, metavar="N", help="Detect in every Nth frame."
+    "--every",
+    type=click.IntRange(1),
+    default=1,
+    metavar="N",
+    show_default=True,
+    help="Detect in every Nth frame.",
 )
 @click.option(
     "--line",
@@ -166,13 +171,13 @@ class Numbers(click.ParamType[tuple[float, ...]]):
     "--scale",
     type=FiniteRange(0, min_open=True),
     metavar="PIXELS",
-    help="That are a metre, seen from straight above: for speeds across lines.",
+    help="How many pixels are a metre, seen from straight above: gives speeds across lines.",
 )
 @click.option(
     "--homography",
     type=Numbers(),
     metavar="H11,H12,…,H33",
-    help="From pixels to metres on the ground: for speeds across lines.",
+    help="Nine numbers, row by row, from pixels to metres on the ground: gives such speeds.",
 )
 @click.option("--plot", is_flag=True, help="Draw how many are in a film over time.")
 @click.option("--resume", is_flag=True, help="Go on with films that were interrupted.")

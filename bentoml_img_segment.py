@@ -76,11 +76,17 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option(
     "--output-dir",
     type=click.Path(file_okay=False, path_type=Path),
-    help="For pictures. Default: beside the input.",
+    help="For results. Default: beside the input.",
 )
 @weights_option
 @weights_url_option
-@click.option("--palette", type=click.Choice(list(PALETTES)), default="voc", show_default=True)
+@click.option(
+    "--palette",
+    type=click.Choice(list(PALETTES)),
+    default="voc",
+    show_default=True,
+    help="The colours of masks: PASCAL VOC's, or those of PyTorch Hub's example.",
+)
 @engine_option
 @precision_option
 @click.pass_context

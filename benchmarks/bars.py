@@ -42,7 +42,10 @@ def figure(benchmark: str, key: str, **where: Any) -> Value:
 
     def value(results: Results) -> float | None:
         found = rows(results, benchmark, **where)
-        return float(found[0][key]) if found else None
+        if not found:
+            return None
+        (row,) = found
+        return float(row[key])
 
     return value
 

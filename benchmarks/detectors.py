@@ -14,7 +14,6 @@ photos, with the largest differences between both answers; a table to stderr.
 
 import argparse
 import json
-import os
 import statistics
 import sys
 import time
@@ -156,7 +155,7 @@ def main() -> int:
     parser.add_argument("--models", nargs="*", choices=MODELS, default=MODELS)
     options = parser.parse_args()
     paths = sorted((ROOT / "images").glob("*.jpg"))[: options.photos]
-    machine = describe(os.cpu_count() or 1)
+    machine = describe()
     table = Table(
         *("model", "weights", "in", "OpenVINO, ms", "PyTorch, ms", "ratio"),
         *("found", "box, px", "mask IoU"),

@@ -11,7 +11,6 @@ milliseconds of a photo against the model's mIoU.
 import argparse
 import json
 import math
-import os
 import statistics
 import sys
 import time
@@ -141,7 +140,7 @@ def main() -> int:
             shown = photos if weights == REAL else photos[:1]
             row = compare(name, bundle, shown, options.rounds, weights)
         rows.append(row)
-        print(json.dumps({**asdict(row), **describe(os.cpu_count() or 1)}))
+        print(json.dumps({**asdict(row), **describe()}))
         table.add_row(
             row.model,
             row.weights,

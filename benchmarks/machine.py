@@ -5,6 +5,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from services.settings import cores
+
 PACKAGES = (
     "bentoml",
     "litserve",
@@ -18,11 +20,11 @@ PACKAGES = (
 )
 
 
-def describe(cores: int) -> dict[str, Any]:
-    """The processor, the cores used, and the versions of what is compared."""
+def describe(used: int | None = None) -> dict[str, Any]:
+    """The processor, the cores used (or else all there are), the versions of what is compared."""
     return {
         "processor": _processor(),
-        "cores": cores,
+        "cores": used or cores(),
         "python": platform.python_version(),
         "versions": {package: version(package) for package in PACKAGES},
     }

@@ -1,4 +1,4 @@
-"""What memory a service takes: its supervisor and one worker, at rest and under load.
+"""What memory a service takes: its supervisor and one worker, under loads light and heavy.
 
     python -m benchmarks.memory --bundle artifacts/deeplabv3_lite
 
@@ -10,7 +10,6 @@ files too). One JSON line a load goes to stdout, a table to stderr. Linux only.
 import argparse
 import io
 import json
-import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -29,7 +28,7 @@ from bentoml_img.shelf import ROOT
 MB = 1_000_000
 # The size, format and number of photos that are sent at a time; 64 megapixels are the limit.
 LOADS = {
-    "at rest, after one photo": ((640, 480), "JPEG", 1),
+    "1 photo of 640×480 at a time": ((640, 480), "JPEG", 1),
     "4 photos of 640×480 at a time": ((640, 480), "JPEG", 4),
     "4 photos of 12 megapixels at a time": ((4000, 3000), "JPEG", 4),
     "1 PNG of 64 megapixels": ((8000, 8000), "PNG", 1),
@@ -81,7 +80,7 @@ def main() -> int:
     parser.add_argument("--engine", choices=ENGINES, default="auto")
     parser.add_argument("--photo", type=Path, default=ROOT / "images" / "horse.jpg")
     options = parser.parse_args()
-    machine = describe(os.cpu_count() or 1)
+    machine = describe()
     with private_store():
         from bentoml_img.packaging import package
 

@@ -137,7 +137,8 @@ def page(results: Results, dates: dict[str, str]) -> str:
     parts = [
         "# Benchmarks",
         "Written by `make bench`. Ratios are of figures of one run, in which what is compared "
-        "takes turns.",
+        "takes turns, and each is the median of the rounds' own: not quite the quotient of the two "
+        "medians in a table.",
         machines(results),
         "## What should be reached",
         f"{UNKNOWN} is what was not measured.",

@@ -11,7 +11,6 @@ milliseconds; a table to stderr.
 import argparse
 import asyncio
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -158,7 +157,7 @@ def report(model: str, medians: dict[str, dict[str, float]]) -> None:
     table.add_column("step")
     for engine in medians:
         table.add_column(f"{engine}, ms", justify="right")
-    machine = describe(os.cpu_count() or 1)
+    machine = describe()
     for step, meaning in (STEPS | WHOLE).items():
         times = {engine: round(steps[step], 1) for engine, steps in medians.items()}
         for engine, ms in times.items():

@@ -22,7 +22,6 @@ One JSON line a way goes to stdout, medians over the rounds; a table to stderr.
 
 import argparse
 import json
-import os
 import statistics
 import sys
 import tempfile
@@ -135,7 +134,7 @@ def main() -> int:
 def report(rates: Mapping[str, list[float]], measured: Mapping[str, str | int]) -> None:
     """Print a JSON line for each way to stdout and the table to stderr."""
     table = Table("way", "frames/s", "÷ loop")
-    machine = describe(os.cpu_count() or 1)
+    machine = describe()
     for name, rounds in rates.items():
         rate = statistics.median(rounds)
         gain = statistics.median(a / b for a, b in zip(rounds, rates["loop"], strict=True))

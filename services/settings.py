@@ -36,12 +36,12 @@ class Settings:
     @property
     def threads(self) -> int:
         """A worker's share of the cores, to decode pictures with."""
-        return max(1, _cores() // self.workers)
+        return max(1, cores() // self.workers)
 
     @property
     def network_threads(self) -> int:
         """Twice that share, for the network: connections fall unevenly on the workers."""
-        return min(_cores(), 2 * self.threads)
+        return min(cores(), 2 * self.threads)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
@@ -57,7 +57,7 @@ class Settings:
             return int(text)
 
         return cls(
-            workers=number("BENTOML_IMG_WORKERS", min(_cores(), MAX_DEFAULT_WORKERS)),
+            workers=number("BENTOML_IMG_WORKERS", min(cores(), MAX_DEFAULT_WORKERS)),
             max_upload=number(MAX_UPLOAD, 20) * MIB,
             max_upload_in_flight=number("BENTOML_IMG_MAX_UPLOAD_IN_FLIGHT_MIB", 256) * MIB,
             max_pixels=number("BENTOML_IMG_MAX_MEGAPIXELS", 64) * 1_000_000,
@@ -69,7 +69,7 @@ class Settings:
         )
 
 
-def _cores() -> int:
+def cores() -> int:
     """How many cores this process may keep busy: those it may run on, within its quota."""
     affinity = hasattr(os, "sched_getaffinity")
     cores = len(os.sched_getaffinity(0)) if affinity else os.cpu_count() or 1

@@ -17,8 +17,9 @@ from pycocotools.cocoeval import COCOeval
 from bentoml_img.bundle import add_scores
 from bentoml_img.detect import SCORE_THRESHOLD, Detections, Detector
 from bentoml_img.labels import COCO_CATEGORIES
+from bentoml_img.training.dataset import DatasetError
 from bentoml_img.training.figures import Figure, OnPhoto, watched
-from bentoml_img.training.layouts import load_picture, read_coco_split, reading
+from bentoml_img.training.layouts import find_coco, load_picture, reading
 
 METRICS = ("ap50", "ap", "precision", "recall")
 ALL_SIZES = [0, 1e10]  # square pixels
@@ -59,10 +60,12 @@ class Truth:
     @classmethod
     def read(cls, root: Path, split: str, every: int = 1) -> "Truth":
         """Of every so many photos one; DatasetError if the data cannot be used."""
-        split_of_coco = read_coco_split(root, split)
-        with _silent(), reading(split_of_coco.annotations):
-            coco = COCO(split_of_coco.annotations)
-        return cls(split_of_coco.folder, coco, tuple(sorted(coco.getImgIds())[::every]))
+        folder, annotations = find_coco(root, split)
+        with _silent(), reading(annotations):
+            coco = COCO(annotations)
+        if not coco.imgs:
+            raise DatasetError(f"there are no photos in {annotations}")
+        return cls(folder, coco, tuple(sorted(coco.imgs)[::every]))
 
     def images(self) -> Iterator[tuple[int, Image.Image]]:
         for image_id in self.image_ids:

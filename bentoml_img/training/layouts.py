@@ -101,7 +101,7 @@ def read_coco_split(root: Path, split: str) -> CocoSplit:
     The photos are in `root/train2017` (or `train`), their instances in
     `root/annotations/instances_train2017.json`.
     """
-    folder, annotations = _find_coco(root, split)
+    folder, annotations = find_coco(root, split)
     with reading(annotations):
         content = json.loads(annotations.read_text())
         instances = defaultdict(list)
@@ -121,7 +121,8 @@ def read_coco_split(root: Path, split: str) -> CocoSplit:
     return CocoSplit(folder, annotations, photos)
 
 
-def _find_coco(root: Path, split: str) -> tuple[Path, Path]:
+def find_coco(root: Path, split: str) -> tuple[Path, Path]:
+    """The folder of a split's photos, and the file of its instances; DatasetError."""
     for name in (f"{split}2017", split):
         annotation_file = root / "annotations" / f"instances_{name}.json"
         if annotation_file.is_file() and (root / name).is_dir():

@@ -1,12 +1,13 @@
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 
 from services.batching import MicroBatcher
 from services.errors import Overloaded
+from tests.services.asgi import run
 
 
 class Panic(BaseException):
@@ -34,10 +35,6 @@ class Doubler:
 
 def batcher(model: Callable[[Sequence[int]], list[int]], waiting: int = 99) -> Any:
     return MicroBatcher(model, max_batch_size=4, max_waiting=waiting)
-
-
-def run(main: Coroutine[Any, Any, None]) -> None:
-    asyncio.run(asyncio.wait_for(main, 120))
 
 
 async def busy(model: Doubler, batch: MicroBatcher[int, int]) -> "asyncio.Task[int]":

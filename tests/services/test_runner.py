@@ -51,8 +51,10 @@ def running(store: JobStore, *ends: Ending) -> Iterator[Work]:
     work = Work(*ends, lambda job, stop: work.last.set())
     it = Runner(store, work)
     it.open()
-    yield work
-    it.close()
+    try:
+        yield work
+    finally:
+        it.close()
 
 
 def fine(job: Job, stop: Callable[[], bool]) -> None:

@@ -22,7 +22,7 @@ NUMBERS = {
 
 
 def test_without_variables_the_documented_limits_hold(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(settings, "_cores", lambda: 16)
+    monkeypatch.setattr(settings, "cores", lambda: 16)
     assert Settings.from_environment({}) == Settings(
         workers=4,
         max_upload=20 * 2**20,
@@ -83,7 +83,7 @@ def test_the_commands_say_in_one_line_what_is_wrong(bento: Service, command: str
 def test_workers_share_the_cores(
     monkeypatch: pytest.MonkeyPatch, cores: int, workers: int, threads: int, network_threads: int
 ) -> None:
-    monkeypatch.setattr(settings, "_cores", lambda: cores)
+    monkeypatch.setattr(settings, "cores", lambda: cores)
     given = Settings.from_environment({"BENTOML_IMG_WORKERS": str(workers)})
     assert (given.threads, given.network_threads) == (threads, network_threads)
 
@@ -116,5 +116,5 @@ def test_a_container_uses_no_more_cores_than_its_quota_pays_for(
 def test_without_a_variable_there_is_a_worker_for_each_of_few_cores(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(settings, "_cores", lambda: 2)
+    monkeypatch.setattr(settings, "cores", lambda: 2)
     assert Settings.from_environment({}).workers == 2
