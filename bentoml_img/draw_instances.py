@@ -131,22 +131,20 @@ def _grown(box: tuple[int, int, int, int], by: int) -> tuple[int, int, int, int]
 
 def _tint(canvas: Image.Image, mask: InstanceMask, colour: tuple[int, int, int], line: int) -> None:
     """Lay a colour over the pixels of a mask, opaque at its edge, within its box."""
-    inside = mask.pixels.copy()
-    for axis in (0, 1):
-        for shift in (line, -line):
-            inside &= _shifted(mask.pixels, shift, axis)
+    inside = _inner(mask.pixels, line)
     opacity = np.where(inside, np.uint8(255 * OPACITY), np.uint8(255)) * mask.pixels
     if opacity.size:
         canvas.paste(colour, (mask.x, mask.y), Image.fromarray(opacity))
 
 
-def _shifted(pixels: npt.NDArray[np.bool_], by: int, axis: int) -> npt.NDArray[np.bool_]:
-    """The pixels so many places further on; where there are none to come, off."""
-    shifted = np.roll(pixels, by, axis)
-    edge: list[slice] = [slice(None), slice(None)]
-    edge[axis] = slice(0, by) if by > 0 else slice(by, None)
-    shifted[tuple(edge)] = False
-    return shifted
+def _inner(pixels: npt.NDArray[np.bool_], by: int) -> npt.NDArray[np.bool_]:
+    """Those pixels of a mask that have others of it so many places away on all four sides."""
+    inside = pixels.copy()
+    for lines, of in ((inside, pixels), (inside.T, pixels.T)):
+        lines[by:] &= of[:-by]
+        lines[:-by] &= of[by:]
+        lines[:by] = lines[-by:] = False
+    return inside
 
 
 def _free_place(

@@ -11,10 +11,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from bentoml_img.interpolation import Indices, neighbours
+
 Floats = npt.NDArray[np.float32]
 
 PADDING = 1  # cells of nothing around a network's mask, so that its edge can be interpolated
 STRIP_ROWS = 256
+SHIFTS = 5 * np.arange(7)  # of the bits of a number of up to 34, five by five
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,16 +48,16 @@ def paste(scores: Floats, box: Sequence[float], size: tuple[int, int]) -> Instan
     """
     grid = np.pad(scores, PADDING)
     (left, right), (top, bottom) = _extent(box, len(grid) / len(scores))
-    columns = _Taps(len(grid), left, right, size[0])
-    rows = _Taps(len(grid), top, bottom, size[1])
-    wide = grid[:, columns.low] * columns.low_weight + grid[:, columns.high] * columns.high_weight
-    pixels = np.empty((len(rows.low), wide.shape[1]), np.bool_)
-    for y in range(0, len(pixels), STRIP_ROWS):
-        strip = slice(y, y + STRIP_ROWS)
-        above = wide[rows.low[strip]] * rows.low_weight[strip, None]
-        below = wide[rows.high[strip]] * rows.high_weight[strip, None]
+    x, before, after, weight = _taps(len(grid), left, right, size[0])
+    wide = grid[:, before] * (1 - weight) + grid[:, after] * weight
+    y, upper, lower, down = _taps(len(grid), top, bottom, size[1])
+    pixels = np.empty((len(upper), wide.shape[1]), np.bool_)
+    for start in range(0, len(pixels), STRIP_ROWS):
+        strip = slice(start, start + STRIP_ROWS)
+        above = wide[upper[strip]] * (1 - down[strip, None])
+        below = wide[lower[strip]] * down[strip, None]
         np.greater(above + below, 0.5, out=pixels[strip])
-    return InstanceMask(columns.start, rows.start, pixels)
+    return InstanceMask(x, y, pixels)
 
 
 def _extent(box: Sequence[float], scale: float) -> tuple[tuple[int, int], tuple[int, int]]:
@@ -68,23 +71,17 @@ def _extent(box: Sequence[float], scale: float) -> tuple[tuple[int, int], tuple[
     return spans[0], spans[1]
 
 
-class _Taps:
-    """Linear interpolation of n cells over pixels `first` to `last`, within 0 to `limit`.
+def _taps(n: int, first: int, last: int, limit: int) -> tuple[int, Indices, Indices, Floats]:
+    """Where n cells are spread over pixels `first` to `last`, what is within 0 to `limit`.
 
-    Cells `low` and `high` and their weights, for each pixel from `start` on.
+    The first pixel there is, and for each from there on its two cells and the weight
+    of the second.
     """
-
-    def __init__(self, n: int, first: int, last: int, limit: int) -> None:
-        length = max(last - first + 1, 1)
-        self.start = min(max(first, 0), limit)
-        stop = min(max(last + 1, self.start), limit)
-        pixel = np.arange(self.start - first, stop - first, dtype=np.float32)
-        scale = np.float32(n) / np.float32(length)
-        source = np.maximum(scale * (pixel + np.float32(0.5)) - np.float32(0.5), np.float32(0))
-        self.low = source.astype(np.intp)
-        self.high = np.minimum(self.low + 1, n - 1)
-        self.high_weight = source - self.low.astype(np.float32)
-        self.low_weight = np.float32(1) - self.high_weight
+    start = min(max(first, 0), limit)
+    stop = min(max(last + 1, start), limit)
+    there = slice(start - first, stop - first)
+    before, after, weight = neighbours(n, max(last - first + 1, 1))
+    return start, before[there], after[there], weight[there]
 
 
 def run_lengths(mask: InstanceMask, width: int, height: int) -> list[int]:
@@ -115,13 +112,11 @@ def compress(counts: Sequence[int]) -> str:
     From the fourth on each is less the one before the last; then five bits a
     character, the lowest first, as in LEB128: the sixth bit says that more follow.
     """
-    characters = []
-    for i, count in enumerate(counts):
-        rest = count - counts[i - 2] if i > 2 else count
-        more = True
-        while more:
-            bits = rest & 31
-            rest >>= 5
-            more = rest != (-1 if bits & 16 else 0)
-            characters.append(chr(48 + (bits | 32 * more)))
-    return "".join(characters)
+    values = np.array(counts, np.int64)
+    values[3:] -= np.array(counts, np.int64)[1:-2]
+    size = np.where(values < 0, ~values, values)
+    more = size[:, None] >= np.int64(16) << SHIFTS  # than the bits up to these say
+    bits = values[:, None] >> SHIFTS & 31
+    written = np.column_stack([np.ones(len(values), np.bool_), more[:, :-1]])
+    characters = (48 + (bits | 32 * more))[written]
+    return characters.astype(np.uint8).tobytes().decode("ascii")

@@ -12,9 +12,10 @@ pixels at a time.
 import numpy as np
 import numpy.typing as npt
 
+from bentoml_img.interpolation import Indices, neighbours
+
 Scores = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.uint8]
-Indices = npt.NDArray[np.int64]
 
 STRIP_PIXELS = 2**16  # so that a strip's arrays stay in a core's own cache
 
@@ -47,20 +48,6 @@ def upsample_labels(scores: Scores, height: int, width: int) -> Mask:
             best = _highest(edges[:, 0], edges[:, 1], down[first:last, None])
             mask[first:last, columns] = candidates[best]
     return mask
-
-
-def neighbours(n: int, size: int) -> tuple[Indices, Indices, Scores]:
-    """For each of `size` pixels the grid points before and after it, and the latter's weight.
-
-    In single precision, as PyTorch computes it.
-    """
-    half = np.float32(0.5)
-    position = np.float32(n) / np.float32(size) * (np.arange(size, dtype=np.float32) + half) - half
-    position = position.clip(0)
-    before = np.minimum(position.astype(np.int64), n - 1)
-    after = np.minimum(before + 1, n - 1)
-    weight: Scores = (position - before.astype(np.float32)).clip(0, 1)
-    return before, after, weight
 
 
 def _runs(values: Indices) -> list[tuple[int, int]]:

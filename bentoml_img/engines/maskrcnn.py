@@ -13,7 +13,7 @@ from torchvision.models.detection.transform import resize_boxes
 from bentoml_img.bundle import Manifest, read_manifest
 from bentoml_img.engines.interface import Array, Found, Photo
 from bentoml_img.engines.resize import seen_size
-from bentoml_img.engines.torch import best_device, load_module
+from bentoml_img.engines.torch import open_module
 from bentoml_img.models.maskrcnn import (
     BoxBranch,
     MaskBranch,
@@ -83,7 +83,9 @@ class TorchMaskRcnn:
         padding = (0, -size[1] % stride, 0, -size[0] % stride)
         pixels = torch.tensor(photo, device=self.device)
         planes = []
-        for channel, (mean, std) in enumerate(zip(self._manifest.mean, self._manifest.std)):  # noqa: B905
+        for channel, (mean, std) in enumerate(
+            zip(self._manifest.mean, self._manifest.std, strict=True)
+        ):
             levels = (pixels[None, None, :, :, channel] / 255 - mean) / std
             resized = functional.interpolate(levels, size, mode="bilinear")
             planes.append(functional.pad(resized, padding))
@@ -111,8 +113,6 @@ class TorchMaskRcnn:
 
 def torch_engine(bundle: Path, threads: int | None = None) -> TorchMaskRcnn:
     """A bundle's weights in PyTorch."""
-    if threads is not None:
-        torch.set_num_threads(threads)
-    device = best_device()
-    model = load_module(bundle).to(device).to(memory_format=torch.channels_last)
+    model, device = open_module(bundle, threads)
+    assert isinstance(model, MaskRCNN)  # noqa: S101 - for the type checker
     return TorchMaskRcnn(model, read_manifest(bundle), device)

@@ -4,7 +4,7 @@ import numpy as np
 
 from bentoml_img.bundle import Manifest
 from bentoml_img.engines.interface import Array, Photo
-from bentoml_img.upsample import neighbours
+from bentoml_img.interpolation import neighbours
 
 
 def seen_size(height: int, width: int, manifest: Manifest) -> tuple[int, int]:

@@ -15,10 +15,7 @@ class TorchEngine:
     """The network's module with the bundle's weights, in evaluation mode."""
 
     def __init__(self, bundle: Path, threads: int | None = None) -> None:
-        if threads is not None:
-            torch.set_num_threads(threads)
-        self.device = best_device()
-        self.module = load_module(bundle).to(self.device).to(memory_format=torch.channels_last)
+        self.module, self.device = open_module(bundle, threads)
 
     @torch.inference_mode()
     def __call__(self, batch: Array) -> Array:
@@ -30,6 +27,14 @@ class TorchEngine:
 def best_device() -> torch.device:
     """The GPU, if there is one."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def open_module(bundle: Path, threads: int | None) -> tuple[torch.nn.Module, torch.device]:
+    """`load_module` on the best device, where it is; PyTorch computes with so many threads."""
+    if threads is not None:
+        torch.set_num_threads(threads)
+    device = best_device()
+    return load_module(bundle).to(device).to(memory_format=torch.channels_last), device
 
 
 def load_module(bundle: Path) -> torch.nn.Module:
