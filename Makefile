@@ -16,8 +16,8 @@ BENTOS := $(filter Pytorch%,$(IMAGES))
 
 # What is tested in processes of its own: PyTorch, OpenVINO and FFmpeg keep threads and state, and
 # what serving leaves behind should not meet training.
-APART := tests/services tests/training tests/video tests/test_bentoml_img_classify.py
-TESTS := test-library test-services test-training test-video test-classify
+APART := tests/services tests/training tests/bentoml_run tests/video tests/test_bentoml_img_classify.py
+TESTS := test-services test-library test-training test-run test-video test-classify
 
 # The Bentos of this checkout live in its own store, and nothing is reported home.
 export BENTOML_HOME := $(STORE)
@@ -68,6 +68,7 @@ test: check
 test-library: PART := tests $(APART:%=--ignore=%)
 test-services: PART := tests/services
 test-training: PART := tests/training
+test-run: PART := tests/bentoml_run
 test-video: PART := tests/video
 test-classify: PART := tests/test_bentoml_img_classify.py
 $(TESTS): $(VENV)/.installed-dev

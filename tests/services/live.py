@@ -47,6 +47,7 @@ SEGMENTER = Service(
     "PytorchImageSegment",
     "deeplabv3_lite",
     {"predict": "image/png", "overlay": "image/jpeg", "segment": JSON},
+    photos=10,
 )
 DETECTOR = Service(
     "PytorchInstanceDetector",

@@ -59,6 +59,11 @@ def choose(page: Page, path: Path) -> Locator:
     return page.locator("figure")
 
 
+def only(service: Service) -> pytest.MarkDecorator:
+    """For what is the same code for all of them."""
+    return pytest.mark.parametrize("service", [service], indirect=True, ids=lambda it: it.name)
+
+
 def is_drawn(image: Locator) -> bool:
     width: int = image.evaluate("image => image.decode().then(() => image.naturalWidth)")
     return width > 1
@@ -79,6 +84,7 @@ def test_a_photo_shows_what_every_api_answers(service: Service, page: Page) -> N
         expect(page.get_by_text(command, exact=True)).to_be_visible()
 
 
+@only(CLASSIFIER)
 def test_a_photo_can_be_dropped(page: Page) -> None:
     photo = list(PHOTO.read_bytes())
     transfer = page.evaluate_handle(
@@ -100,6 +106,7 @@ def test_a_photo_can_be_dropped(page: Page) -> None:
     expect(page.locator("figure pre").first).to_be_visible(timeout=PATIENCE)
 
 
+@only(CLASSIFIER)
 def test_a_refusal_is_told(service: Service, page: Page, tmp_path: Path) -> None:
     path = tmp_path / "notes.jpg"
     path.write_text("no picture")
@@ -118,6 +125,7 @@ def test_answers_in_json_can_be_read(service: Service, page: Page) -> None:
         assert '"dog"' in answer
 
 
+@only(CLASSIFIER)
 def test_the_apis_are_described(service: Service, page: Page) -> None:
     expect(page.locator(".opblock").first).not_to_be_visible()
     page.locator("summary").click()
@@ -125,7 +133,7 @@ def test_the_apis_are_described(service: Service, page: Page) -> None:
         expect(page.locator(".opblock", has_text=f"/{api}").first).to_be_visible()
 
 
-@pytest.mark.parametrize("service", [DETECTOR], indirect=True, ids=lambda it: it.name)
+@only(DETECTOR)
 class TestVideo:
     def test_an_animation_shows_its_result_and_what_was_counted(
         self, page: Page, tmp_path: Path
