@@ -15,7 +15,7 @@ export IMAGES
 BENTOS := $(filter Pytorch%,$(IMAGES))
 
 # What is tested in processes of its own: PyTorch, OpenVINO and FFmpeg keep threads and state, and
-# what serving leaves behind should not meet training.
+# what serving leaves behind should not meet training. Or so that two cores end at about one time.
 APART := tests/services tests/training tests/bentoml_run tests/video tests/test_bentoml_img_classify.py
 TESTS := test-services test-library test-training test-run test-video test-classify
 
@@ -31,7 +31,7 @@ help:
 	@echo "make bentos  write dist/*.bento, for 'bentoml import' on another machine"
 	@echo "make eval CIFAR=DIR DATA=DIR   recompute the figures of the shipped weights"
 	@echo "make bench   measure all that is fast or lean beside what is common; docs/benchmarks.md"
-	@echo "make pictures  remake the pictures that the README shows"
+	@echo "make pictures  remake the pictures that the README shows, but for scripts/screenshot.py's"
 	@echo "make image   build the container images, list their packages in dist/*.cdx.json, try them"
 	@echo "make image-sizes  what the built images are made of, beside their budgets"
 	@echo "make lock    renew the hashed requirements of the Bentos"

@@ -69,7 +69,7 @@ export async function task(request, file, figure, signal) {
     figure.append(element("p", { textContent: "stopped" }));
     return;
   }
-  for (const part of ["video", "summary", "events", "tracks"]) {
+  for (const part of request.parts) {
     const response = await ask(`${at("get")}&part=${part}`, { signal });
     const blob = await response.blob();
     if (["video", "summary"].includes(part)) figure.append(await rendered(blob));

@@ -37,7 +37,10 @@ export async function describe(question = "The server's API key") {
 /** A request of Swagger UI's, with the key. */
 export const withKey = (request) => ({ ...request, headers: { ...request.headers, ...headers } });
 
-/** The requests of a tag that take a file, first those that answer with a picture. */
+/** The requests of a tag that take a file, first those that answer with a picture.
+ *
+ * A task's result has `parts`.
+ */
 export function requests(spec, tag) {
   return Object.entries(spec.paths)
     .filter(([, { post }]) => post?.tags.includes(tag) && post.requestBody)
@@ -45,7 +48,9 @@ export function requests(spec, tag) {
       const form = post.requestBody.content["multipart/form-data"].schema;
       const [field] = Object.entries(form.properties).find(([, { format }]) => format === "binary");
       const json = "application/json" in (post.responses[200]?.content ?? {});
-      return { path: path.slice(1), summary: post.summary, field, json };
+      const get = spec.paths[path.replace(/submit$/, "get")]?.get;
+      const parts = get?.parameters.find(({ name }) => name === "part").schema.enum;
+      return { path: path.slice(1), summary: post.summary, field, json, parts };
     })
     .sort((one, other) => one.json - other.json);
 }
