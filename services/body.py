@@ -6,13 +6,11 @@ from http import HTTPStatus
 from starlette.types import Receive
 
 from services.errors import RequestRefused
-from services.settings import MIB
-
-FORM_OVERHEAD = 64 * 1024
+from services.settings import FORM_OVERHEAD, MIB
 
 
 class ClientDisconnected(Exception):
-    """The client went away before its body was complete."""
+    """The client went away before it had an answer."""
 
 
 async def pieces(

@@ -161,6 +161,8 @@ class PytorchInstanceDetector:
         self._check_classes(wanted[1])
         async with self.stages.place(image):
             photo = await self.stages.picture(load_rgb, image)
+            if photo is not image:
+                image.close()  # the request holds it until the answer
             (found,) = await self.stages.network(self.detector, [photo], *wanted)
             return await self.stages.picture(finish, photo, found)
 

@@ -38,6 +38,8 @@ from services.settings import MAX_UPLOAD, Settings
 logger = logging.getLogger("bentoml_img.edge")
 
 PLAIN = (400, 404, 405, 416)  # what the routes behind answer in plain text
+KEPT = ("allow", "content-range")  # headers that belong to such an answer
+UPLOAD_SECONDS = 60  # for a picture: what has come until then is in memory
 INLINE_FORM = 256 * 1024  # bytes; the parser takes seconds for much that looks like boundaries
 COMMAND_LINE = "bentoml_run"  # the extension of ASGI by which `bentoml run` says who asks
 
@@ -150,7 +152,15 @@ class Edge:
     ) -> dict[str, Any]:
         """The values as sent; of a form nothing else is kept, as an answer may take long."""
         form = is_form(headers, fields.file)
-        body = await self._read_body(headers, receive, reservation)
+        try:
+            async with asyncio.timeout(UPLOAD_SECONDS):
+                body = await self._read_body(headers, receive, reservation)
+        except TimeoutError:
+            raise RequestRefused(
+                HTTPStatus.REQUEST_TIMEOUT,
+                f"the upload took longer than {UPLOAD_SECONDS} seconds",
+                headers={"Connection": "close"},
+            ) from None
         if form:
             arguments = body, headers["content-type"], fields.file
             if len(body) <= INLINE_FORM:
@@ -214,7 +224,7 @@ def _json_errors(send: Send) -> Send:
             if headers.get("content-type", "").startswith("text/plain"):
                 replaced = True
                 status = HTTPStatus(message["status"])
-                kept = {"allow": headers["allow"]} if "allow" in headers else None
+                kept = {name: headers[name] for name in KEPT if name in headers}
                 response = RequestRefused(status, status.phrase.lower(), headers=kept).response()
                 await send({**message, "headers": response.raw_headers})
                 await send({"type": "http.response.body", "body": response.body})

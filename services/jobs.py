@@ -8,6 +8,8 @@ left behind.
 
 import fcntl
 import json
+import math
+import os
 import re
 import shutil
 import time
@@ -28,7 +30,9 @@ ACTIVE = ("pending", "in_progress")
 # Of a job's folder.
 RECORD, PROGRESS, LOCK, CANCELED = "job.json", "progress.json", "lock", "canceled"
 
-DISK_SHARE = 3  # times a source: itself, the result, and the parts that this is joined of
+# Times a source, about: itself, the result, and the parts that this is joined of.
+DISK_SHARE = 3
+SETTLED = 1.0  # seconds after a change from which on another one has another time
 
 LEFT_BEHIND = "the server process that worked on it has ended: retry, and it goes on from there"
 
@@ -161,13 +165,14 @@ class JobStore:
     """The jobs in a folder: `max_waiting` at most that are not done, each kept for a while.
 
     `keep` is the number of seconds for which the results of a job stay, or what
-    is needed to go on with it.
+    is needed to go on with it, after the last sign of work on it.
     """
 
     def __init__(self, folder: Path, max_waiting: int, keep: float) -> None:
         self._folder = folder
         self._max_waiting = max_waiting
         self._keep = keep
+        self._ended: dict[str, int] = {}  # jobs, and when that was found: they are not read again
 
     def new(self, size: int) -> Job:
         """An empty job that is held, to be filled with a source of so many bytes.
@@ -176,10 +181,8 @@ class JobStore:
         work and result. To be closed, whether it is submitted or not.
         """
         with self._alone():
-            self._sweep()
-            self._check_room()
-            if shutil.disk_usage(self._folder).free < DISK_SHARE * size:
-                raise StoreFull("the server's disk is full")
+            self._check_waiting()
+            self._make_room(DISK_SHARE * size)
             job = Job(self._folder / uuid.uuid4().hex)
             job.source_folder.mkdir(parents=True)
             job.result_folder.mkdir()
@@ -187,8 +190,13 @@ class JobStore:
         return job
 
     def submit(self, job: Job, source: Path, parameters: dict[str, Any]) -> None:
-        """Let a new job wait for its turn. `source` is in its folder, `parameters` are JSON."""
-        job.write(Record("pending", _now(), str(source.relative_to(job.folder)), parameters))
+        """Let a new job wait for its turn. `source` is in its folder, `parameters` are JSON.
+
+        StoreFull if too many wait by now.
+        """
+        with self._alone():
+            self._check_waiting()
+            job.write(Record("pending", _now(), str(source.relative_to(job.folder)), parameters))
 
     def close(self, job: Job) -> None:
         """Let a new job go: to its turn if it was submitted, else away."""
@@ -207,12 +215,10 @@ class JobStore:
     def take(self) -> Job | None:
         """The job whose turn it is, held and in progress; None if one is worked on already."""
         with self._alone():
-            self._sweep()
-            records = [(job, record) for job, record in self._jobs() if record]
-            if any(record.state == "in_progress" for _, record in records):
+            active = self._active()
+            if any(record.state == "in_progress" for _, record in active):
                 return None
-            waiting = [(job, record) for job, record in records if record.state == "pending"]
-            for job, record in sorted(waiting, key=lambda pair: pair[1].created_at):
+            for job, record in sorted(active, key=lambda pair: pair[1].created_at):
                 if job.hold():  # whoever submitted it has let it go
                     job.write(replace(record, state="in_progress", executed_at=_now()))
                     return job
@@ -258,37 +264,57 @@ class JobStore:
                 raise WrongState(f"task {job.id} is {record.state}: there is nothing to retry")
             if record.unusable or not record.source:
                 raise WrongState(f"task {job.id} would fail again: {record.error}")
-            self._check_room()
+            self._check_waiting()
             (job.folder / CANCELED).unlink(missing_ok=True)
             waiting = Record("pending", record.created_at, record.source, record.parameters)
             job.write(waiting)
 
-    def _check_room(self) -> None:
-        active = [
-            job
-            for job, record in self._jobs()
-            if (record.state in ACTIVE if record else job.is_held())
-        ]
-        if len(active) >= self._max_waiting:
-            raise StoreFull(f"{len(active)} videos are waiting already, try again later")
+    def _check_waiting(self) -> None:
+        """StoreFull; what is still being sent does not count, however long that takes."""
+        if (waiting := len(self._active())) >= self._max_waiting:
+            raise StoreFull(f"{waiting} videos are waiting already, try again later")
 
-    def _sweep(self) -> None:
-        """Delete what is too old, and what was left before it was submitted."""
-        for job, record in list(self._jobs()):
-            if record is None:
-                over = not job.is_held()
-            else:
-                age = time.time() - (job.folder / RECORD).stat().st_mtime
-                over = record.state not in ACTIVE and age > self._keep
-            if over:  # what cannot be deleted now is tried again the next time
+    def _make_room(self, size: int) -> None:
+        """See that so many bytes are free, if need be by deleting what was cancelled; StoreFull."""
+        cancelled = self._cancelled()
+        while shutil.disk_usage(self._folder).free < size:
+            if (job := next(cancelled, None)) is None:
+                raise StoreFull("the server's disk is full")
+            shutil.rmtree(job.folder, ignore_errors=True)
+
+    def _cancelled(self) -> Iterator[Job]:
+        """The jobs that were cancelled, the longest ago first."""
+        for name in sorted(self._ended, key=self._ended.__getitem__):
+            job = Job(self._folder / name)
+            if job.record().state == "canceled":
+                yield job
+
+    def _active(self) -> list[tuple[Job, Record]]:
+        """The jobs that wait or are worked on, and their records.
+
+        What ended too long ago is deleted, and what was left before it was submitted.
+        """
+        active, ended = [], {}
+        for folder in os.scandir(self._folder):
+            if not folder.is_dir():
+                continue
+            job = Job(Path(folder.path))
+            changed = folder.stat().st_mtime_ns
+            age = time.time() - changed / 1e9
+            if self._ended.get(job.id) != changed:
+                record = job.record() if (job.folder / RECORD).exists() else None
+                if record and record.state in ACTIVE:
+                    active.append((job, record))
+                    continue
+                if record is None and job.is_held():
+                    continue
+                age = age if record else math.inf
+            if age > self._keep:  # what cannot be deleted now is tried again the next time
                 shutil.rmtree(job.folder, ignore_errors=True)
-
-    def _jobs(self) -> Iterator[tuple[Job, Record | None]]:
-        """The jobs and their records; None of one that is not submitted yet."""
-        for folder in self._folder.iterdir():
-            if folder.is_dir():
-                job = Job(folder)
-                yield job, job.record() if (folder / RECORD).exists() else None
+            elif age > SETTLED:
+                ended[job.id] = changed
+        self._ended = ended
+        return active
 
     @contextmanager
     def _alone(self) -> Iterator[None]:

@@ -28,6 +28,7 @@ REFUSALS = {
     HTTPStatus.BAD_REQUEST: "A field is missing, unknown or of a wrong value, or a file is damaged",
     HTTPStatus.UNAUTHORIZED: "The API key is missing or wrong",
     HTTPStatus.NOT_FOUND: "There is no such task, or its time is over",
+    HTTPStatus.REQUEST_TIMEOUT: "The upload took too long",
     HTTPStatus.CONFLICT: "Not in this state of the task",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "More bytes or pixels than the server takes",
     HTTPStatus.REQUEST_URI_TOO_LONG: "The query is too long",
@@ -133,7 +134,7 @@ def _of_picture(endpoint: Endpoint, schemas: _Schemas) -> Json:
         "tags": ["Pictures"],
         "operationId": function.__name__,
         "requestBody": _body(endpoint.fields, schemas),
-        "responses": _ok({media_type: answer}) | _refused(OF_FILES),
+        "responses": _ok({media_type: answer}) | _refused([*OF_FILES, HTTPStatus.REQUEST_TIMEOUT]),
     }
 
 

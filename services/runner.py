@@ -55,7 +55,7 @@ class Runner:
                 continue
             try:
                 self._run(job)
-            except Exception:  # whatever it is, the thread goes on with the next one
+            except BaseException:  # whatever it is, the thread goes on with the next one
                 logger.exception("the end of task %s cannot be written down", job.id)
             finally:
                 job.release()
@@ -74,7 +74,7 @@ class Runner:
             self.store.fail(job, str(error), unusable=True)
         except Stopped:
             self.store.fail(job, "the server was stopped: retry, and it goes on from there")
-        except Exception:
+        except BaseException:  # a library in Rust may panic, which is no Exception
             logger.exception("unexpected error in task %s", job.id)
             self.store.fail(job, "an unexpected error, see the server's log")
         else:

@@ -11,6 +11,8 @@ from bentoml.exceptions import BentoMLConfigException
 MIB = 2**20
 # Variables that errors name.
 MAX_UPLOAD, MAX_VIDEO = "BENTOML_IMG_MAX_UPLOAD_MIB", "BENTOML_IMG_MAX_VIDEO_MIB"
+MAX_IN_FLIGHT = "BENTOML_IMG_MAX_UPLOAD_IN_FLIGHT_MIB"
+FORM_OVERHEAD = 64 * 1024  # bytes that a form may have beside its file
 # Each worker is a process of some 200 MB: many cores do not make many of them unasked.
 MAX_DEFAULT_WORKERS = 4
 CGROUP = Path("/sys/fs/cgroup")
@@ -45,7 +47,8 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
-        """Read the variables below; BentoMLConfigException if one is not a positive number.
+        """Read the variables below; BentoMLConfigException if one is not a positive number, or
+        two contradict each other.
 
         Not ValueError, which BentoML takes for a tag that is none.
         """
@@ -56,17 +59,24 @@ class Settings:
                 raise BentoMLConfigException(f"{name}={text!r} is not a whole number above 0")
             return int(text)
 
-        return cls(
+        settings = cls(
             workers=number("BENTOML_IMG_WORKERS", min(cores(), MAX_DEFAULT_WORKERS)),
             max_upload=number(MAX_UPLOAD, 20) * MIB,
-            max_upload_in_flight=number("BENTOML_IMG_MAX_UPLOAD_IN_FLIGHT_MIB", 256) * MIB,
+            max_upload_in_flight=number(MAX_IN_FLIGHT, 256) * MIB,
             max_pixels=number("BENTOML_IMG_MAX_MEGAPIXELS", 64) * 1_000_000,
             max_waiting=number("BENTOML_IMG_MAX_WAITING", 256),
             max_video=number(MAX_VIDEO, 512) * MIB,
             max_jobs=number("BENTOML_IMG_MAX_JOBS", 16),
             keep_jobs=number("BENTOML_IMG_KEEP_JOBS_HOURS", 24) * 3600,
-            api_key=environment.get("BENTOML_IMG_API_KEY") or None,
+            # Of a file, perhaps, which ends with a line feed; headers have none around them.
+            api_key=environment.get("BENTOML_IMG_API_KEY", "").strip() or None,
         )
+        if settings.max_upload_in_flight < settings.max_upload + FORM_OVERHEAD:
+            raise BentoMLConfigException(
+                f"{MAX_IN_FLIGHT} is too little for one upload of {MAX_UPLOAD} and what a form "
+                "adds to it"
+            )
+        return settings
 
 
 def cores() -> int:

@@ -25,7 +25,7 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bentoml_img.video.results import RECORDS
-from services.body import declared_size, pieces
+from services.body import ClientDisconnected, declared_size, pieces
 from services.errors import RequestRefused, wrong_method
 from services.fields import Fields, is_form
 from services.jobs import Job, JobError, JobStore, NoSuchJob, State, StoreFull, WrongState
@@ -108,10 +108,11 @@ class Tasks:
         try:
             response = await handler(Request(scope, receive))
         except JobError as error:
-            full = isinstance(error, StoreFull)
-            raise RequestRefused(
-                STATUS[type(error)], str(error), headers=RETRY_AFTER if full else None
-            ) from None
+            raise _refuse(error) from None
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise _refuse(StoreFull("the server's disk is full")) from None
+            raise
         await response(scope, receive, send)
 
     async def _submit(self, fields: Fields, request: Request) -> Response:
@@ -127,11 +128,9 @@ class Tasks:
             # Apart from the threads that open photos, which are not to wait for it.
             loop = asyncio.get_running_loop()
             await loop.run_in_executor(self.checks, service.check, video, arguments)
-            runner.store.submit(job, video, arguments)
-        except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise StoreFull("the server's disk is full") from None
-            raise
+            if await request.is_disconnected():  # nobody would know of the task, nor stop it
+                raise ClientDisconnected
+            await asyncio.to_thread(runner.store.submit, job, video, arguments)
         finally:
             await asyncio.to_thread(runner.store.close, job)
         runner.wake()
@@ -157,6 +156,11 @@ class Tasks:
         named = path.with_name(_safe(names[0])) if names else path
         path.rename(named)
         return fields.from_form(parts, query, named)
+
+
+def _refuse(error: JobError) -> RequestRefused:
+    headers = RETRY_AFTER if isinstance(error, StoreFull) else None
+    return RequestRefused(STATUS[type(error)], str(error), headers=headers)
 
 
 async def _directions(request: Request) -> Response:
@@ -218,10 +222,10 @@ def _job(request: Request) -> Job:
     return _store().get(task_id)
 
 
-def describe(job: Job) -> TaskStatus:
+def _describe(job: Job, status: HTTPStatus = HTTPStatus.OK) -> Response:
     """How far a job is."""
     record = job.record()
-    status = TaskStatus(
+    answer = TaskStatus(
         task_id=job.id,
         status=record.state,
         created_at=record.created_at,
@@ -229,14 +233,10 @@ def describe(job: Job) -> TaskStatus:
         completed_at=record.completed_at,
     )
     if record.error:
-        status.error = record.error
+        answer.error = record.error
     if progress := job.progress():
-        status.progress = progress
-    return status
-
-
-def _describe(job: Job, status: HTTPStatus = HTTPStatus.OK) -> Response:
-    return JSONResponse(describe(job).model_dump(exclude_unset=True), status)
+        answer.progress = progress
+    return JSONResponse(answer.model_dump(exclude_unset=True), status)
 
 
 def _safe(name: str) -> str:

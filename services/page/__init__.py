@@ -20,7 +20,7 @@ FILES = {
 # Swagger UI sets styles on elements and draws its icons from data: URLs; answers are blobs.
 POLICY = (
     "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
-    "media-src blob:"
+    "media-src blob:; base-uri 'none'; form-action 'self'; frame-ancestors 'self'"
 )
 
 

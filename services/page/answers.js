@@ -5,6 +5,7 @@ import { ask, command, send } from "./server.js";
 const SHOWN = 48; // characters of a long text in an answer
 const ASK_AGAIN = 1000; // milliseconds
 const FOR_NOW = [0, 502, 503, 504]; // statuses after which it may answer if asked again
+const ENDED = 409; // what a task that has ended cannot be stopped with
 
 const urls = []; // of all that is shown
 
@@ -25,11 +26,14 @@ export function forget() {
   urls.splice(0).forEach((url) => URL.revokeObjectURL(url));
 }
 
+export const failure = (textContent) =>
+  element("p", { className: "error", role: "alert", textContent });
+
 /** A figure for what `answer` makes of a request and a file, and for why it cannot. */
 export function figureOf(answer, request, file, signal) {
   const figure = element("figure", {}, element("figcaption", { textContent: request.summary }));
   answer(request, file, figure, signal).catch(({ message }) =>
-    figure.append(element("p", { className: "error", textContent: message })),
+    figure.append(failure(message)),
   );
   return figure;
 }
@@ -40,26 +44,30 @@ export async function picture(request, file, figure, signal) {
     (await send(request, file, signal)).blob(),
   );
   const output = request.json ? "" : ` -o answer.${blob.type.split("/")[1]}`;
-  figure.append(await rendered(blob), code(command(request, file, output)));
+  figure.append(await rendered(blob, request), code(command(request, file, output)));
 }
 
 /** Submit a film as a task, show how far it is, then its result and the files beside it. */
 export async function task(request, file, figure, signal) {
   const name = request.path.replace(/submit$/, "");
   const bar = working();
-  const line = element("p", { textContent: "sending", ariaLive: "off" });
+  const line = element("p", { textContent: "sending" });
   const { task_id: id } = await during(figure, [bar, line], async () =>
     (await send(request, file, signal)).json(),
   );
   const at = (verb) => `${name}${verb}?task_id=${id}`;
-  const cancel = () => ask(at("cancel"), { method: "PUT" }).catch(() => {}); // it has ended
+  const cancel = () =>
+    ask(at("cancel"), { method: "PUT" }).catch(({ status, message }) => {
+      if (status !== ENDED) line.textContent = message;
+    });
   signal.addEventListener("abort", cancel);
   line.textContent = "waiting";
   figure.append(code(command(request, file)), code(`task ${id}`));
   const stop = element("button", { textContent: "Stop", onclick: cancel });
   const status = await during(figure, [bar, line, stop], async () => {
     for (;;) {
-      const now = await (await patiently(at("status"), signal)).json();
+      await new Promise((resolve) => setTimeout(resolve, ASK_AGAIN));
+      const now = await (await patiently(at("status"), line, signal)).json();
       if (!["pending", "in_progress"].includes(now.status)) return now.status;
       if (now.progress) tell(now.progress, bar, line);
     }
@@ -70,9 +78,11 @@ export async function task(request, file, figure, signal) {
     return;
   }
   for (const part of request.parts) {
-    const response = await ask(`${at("get")}&part=${part}`, { signal });
+    const response = await during(figure, [line], () =>
+      patiently(`${at("get")}&part=${part}`, line, signal),
+    );
     const blob = await response.blob();
-    if (["video", "summary"].includes(part)) figure.append(await rendered(blob));
+    if (["video", "summary"].includes(part)) figure.append(await rendered(blob, request));
     figure.append(download(blob, response.headers.get("content-disposition")), " ");
   }
 }
@@ -89,18 +99,20 @@ async function during(figure, elements, work) {
 
 const working = () => element("progress", { ariaLabel: "how far it is" });
 
-const code = (text) => element("pre", { textContent: text });
+/** Text that scrolls, by the keyboard, too. */
+const code = (text) => element("pre", { textContent: text, tabIndex: 0 });
 
-/** Ask after a while, and again if there is no answer for now. */
-async function patiently(path, signal) {
+/** Ask, and again after a while if there is no answer for now, which `line` tells. */
+async function patiently(path, line, signal) {
   for (;;) {
-    await new Promise((resolve) => setTimeout(resolve, ASK_AGAIN));
     signal.throwIfAborted();
     try {
       return await ask(path, { signal });
     } catch (refusal) {
       if (!FOR_NOW.includes(refusal.status)) throw refusal;
+      line.textContent = refusal.message;
     }
+    await new Promise((resolve) => setTimeout(resolve, ASK_AGAIN));
   }
 }
 
@@ -111,13 +123,14 @@ function tell({ frames, of, frames_per_second: rate, seconds_left: left }, bar, 
   line.textContent = `${frames}${total} frames, ${rate} frames/s${seconds}`;
 }
 
-async function rendered(blob) {
+async function rendered(blob, { summary }) {
   if (blob.type.startsWith("application/json")) {
     return code(readable(JSON.parse(await blob.text())));
   }
   const src = urlOf(blob);
-  if (blob.type.startsWith("image/")) return element("img", { src, alt: "the answer" });
-  const video = element("video", { src, controls: true, autoplay: true, muted: true, loop: true });
+  if (blob.type.startsWith("image/")) return element("img", { src, alt: summary });
+  const autoplay = !matchMedia("(prefers-reduced-motion: reduce)").matches;
+  const video = element("video", { src, controls: true, autoplay, muted: true, loop: true });
   video.playsInline = true;
   video.onerror = () => video.replaceWith("this browser cannot play it: ");
   return video;

@@ -1,6 +1,6 @@
 // The page: a photo or a video of one's own, and the service's APIs for programs.
 
-import { element, figureOf, forget, picture, task, urlOf } from "./answers.js";
+import { element, failure, figureOf, forget, picture, task, urlOf } from "./answers.js";
 import { describe, requests, withKey } from "./server.js";
 
 const FILM = /\.(gif|mp4|mov|avi|mkv|webm)$/i; // where the browser does not know what a file is
@@ -18,8 +18,7 @@ function show(files) {
   shown = new AbortController();
   forget();
   if (files.length > 1) {
-    const textContent = "one file at a time, please";
-    answers.replaceChildren(element("p", { className: "error", textContent }));
+    answers.replaceChildren(failure("one file at a time, please"));
     return;
   }
   const [file] = files;
@@ -53,11 +52,11 @@ function listen(spec) {
   input.disabled = false;
 }
 
-/** On the whole page, but for the forms of the APIs. */
+/** On the whole page, but for the files of the APIs' forms. */
 function listenToDrops() {
   const handle = (name, then) =>
     document.addEventListener(name, (event) => {
-      if (event.target.closest?.("#apis")) return;
+      if (event.target.matches?.('#apis input[type="file"]')) return;
       event.preventDefault();
       then(event);
     });
@@ -82,5 +81,6 @@ describe()
     window.SwaggerUIBundle?.({ dom_id: "#apis", spec, ...options });
   })
   .catch(({ message }) => {
-    document.querySelector("main").textContent = message;
+    // Photos can be tried without Swagger UI.
+    document.querySelector(input.disabled ? "main" : "#apis").textContent = message;
   });

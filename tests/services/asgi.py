@@ -41,7 +41,13 @@ async def exchange(
     async def send(message: Message) -> None:
         sent.append(message)
 
-    scope = {
+    await app(scope_of(path, **headers), receive, send)
+    return sent
+
+
+def scope_of(path: str, **headers: str) -> dict[str, Any]:
+    """A POST's, as an application is given it."""
+    return {
         "type": "http",
         "asgi": {"version": "3.0"},
         "http_version": "1.1",
@@ -55,5 +61,3 @@ async def exchange(
         "client": ("127.0.0.1", 1),
         "server": ("127.0.0.1", 80),
     }
-    await app(scope, receive, send)
-    return sent

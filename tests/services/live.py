@@ -1,5 +1,6 @@
 """The service as its users meet it: a server process, and the command line."""
 
+import itertools
 import os
 import signal
 import socket
@@ -14,6 +15,10 @@ from pathlib import Path
 import httpx
 
 BENTOML = (sys.executable, "-m", "bentoml")
+
+
+Answers = dict[str, dict[Path, bytes]]
+"""By API and photo."""
 
 
 @dataclass(frozen=True)
@@ -143,6 +148,16 @@ def serving(service: Service, folder: Path, **environment: str) -> Iterator[Serv
             process.wait(30)
         finally:
             _kill(started)  # workers outlive a server that is killed
+
+
+def answers(service: Service, server: Server, photos: Iterable[Path]) -> Answers:
+    """What every API answers to every photo, sent as a form over HTTP."""
+    given: Answers = {api: {} for api in service.media_types}
+    with httpx.Client(base_url=server.url, timeout=240) as client:
+        for api, photo in itertools.product(given, photos):
+            answer = client.post(f"/{api}", files={"image": (photo.name, photo.read_bytes())})
+            given[api][photo] = answer.raise_for_status().content
+    return given
 
 
 def _wait_until_ready(server: Server) -> None:

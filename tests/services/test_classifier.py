@@ -1,16 +1,14 @@
 """What the classifier says of the sample photos."""
 
-import itertools
 import json
 from pathlib import Path
 
-import httpx
 import pytest
 
 from bentoml_img.classify import Classifier
 from bentoml_img.images import load_rgb, open_image
 from bentoml_img.labels import CIFAR10
-from tests.services.live import CLASSIFIER, Server
+from tests.services.live import CLASSIFIER, Answers, Server, answers
 
 pytestmark = pytest.mark.parametrize("service", [CLASSIFIER], indirect=True)
 
@@ -32,30 +30,22 @@ CLEAR = {
 
 
 @pytest.fixture(scope="session")
-def served(running_server: Server, photos: dict[Path, str]) -> dict[str, dict[Path, bytes]]:
-    """Every photo's answer from both APIs by HTTP, sent as a form: API → photo → bytes."""
-    answers: dict[str, dict[Path, bytes]] = {api: {} for api in CLASSIFIER.media_types}
-    with httpx.Client(base_url=running_server.url, timeout=240) as client:
-        for api, photo in itertools.product(answers, photos):
-            answer = client.post(f"/{api}", files={"image": (photo.name, photo.read_bytes())})
-            answers[api][photo] = answer.raise_for_status().content
-    return answers
+def served(running_server: Server, photos: dict[Path, str]) -> Answers:
+    return answers(CLASSIFIER, running_server, photos)
 
 
-def test_clear_photos_are_recognised(served: dict[str, dict[Path, bytes]]) -> None:
+def test_clear_photos_are_recognised(served: Answers) -> None:
     labels = {photo.name: json.loads(answer) for photo, answer in served["predict"].items()}
     assert {name: labels[name] for name in CLEAR} == CLEAR
 
 
-def test_most_photos_are_recognised(
-    served: dict[str, dict[Path, bytes]], photos: dict[Path, str]
-) -> None:
+def test_most_photos_are_recognised(served: Answers, photos: dict[Path, str]) -> None:
     right = [json.loads(served["predict"][photo]) == label for photo, label in photos.items()]
     assert len(right) >= 30
     assert sum(right) > 0.7 * len(right)
 
 
-def test_classify_gives_every_class_best_first(served: dict[str, dict[Path, bytes]]) -> None:
+def test_classify_gives_every_class_best_first(served: Answers) -> None:
     for photo, body in served["classify"].items():
         answer = json.loads(body)
         assert list(answer) == ["label", "score", "scores"]
@@ -67,9 +57,7 @@ def test_classify_gives_every_class_best_first(served: dict[str, dict[Path, byte
         assert sum(scores) == pytest.approx(1, abs=1e-4)
 
 
-def test_the_library_gives_the_same_answer(
-    served: dict[str, dict[Path, bytes]], bundle: Path
-) -> None:
+def test_the_library_gives_the_same_answer(served: Answers, bundle: Path) -> None:
     classifier = Classifier.from_bundle(bundle)
     at_least = 2 * max(classifier.manifest.input_size)
     for photo, body in served["classify"].items():

@@ -20,6 +20,7 @@ from bentoml_img.images import encode_jpeg, load_rgb, open_image
 from bentoml_img.shelf import ROOT, SHIPPED
 from bentoml_img.video.reading import open_video
 from services.jobs import LEFT_BEHIND
+from services.tasks import METHODS
 from tests.samples import jpeg
 from tests.services.live import DETECTOR, Server, Service, serving
 from tests.video.clips import write_clip, write_gif
@@ -65,8 +66,7 @@ class Tasks:
         return task_id
 
     def ask(self, what: str, task_id: str, **more: str) -> httpx.Response:
-        method = {"retry": "POST", "cancel": "PUT"}.get(what, "GET")
-        return self.client.request(method, f"/{what}", params={"task_id": task_id, **more})
+        return self.client.request(METHODS[what], f"/{what}", params={"task_id": task_id, **more})
 
     def statuses(self, task_id: str) -> Iterator[dict[str, Any]]:
         """The status, again and again."""

@@ -11,13 +11,14 @@ import httpx
 import pytest
 from bentoml.exceptions import BentoMLConfigException
 from PIL import Image
+from starlette.types import Message
 
 from bentoml_img import images
 from services import edge
-from services.body import FORM_OVERHEAD
 from services.edge import guard
+from services.settings import FORM_OVERHEAD
 from tests.samples import encode, huge, jpeg, photo
-from tests.services.asgi import exchange, run, started
+from tests.services.asgi import exchange, run, scope_of, started
 from tests.services.echo import Echo
 from tests.services.edges import chunks, client_of, new_edge, post, send, status
 
@@ -228,7 +229,8 @@ def test_a_body_may_come_in_any_pieces() -> None:
 def test_a_client_that_goes_away_leaves_nothing_behind(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("BENTOML_IMG_MAX_UPLOAD_IN_FLIGHT_MIB", "1")
+    monkeypatch.setenv("BENTOML_IMG_MAX_UPLOAD_MIB", "1")
+    monkeypatch.setenv("BENTOML_IMG_MAX_UPLOAD_IN_FLIGHT_MIB", "2")
 
     async def main() -> None:
         app = new_edge()
@@ -241,18 +243,46 @@ def test_a_client_that_goes_away_leaves_nothing_behind(
     run(main())
 
 
+def test_an_upload_that_does_not_come_is_waited_for_only_so_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(edge, "UPLOAD_SECONDS", 0.1)
+    sent: list[Message] = []
+
+    async def main() -> None:
+        app = new_edge()
+        first = chunks(jpeg()[:100], end=False)
+
+        async def receive() -> Message:
+            message = next(first)
+            if message["type"] == "http.disconnect":
+                await asyncio.Event().wait()
+            return message
+
+        async def send(message: Message) -> None:
+            sent.append(message)
+
+        await app(scope_of("/describe"), receive, send)
+        assert app.bytes_in_flight == 0
+
+    run(main())
+    assert status(sent) == 408
+    assert b"the upload took longer than" in sent[1]["body"]
+
+
 def test_uploads_beyond_the_budget_are_refused_until_others_are_done(
     monkeypatch: pytest.MonkeyPatch, service: Any
 ) -> None:
-    monkeypatch.setenv("BENTOML_IMG_MAX_UPLOAD_IN_FLIGHT_MIB", "1")
+    monkeypatch.setenv("BENTOML_IMG_MAX_UPLOAD_MIB", "1")
+    monkeypatch.setenv("BENTOML_IMG_MAX_UPLOAD_IN_FLIGHT_MIB", "2")
     half = encode(photo())
-    half += bytes(MIB // 2 - len(half))
+    half += bytes(MIB - len(half))
 
     async def main() -> None:
         app = new_edge()
         async with client_of(app) as client:
             waiting = [asyncio.ensure_future(client.post("/wait", content=half)) for _ in "ab"]
-            while app.bytes_in_flight < MIB:
+            while app.bytes_in_flight < 2 * MIB:
                 await asyncio.sleep(0)
             refused = await client.post("/describe", content=jpeg())
             assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")

@@ -1,7 +1,6 @@
 """What holds for every service, as a server process and on the command line."""
 
 import asyncio
-import itertools
 import json
 import os
 import re
@@ -15,21 +14,14 @@ from bentoml_img.shelf import ROOT
 from scripts.samples import FOLDER, scenes
 from services.paths import UNKNOWN
 from tests.samples import jpeg
-from tests.services.live import JSON, Server, Service
+from tests.services.live import JSON, Answers, Server, Service, answers
 
-Answers = dict[str, dict[Path, bytes]]
 PHOTOS = [FOLDER / name for name in scenes()]
 
 
 @pytest.fixture(scope="session")
 def served(service: Service, running_server: Server) -> Answers:
-    """Every photo's answer from every API by HTTP, sent as a form: API → photo → bytes."""
-    answers: Answers = {api: {} for api in service.media_types}
-    with httpx.Client(base_url=running_server.url, timeout=240) as client:
-        for api, photo in itertools.product(answers, PHOTOS[: service.photos]):
-            answer = client.post(f"/{api}", files={"image": (photo.name, photo.read_bytes())})
-            answers[api][photo] = answer.raise_for_status().content
-    return answers
+    return answers(service, running_server, PHOTOS[: service.photos])
 
 
 def test_a_raw_body_gives_the_same_bytes(service: Service, server: Server, served: Answers) -> None:

@@ -84,13 +84,17 @@ def test_one_is_worked_on_at_a_time_in_the_order_of_their_coming(store: JobStore
 
 
 def test_more_than_may_wait_are_refused(store: JobStore) -> None:
-    first = submit(store)
-    submit(store)
+    first, third = submit(store), submit(store)
     filling = store.new(1)
+    source = filling.source_folder / "a.gif"
+    submit(store)
     with pytest.raises(StoreFull, match="3 videos are waiting already"):
         store.new(1)
+    with pytest.raises(StoreFull):  # which was not known when it began to be sent
+        store.submit(filling, source, {})
     store.close(filling)
-    store.cancel(first)
+    for job in (first, third):
+        store.cancel(job)
     assert [state(submit(store)) for _ in range(2)] == ["pending"] * 2
     with pytest.raises(StoreFull):
         store.retry(first)
@@ -99,6 +103,29 @@ def test_more_than_may_wait_are_refused(store: JobStore) -> None:
 def test_a_source_that_does_not_fit_on_the_disk_is_refused(store: JobStore) -> None:
     with pytest.raises(StoreFull, match="disk"):
         store.new(2**60)
+
+
+def test_what_was_cancelled_makes_room(
+    store: JobStore, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "SETTLED", -1.0)
+    older, newer, failed = (submit(store) for _ in range(3))
+    for job in (older, newer):
+        store.cancel(job)
+    taken = store.take()
+    assert taken is not None
+    store.fail(taken, "an error")
+    usage = shutil.disk_usage(folder)
+
+    def usage_of(path: Path) -> Any:
+        return usage._replace(free=10 * (4 - len(list(path.glob("*/")))))
+
+    monkeypatch.setattr(shutil, "disk_usage", usage_of)
+    store.close(store.new(6))
+    assert {path.name for path in folder.glob("*/")} == {newer.id, failed.id}
+    with pytest.raises(StoreFull, match="disk"):
+        store.new(100)
+    assert state(failed) == "failed"
 
 
 def test_what_is_not_submitted_leaves_nothing(store: JobStore, folder: Path) -> None:
@@ -235,11 +262,42 @@ def test_results_go_after_their_time(store: JobStore, folder: Path) -> None:
         assert taken is not None
         finish(store, taken)
     for job in (old, waiting):
-        os.utime(job.folder / jobs.RECORD, (0, 0))
+        os.utime(job.folder, (0, 0))
     store.close(store.new(1))
     with pytest.raises(NoSuchJob, match="its time is over"):
         old.record()
     assert (state(new), state(waiting)) == ("completed", "pending")
+
+
+def test_what_was_left_behind_is_kept_from_the_last_sign_of_work_on_it(store: JobStore) -> None:
+    job = submit(store)
+    taken = store.take()
+    assert taken is not None
+    os.utime(job.folder / jobs.RECORD, (0, 0))
+    os.utime(job.folder, (0, 0))
+    taken.report({"frames": 3})
+    taken.release()
+    assert store.take() is None
+    assert (state(job), job.progress()) == ("failed", {"frames": 3})
+    store.retry(job)
+    again = store.take()
+    assert again is not None
+    again.release()
+
+
+def test_what_has_ended_is_read_once(store: JobStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "SETTLED", -1.0)
+    job = submit(store)
+    store.cancel(job)
+    assert store.take() is None
+    with monkeypatch.context() as context:
+        context.setattr(Job, "record", lambda _: pytest.fail("it is read again"))
+        assert store.take() is None
+    store.retry(job)
+    again = store.take()
+    assert again is not None
+    again.release()
+    assert again.id == job.id
 
 
 def test_what_is_not_let_go_yet_is_passed_over(store: JobStore) -> None:
@@ -333,13 +391,15 @@ def test_a_record_that_cannot_be_read_is_no_hindrance(
     assert taken is not None
     assert taken.id == job.id
     finish(store, taken)
-    os.utime(damaged.folder / jobs.RECORD, (0, 0))
+    os.utime(damaged.folder, (0, 0))
     store.close(store.new(1))
     assert not damaged.folder.exists()
 
 
-@pytest.mark.parametrize("task_id", ["", "0" * 32, "../jobs", ".", "/etc", "0" * 31 + "/"])
-def test_an_id_that_is_none(task_id: str, store: JobStore) -> None:
-    submit(store)
-    with pytest.raises(NoSuchJob):
-        store.get(task_id)
+def test_ids_that_are_none(store: JobStore, folder: Path) -> None:
+    job = submit(store)
+    outside = folder.with_name("outside")
+    shutil.copytree(job.folder, outside)
+    for task_id in ("", "0" * 32, "../outside", str(outside), f"./{job.id}", f"{job.id}/"):
+        with pytest.raises(NoSuchJob):
+            store.get(task_id)

@@ -61,7 +61,11 @@ def fine(job: Job, stop: Callable[[], bool]) -> None:
     job.report({"frames": 1})
 
 
-def raises(error: Exception) -> Ending:
+class Panic(BaseException):
+    """As libraries in Rust raise it."""
+
+
+def raises(error: BaseException) -> Ending:
     def end(job: Job, stop: Callable[[], bool]) -> None:
         raise error
 
@@ -77,20 +81,20 @@ def until_stopped(job: Job, stop: Callable[[], bool]) -> None:
 def test_jobs_are_done_one_after_another_whatever_becomes_of_them(
     store: JobStore, caplog: pytest.LogCaptureFixture
 ) -> None:
-    jobs = [submit(store) for _ in range(4)]
-    with (
-        caplog.at_level(logging.ERROR, "bentoml_img.jobs"),
-        running(store, fine, raises(Unusable("no frames")), raises(OSError("secret"))) as work,
-    ):
+    jobs = [submit(store) for _ in range(5)]
+    ends = fine, *map(raises, (Unusable("no frames"), OSError("secret"), Panic("of a library")))
+    with caplog.at_level(logging.ERROR, "bentoml_img.jobs"), running(store, *ends) as work:
         assert work.last.wait(TIMEOUT)
-    records = [job.record() for job in jobs]
-    assert [record.state for record in records] == ["completed", "failed", "failed", "completed"]
-    assert [record.error for record in records[1:3]] == [
-        "no frames",
-        "an unexpected error, see the server's log",
+    (first, *failed, last) = (job.record() for job in jobs)
+    assert [first.state, last.state] == ["completed", "completed"]
+    unexpected = "an unexpected error, see the server's log"
+    assert [(record.state, record.error, record.unusable) for record in failed] == [
+        ("failed", "no frames", True),
+        ("failed", unexpected, False),
+        ("failed", unexpected, False),
     ]
-    assert [record.unusable for record in records[1:3]] == [True, False]
     assert "OSError: secret" in caplog.text
+    assert "Panic: of a library" in caplog.text
 
 
 def test_a_cancelled_job_stops_and_the_next_one_is_done(store: JobStore) -> None:

@@ -51,8 +51,18 @@ def test_each_variable_sets_its_own_limit() -> None:
     )
 
 
-def test_an_empty_key_is_no_key() -> None:
-    assert Settings.from_environment({"BENTOML_IMG_API_KEY": ""}).api_key is None
+@pytest.mark.parametrize(("text", "key"), [("", None), (" \n", None), ("a key\n", "a key")])
+def test_a_key_is_without_what_stands_around_it(text: str, key: str | None) -> None:
+    assert Settings.from_environment({"BENTOML_IMG_API_KEY": text}).api_key == key
+
+
+def test_an_upload_that_is_allowed_fits_into_what_all_may_hold() -> None:
+    limits = {
+        "BENTOML_IMG_MAX_UPLOAD_MIB": "20",
+        "BENTOML_IMG_MAX_UPLOAD_IN_FLIGHT_MIB": "20",
+    }
+    with pytest.raises(BentoMLConfigException, match="IN_FLIGHT_MIB is too little for one upload"):
+        Settings.from_environment(limits)
 
 
 @pytest.mark.parametrize("name", NUMBERS)

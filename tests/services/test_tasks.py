@@ -14,13 +14,14 @@ from starlette.responses import PlainTextResponse
 from starlette.types import Message
 
 from services import tasks
-from services.body import FORM_OVERHEAD
 from services.edge import Edge
 from services.errors import RequestRefused
 from services.jobs import LEFT_BEHIND, RECORD, Job, JobStore
 from services.multipart import Form
 from services.runner import Runner, Unusable
-from services.tasks import Tasks
+from services.settings import FORM_OVERHEAD
+from services.tasks import METHODS, Tasks
+from tests.services import edges
 from tests.services.asgi import exchange, run
 
 MIB = 2**20
@@ -91,15 +92,7 @@ def new_edge() -> Edge:
 
 
 def send(method: str, path: str, **request: Any) -> httpx.Response:
-    answers = []
-
-    async def main() -> None:
-        transport = httpx.ASGITransport(new_edge())
-        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
-            answers.append(await client.request(method, path, **request))
-
-    run(main())
-    return answers[0]
+    return edges.send(method, path, new_edge(), **request)
 
 
 def submit(**request: Any) -> httpx.Response:
@@ -109,8 +102,7 @@ def submit(**request: Any) -> httpx.Response:
 
 
 def ask(what: str, task_id: str, **more: str) -> httpx.Response:
-    method = {"retry": "POST", "cancel": "PUT"}.get(what, "GET")
-    return send(method, f"/copy/{what}", params={"task_id": task_id, **more})
+    return send(METHODS[what], f"/copy/{what}", params={"task_id": task_id, **more})
 
 
 @pytest.fixture
@@ -136,6 +128,9 @@ def test_submit_status_get(service: Any, work_off: Callable[[], None]) -> None:
     assert set(status) == {"task_id", "status", "created_at", "executed_at", "completed_at"}
     result = ask("get", task_id)
     assert (result.content, result.headers["content-type"]) == (b"GIF8" * 3, "image/gif")
+    path, beyond = f"/copy/get?task_id={task_id}", {"Range": "bytes=99-"}
+    refused = send("GET", path, headers=beyond)
+    assert (refused.status_code, refused.headers["content-range"]) == (416, "bytes */12")
     assert 'filename="a_b_copy.gif"' in result.headers["content-disposition"]
     events = ask("get", task_id, part="events")
     assert (events.text, events.headers["content-type"]) == ("frame\n", "text/csv; charset=utf-8")
@@ -227,24 +222,29 @@ def test_the_limit_is_a_setting_and_holds_on_the_way(
     assert len(folders(tmp_path)) == 1
 
 
+@pytest.mark.parametrize("more", [True, False], ids=["while it sends", "before the answer"])
 def test_a_client_that_goes_away_leaves_nothing(
-    service: Any, store: JobStore, tmp_path: Path
+    more: bool, service: Any, store: JobStore, tmp_path: Path
 ) -> None:
+    def messages() -> Iterator[Message]:
+        yield {"type": "http.request", "body": b"GIF", "more_body": more}
+        assert len(folders(tmp_path)) == 1
+        yield {"type": "http.disconnect"}
+
     async def main() -> None:
-        messages: list[Message] = [
-            {"type": "http.request", "body": b"GIF", "more_body": True},
-            {"type": "http.disconnect"},
-        ]
-        await exchange(new_edge(), "/copy/submit", messages)
+        sent = await exchange(new_edge(), "/copy/submit", messages())
+        assert sent[0]["status"] == 400
 
     run(main())
     assert folders(tmp_path) == []
 
 
-@pytest.mark.parametrize(("of", "name"), [(Form, "write"), (JobStore, "submit")])
+@pytest.mark.parametrize(("of", "name"), [(Form, "write"), (JobStore, "submit"), (JobStore, "new")])
 def test_a_disk_that_fills_on_the_way_is_told(
     of: type, name: str, service: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    (tmp_path / "jobs").mkdir()
+
     def write(*_: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -306,8 +306,9 @@ def test_a_record_that_is_damaged_is_no_fault_of_the_callers(task_id: str, store
 
 
 @pytest.mark.parametrize("what", ["status", "get", "cancel", "retry"])
-def test_a_task_that_is_none(what: str, service: Any) -> None:
-    for task_id in ("0" * 32, "../..", "x"):
+def test_a_task_that_is_none(what: str, task_id: str) -> None:
+    there = task_id
+    for task_id in ("0" * 32, "../..", f"../jobs/{there}", "x"):
         answer = ask(what, task_id)
         assert answer.status_code == 404
         assert "there is no task" in answer.json()["error"]
