@@ -274,7 +274,8 @@ def _annotate(
     options = None
     if any(map(is_film, targets.values())):
         with _usage(), plain_errors("video"):
-            options = film_options(model=read_manifest(bundle).tag, **asked, **film)
+            tag = read_manifest(bundle).tag
+            options = film_options(model=tag, precision=precision, **asked, **film)
             if plot:
                 import matplotlib.figure  # noqa: F401 - before the work, not after it
     detector = Detector.from_bundle(bundle, engine, precision=precision)
@@ -298,6 +299,11 @@ def _annotate(
                     done = {"result": str(target), **found.to_dict()}
             except Unreadable as error:
                 failed.append(str(error))
+            except KeyboardInterrupt:
+                if not is_film(target):
+                    raise
+                failed.append(f"{source}: interrupted, without a result yet; --resume goes on")
+                interrupted = True
             else:
                 with cleared(bar):
                     _print({"file": str(source), **done}, as_json)
@@ -315,7 +321,12 @@ def _targets(
         targets = results_of(paths, frames, output, output_dir)
     if not targets:
         raise click.ClickException(f"no pictures or films in {', '.join(map(str, paths))}")
-    unused = given(click.get_current_context(), FILM_OPTIONS)
+    context = click.get_current_context()
+    if frames and (files := [str(path) for path in paths if not path.is_dir()]):
+        raise click.UsageError(f"--frames is for folders, and {files[0]} is none")
+    if not frames and given(context, ("rate",)):
+        raise click.UsageError("--rate is for a folder of --frames")
+    unused = given(context, FILM_OPTIONS)
     if unused and not any(map(is_film, targets.values())):
         raise click.UsageError(f"{unused} is for films, and there is none in PATHS")
     return targets
@@ -329,8 +340,8 @@ def _usage() -> Iterator[None]:
         raise click.UsageError(str(error)) from error
 
 
-def _report(result: Result, plot: bool) -> dict[str, str]:
-    """Tell people what was counted. The files that were written, by what they are."""
+def _report(result: Result, plot: bool) -> dict[str, Any]:
+    """Tell people what was counted. The files that were written, by what they are, and counts."""
     summary = json.loads(result.summary.read_text())
     for warning in summary["warnings"]:
         console.print(f"warning: {warning}")
@@ -344,7 +355,8 @@ def _report(result: Result, plot: bool) -> dict[str, str]:
             plot_counts(result.tracks, written["plot"])
         except OSError as error:
             raise Unreadable(f"{written['plot']}: {error}") from error
-    return {what: str(path) for what, path in written.items()}
+    counts = {what: summary[what] for what in ("counts", "crossings", "zones")}
+    return {what: str(path) for what, path in written.items()} | counts
 
 
 def _shortfall(source: Path, result: Result) -> list[str]:

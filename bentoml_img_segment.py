@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from bentoml_img import zoo
-from bentoml_img.apply import Interrupted, apply, result_of
+from bentoml_img.apply import Applied, apply, result_of
 from bentoml_img.atomic import write
 from bentoml_img.catalogue import catalogue, names_of
 from bentoml_img.compare import side_by_side, timed_masks
@@ -38,6 +38,7 @@ from bentoml_img.model_choice import (
 )
 from bentoml_img.segment import Segmenter
 from bentoml_img.shelf import bundle_of, is_at_hand
+from bentoml_img.video.results import INTERRUPTED
 
 PHOTO = "images/dog.jpg"  # to try the Bento on
 MODELS = names_of("segmentation")
@@ -176,23 +177,32 @@ def _apply(path: Path, segmenter: Segmenter, palette: str, output_dir: Path | No
         check_apart((photo, result_of(photo, output_dir or photo.parent)) for photo in inputs)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
+    interrupted = False
     with failures() as failed, work_bar() as bar, plain_errors("video"):
         files = bar.add_task("files", total=len(inputs), speed="", visible=len(inputs) > 1)
         for photo in inputs:
             try:
                 with frames_bar(bar, photo.name) as on_progress:
                     folder = output_dir or photo.parent
-                    written = apply(photo, segmenter, palette, folder, on_progress)
-                with cleared(bar):
-                    for file in written:
-                        click.echo(bytes(file))  # whatever its name is made of
+                    done = apply(photo, segmenter, palette, folder, on_progress)
             except Unreadable as error:
                 failed.append(str(error))
-            except Interrupted as interrupted:
-                console.print(f"interrupted; {interrupted.written} has what was done until then")
-                raise
+            else:
+                interrupted = done.stopped == INTERRUPTED
+                failed += _shortfall(photo, done)
+                with cleared(bar):
+                    for file in done.written:
+                        click.echo(bytes(file))  # whatever its name is made of
             bar.advance(files)
-    return 1 if failed else 0
+            if interrupted:
+                break
+    return 130 if interrupted else 1 if failed else 0
+
+
+def _shortfall(source: Path, done: Applied) -> list[str]:
+    """What to say of a film that was not done to its end."""
+    why = f"{source}: {INTERRUPTED}" if done.stopped == INTERRUPTED else done.stopped
+    return [f"{why}; {done.written[0]} has what there is"] if why else []
 
 
 def _evaluate(segmenter: Segmenter, data: Path) -> None:

@@ -89,12 +89,12 @@ def over_rival(benchmark: str, rival: str, **where: Any) -> Value:
 
 
 def tail_over_rival(benchmark: str, rival: str, network: str, photos: str, form: str) -> Value:
-    """Our p99 over that of a rival in the form in which it answers most."""
+    """Our p99 over that of a rival in the setting and the form in which it answers most."""
 
     def value(results: Results) -> float | None:
         lines = rows(results, benchmark, network=network, photos=photos)
         ours = [row for row in lines if row["server"] == "ours" and row["form"] == form]
-        theirs = [row for row in lines if row["server"] == rival]
+        theirs = [row for row in lines if row["server"].startswith(rival)]
         if not ours or not theirs:
             return None
         best = max(theirs, key=lambda row: float(row["rate"]))

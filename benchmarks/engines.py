@@ -76,13 +76,14 @@ def compare(name: str, bundle: Path, photos: list[Path], rounds: int, weights: s
             run(inputs[i % len(inputs)])
             times[way].append(1000 * (time.perf_counter() - start))
     medians = {way: statistics.median(values) for way, values in times.items()}
+    ratio = statistics.median(b / a for a, b in zip(times["openvino"], times["torch"], strict=True))
     published = zoo.find(name).published
     return Row(
         name,
         weights,
         round(medians["openvino"], 1),
         round(medians["torch"], 1),
-        round(medians["torch"] / medians["openvino"], 2),
+        round(ratio, 2),
         round(float(np.mean(equal)), 6),
         len(photos),
         rounds,

@@ -136,9 +136,9 @@ def page(results: Results, dates: dict[str, str]) -> str:
     """The whole page in Markdown."""
     parts = [
         "# Benchmarks",
-        "Written by `make bench`. Ratios are of figures of one run, in which what is compared "
-        "takes turns, and each is the median of the rounds' own: not quite the quotient of the two "
-        "medians in a table.",
+        "Written by `make bench`. Ratios are the medians of the rounds' own, in which what is "
+        "compared takes turns: not quite the quotients of two medians in a table. Those of p99, of "
+        "the time to start and of memory are such quotients, memory's of two runs.",
         machines(results),
         "## What should be reached",
         f"{UNKNOWN} is what was not measured.",

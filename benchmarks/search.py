@@ -4,7 +4,8 @@
 
 Tries each of the settings below with the network that costs next to nothing,
 multipart and 32×32 photos, and prints requests/s, best first, a JSON line each
-on stdout. The winners are kept in `benchmarks/servers/__init__.py`.
+on stdout. The winners are kept in `benchmarks/servers/__init__.py`, LitServe's with
+two workers as well.
 """
 
 import argparse
@@ -37,6 +38,7 @@ LITSERVE = (
     "--workers 1 --batch 16 --batch-timeout 0.001",
     "--workers 1 --batch 16 --batch-timeout 0.005",
     "--workers 2 --batch 8 --batch-timeout 0.001",
+    "--workers 2 --batch 16",
     "--workers 1 --fast-queue",
     "--workers 2 --fast-queue",
     "--workers 1 --fast-queue --batch 8 --batch-timeout 0.001",

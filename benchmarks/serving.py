@@ -8,8 +8,9 @@ figure goes to stdout (medians over the rounds), a table to stderr.
 
 What the figures compare is serving: every server calls the same `Classifier`
 with the same bundle, and decodes in the same way; ours, LitServe and FastAPI
-write no line for each request. Ours has duties that the others do not bear: it
-checks type, size and every field of an upload, and BentoML's metrics are on.
+write no line for each request. LitServe has one worker of one thread (1×1), and
+two (2×1). Ours has duties that the others do not bear: it checks type, size and
+every field of an upload, and BentoML's metrics are on.
 
 `rate` is right answers a second; `p50`, `p99`, and `cpu` (the server's, for each
 answer) are milliseconds; `base64` is JSON with the photo in it. `÷ X` is our rate

@@ -118,29 +118,27 @@ def main() -> int:
     for _ in range(options.rounds):
         for name, way in ways.items():
             laps[name].append(way(photo, segmenter)[1])
-    report({name: _medians(rounds) for name, rounds in laps.items()}, equal)
+    report({name: _by_stage(rounds) for name, rounds in laps.items()}, equal)
     return 0
 
 
-def _medians(rounds: list[list[float]]) -> dict[str, float]:
-    """The median of each stage, and of their sum without the network's."""
-    medians = {
-        stage: statistics.median(times)
-        for stage, times in zip(STAGES, zip(*rounds, strict=True), strict=True)
-    }
+def _by_stage(rounds: list[list[float]]) -> dict[str, list[float]]:
+    """The times of each stage, and their sum without the network's."""
+    stages = dict(zip(STAGES, map(list, zip(*rounds, strict=True)), strict=True))
     around = [sum(times) - times[STAGES.index("network")] for times in rounds]
-    return {**medians, AROUND: statistics.median(around)}
+    return {**stages, AROUND: around}
 
 
-def report(medians: dict[str, dict[str, float]], equal: float) -> None:
+def report(times: dict[str, dict[str, list[float]]], equal: float) -> None:
     """Print a JSON line for each stage to stdout and the table to stderr."""
     table = Table(
         "stage", "ours, ms", "common, ms", "ratio", title=f"a JPEG of {SIZE[0]}×{SIZE[1]}"
     )
     machine: dict[str, Any] = describe()
-    for stage, milliseconds in medians["ours"].items():
-        other = medians["common"][stage]
-        ratio = other / milliseconds
+    for stage, rounds in times["ours"].items():
+        others = times["common"][stage]
+        milliseconds, other = statistics.median(rounds), statistics.median(others)
+        ratio = statistics.median(b / a for a, b in zip(rounds, others, strict=True))
         figures = {"ours_ms": milliseconds, "common_ms": other, "ratio": ratio}
         rounded = {name: round(value, 2) for name, value in figures.items()}
         print(json.dumps({"stage": stage, **rounded, **machine}))

@@ -1,5 +1,6 @@
 """Photos and films with the instances in them drawn, without a server."""
 
+import os
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
@@ -32,9 +33,11 @@ def results_of(
 
     A folder stands for the files in it, or with `frames` for a film. Results are
     beside their sources or in `folder`, unless `output` names the only one.
-    ValueError if they would overwrite each other or a source, or if their suffix
-    is of no format that is written here.
+    ValueError if both are given, if results would overwrite each other or a source,
+    or if their suffix is of no format that is written here.
     """
+    if output and folder:
+        raise ValueError(f"the result is {output}, or it is in {folder}: give one of them")
     sources = [file for path in paths for file in ([path] if frames else inputs_of(path))]
     if output and len(sources) > 1:
         raise ValueError(f"{output} cannot be the result of {len(sources)} files")
@@ -44,7 +47,7 @@ def results_of(
         if target.suffix.lower() not in (*ENCODERS, *SUFFIXES):
             known = ", ".join((*ENCODERS, *SUFFIXES))
             raise ValueError(f"cannot write {target}: a result is one of {known}")
-        if target.exists() and _identity(target) in inputs:
+        if os.path.exists(target) and _identity(target) in inputs:
             raise ValueError(f"{target} is an input: it would be overwritten")
     check_apart((source, _place(target)) for source, target in targets.items())
     return targets
@@ -63,7 +66,8 @@ def _place(target: Path) -> Path:
 
 def _target(source: Path, folder: Path | None) -> Path:
     if source.is_dir():
-        name, suffix = source.resolve().name, MOVING["film"]
+        source = source.resolve()
+        name, suffix = source.name, MOVING["film"]
     else:
         name, suffix = source.stem, MOVING.get(kind_of(source), ".jpg")
     return (folder or source.parent) / f"{name}{ANNOTATED}{suffix}"

@@ -4,6 +4,7 @@ import tempfile
 import time
 from collections.abc import Callable, Generator
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 
 from bentoml_img.atomic import write
@@ -12,15 +13,15 @@ from bentoml_img.files import MASK, MOVING, OVERLAY, Unreadable, kind_of
 from bentoml_img.images import ImageError, encode_jpeg, encode_png, load_rgb, open_image
 from bentoml_img.interrupts import uninterrupted
 from bentoml_img.segment import Segmenter
-from bentoml_img.video.results import Speed
+from bentoml_img.video.results import INTERRUPTED, Speed
 
 
-class Interrupted(KeyboardInterrupt):
-    """Ctrl-C in a film; `written` has what was done until then."""
+@dataclass(frozen=True)
+class Applied:
+    """The files written, and why a film ends early, if it does: damage, or INTERRUPTED."""
 
-    def __init__(self, written: Path) -> None:
-        super().__init__()
-        self.written = written
+    written: list[Path]
+    stopped: str | None = None
 
 
 def result_of(source: Path, folder: Path) -> Path:
@@ -34,19 +35,20 @@ def apply(
     palette: str,
     folder: Path,
     on_progress: Callable[[Speed], None] = lambda speed: None,
-) -> list[Path]:
+) -> Applied:
     """Write a photo's mask and overlay, or a film's overlay, into `folder`.
 
-    Unreadable if it is neither, or if that cannot be written; a film that breaks
-    off is written as far as it goes, and so is one at Ctrl-C (Interrupted).
+    A film that breaks off is written as far as it goes, and so is one at Ctrl-C, or
+    at an error of the segmenter, which is raised again. Unreadable if it is neither,
+    or if that cannot be written; KeyboardInterrupt if nothing was done until then.
     `on_progress` is told of each frame of a film.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         target = result_of(source, folder)
         if target.suffix == ".png":
-            return _photo(source, segmenter, palette, target)
-        return [_film(source, segmenter, palette, target, on_progress)]
+            return Applied(_photo(source, segmenter, palette, target))
+        return Applied([target], _film(source, segmenter, palette, target, on_progress))
     except (OSError, ImageError) as error:
         raise Unreadable(f"{source}: {error}") from error
 
@@ -67,7 +69,8 @@ def _film(
     palette: str,
     target: Path,
     on_progress: Callable[[Speed], None],
-) -> Path:
+) -> str | None:
+    """Write a film's overlay. Why it ends early, if it does."""
     from av.error import FFmpegError
 
     from bentoml_img.video.frames import DamagedVideo, Frame, VideoError
@@ -87,7 +90,7 @@ def _film(
                 speed = done / (time.monotonic() - started)
                 on_progress(Speed(done, video.info.frames, speed))
 
-    stopped: DamagedVideo | KeyboardInterrupt | None = None
+    stopped = segment = None
     try:
         with open_video(source) as video, tempfile.TemporaryDirectory(dir=target.parent) as scratch:
             info = video.info
@@ -98,15 +101,15 @@ def _film(
                         for frame in masked:
                             with uninterrupted():
                                 writer.write(frame, frame.image)
-                except (DamagedVideo, KeyboardInterrupt) as error:
-                    stopped = error
-                segment = writer.close()
-            if segment:
-                join([segment], target, source if info.audio else None)
+                except DamagedVideo as error:
+                    stopped = str(error)
+                except KeyboardInterrupt:
+                    stopped = INTERRUPTED
+                finally:
+                    if segment := writer.close():
+                        join([segment], target, source if info.audio else None)
     except (VideoError, FFmpegError) as error:
         raise Unreadable(f"{source}: {error}") from error
-    if isinstance(stopped, KeyboardInterrupt):
-        raise Interrupted(target) if segment else stopped
-    if stopped:
-        raise Unreadable(f"{target} is not complete: {stopped}")
-    return target
+    if segment is None:
+        raise KeyboardInterrupt if stopped == INTERRUPTED else Unreadable(f"{source}: {stopped}")
+    return stopped

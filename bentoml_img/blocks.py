@@ -2,7 +2,7 @@
 
 Pillow adds the blocks of a GIF's comment to each other, looks at each chunk of a
 PNG, and makes a number of each value of a tag. Encoders write a few thousand of
-these at most.
+these at most. And of a TIFF libtiff decodes whole tiles, however small the picture.
 """
 
 import re
@@ -14,8 +14,14 @@ MAX_CHUNKS = 20_000
 MAX_VALUES = 600_000  # two for each tile of 16 × 16 pixels, in the largest pictures allowed
 
 COMMENT = b"\xfe"  # the extension of a GIF that Pillow joins
+LARGE_TILE = 1024, 1024  # pixels; encoders write such for a picture of any size
+TILE_STEP = 16  # of which a tile's sides are multiples
+
+PICTURE_SIDES, TILE_SIDES = (256, 257), (322, 323)  # width and length, tags of a TIFF
 # Of TIFF's types those that stay what they are: bytes and text.
 _PLAIN = frozenset({1, 2, 7})
+# And the bytes of those that are whole numbers. Pillow does not know the last two, libtiff does.
+_WHOLE = {3: 2, 4: 4, 8: 2, 9: 4, 13: 4, 16: 8, 17: 8, 18: 8}
 _EXIF = re.compile(rb"(?:Exif\0\0){0,2}")  # before the tags; Pillow takes off as many
 
 
@@ -56,8 +62,10 @@ def _of_chunks(name: str, chunks: Iterator[tuple[bytes, bytes]]) -> str | None:
     for number, (kind, content) in enumerate(chunks):
         if number > MAX_CHUNKS:
             return f"a {name} of more than {MAX_CHUNKS} chunks"
-        if kind.lower() == b"exif" and (excess := _of_tags(f"a {name}", content)):
-            return excess
+        if kind.lower() == b"exif":
+            tags = _EXIF.sub(b"", content, count=1)
+            if excess := _of_tags(f"a {name}", tags):
+                return excess
     return None
 
 
@@ -82,24 +90,55 @@ def _webp_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _of_tags(name: str, data: bytes) -> str | None:
-    """Of the first directory, in a TIFF or in EXIF data, which are laid out as one."""
-    data = _EXIF.sub(b"", data, count=1)
+    values = 0
+    for _, kind, count, _ in _entries(data):
+        values += 1 if kind in _PLAIN else count
+        if values > MAX_VALUES:
+            return f"{name} of more than {MAX_VALUES} values in its tags"
+    return None
+
+
+def oversized_tile(data: bytes) -> tuple[int, int] | None:
+    """Width and height of a TIFF's tiles, if these are far larger than the picture needs.
+
+    Those that fit into the picture, or into LARGE_TILE, are not.
+    """
+    sides: dict[int, list[int]] = {tag: [] for tag in (*PICTURE_SIDES, *TILE_SIDES)}
+    for tag, kind, _, value in _entries(data):
+        if tag in sides and kind in _WHOLE:
+            sides[tag].append(value)
+    # Of a tag that is there twice, one reader takes the first, and another the last.
+    width, height = (max(sides[tag], default=0) for tag in TILE_SIDES)
+    picture = (min(sides[tag], default=0) for tag in PICTURE_SIDES)
+    across, down = (side + -side % TILE_STEP for side in picture)
+    if any(width <= w and height <= h for w, h in (LARGE_TILE, (across, down))):
+        return None
+    return width, height
+
+
+def _entries(data: bytes) -> Iterator[tuple[int, int, int, int]]:
+    """Tag, type, number of values and the first of these, if it is a whole number.
+
+    Of the first directory, in a TIFF or in EXIF data, which are laid out as one.
+    """
     order = {b"II": "little", b"MM": "big"}.get(data[:2])
 
     def number(start: int, size: int) -> int:
         return int.from_bytes(data[start : start + size], order)  # type: ignore[arg-type]
 
     if order is None:
-        return None
+        return
     big = data[2:3] == b"\x2b"  # where Pillow looks, in either order of bytes
     wide, entry = (8, 20) if big else (4, 12)
     directory = number(8 if big else 4, wide)
     first = directory + (8 if big else 2)
     last = min(len(data), first + entry * number(directory, first - directory))
-    values = 0
     for start in range(first, last, entry):
-        plain = number(start + 2, 2) in _PLAIN
-        values += 1 if plain else number(start + 4, wide)
-        if values > MAX_VALUES:
-            return f"{name} of more than {MAX_VALUES} values in its tags"
-    return None
+        kind, value = number(start + 2, 2), start + 4 + wide
+        size = _WHOLE.get(kind, 0)
+        yield (
+            number(start, 2),
+            kind,
+            number(start + 4, wide),
+            number(value if size <= wide else number(value, wide), size),
+        )

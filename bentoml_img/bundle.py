@@ -6,9 +6,9 @@ import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_config
 
 from bentoml_img import atomic
 
@@ -22,6 +22,9 @@ GRAPH_DATA = "model.bin"
 # Of a detector: what sees the photo, what tells the classes of boxes, what draws masks in them.
 DETECTION_GRAPHS = ("trunk.xml", "boxes.xml", "masks.xml")
 RULES = "rules.json"  # by which a detector's boxes go from one of its graphs to the next
+
+Side = Annotated[int, Field(ge=1, le=4096)]  # of what a network sees, in pixels
+Divisor = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class BundleError(Exception):
@@ -44,14 +47,14 @@ class Manifest:
 
     name: str
     task: str
-    labels: tuple[str, ...]
-    input_size: tuple[int, ...]
+    labels: Annotated[tuple[str, ...], Field(min_length=1)]
+    input_size: Annotated[tuple[Side, ...], Field(min_length=1, max_length=2)]
     mean: tuple[float, float, float]
-    std: tuple[float, float, float]
+    std: tuple[Divisor, Divisor, Divisor]
     license: str
     trained_on: str
-    stride: int = 1
-    temperature: float = 1.0
+    stride: Annotated[int, Field(ge=1, le=128)] = 1
+    temperature: Divisor = 1.0
     source_sha256: str = ""
     scores: Mapping[str, float] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)

@@ -161,7 +161,7 @@ def counts_table(summary: Mapping[str, Any]) -> Table:
     """What was counted in a film, by class, from its summary."""
     columns: dict[str, Mapping[str, int]] = {"counted": summary["counts"]}
     for line, ways in summary["crossings"].items():
-        columns |= {f"{line} {way}": counts for way, counts in ways.items()}
+        columns |= {f"{line} {way}": counts for way, counts in ways.items()} or {line: {}}
     for zone, counts in summary["zones"].items():
         columns |= {f"{zone} {way}": counts[way] for way in ("entered", "left")}
     table = Table("class", *columns)

@@ -99,7 +99,9 @@ def _draw(
         outline = [*points, points[0]] if len(points) > 2 else list(points)
         for colour, width in ((INK, line + 2), (PAPER, line)):
             pen.line(outline, colour, width)
-        pen.text(points[0], name, PAPER, letters, anchor="ls", stroke_width=line, stroke_fill=INK)
+        written = pen.textbbox(points[0], name, letters, anchor="ls", stroke_width=line)
+        start = _moved_in(points[0], written, photo.size)
+        pen.text(start, name, PAPER, letters, anchor="ls", stroke_width=line, stroke_fill=INK)
     boxes = [_in_picture(thing.box, photo.size) for thing in things]
     for thing, box in zip(reversed(things), reversed(boxes), strict=True):
         pen.rectangle(_grown(box, 1), outline=INK, width=line + 2)
@@ -114,6 +116,14 @@ def _draw(
             middle = place[0] + text // 4, (place[1] + place[3]) // 2
             pen.text(middle, thing.caption, INK if luma > 128 else PAPER, letters, anchor="lm")
     return canvas
+
+
+def _moved_in(
+    point: tuple[float, float], box: Sequence[float], size: tuple[int, int]
+) -> tuple[float, float]:
+    """A point, moved as little as brings the box of what is written at it into the picture."""
+    x, y = (at + max(-box[k], min(0, size[k] - box[k + 2])) for k, at in enumerate(point))
+    return x, y
 
 
 def _in_picture(box: Sequence[float], size: tuple[int, int]) -> tuple[int, int, int, int]:

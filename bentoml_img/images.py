@@ -62,7 +62,7 @@ class UnsupportedImage(ImageError):
 
 
 class ImageTooLarge(ImageError):
-    """More pixels than allowed."""
+    """More pixels than allowed, or in tiles of more."""
 
 
 class DamagedImage(ImageError):
@@ -93,6 +93,11 @@ def open_image(data: bytes, max_pixels: int = 64 * MEGAPIXEL) -> Image.Image:
             f"the picture has {image.width}×{image.height} pixels, more than the "
             f"{max_pixels / MEGAPIXEL:g} megapixels allowed"
         )
+    if image.format == "TIFF" and (tile := blocks.oversized_tile(data)):
+        raise ImageTooLarge(
+            f"the picture has {image.width}×{image.height} pixels in tiles of "
+            f"{tile[0]}×{tile[1]}, far larger than it needs"
+        )
     return image
 
 
@@ -108,13 +113,18 @@ def load_rgb(image: Image.Image, at_least: int | None = None) -> Image.Image:
         if at_least is not None:
             image.draft("RGB", (at_least, at_least))
         image.load()
-        _orientation(image)  # of which Pillow keeps what can be read
-        for name in ("exif", "Raw profile type exif"):
-            image.info.pop(name, None)  # or it would be written anew, for nothing
-        ImageOps.exif_transpose(image, in_place=True)
-        return flatten(image)
+        return flatten(turn_upright(image))
     except DECODER_ERRORS as error:
         raise DamagedImage(f"the picture is damaged: {error}") from None
+
+
+def turn_upright(image: Image.Image) -> Image.Image:
+    """Turn a decoded picture as its EXIF data say, in place."""
+    _orientation(image)  # of which Pillow keeps what can be read
+    for name in ("exif", "Raw profile type exif"):
+        image.info.pop(name, None)  # or it would be written anew, for nothing
+    ImageOps.exif_transpose(image, in_place=True)
+    return image
 
 
 def reopen(image: Image.Image) -> Image.Image:

@@ -1,6 +1,7 @@
 """The options that choose a model, and how it computes: the same for all scripts."""
 
 from pathlib import Path
+from typing import TypeVar
 
 import click
 
@@ -9,7 +10,17 @@ from bentoml_img.catalogue import names_of
 from bentoml_img.console import given
 from bentoml_img.engines import ENGINES, PRECISIONS
 
-CHOICES = ("model", "models", "weights", "weights_url", "engine", "precision")
+SOURCES = ("weights", "weights_url")  # of weights
+CHOICES = ("model", "models", *SOURCES, "engine", "precision")
+T = TypeVar("T")
+
+
+def _only_one(context: click.Context, param: click.Parameter, value: T) -> T:
+    """UsageError if the weights come from a file and from a mirror."""
+    if value and any(context.params.get(name) for name in SOURCES if name != param.name):
+        raise click.UsageError("--weights and --weights-url: give one of them")
+    return value
+
 
 list_option = click.option(
     "--list", "listed", is_flag=True, help="Print the models that can be chosen."
@@ -17,10 +28,11 @@ list_option = click.option(
 weights_option = click.option(
     "--weights",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    callback=_only_one,
     help="A .pth file for an official model.",
 )
 weights_url_option = click.option(
-    "--weights-url", metavar="URL", help="A mirror of the official weights."
+    "--weights-url", metavar="URL", callback=_only_one, help="A mirror of the official weights."
 )
 engine_option = click.option(
     "--engine",

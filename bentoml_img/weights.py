@@ -76,9 +76,11 @@ def fetch(
     if target.is_file() and _is_sound(target, file_name):
         return target
     base = url or os.environ.get(URL_VARIABLE) or OFFICIAL_URL
-    source = base if base.endswith(".pth") else f"{base.rstrip('/')}/{file_name}"
+    path, mark, query = base.partition("?")  # a token, say
+    if not path.endswith(".pth"):
+        path = f"{path.rstrip('/')}/{file_name}"
     try:
-        download(source, target, on_progress)
+        download(path + mark + query, target, on_progress)
     except WeightsError as error:
         if target.is_file():
             raise WeightsError(f"{target} is damaged, and {error}") from error

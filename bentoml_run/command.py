@@ -4,6 +4,8 @@ This module is imported by every ``bentoml`` command, so it imports click and no
 the command is called.
 """
 
+import os
+import sys
 from typing import Any
 
 import click
@@ -100,6 +102,8 @@ def run(
       bentoml run TextTools add --param a=1 --param b=2
       bentoml run PhotoTools:latest describe --input-file 'photos/*.jpg'
     """
+    if sys.stderr is None:  # it is closed, and what is written there goes nowhere
+        sys.stderr = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
     if bento is None:
         if help_:
             click.echo(ctx.get_help())

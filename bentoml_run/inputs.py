@@ -47,6 +47,8 @@ class InputFile:
 class Call:
     """One request to an API: its fields, and its files with the field that each goes into.
 
+    The files of ``--input-file`` come first: results have the name of the first file.
+
     ``body`` is a raw body for an API with a root input. ``document`` is a file that holds the
     request itself: the raw body, or the JSON object of the fields.
     """
@@ -86,8 +88,14 @@ def expand(patterns: Iterable[str]) -> list[InputFile]:
 
 
 def read_input(value: str) -> bytes:
-    """The value of ``--input``: itself, the content of ``@FILE``, or standard input for ``-``."""
+    """The value of ``--input``: itself, the content of ``@FILE``, or standard input for ``-``.
+
+    Raises:
+        WrongUsage: There is no such file, or standard input is closed.
+    """
     if value == "-":
+        if sys.stdin is None:
+            raise WrongUsage("--input - reads standard input, which is closed.")
         return sys.stdin.buffer.read()
     if value.startswith("@"):
         return InputFile.of(value[1:]).path.read_bytes()
@@ -120,7 +128,7 @@ def plan(
     field = _file_field(api, {name for name, _ in attached})
     groups = [files] if field.takes_many_files else [[file] for file in files]
     return [
-        _complete(api, Call(fields, (*attached, *((field.name, file) for file in group))))
+        _complete(api, Call(fields, (*((field.name, file) for file in group), *attached)))
         for group in groups
     ]
 
@@ -164,6 +172,8 @@ def _fields(
             values[name] = field.parse(text)
         elif text.startswith("@"):
             attached += [(name, file) for file in expand([text[1:]])]
+            if not field.takes_many_files and [at for at, _ in attached].count(name) > 1:
+                raise WrongUsage(f"{name} is one file, and --param {name} gives several.")
         else:
             raise WrongUsage(f"{name} is a file: write --param {name}=@FILE.")
     return {**fields, **values}, tuple(attached)

@@ -2,26 +2,49 @@
 
     python -m scripts.unpack FOLDER TARGET
 
-What is there already is left as it is; of an archive and its folder the archive is taken.
+Of an archive and its folder the archive is taken. TARGET is left as it is as long as FOLDER has
+the same sets, and made anew if not.
 """
 
 import sys
 import tarfile
 from pathlib import Path
 
+from bentoml_img.atomic import folder_beside
+
+STAMP = ".unpacked"  # says what a target is made of
+
 
 def unpack(folder: Path, target: Path) -> None:
-    """Give each data set of `folder` its place in `target`."""
-    target.mkdir(parents=True, exist_ok=True)
-    for source in sorted(folder.iterdir(), key=lambda source: (source.is_dir(), source.name)):
-        if source.is_dir() and not (target / source.name).exists():
-            (target / source.name).symlink_to(source.resolve())
-        elif source.suffix == ".tar":
-            stamp = target / f"{source.stem}.unpacked"
-            if not stamp.exists():
-                with tarfile.open(source) as archive:
-                    archive.extractall(target, filter="data")
-                stamp.touch()
+    """Give each data set of `folder` its place in `target`.
+
+    SystemExit if `target` has other things in it.
+    """
+    if folder.resolve() == target.resolve():
+        return
+    stamp = target / STAMP
+    if target.is_dir() and any(target.iterdir()) and not stamp.is_file():
+        raise SystemExit(f"{target} has other things in it: remove it")
+    sources = sorted(folder.iterdir())
+    archives = [source for source in sources if source.suffix == ".tar" and source.is_file()]
+    folders = {source.name: source.resolve() for source in sources if source.is_dir()}
+    made_of = f"{[*map(_state, archives)]} {folders}\n"
+    if stamp.is_file() and stamp.read_text() == made_of:
+        return
+    with folder_beside(target) as part:
+        for source in archives:
+            with tarfile.open(source) as archive:
+                archive.extractall(part, filter="data")
+        for name, source in folders.items():
+            if not (part / name).exists():
+                (part / name).symlink_to(source)
+        (part / STAMP).write_text(made_of)
+
+
+def _state(archive: Path) -> tuple[Path, int, int]:
+    """Which archive it is, its size in bytes, and when it was written, in nanoseconds."""
+    found = archive.stat()
+    return archive.resolve(), found.st_size, found.st_mtime_ns
 
 
 if __name__ == "__main__":

@@ -78,11 +78,12 @@ class PytorchInstanceDetector:
     bundle = bentoml.models.BentoModel(arguments.bundle)
 
     def __init__(self) -> None:
+        self.precision = precision_here(arguments.precision)
         self.detector = Detector.from_bundle(
             Path(self.bundle.path),
             arguments.engine,
             settings.network_threads,
-            precision_here(arguments.precision),
+            self.precision,
         )
         self.detector([Image.new("RGB", (64, 64))])
         self.stages = Stages(settings)
@@ -135,7 +136,8 @@ class PytorchInstanceDetector:
         HTTP this is a task: submit it, ask for its status, get it; /get?part=summary has
         the counts, part=events each that was counted, part=tracks all that was seen.
         """
-        return work(job, stop, self._detect_frames, self.detector.manifest)
+        manifest = self.detector.manifest
+        return work(job, stop, self._detect_frames, manifest, self.precision)
 
     def check(self, video: Path, parameters: dict[str, Any]) -> None:
         """Refuse what the work on a video would fail for, as far as it can be seen."""

@@ -73,14 +73,15 @@ class VideoRequest(BaseModel):
     classes: Names = None
     max_instances: Count = MAX_INSTANCES
 
-    def options(self, model: str) -> Options:
-        """The same for the pipeline; `model` names the detector."""
+    def options(self, model: str, precision: str) -> Options:
+        """The same for the pipeline, with the detector's name, and what it computes in."""
         return film_options(
             every=self.every,
             score_threshold=self.score_threshold,
             lines=self.line,
             zones=self.zone,
             model=model,
+            precision=precision,
             classes=None if self.classes is None else tuple(self.classes),
             max_instances=self.max_instances,
         )

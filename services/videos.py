@@ -29,14 +29,16 @@ def check_video(video: Path) -> None:
         raise RequestRefused(HTTPStatus.BAD_REQUEST, str(error), "video") from None
 
 
-def work(job: Job, stop: Callable[[], bool], detect: Detect, model: Manifest) -> Path:
+def work(
+    job: Job, stop: Callable[[], bool], detect: Detect, model: Manifest, precision: str
+) -> Path:
     """Annotate a job's video: an animation as a GIF, a film as an MP4.
 
     It goes on where this model left it, and begins anew where that cannot be.
-    `detect` takes what a `Detector` does.
+    `detect` takes what a `Detector` does, and computes in `precision`.
     """
     asked = VideoRequest(video=job.source, **job.written().parameters)
-    options = asked.options(model.tag)
+    options = asked.options(model.tag, precision)
 
     def report(speed: Speed) -> None:
         left = speed.seconds_left

@@ -45,6 +45,23 @@ def huge(format_name: str, side: int = 20_000) -> bytes:
     }[format_name](side)
 
 
+def tiled_tiff(size: tuple[int, int], tile: tuple[int, int], kind: int = 4) -> bytes:
+    """A black TIFF in one tile of two megapixels at most, or that says that it is larger.
+
+    `kind` is the type of the tags with its sides: 4 for 32 bits, 16 and 17 for 64.
+    """
+    content, long_sides = zlib.compress(bytes(2**21)), struct.pack("<QQ", *tile)
+    start = 8 + len(long_sides)
+    sides = tile if kind == 4 else (8, 16)  # where they stand, if they are too long for their tags
+    entries = [
+        *((256, 4, size[0]), (257, 4, size[1]), (258, 4, 8), (259, 4, 8), (262, 4, 1)),
+        *((322, kind, sides[0]), (323, kind, sides[1]), (324, 4, start), (325, 4, len(content))),
+    ]
+    tags = b"".join(struct.pack("<HHII", tag, form, 1, value) for tag, form, value in entries)
+    directory = struct.pack("<H", len(entries)) + tags + bytes(4)
+    return struct.pack("<2sHI", b"II", 42, start + len(content)) + long_sides + content + directory
+
+
 def _huge_png(side: int) -> bytes:
     header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
     rows = zlib.compress(bytes(4_000_000), 9)

@@ -179,6 +179,7 @@ def test_what_is_asked_for(invoke: Invoke, engine: Colours, clip: Path, tmp_path
         "file": str(clip),
         "result": str(output),
         **{k: str(output.with_suffix(s)) for k, s in zip(RECORDS, SUFFIXES[1:], strict=True)},
+        **{what: summary_of(output)[what] for what in ("counts", "crossings", "zones")},
     }
     assert engine.calls == FRAMES // 2
     assert summary_of(output)["counts"] == {"car": 2}
@@ -210,6 +211,9 @@ def test_a_folder_of_frames(invoke: Invoke, tmp_path: Path) -> None:
     assert paths[0] == str(tmp_path / "drive.1_result.mp4")
     with open_video(Path(paths[0])) as film:
         assert [frame.time for frame in film] == pytest.approx([0, 0.2, 0.4, 0.6, 0.8])
+    assert_error(invoke(frames, "--rate", "5"), 2, "--rate is for a folder of --frames")
+    first = frames / "0.png"
+    assert_error(invoke(first, "--frames"), 2, f"--frames is for folders, and {first} is none")
 
 
 def test_ctrl_c_and_resume(
@@ -239,6 +243,21 @@ def test_ctrl_c_and_resume(
     assert lines(invoke(*both, "--resume")) == resumed
     assert engine.calls == 25 + FRAMES - 20 + 5, "what is whole is left as it is"
     assert set(threading.enumerate()) <= before
+
+
+def test_ctrl_c_before_there_is_a_result(
+    invoke: Invoke, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def join(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as context:
+        context.setattr(pipeline, "join", join)
+        result = invoke(clip)
+    assert result.exit_code == 130
+    assert "road.mkv: interrupted, without a result yet; --resume goes on" in result.stderr
+    film = Path(lines(invoke(clip, "--resume"))[0])
+    assert summary_of(film)["frames"] == FRAMES
 
 
 def test_what_failed_is_told_after_ctrl_c_too(
@@ -337,6 +356,8 @@ def test_wrong_usage(invoke: Invoke, clip: Path, tmp_path: Path) -> None:
     assert_error(invoke(STREET, "--every", "2"), 2, "--every is for films, and there is none")
     assert_error(invoke("--every", "2"), 2, "--every is for PATHS")
     assert_error(invoke("--weights", STREET), 1, "comes with its weights")
+    both = invoke("--model", OFFICIAL, "--weights", STREET, "--weights-url", NOWHERE)
+    assert_error(both, 2, "--weights and --weights-url: give one of them")
     assert_error(invoke("--evaluate", tmp_path), 1, "no COCO data in")
     assert_error(invoke(tmp_path), 1, "no pictures or films in")
     assert_error(invoke(STREET, "--score-threshold", "nan"), 2, "nan is not a finite number")
@@ -356,6 +377,8 @@ def test_nothing_is_overwritten_that_is_asked_for(
     assert_error(invoke(clip, "--output", clip), 2, "cannot write")
     assert_error(invoke(tmp_path / "a.png", "--output", tmp_path / "a.png"), 2, "is an input")
     assert_error(invoke(tmp_path, "--output", tmp_path / "b.jpg"), 2, "the result of 2 files")
+    both = invoke(tmp_path / "a.png", "--output", "b.jpg", "--output-dir", tmp_path)
+    assert_error(both, 2, f"the result is b.jpg, or it is in {tmp_path}: give one of them")
 
 
 def test_a_link_to_nothing_is_named(invoke: Invoke, tmp_path: Path) -> None:
@@ -366,3 +389,17 @@ def test_a_link_to_nothing_is_named(invoke: Invoke, tmp_path: Path) -> None:
         assert result.exit_code == 1, result.output
         assert result.stdout == f"{tmp_path / 'a_result.jpg'}\n"
         assert result.stderr.startswith(f"Error: {tmp_path / 'lost.jpg'}: ")
+
+
+def test_a_name_that_is_too_long_with_that_of_a_result(invoke: Invoke, tmp_path: Path) -> None:
+    names = [f"{'a' * 250}.png", f"{'b' * 250}.gif", "c.png"]
+    first, *rest = [picture(k) for k in range(3)]
+    for name in names:
+        first.save(tmp_path / name, save_all=True, append_images=rest if "gif" in name else [])
+    result = invoke(tmp_path)
+    assert result.exit_code == 1
+    assert result.stdout == f"{tmp_path / 'c_result.jpg'}\n"
+    errors = [line for line in result.stderr.splitlines() if line.startswith("Error: ")]
+    assert len(errors) == 2
+    for name, error in zip(names, errors, strict=False):
+        assert error.startswith(f"Error: {tmp_path / name}: [Errno 36] File name too long")

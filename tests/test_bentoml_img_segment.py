@@ -187,13 +187,43 @@ def test_ctrl_c_keeps_what_was_done(
 
     monkeypatch.setattr(applying, "blend", interrupted)
     result = invoke("--apply", tmp_path / "film.mp4")
-    assert result.exit_code == 130
-    assert result.stderr.splitlines() == [
-        result.stderr.splitlines()[0],  # how fast it was
-        f"interrupted; {tmp_path / 'film_seg.mp4'} has what was done until then",
-    ]
-    with open_video(tmp_path / "film_seg.mp4") as film:
+    done = tmp_path / "film_seg.mp4"
+    assert (result.exit_code, result.stdout) == (130, f"{done}\n")
+    _, error = result.stderr.splitlines()  # after how fast it was
+    assert error == f"Error: {tmp_path / 'film.mp4'}: interrupted; {done} has what there is"
+    with open_video(done) as film:
         assert 6 < len(list(film)) < 20
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_film_that_breaks_off(invoke: Invoke, tmp_path: Path) -> None:
+    write_film(tmp_path / "film.mkv", 20)
+    data = (tmp_path / "film.mkv").read_bytes()
+    (tmp_path / "film.mkv").write_bytes(data[: len(data) * 3 // 4])
+    result = invoke("--apply", tmp_path / "film.mkv")
+    done = tmp_path / "film_seg.mp4"
+    assert (result.exit_code, result.stdout) == (1, f"{done}\n")
+    assert "Error: film.mkv is damaged: it ends after " in result.stderr
+    assert f"; {done} has what there is" in result.stderr
+    with open_video(done) as film:
+        assert 0 < len(list(film)) < 20
+
+
+def test_an_error_in_a_film_keeps_what_was_done(
+    invoke: Invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_film(tmp_path / "film.mp4", 10)
+    drawn = iter(range(5))
+
+    def failing(image: Image.Image, answer: Segmentation) -> None:
+        if next(drawn, None) is None:
+            raise RuntimeError("the engine fails")
+
+    monkeypatch.setattr(applying, "blend", failing)
+    result = invoke("--apply", tmp_path / "film.mp4")
+    assert isinstance(result.exception, RuntimeError)
+    with open_video(tmp_path / "film_seg.mp4") as film:
+        assert len(list(film)) == 5
     assert len(list(tmp_path.iterdir())) == 2
 
 
@@ -261,6 +291,10 @@ def test_wrong_usage(invoke: Invoke, tmp_path: Path) -> None:
     assert_error(invoke("--apply", tmp_path), 1, "no pictures or films in")
     assert_error(invoke("--evaluate", tmp_path), 1, "no COCO data in")
     assert_error(invoke("--weights", STREET), 1, "comes with its weights")
+    sources = [("--weights", STREET), ("--weights-url", NOWHERE)]
+    for first, second in (sources, sources[::-1]):
+        both = invoke("--model", LRASPP, *first, *second)
+        assert_error(both, 2, "--weights and --weights-url: give one of them")
     assert_error(invoke("--list", "--engine", "torch"), 2, "--engine chooses a model")
     assert_error(invoke("--palette", "hub"), 2, "--palette is for --compare and --apply")
     assert_error(invoke("--list", "--output-dir", tmp_path), 2, "--output-dir is for --compare")

@@ -6,8 +6,8 @@ import pytest
 from PIL import Image
 
 from bentoml_img.blocks import MAX_BLOCKS, MAX_CHUNKS, MAX_COMMENT, MAX_VALUES, endless
-from bentoml_img.images import FORMATS, DamagedImage, open_image
-from tests.samples import encode, photo
+from bentoml_img.images import FORMATS, DamagedImage, ImageTooLarge, load_rgb, open_image
+from tests.samples import encode, photo, tiled_tiff
 
 
 def gif(blocks: bytes, extension: bytes = b"\xfe") -> bytes:
@@ -84,3 +84,39 @@ def test_what_stands_behind_a_picture_does_no_harm(name: str) -> None:
 def test_a_beginning_is_told_from_nothing(name: str) -> None:
     data = encode(photo(30, 20), name)
     assert all(endless(data[:end]) is None for end in range(min(len(data), 300)))
+
+
+@pytest.mark.parametrize("kind", [4, 16, 17])
+@pytest.mark.parametrize(
+    ("size", "tile"),
+    [
+        ((64, 64), (24_000, 24_000)),
+        ((64, 64), (1040, 1024)),
+        ((65_488, 1), (16, 65_536)),  # 4,093 of them
+        ((65_488, 1), (65_488, 1024)),
+    ],
+)
+def test_tiles_far_larger_than_the_picture_are_refused(
+    size: tuple[int, int], tile: tuple[int, int], kind: int
+) -> None:
+    with pytest.raises(ImageTooLarge, match=f"in tiles of {tile[0]}×{tile[1]}, far larger"):
+        open_image(tiled_tiff(size, tile, kind))
+
+
+@pytest.mark.parametrize("kind", [4, 16])
+@pytest.mark.parametrize(
+    ("size", "tile"),
+    [((60, 40), (64, 48)), ((60, 40), (1024, 1024)), ((1500, 1201), (1504, 1216))],
+)
+def test_tiles_that_a_picture_needs_are_read(
+    size: tuple[int, int], tile: tuple[int, int], kind: int
+) -> None:
+    assert load_rgb(open_image(tiled_tiff(size, tile, kind))).size == size
+
+
+def test_a_tag_that_is_there_twice_counts_by_the_larger_one() -> None:
+    data = tiled_tiff((64, 64), (64, 64))
+    depth = struct.pack("<HHII", 258, 4, 1, 8)
+    assert data.count(depth) == 1
+    with pytest.raises(ImageTooLarge, match="in tiles of 4000×64"):
+        open_image(data.replace(depth, struct.pack("<HHII", 322, 4, 1, 4000)))

@@ -115,9 +115,19 @@ def test_absent_entries_are_named(tiny: Path) -> None:
         ("temperature", None, "temperature: Input should be a valid number"),
         ("scores", {"accuracy": "high"}, "scores.accuracy: Input should be a valid number"),
         ("files", [WEIGHTS], "files: Input should be an object"),
+        ("labels", [], "labels: Tuple should have at least 1 item"),
+        ("input_size", [], "input_size: Tuple should have at least 1 item"),
+        ("input_size", [8, 6, 3], "input_size: Tuple should have at most 2 items"),
+        ("input_size", [0], "input_size.0: Input should be greater than or equal to 1"),
+        ("input_size", [1_000_000], "input_size.0: Input should be less than or equal to 4096"),
+        ("stride", 0, "stride: Input should be greater than or equal to 1"),
+        ("stride", 129, "stride: Input should be less than or equal to 128"),
+        ("std", [0.25, 0, 0.25], "std.1: Input should be greater than 0"),
+        ("temperature", 0, "temperature: Input should be greater than 0"),
+        ("temperature", float("inf"), "temperature: Input should be a finite number"),
     ],
 )
-def test_values_of_another_type_are_named(tiny: Path, name: str, value: object, says: str) -> None:
+def test_wrong_values_are_named(tiny: Path, name: str, value: object, says: str) -> None:
     edit(tiny, lambda data: data.update({name: value}))
     with pytest.raises(BundleError) as error:
         verify(tiny)

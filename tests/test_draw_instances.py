@@ -2,7 +2,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageChops
 
 from bentoml_img.detect import Detections
 from bentoml_img.draw_instances import annotate, annotate_tracks
@@ -97,6 +97,24 @@ def test_lines_and_zones_are_under_the_tracks() -> None:
     assert (bare[100, 60] == frame.getpixel((60, 100))).all(), "a zone is not filled"
     over = np.asarray(annotate_tracks(frame, [Track(4, (100, 150, 140, 201))], places))
     assert tuple(over[200, 120].tolist()) == instance_colour(4)
+
+
+@pytest.mark.parametrize("start", [(160, 0), (319, 120), (319, 239), (-40, -40), (360, 280)])
+def test_the_name_of_a_line_is_in_the_picture(start: tuple[int, int]) -> None:
+    frame = Image.new("RGB", (320, 240), (90, 120, 60))
+
+    def written(start: tuple[int, int]) -> tuple[int, int, int, int]:
+        """The box of the name."""
+        point = [start, start]
+        drawn = (annotate_tracks(frame, [], {name: point}) for name in ("gate", ""))
+        box = ImageChops.difference(*drawn).getbbox()
+        assert box
+        return box
+
+    box, free = written(start), written((160, 120))
+    assert (box[2] - box[0], box[3] - box[1]) == (free[2] - free[0], free[3] - free[1])
+    assert abs(box[0] - start[0]) < 100
+    assert abs(box[3] - start[1]) < 100
 
 
 def test_labels_do_not_cover_each_other() -> None:

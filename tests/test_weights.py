@@ -67,7 +67,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         server, asked = self.server, self.headers["Range"]
         server.asked.append((self.path, asked))
-        if not self.path.endswith(".pth"):
+        if not self.path.partition("?")[0].endswith(".pth"):
             return self.send_error(404)
         content, start = server.content, 0
         if asked and server.ranges:
@@ -122,6 +122,14 @@ def test_a_file_is_downloaded_once(server: Server, tmp_path: Path) -> None:
 def test_the_address_may_be_the_file_itself(server: Server, tmp_path: Path) -> None:
     fetch(NAME, f"{server.url}/mine.pth", tmp_path)
     assert server.asked == [("/models/mine.pth", None)]
+
+
+@pytest.mark.parametrize(("mirror", "file"), [("/mine.pth", "/mine.pth"), ("/", f"/{NAME}")])
+def test_an_address_may_have_a_query(
+    server: Server, tmp_path: Path, mirror: str, file: str
+) -> None:
+    fetch(NAME, f"{server.url}{mirror}?token=a/b", tmp_path)
+    assert server.asked == [(f"/models{file}?token=a/b", None)]
 
 
 def test_a_mirror_can_be_set_in_the_environment(

@@ -37,13 +37,17 @@ def python_server(name: str, module: str, options: str, routes: Sequence[Route])
     return Server(name, command, routes)
 
 
-# The best of LitServe's and uvicorn's settings in a run of benchmarks.search on two cores.
-LITSERVE = "--workers 1 --batch 16"
+# The best of LitServe's and uvicorn's settings in a run of benchmarks.search on two cores. Where
+# the network costs more than there, one worker leaves a core idle: LitServe has two, as well.
+LITSERVE = {f"LitServe, {workers}×1": f"--workers {workers} --batch 16" for workers in (1, 2)}
 FASTAPI = "--workers 1 --threads 2"
 
 OURS = bento_server("ours", "{bento}", "multipart", "raw")
 OTHERS = (
-    python_server("LitServe", "litserve_app", LITSERVE, [Route("multipart"), Route("base64")]),
+    *(
+        python_server(name, "litserve_app", options, [Route("multipart"), Route("base64")])
+        for name, options in LITSERVE.items()
+    ),
     python_server(
         "FastAPI", "fastapi_app", FASTAPI, [Route("multipart", "/async"), Route("raw", "/raw")]
     ),

@@ -13,6 +13,7 @@ from bentoml_img.images import (
     flatten,
     load_rgb,
     open_image,
+    turn_upright,
     upright_size,
 )
 from bentoml_img.video.frames import MAX_PIXELS, MAX_RATE, VideoError, VideoInfo, check_size
@@ -31,17 +32,20 @@ class Animation:
         self.end = 0.0
         self.damage: str | None = None
         self._image = self._open()
+        # A PNG may have a picture for those who cannot show its frames.
+        self._first = int(getattr(self._image, "default_image", False))
         try:
             check_size(path, *self._image.size)
             self._check_frames()
+            self._image.seek(self._first)
             self._image.load()
+            width, height = upright_size(self._image)
         except VideoError:
             self.close()
             raise
         except DECODER_ERRORS as error:
             self.close()
             raise VideoError(f"{path.name} has no frame that can be decoded: {error}") from None
-        width, height = self._image.size
         self.info = VideoInfo(path, width, height, 1 / _delay(self._image), self._count())
 
     def _open(self) -> Image.Image:
@@ -64,7 +68,7 @@ class Animation:
         """How many frames there are. None if the file ends within one of them."""
         with self._open() as image:
             try:
-                frames: int = getattr(image, "n_frames", 1)
+                frames: int = getattr(image, "n_frames", 1) - self._first
             except DECODER_ERRORS:
                 return None
             return frames
@@ -73,7 +77,7 @@ class Animation:
         index = 0
         while True:
             try:
-                self._image.seek(index)
+                self._image.seek(self._first + index)
                 self._image.load()
             except EOFError as error:
                 if self.info.frames is None or index < self.info.frames:
@@ -83,7 +87,7 @@ class Animation:
                 self.damage = str(error)
                 return
             start, self.end = self.end, self.end + _delay(self._image)
-            yield start, flatten(self._image.copy())
+            yield start, flatten(turn_upright(self._image.copy()))
             index += 1
 
     def close(self) -> None:
@@ -130,8 +134,12 @@ class Folder:
 
     def __iter__(self) -> Iterator[tuple[float, Image.Image]]:
         for index, file in enumerate(self._files):
-            image = _load(file)
-            self._refuse_other(file, image.size)
+            try:
+                image = _load(file)
+                self._refuse_other(file, image.size)
+            except VideoError as error:
+                self.damage = str(error)
+                return
             self.end = (index + 1) / self.info.rate
             yield index / self.info.rate, image
 

@@ -12,6 +12,7 @@ import av.stream
 from PIL import Image
 
 from bentoml_img.video.frames import MAX_RATE, VideoError, VideoInfo, check_size
+from bentoml_img.video.pixels import picture_of
 
 # A file is cut short if its frames end this much before it says: encoders round, and edit lists
 # hide a frame or two.
@@ -103,7 +104,9 @@ class Container:
         info, count = self.info, self._stream.frames
         slack = SLACK_FRAMES / info.rate
         short = info.duration is not None and self.end + slack < info.duration
-        fewer = 0 < shown < count - SLACK_FRAMES
+        # An AVI counts the places of frames that were left out, too.
+        reached = max(shown, round(self.end * info.rate))
+        fewer = 0 < reached < count - SLACK_FRAMES
         # An edit list hides frames that MP4 and MOV count; an AVI's duration is guessed from what
         # there is of it.
         edited = "mov" in self._container.format.name
@@ -118,11 +121,20 @@ class Container:
             except av.error.FFmpegError as error:
                 self.damage = error.strerror
                 continue
+            if packet and frames:
+                self.damage = None  # players skip what cannot be decoded, too, if more comes
             for frame in frames:
                 self._check(frame.width, frame.height)
                 time = None if frame.pts is None else frame.pts * self._base
                 length = (frame.duration or 0) * self._base
-                yield time, length, _upright(frame, self._aspect)
+                yield time, length, self._picture(frame)
+
+    def _picture(self, frame: av.VideoFrame) -> Image.Image:
+        try:
+            return picture_of(frame, self._aspect)
+        except av.error.FFmpegError as error:
+            name, why = self._path.name, error.strerror
+            raise VideoError(f"{name} has colours that cannot be read here: {why}") from None
 
     def _packets(self) -> Iterator["av.Packet[av.VideoStream] | None"]:
         """The stream's packets, and None: what the decoder holds back is wanted too."""
@@ -166,11 +178,3 @@ def _duration(container: av.container.InputContainer, stream: av.VideoStream) ->
     if container.duration is not None and not container.streams.audio:
         return container.duration / av.time_base
     return None
-
-
-def _upright(frame: av.VideoFrame, aspect: Fraction) -> Image.Image:
-    """RGB, with square pixels, turned as the file's display matrix says."""
-    width = max(1, round(frame.width * aspect))
-    pixels = frame.reformat(width=width, height=frame.height, format="rgb24").to_ndarray()
-    image = Image.fromarray(pixels)
-    return image.rotate(frame.rotation, expand=True) if frame.rotation else image

@@ -62,8 +62,7 @@ class _Path:
 
     @property
     def foot(self) -> Point:
-        left, _, right, bottom = self.box
-        return (left + right) / 2, bottom
+        return _foot(self.box)
 
     @property
     def clear(self) -> float:
@@ -72,10 +71,14 @@ class _Path:
 
 
 class Counter:
-    """Events of one video. ValueError if two lines or zones have one name."""
+    """Events of one video of frames of `size` (width, height).
+
+    ValueError if two lines or zones have one name.
+    """
 
     def __init__(
         self,
+        size: tuple[int, int],
         lines: Sequence[Line] = (),
         zones: Sequence[Zone] = (),
         ground: Ground | None = None,
@@ -83,7 +86,7 @@ class Counter:
         names = [line.name for line in lines] + [zone.name for zone in zones]
         if len(set(names)) < len(names):
             raise ValueError("two lines or zones have one name")
-        self.lines, self.zones, self.ground = lines, zones, ground
+        self.size, self.lines, self.zones, self.ground = size, lines, zones, ground
         self._paths: dict[int, _Path] = {}
 
     def update(
@@ -121,27 +124,32 @@ class Counter:
         return events
 
     def _line(self, track_id: int, path: _Path, line: Line) -> list[Event]:
+        events = []
+        crossing = path.across.get(line.name)
+        if crossing and path.time - crossing.time >= BACK:  # whatever it did since
+            events.append(path.across.pop(line.name))
+            before, _ = path.sides[line.name]
+            path.sides[line.name] = -before, _foot(crossing.box)
         distance = line.distance(path.foot)
         if abs(distance) < max(path.clear, 1e-9):
-            return []
+            return events
         side = 1 if distance > 0 else -1
         before, place = path.sides.get(line.name, (side, path.foot))
-        crossing = path.across.pop(line.name, None)
         if side == before:
-            path.sides[line.name] = side, path.foot
-            return []
-        if crossing is None and line.crosses(place, path.foot):
+            path.across.pop(line.name, None)
+        elif line.name in path.across:
+            return events
+        elif line.crosses(place, path.foot):
             speed = self._km_h(path.way)
             direction = line.towards(side)
             crossing = _event(track_id, path, "crossed", line.name, direction, km_h=speed)
-        if crossing and path.time - crossing.time < BACK:
             path.across[line.name] = crossing
-            return []
+            return events
         path.sides[line.name] = side, path.foot
-        return [crossing] if crossing else []
+        return events
 
     def _zone(self, track_id: int, path: _Path, zone: Zone, new: bool) -> list[Event]:
-        depth = zone.depth(path.foot)
+        depth = zone.depth(path.foot, self.size)
         inside = zone.name in path.since
         if new and depth > 0:
             path.since[zone.name] = path.time
@@ -174,6 +182,11 @@ class Counter:
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from what `state` gave."""
         self._paths = {int(track_id): _path(saved) for track_id, saved in state.items()}
+
+
+def _foot(box: tuple[float, float, float, float]) -> Point:
+    left, _, right, bottom = box
+    return (left + right) / 2, bottom
 
 
 def _left(track_id: int, path: _Path, zone: str, direction: str) -> Event:

@@ -41,8 +41,8 @@ class Options:
     """`every` Nth frame is detected, and tracks are carried between.
 
     A detection of `score_threshold` starts a track. `rate` is the frames a second
-    of a folder of pictures. `model`, `classes` and `max_instances` are of the
-    detector that is given: with another, a run does not go on.
+    of a folder of pictures. `model`, `precision`, `classes` and `max_instances`
+    are of the detector that is given: with another, a run does not go on.
     """
 
     every: int = 1
@@ -52,6 +52,7 @@ class Options:
     ground: Ground | None = None
     rate: float = FOLDER_RATE
     model: str = ""
+    precision: str = "fp32"
     classes: tuple[str, ...] | None = None
     max_instances: int = 100
 
@@ -99,9 +100,11 @@ def annotate_video(
     Tracks, events and a summary are written beside it. If the source is damaged,
     or Ctrl-C comes (Interrupted), the files hold what was done; so they do after an
     error of `detect` or `draw`, which is raised again. Stopped, and no such files,
-    after a frame at whose end `stop` says so. With `resume`, a run that did not end
-    goes on where it was, and one that did is left as it is. VideoError if the source
-    is no video, before anything is written, CannotResume if one cannot go on.
+    after a frame at whose end `stop` says so. KeyboardInterrupt, and no such files,
+    if Ctrl-C comes when all frames are done and are being joined. With `resume`, a
+    run that did not end goes on where it was, and one that did is left as it is.
+    VideoError if the source is no video, before anything is written, CannotResume if
+    one cannot go on.
     """
     check_output(output)
     with open_video(source, options.rate) as video:
@@ -137,7 +140,7 @@ class _Run:
             if reached.tracker
             else Tracker(size, sure)
         )
-        self._counter = Counter(options.lines, options.zones, options.ground)
+        self._counter = Counter(size, options.lines, options.zones, options.ground)
         self._counter.restore(reached.counter)
         self._first, self._done = reached.frames, reached.frames
         self._part: Part | None = None
@@ -151,7 +154,7 @@ class _Run:
         stop: Callable[[], bool],
     ) -> str | None:
         """Do the frames. What damage of the source was the end of it, if that was the reason."""
-        frames = prefetch(self._frames())
+        frames = prefetch(self._frames(stop))
         detected = prefetch(self._detected(frames, detect))
         try:
             with closing(prefetch(self._annotated(detected, draw))) as annotated:
@@ -167,13 +170,15 @@ class _Run:
             return str(error)
         return None
 
-    def _frames(self) -> Generator[Frame]:
-        """The frames that are not done yet."""
+    def _frames(self, stop: Callable[[], bool]) -> Generator[Frame]:
+        """The frames that are not done yet; Stopped while those before them are passed over."""
         for frame in self._video:
             if frame.index == self._first:
                 self._began = time.perf_counter()
             if frame.index >= self._first:
                 yield frame
+            elif stop():
+                raise Stopped
 
     def _detected(
         self, frames: Generator[Frame], detect: Detect
@@ -255,7 +260,7 @@ class _Run:
             "seconds": round(seconds, 3),
             "stopped": result.stopped,
             "warnings": [warning for warning in warnings if warning],
-            **records.summarize(records.read_events(result.events)),
+            **records.summarize(records.read_events(result.events), options.lines, options.zones),
             "made_of": self._parts.key,
         }
         atomic.write(result.summary, (json.dumps(summary, indent=2) + "\n").encode())

@@ -12,7 +12,7 @@ from typing import Protocol
 from PIL import Image
 
 from bentoml_img.blocks import HEAD, endless
-from bentoml_img.files import PHOTOS
+from bentoml_img.files import PHOTOS, inputs_of
 from bentoml_img.video.animations import Animation, Folder
 from bentoml_img.video.containers import Container
 from bentoml_img.video.frames import FOLDER_RATE, DamagedVideo, Frame, VideoError, VideoInfo
@@ -94,7 +94,7 @@ def open_video(path: Path, rate: float = FOLDER_RATE) -> Video:
     VideoError. `rate` is the frames a second of a folder.
     """
     if path.is_dir():
-        return Video(Folder(path, pictures(path), rate))
+        return Video(Folder(path.resolve(), pictures(path), rate))
     head = _head(path)
     if head.startswith((b"GIF8", b"\x89PNG")) or head[8:12] == b"WEBP":
         if excess := endless(head):
@@ -117,10 +117,8 @@ def _head(path: Path) -> bytes:
 
 
 def pictures(folder: Path) -> list[Path]:
-    """The pictures of a folder; frame2 comes before frame10."""
-    files = [
-        file for file in folder.iterdir() if file.suffix.lower() in PICTURES and not file.is_dir()
-    ]
+    """The pictures of a folder, but for earlier results; frame2 comes before frame10."""
+    files = [file for file in inputs_of(folder) if file.suffix.lower() in PICTURES]
     if not files:
         raise VideoError(f"there are no pictures in {folder} ({', '.join(sorted(PICTURES))})")
     return sorted(files, key=lambda file: _natural(file.name))

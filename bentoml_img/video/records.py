@@ -14,6 +14,7 @@ from typing import Any
 
 from bentoml_img.video.counting import Event
 from bentoml_img.video.frames import Frame
+from bentoml_img.video.regions import Line, Zone
 from bentoml_img.video.tracking import Instance
 
 SCHEMA = 1  # of the lines of tracks and of the summary; goes up when a field changes its meaning
@@ -63,23 +64,27 @@ def read_events(path: Path) -> Iterator[dict[str, str]]:
         yield from csv.DictReader(stream)
 
 
-def summarize(rows: Iterable[dict[str, str]]) -> dict[str, Any]:
-    """Totals of rows of events.
+def summarize(
+    rows: Iterable[dict[str, str]], lines: Iterable[Line], zones: Iterable[Zone]
+) -> dict[str, Any]:
+    """Totals of rows of events, also of lines and zones where there was none.
 
     `counts` are the tracks that appeared, by class; `crossings` by line,
     direction and class; `zones` have entries, exits and seconds spent in all.
     """
     counts: Counter[str] = Counter()
-    crossings: dict[str, dict[str, Counter[str]]] = {}
-    zones: dict[str, dict[str, Any]] = {}
+    crossings: dict[str, dict[str, Counter[str]]] = {line.name: {} for line in lines}
+    visits: dict[str, dict[str, Any]] = {
+        zone.name: {"entered": Counter(), "left": Counter(), "seconds": 0} for zone in zones
+    }
     for row in rows:
         kind, label, place = row["kind"], row["label"], row["place"]
         if kind == "appeared":
             counts[label] += 1
         elif kind == "crossed":
-            crossings.setdefault(place, {}).setdefault(row["direction"], Counter())[label] += 1
+            crossings[place].setdefault(row["direction"], Counter())[label] += 1
         elif kind in ("entered", "left"):
-            zone = zones.setdefault(place, {"entered": Counter(), "left": Counter(), "seconds": 0})
+            zone = visits[place]
             zone[kind][label] += 1
             zone["seconds"] = round(zone["seconds"] + float(row["seconds"] or 0), 3)
-    return {"counts": counts, "crossings": crossings, "zones": zones}
+    return {"counts": counts, "crossings": crossings, "zones": visits}

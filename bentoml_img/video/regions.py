@@ -93,15 +93,20 @@ class Zone:
             )
         return cls(name, tuple(zip(numbers[::2], numbers[1::2], strict=True)))
 
-    def depth(self, point: Point) -> float:
-        """Pixels to the edge of the zone; below 0 outside."""
-        x, y = point
+    def depth(self, point: Point, size: tuple[int, int]) -> float:
+        """Pixels to the edge of the zone; below 0 outside. `size` is the frame's (width, height).
+
+        Where an edge is along a border of the frame, or beyond it, the zone goes on
+        there: what reaches the border may well go further.
+        """
+        x, y = (min(max(place, 0.5), side - 0.5) for place, side in zip(point, size, strict=True))
         inside = False
         nearest = math.inf
         for (x1, y1), (x2, y2) in self._edges():
             if (y1 > y) != (y2 > y) and x < x1 + (y - y1) / (y2 - y1) * (x2 - x1):
                 inside = not inside
-            nearest = min(nearest, _distance(point, (x1, y1), (x2, y2)))
+            if not _is_beyond(((x1, y1), (x2, y2)), size):
+                nearest = min(nearest, _distance(point, (x1, y1), (x2, y2)))
         return nearest if inside else -nearest
 
     def warning(self, size: tuple[int, int]) -> str | None:
@@ -116,6 +121,14 @@ def _is_outside(points: Sequence[Point], size: tuple[int, int]) -> bool:
     """Whether all of the points are beyond one and the same border."""
     return any(
         max(places) < 0 or min(places) > side
+        for places, side in zip(zip(*points, strict=True), size, strict=True)
+    )
+
+
+def _is_beyond(points: Sequence[Point], size: tuple[int, int]) -> bool:
+    """Whether all of the points are on or beyond one and the same border."""
+    return any(
+        max(places) <= 0 or min(places) >= side
         for places, side in zip(zip(*points, strict=True), size, strict=True)
     )
 

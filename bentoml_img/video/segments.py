@@ -11,17 +11,17 @@ from types import TracebackType
 
 import av
 import numpy as np
-from av.video.reformatter import ColorRange, Colorspace
+from av.video.reformatter import ColorRange
 from PIL import Image
 
 from bentoml_img.video.frames import Frame
+from bentoml_img.video.pixels import matrix_for
 
 TICKS = 90_000  # of a second: the clock of MPEG, exact for all common rates
 
 # Without B-frames packets leave in the order of their frames, and segments join without overlap.
 H264 = {"crf": "20", "preset": "veryfast", "bf": "0"}
 LOSSLESS = {"qp": "0", "preset": "ultrafast", "bf": "0"}
-HD_HEIGHT = 720  # from here on players take untagged colours for BT.709, below for BT.601
 
 
 @dataclass(frozen=True)
@@ -60,8 +60,7 @@ class SegmentWriter:
         context.width, context.height = (side + -side % even for side in size)
         context.pix_fmt = "rgb24" if self._lossless else "yuv420p"
         context.time_base = Fraction(1, TICKS)
-        hd = context.height >= HD_HEIGHT
-        self._matrix = Colorspace.ITU709 if hd else Colorspace.ITU601
+        self._matrix = matrix_for(context.height)
         if not self._lossless:
             context.colorspace = self._matrix
             context.color_range = ColorRange.MPEG

@@ -182,12 +182,12 @@ class Tracker:
         )
 
     def state(self) -> dict[str, Any]:
-        """All that later updates depend on, as JSON has it; masks are left out."""
+        """All that later updates depend on, as JSON has it."""
         tracks = [
             {
                 **{f.name: getattr(track, f.name) for f in fields(track) if f.name not in _ARRAYS},
                 **{name: getattr(track, name).tolist() for name in _ARRAYS},
-                "mask": None,
+                "mask": track.mask and track.mask.to_bits(),
             }
             for track in self._tracks
         ]
@@ -200,7 +200,13 @@ class Tracker:
         tracker = cls(size, sure)
         tracker._next_id, tracker._updated = state["next_id"], state["updated"]
         tracker._tracks = [
-            _Track(**{**track, **{name: np.array(track[name]) for name in _ARRAYS}})
+            _Track(
+                **{
+                    **track,
+                    **{name: np.array(track[name]) for name in _ARRAYS},
+                    "mask": track["mask"] and InstanceMask.from_bits(track["mask"]),
+                }
+            )
             for track in state["tracks"]
         ]
         return tracker

@@ -4,7 +4,15 @@ from unittest import mock
 
 import pytest
 
-from benchmarks.bars import BARS, LOAD_OF_PHOTOS, Bar, figure, over_rival, quotient
+from benchmarks.bars import (
+    BARS,
+    LOAD_OF_PHOTOS,
+    Bar,
+    figure,
+    over_rival,
+    quotient,
+    tail_over_rival,
+)
 from benchmarks.memory import LOADS
 from benchmarks.page import BENCHMARKS, bars, keep, machines, page, read, table
 
@@ -46,6 +54,16 @@ def test_a_rival_counts_by_the_setting_in_which_it_is_best() -> None:
     results = {"segmenting": [{"server": "ours", "form": "raw", "ratios": ratios}]}
     assert over_rival("segmenting", "LitServe", form="raw")(results) == 2.5
     assert over_rival("segmenting", "BentoML", form="raw")(results) is None
+
+
+def test_the_p99_of_a_rival_is_that_of_its_best_setting() -> None:
+    where = {"network": "tiny", "photos": "32x32", "form": "multipart"}
+    figures = {"ours": (9, 6), "LitServe, 1×1": (5, 2), "LitServe, 2×1": (7, 4), "FastAPI": (8, 1)}
+    lines = [
+        {**where, "server": server, "rate": rate, "p99": p99}
+        for server, (rate, p99) in figures.items()
+    ]
+    assert tail_over_rival("serving", "LitServe", **where)({"serving": lines}) == 1.5
 
 
 @pytest.mark.parametrize(("found", "share"), [(0, 0), (9, 0.9)])

@@ -1,4 +1,5 @@
 from benchmarks.load import Figure
+from benchmarks.servers import OTHERS
 from benchmarks.serving import Case, median, ratio
 
 
@@ -20,3 +21,9 @@ def test_a_ratio_is_taken_round_by_round_against_the_rivals_best_form() -> None:
     }
     assert ratio(measured, ours, "LitServe") == 2
     assert ratio(measured, ours, "FastAPI") is None
+
+
+def test_litserve_has_a_worker_and_a_worker_for_each_core() -> None:
+    commands = {server.name: " ".join(server.command) for server in OTHERS}
+    for workers in (1, 2):
+        assert f"--workers {workers} --batch 16" in commands[f"LitServe, {workers}×1"]

@@ -1,4 +1,8 @@
-from benchmarks.stages import STAGES, agreement, common, ours
+import json
+
+import pytest
+
+from benchmarks.stages import STAGES, agreement, common, ours, report
 from bentoml_img.segment import Segmenter
 from bentoml_img.shelf import ROOT, SHIPPED
 
@@ -9,3 +13,9 @@ def test_both_ways_give_the_same_mask() -> None:
     (one, laps), (other, other_laps) = ours(photo, segmenter), common(photo, segmenter)
     assert agreement(one, other) > 0.995
     assert len(laps) == len(other_laps) == len(STAGES)
+
+
+def test_a_ratio_is_the_median_of_the_rounds_own(capsys: pytest.CaptureFixture[str]) -> None:
+    report({"ours": {"decode": [1, 2, 4]}, "common": {"decode": [4, 10, 16]}}, 1)
+    line = json.loads(capsys.readouterr().out)
+    assert (line["ours_ms"], line["common_ms"], line["ratio"]) == (2, 10, 4)

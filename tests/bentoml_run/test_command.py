@@ -156,6 +156,14 @@ def test_a_standard_output_that_takes_nothing(
     assert message in line
 
 
+def test_a_standard_error_that_is_closed(environment: dict[str, str], texts: Path) -> None:
+    command = f"{shlex.join(BENTOML)} run TextTools order --param item=tea 2>&-"
+    result = subprocess.run(
+        ["bash", "-c", command], env=environment, cwd=texts, stdout=subprocess.PIPE
+    )
+    assert (result.returncode, result.stdout) == (0, b'{"item":"tea","count":1}\n')
+
+
 def test_input_from_file_and_stdin(bentoml: Command, texts: Path) -> None:
     (texts / "order.json").write_text('{"item": "tea", "count": 3}')
     (texts / "list.json").write_text("[1]")

@@ -72,6 +72,12 @@ def test_read_input(folder: Path) -> None:
         read_input("@no.txt")
 
 
+def test_a_standard_input_that_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", None)
+    with pytest.raises(WrongUsage, match="standard input, which is closed"):
+        read_input("-")
+
+
 def test_one_call_for_each_file_or_one_for_all(folder: Path) -> None:
     a, b = expand(["a.txt", "b.txt"])
     one = plan(api("image", image=FILE, k=NUMBER), [a, b], None, [("k", "3")])
@@ -81,13 +87,15 @@ def test_one_call_for_each_file_or_one_for_all(folder: Path) -> None:
     ]
     (batch,) = plan(api("images", images=FILES), [a, b], None, [])
     assert batch.files == (("images", a), ("images", b))
+    (given,) = plan(api("images", images=FILES), [], None, [("images", "@?.txt")])
+    assert given.files == batch.files
 
 
 def test_the_file_field_that_is_left(folder: Path) -> None:
     a, b = expand(["a.txt", "b.txt"])
     two = api("photo", "mask", photo=FILE, mask=FILE)
     (call,) = plan(two, [a], None, [("mask", "@b.txt")])
-    assert call.files == (("mask", b), ("photo", a))
+    assert call.files == (("photo", a), ("mask", b))
     with pytest.raises(WrongUsage, match=r"photo, mask.*--param mask=@FILE"):
         plan(two, [a], None, [])
     with pytest.raises(WrongUsage, match="no file field left"):
@@ -114,6 +122,8 @@ def test_parameters_win_over_input(folder: Path) -> None:
         (None, [], "needs image: --input-file FILE"),
         (None, [("image", "@a.txt")], "needs text: --param text=VALUE"),
         (None, [("text", "1"), ("text", "2")], "--param text is given more than once"),
+        (None, [("image", "@a.txt"), ("image", "@b.txt")], "--param image gives several"),
+        (None, [("image", "@?.txt")], "image is one file, and --param image gives several"),
     ],
 )
 def test_plan_refuses(

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from bentoml_run.asgi import Answer
-from bentoml_run.inputs import Call
+from bentoml_run.inputs import Call, InputFile, plan
 from bentoml_run.results import Results, extension, file_name, is_file, suffix_of
+from bentoml_run.schema import Api
 
 
 def answer(media_type: str, disposition: str = "") -> Answer:
@@ -52,6 +53,20 @@ def test_suffix() -> None:
     assert suffix_of(labels, "predict") == "_seg"
     assert suffix_of(labels, "escape") == "x"
     assert suffix_of(labels, "other") == "_other"
+
+
+def test_a_result_is_named_after_the_input_and_put_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    for name in ("photos/dog.txt", "mask.txt"):
+        (tmp_path / name).touch()
+    file = {"type": "file"}
+    schema = {"properties": {"mask": file, "photo": file}, "required": ["mask", "photo"]}
+    cut = Api.from_route({"name": "cut", "route": "/cut", "input": schema, "output": {}})
+    photo = InputFile.of(str(tmp_path / "photos" / "dog.txt"))
+    (call,) = plan(cut, [photo], None, [("mask", f"@{tmp_path / 'mask.txt'}")])
+    results = Results([source.path for source in call.sources], None, "_cut", Path())
+    path = results.write(call, "cut", answer("image/png"))
+    assert path == tmp_path / "photos" / "dog_cut.png"
 
 
 def test_what_is_unfinished_can_be_discarded(

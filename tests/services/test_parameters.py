@@ -18,11 +18,11 @@ def request(**given: Any) -> VideoRequest:
     "line", ["1,2,3,4.5", ["1,2,3,4.5"], [[1, 2, 3, 4.5]], [" 1, 2, 3, 4.5"]], ids=str
 )
 def test_a_line_is_text_or_numbers_alone_or_in_a_list(line: Any) -> None:
-    assert request(line=line).options("m").lines == (Line("line 1", (1, 2), (3, 4.5)),)
+    assert request(line=line).options("m", "fp32").lines == (Line("line 1", (1, 2), (3, 4.5)),)
 
 
 def test_several_lines_and_zones_are_numbered() -> None:
-    options = request(line=["0,0,9,9", "9,0,0,9"], zone="0,0,9,0,9,9").options("m:1")
+    options = request(line=["0,0,9,9", "9,0,0,9"], zone="0,0,9,0,9,9").options("m:1", "fp32")
     assert [line.name for line in options.lines] == ["line 1", "line 2"]
     assert options.zones == (Zone("zone 1", ((0, 0), (9, 0), (9, 9))),)
     assert (options.model, options.every, options.classes) == ("m:1", 1, None)
@@ -30,7 +30,7 @@ def test_several_lines_and_zones_are_numbered() -> None:
 
 @pytest.mark.parametrize("classes", ["car, person", ["car", "person"]], ids=str)
 def test_classes_are_text_or_a_list(classes: Any) -> None:
-    assert request(classes=classes).options("m").classes == ("car", "person")
+    assert request(classes=classes).options("m", "fp32").classes == ("car", "person")
 
 
 @pytest.mark.parametrize(

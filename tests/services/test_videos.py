@@ -93,7 +93,7 @@ def stopped(store: JobStore, clip: Path, model: Manifest) -> Job:
     job = take(store, clip)
     detect = Detect(stop_at=4, kept=job.folder)
     with pytest.raises(Stopped):
-        work(job, detect.stop.is_set, detect, model)
+        work(job, detect.stop.is_set, detect, model, "fp32")
     return job
 
 
@@ -106,7 +106,7 @@ def slow_gif(tmp_path: Path) -> Path:
 def test_a_film_is_told_by_its_content(store: JobStore, tmp_path: Path, model: Manifest) -> None:
     clip = write_clip(tmp_path / "clip.mp4", 2).rename(tmp_path / "clip.gif")
     job, detect = take(store, clip), Detect()
-    result = work(job, detect.stop.is_set, detect, model)
+    result = work(job, detect.stop.is_set, detect, model, "fp32")
     assert result.suffix == ".mp4"
     store.complete(job, result)
 
@@ -121,7 +121,7 @@ def test_the_result_is_a_gif_for_a_gif_else_an_mp4(
     else:
         write_clip(clip, FRAMES, codec="mpeg4" if suffix == ".avi" else "libx264")
     job, detect = take(store, clip), Detect()
-    result = work(job, detect.stop.is_set, detect, model)
+    result = work(job, detect.stop.is_set, detect, model, "fp32")
     assert result.name == f"a clip_result{'.gif' if suffix == '.gif' else '.mp4'}"
     with open_video(result) as video:
         assert len(list(video)) == FRAMES
@@ -135,7 +135,7 @@ def test_what_is_asked_for_reaches_detector_and_pipeline(
     store: JobStore, slow_gif: Path, model: Manifest
 ) -> None:
     job, detect = take(store, slow_gif, every=3, classes=["car"], max_instances=7), Detect()
-    work(job, detect.stop.is_set, detect, model)
+    work(job, detect.stop.is_set, detect, model, "fp32")
     assert detect.asked == {(UNSURE, ("car",), 7)}
     assert detect.find.calls == 2
     store.fail(job, "done with")
@@ -149,7 +149,7 @@ def test_a_stopped_job_begins_anew_where_it_cannot_go_on(
     (manifest,) = job.folder.rglob("manifest.json")
     manifest.write_text("{")
     job, again = retake(store, job), Detect()
-    result = work(job, again.stop.is_set, again, model)
+    result = work(job, again.stop.is_set, again, model, "fp32")
     assert again.find.calls == FRAMES
     with open_video(result) as video:
         assert len(list(video)) == FRAMES
@@ -161,7 +161,7 @@ def test_a_stopped_job_goes_on_where_it_was(
 ) -> None:
     job = stopped(store, slow_gif, model)
     job, again = retake(store, job), Detect()
-    result = work(job, again.stop.is_set, again, model)
+    result = work(job, again.stop.is_set, again, model, "fp32")
     assert again.find.calls < FRAMES
     with open_video(result) as video:
         assert len(list(video)) == FRAMES
@@ -173,7 +173,7 @@ def test_with_another_model_it_starts_anew(
 ) -> None:
     job = stopped(store, slow_gif, model)
     job, again = retake(store, job), Detect()
-    work(job, again.stop.is_set, again, replace(model, trained_on="more"))
+    work(job, again.stop.is_set, again, replace(model, trained_on="more"), "fp32")
     assert again.find.calls == FRAMES
     store.fail(job, "done with")
 
@@ -186,7 +186,7 @@ def test_a_video_that_ends_early_is_unusable_and_says_where(
     check_video(clip)
     job, detect = take(store, clip), Detect()
     with pytest.raises(Unusable, match=r"cut.avi is damaged: it ends after \d+ of 40 frames"):
-        work(job, detect.stop.is_set, detect, model)
+        work(job, detect.stop.is_set, detect, model, "fp32")
     store.fail(job, "done with", unusable=True)
 
 

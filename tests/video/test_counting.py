@@ -9,6 +9,7 @@ from bentoml_img.video.regions import Line, Zone
 from bentoml_img.video.tracking import Instance
 
 GATE = Line("gate", (0, 100), (200, 100))
+SIZE = (400, 300)
 BAY = Zone("bay", ((50, 50), (150, 50), (150, 150), (50, 150)))
 
 
@@ -29,9 +30,9 @@ def of_kind(events: list[Event], *kinds: str) -> list[tuple[str, str]]:
 
 
 def test_a_crossing_each_way() -> None:
-    down = run(Counter([GATE]), [(60, y) for y in range(60, 140, 5)])
+    down = run(Counter(SIZE, [GATE]), [(60, y) for y in range(60, 140, 5)])
     assert of_kind(down, "crossed") == [("crossed", "down")]
-    up = run(Counter([GATE]), [(60, y) for y in range(140, 60, -5)])
+    up = run(Counter(SIZE, [GATE]), [(60, y) for y in range(140, 60, -5)])
     assert of_kind(up, "crossed") == [("crossed", "up")]
     (event,) = [event for event in down if event.kind == "crossed"]
     assert event.place == "gate"
@@ -43,21 +44,35 @@ def test_a_crossing_each_way() -> None:
 def test_what_trembles_on_a_line_crosses_once() -> None:
     trembling = [(60, 100 + 1.5 * (-1) ** k) for k in range(30)]
     way = [(60, 80), (60, 90), *trembling, (60, 110), *trembling, (60, 120)]
-    assert of_kind(run(Counter([GATE]), way), "crossed") == [("crossed", "down")]
+    assert of_kind(run(Counter(SIZE, [GATE]), way), "crossed") == [("crossed", "down")]
 
 
 def test_back_and_forth_is_two_crossings() -> None:
     way = [(60, y) for y in (80, 90, 110, 120, 110, 90, 80)]
-    assert of_kind(run(Counter([GATE]), way), "crossed") == [("crossed", "down"), ("crossed", "up")]
+    assert of_kind(run(Counter(SIZE, [GATE]), way), "crossed") == [
+        ("crossed", "down"),
+        ("crossed", "up"),
+    ]
 
 
 def test_what_is_across_for_a_moment_has_not_crossed() -> None:
     way = [(60, y) for y in (80, 90, 110, 90, 80)]
-    assert of_kind(run(Counter([GATE]), way), "crossed") == []
+    assert of_kind(run(Counter(SIZE, [GATE]), way), "crossed") == []
+
+
+@pytest.mark.parametrize("back", [[80], [101, 99, 80]])
+def test_what_comes_back_later_has_crossed_twice(back: list[float]) -> None:
+    counter = Counter(SIZE, [GATE])
+    events = []
+    for second, y in enumerate([80, 120, *back, 80]):
+        events += counter.update(10 * second, second, [seen(1, 60, y)])
+    crossings = [event for event in events + counter.finish() if event.kind == "crossed"]
+    assert [event.direction for event in crossings] == ["down", "up"]
+    assert [event.frame for event in crossings] == [10, 10 * (1 + len(back))]
 
 
 def test_what_is_last_seen_across_has_crossed() -> None:
-    counter = Counter([GATE])
+    counter = Counter(SIZE, [GATE])
     counter.update(0, 0.0, [seen(1, 60, 90)])
     assert counter.update(1, 0.1, [seen(1, 60, 110)]) == []
     events = counter.finish()
@@ -65,15 +80,19 @@ def test_what_is_last_seen_across_has_crossed() -> None:
 
 
 def test_past_the_end_of_a_line() -> None:
-    assert of_kind(run(Counter([GATE]), [(230, y) for y in range(60, 140, 5)]), "crossed") == []
+    assert (
+        of_kind(run(Counter(SIZE, [GATE]), [(230, y) for y in range(60, 140, 5)]), "crossed") == []
+    )
 
 
 def test_a_jump_over_the_line_counts() -> None:
-    assert of_kind(run(Counter([GATE]), [(60, 40), (60, 160)]), "crossed") == [("crossed", "down")]
+    assert of_kind(run(Counter(SIZE, [GATE]), [(60, 40), (60, 160)]), "crossed") == [
+        ("crossed", "down")
+    ]
 
 
 def test_only_what_was_detected_counts() -> None:
-    counter = Counter([GATE])
+    counter = Counter(SIZE, [GATE])
     counter.update(0, 0.0, [seen(1, 60, 80)])
     assert counter.update(1, 0.1, [seen(1, 60, 120, detected=False)]) == []
     assert counter.update(2, 0.2, [seen(1, 60, 120)]) == []
@@ -82,7 +101,7 @@ def test_only_what_was_detected_counts() -> None:
 
 
 def test_every_track_appears_and_disappears_once() -> None:
-    counter = Counter()
+    counter = Counter(SIZE)
     events = counter.update(0, 0.0, [seen(1, 10, 30), seen(2, 90, 30)])
     events += counter.update(1, 0.1, [seen(2, 90, 40)])
     events += counter.update(2, 0.2, [seen(2, 90, 50)], ended=[1])
@@ -96,7 +115,7 @@ def test_every_track_appears_and_disappears_once() -> None:
 
 
 def test_time_in_a_zone() -> None:
-    events = run(Counter(zones=[BAY]), [(100, y) for y in range(20, 200, 10)])
+    events = run(Counter(SIZE, zones=[BAY]), [(100, y) for y in range(20, 200, 10)])
     assert of_kind(events, "entered", "left") == [("entered", "in"), ("left", "out")]
     entered, left = (e for e in events if e.place == "bay")
     assert left.seconds == pytest.approx(left.time - entered.time)
@@ -104,33 +123,42 @@ def test_time_in_a_zone() -> None:
 
 
 def test_first_and_last_seen_in_a_zone() -> None:
-    events = run(Counter(zones=[BAY]), [(100, 100)] * 11)
+    events = run(Counter(SIZE, zones=[BAY]), [(100, 100)] * 11)
     assert of_kind(events, "entered", "left") == [("entered", "start"), ("left", "end")]
     assert events[-2].seconds == pytest.approx(1.0)
 
 
+def test_feet_that_the_border_cuts_off_are_in_a_zone_that_ends_there() -> None:
+    width, height = SIZE
+    zone = Zone("street", ((0, 150), (width, 150), (width, height), (0, height)))
+    events = run(Counter(SIZE, zones=[zone]), [(100, height)] * 11)
+    assert of_kind(events, "entered", "left") == [("entered", "start"), ("left", "end")]
+    events = run(Counter(SIZE, zones=[zone]), [(100, y) for y in (*range(100, height, 10), height)])
+    assert of_kind(events, "entered", "left") == [("entered", "in"), ("left", "end")]
+
+
 def test_speeds_only_with_a_scale() -> None:
     way = [(60, y) for y in range(60, 140, 5)]  # 50 pixels a second
-    (without,) = [e for e in run(Counter([GATE]), way) if e.kind == "crossed"]
+    (without,) = [e for e in run(Counter(SIZE, [GATE]), way) if e.kind == "crossed"]
     assert without.km_h is None
-    counter = Counter([GATE], ground=Ground.from_scale(0.1))
+    counter = Counter(SIZE, [GATE], ground=Ground.from_scale(0.1))
     (event,) = [e for e in run(counter, way) if e.kind == "crossed"]
     assert event.km_h == pytest.approx(50 * 0.1 * 3.6)
 
 
 def test_two_lines_of_one_name() -> None:
     with pytest.raises(ValueError, match="one name"):
-        Counter([GATE, GATE])
+        Counter(SIZE, [GATE, GATE])
 
 
 def test_a_counter_goes_on_from_its_state() -> None:
     def events(split: int | None) -> list[Event]:
-        counter = Counter([GATE], [BAY], Ground.from_scale(0.1))
+        counter = Counter(SIZE, [GATE], [BAY], Ground.from_scale(0.1))
         found = []
         for frame in range(30):
             if frame == split:
                 state = json.loads(json.dumps(counter.state()))
-                counter = Counter([GATE], [BAY], Ground.from_scale(0.1))
+                counter = Counter(SIZE, [GATE], [BAY], Ground.from_scale(0.1))
                 counter.restore(state)
             instances = [seen(1, 60, 40 + 5 * frame), seen(2, 5 + 6 * frame, 120)]
             found += counter.update(frame, frame / 10, instances)

@@ -1,13 +1,15 @@
+import struct
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
 from PIL.PngImagePlugin import PngInfo
 
 from bentoml_img.video.frames import DamagedVideo, Frame, VideoError
+from bentoml_img.video.pixels import UNTAGGED, picture_of
 from bentoml_img.video.reading import open_video, pictures
 from tests.video.clips import SIZE, broken, picture, write_clip, write_gif, write_header
 
@@ -43,6 +45,23 @@ def test_frames_of_a_container(tmp_path: Path, name: str) -> None:
     assert sum(frame.duration for frame in frames) == pytest.approx(1.2, abs=5e-3)
     assert all(differs(frame.image, picture(k)) < 6 for k, frame in enumerate(frames))
     assert differs(frames[0].image, picture(11)) > 6
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.avi"])
+def test_a_pause_is_no_damage(tmp_path: Path, name: str) -> None:
+    """An AVI counts frames in it that are not there."""
+    times = [Fraction(t, 10) for t in (0, 1, 2, 3, 4, 9, 10, 11)]
+    frames = read(write_clip(tmp_path / name, frames=8, codec=CODECS[name], times=times))
+    assert [frame.time for frame in frames] == pytest.approx([float(t) for t in times], abs=2e-3)
+
+
+def test_a_packet_that_cannot_be_decoded_is_passed_over(tmp_path: Path) -> None:
+    path = tmp_path / "a.avi"
+    with av.open(str(write_clip(tmp_path / "whole.avi", 12, codec="mpeg4"))) as source:
+        packets = [bytes(packet) for packet in source.demux(video=0) if packet.size]
+    data = (tmp_path / "whole.avi").read_bytes()
+    path.write_bytes(data.replace(packets[6], bytes(len(packets[6]))))
+    assert len(read(path)) == 11
 
 
 def test_uneven_times_are_kept(tmp_path: Path) -> None:
@@ -127,9 +146,89 @@ def test_rotation_is_applied(tmp_path: Path) -> None:
     assert differs(frame.image, picture(0).rotate(90, expand=True)) < 6
 
 
+# As MP4 has them: a and b make x, c and d make y; 16 bits behind the point, of u, v, w 30.
+MATRICES = {
+    Image.Transpose.FLIP_LEFT_RIGHT: (-1, 0, 0, 1),
+    Image.Transpose.FLIP_TOP_BOTTOM: (1, 0, 0, -1),
+    Image.Transpose.TRANSPOSE: (0, 1, 1, 0),
+    Image.Transpose.TRANSVERSE: (0, -1, -1, 0),
+    Image.Transpose.ROTATE_270: (0, 1, -1, 0),
+}
+
+
+@pytest.mark.parametrize("way", MATRICES, ids=lambda way: way.name)
+def test_a_display_matrix_may_mirror(tmp_path: Path, way: Image.Transpose) -> None:
+    path = write_clip(tmp_path / "a.mp4", frames=2)
+    one, unit = 1 << 16, 1 << 30
+    a, b, c, d = (one * number for number in MATRICES[way])
+    data = path.read_bytes()
+    plain = struct.pack(">9i", one, 0, 0, 0, one, 0, 0, 0, unit)
+    place = data.index(plain, data.index(b"tkhd"))
+    turned = struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, unit)
+    path.write_bytes(data[:place] + turned + data[place + len(plain) :])
+    frame = read(path)[0]
+    assert differs(frame.image, picture(0).transpose(way)) < 6
+
+
+@pytest.mark.parametrize(("height", "matrix"), [(719, 5), (720, 1)])
+def test_colours_without_a_tag_are_those_that_players_take_them_for(
+    height: int, matrix: int
+) -> None:
+    red = av.VideoFrame.from_ndarray(np.full((height, 16, 3), (230, 20, 20), np.uint8))
+    frame = red.reformat(format="yuv444p", dst_colorspace=matrix, dst_color_range="MPEG")
+    frame.colorspace = UNTAGGED
+    pixel = picture_of(frame, Fraction(1)).getpixel((8, 8))
+    assert pixel == pytest.approx((230, 20, 20), abs=3)
+
+
+def test_colours_that_cannot_be_read_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "a.mp4"
+    options = {"x264-params": "colormatrix=YCgCo"}
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", 10, options=options)
+        assert isinstance(stream, av.VideoStream)
+        stream.width, stream.height, stream.pix_fmt = *SIZE, "yuv420p"
+        frame = av.VideoFrame.from_ndarray(np.asarray(picture(0)), format="rgb24")
+        for given in (frame, None):
+            container.mux(stream.encode(given))
+    with pytest.raises(VideoError, match=r"a\.mp4 has colours that cannot be read here"):
+        open_video(path)
+
+
 def test_audio_is_known(tmp_path: Path) -> None:
     with open_video(write_clip(tmp_path / "a.mp4", frames=10, audio=["aac"])) as video:
         assert video.info.audio == ("aac",)
+
+
+def test_an_animation_is_upright(tmp_path: Path) -> None:
+    path = tmp_path / "a.webp"
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    first, second = picture(0), picture(5)
+    first.save(path, save_all=True, append_images=[second], lossless=True, exif=exif, duration=100)
+    with open_video(path) as video:
+        assert (video.info.width, video.info.height) == SIZE[::-1]
+        frames = list(video)
+    assert differs(frames[1].image, second.transpose(Image.Transpose.ROTATE_270)) == 0
+
+
+def test_the_picture_for_those_who_show_no_animation_is_no_frame(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    pictures = [picture(k) for k in range(4)]
+    pictures[0].save(
+        path, save_all=True, append_images=pictures[1:], default_image=True, duration=200
+    )
+    with open_video(path) as video:
+        assert video.info.frames == 3
+        frames = list(video)
+    assert [frame.time for frame in frames] == pytest.approx([0, 0.2, 0.4])
+    assert all(differs(f.image, picture(k)) == 0 for k, f in enumerate(frames, 1))
+
+
+def test_results_are_no_frames_of_a_folder(tmp_path: Path) -> None:
+    for name in ("0.png", "1.png", "0_result.jpg", "0_seg.png"):
+        picture(0).save(tmp_path / name)
+    assert [file.name for file in pictures(tmp_path)] == ["0.png", "1.png"]
 
 
 def test_a_folder_in_the_order_of_its_numbers(tmp_path: Path) -> None:
@@ -158,8 +257,10 @@ def test_a_folder_of_different_sizes(tmp_path: Path) -> None:
     with pytest.raises(VideoError, match=r"1\.png has 80×60 pixels and 0\.png 160×120"):
         open_video(tmp_path)
     (tmp_path / "1.png").write_bytes(b"cut off")
-    with open_video(tmp_path) as video, pytest.raises(VideoError, match=r"1\.png: not a picture"):
-        list(video)
+    frames: list[Frame] = []
+    with open_video(tmp_path) as video, pytest.raises(DamagedVideo, match=r"1\.png: not a picture"):
+        frames.extend(video)
+    assert len(frames) == 1
 
 
 def test_one_frame(tmp_path: Path) -> None:

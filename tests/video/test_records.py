@@ -14,6 +14,7 @@ from bentoml_img.video.records import (
     rows,
     summarize,
 )
+from bentoml_img.video.regions import Line, Zone
 from bentoml_img.video.tracking import Instance
 from tests.video.clips import found
 
@@ -67,9 +68,14 @@ def test_events_as_csv(tmp_path: Path) -> None:
 
 
 def test_totals() -> None:
-    totals = summarize(csv.DictReader(io.StringIO(HEADER + rows(EVENTS))))
+    lines = [Line(name, (0, 0), (0, 9)) for name in ("gate, north", "gate, south")]
+    zones = [Zone(name, ((0, 0), (0, 9), (9, 9))) for name in ("bay", "kerb")]
+    totals = summarize(csv.DictReader(io.StringIO(HEADER + rows(EVENTS))), lines, zones)
     assert totals == {
         "counts": {"car": 1},
-        "crossings": {"gate, north": {"down": {"car": 1}}},
-        "zones": {"bay": {"entered": {"car": 1}, "left": {"car": 1}, "seconds": 0.3}},
+        "crossings": {"gate, north": {"down": {"car": 1}}, "gate, south": {}},
+        "zones": {
+            "bay": {"entered": {"car": 1}, "left": {"car": 1}, "seconds": 0.3},
+            "kerb": {"entered": {}, "left": {}, "seconds": 0},
+        },
     }

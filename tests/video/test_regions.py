@@ -53,9 +53,19 @@ def test_a_line_at_the_border_is_warned_of(line: Line, warned: bool) -> None:
 
 def test_depth_in_a_zone() -> None:
     zone = Zone("bay", ((10, 10), (50, 10), (50, 40), (30, 20), (10, 40)))
-    assert zone.depth((15, 15)) == pytest.approx(5)
-    assert zone.depth((30, 35)) < 0  # in the notch
-    assert zone.depth((0, 15)) == pytest.approx(-10)
+    assert zone.depth((15, 15), (200, 200)) == pytest.approx(5)
+    assert zone.depth((30, 35), (200, 200)) < 0  # in the notch
+    assert zone.depth((0, 15), (200, 200)) == pytest.approx(-10)
+
+
+def test_a_zone_goes_on_beyond_the_border() -> None:
+    lower = Zone("bay", ((0, 60), (100, 60), (100, 100), (0, 100)))
+    assert lower.depth((50, 100), (100, 100)) == pytest.approx(40)
+    assert lower.depth((100, 90), (100, 100)) == pytest.approx(30)
+    assert lower.depth((50, 100), (100, 120)) == pytest.approx(0)
+    assert lower.depth((50, 40), (100, 100)) == pytest.approx(-20)
+    whole = Zone("bay", ((0, 0), (100, 0), (120, 150), (0, 100)))
+    assert whole.depth((100, 100), (100, 100)) == math.inf
 
 
 @pytest.mark.parametrize("number", [2e9, -1e308, float("inf"), float("nan")])

@@ -170,7 +170,7 @@ def test_a_tracker_goes_on_from_its_state() -> None:
             boxes = scene(frame, seed=3)
             missed: Found = found(boxes[: 3 if 18 < frame < 24 else 4])
             rows += [
-                (i.track_id, i.label, i.score, i.box, i.detected)
+                (i.track_id, i.label, i.score, i.box, i.detected, i.mask and i.mask.to_coco(SIZE))
                 for i in tracker.update(missed, frame / 10)
             ]
         return rows
