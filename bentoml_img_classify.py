@@ -19,6 +19,7 @@ from bentoml_img.training import cifar10
 from bentoml_img.training.classification_eval import Evaluation, evaluate
 from bentoml_img.training.dataset import DatasetError
 from bentoml_img.training.figures import Figure
+from bentoml_img.training.seed_range import SEEDS
 
 PHOTO = "images/dog.jpg"  # to try the Bento on
 SHIPPED = ARTIFACTS / "cifar_net"
@@ -50,9 +51,7 @@ FOLDER = click.Path(file_okay=False, path_type=Path)
     show_default=True,
     help="Passes over the training images.",
 )
-@click.option(
-    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of all randomness."
-)
+@click.option("--seed", type=SEEDS, default=0, show_default=True, help="Of all randomness.")
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint in the output folder.")
 @click.option(
     "--output-dir",

@@ -31,7 +31,8 @@ def _hidden(name: str) -> str:
 
 @contextmanager
 def folder_beside(folder: Path) -> Iterator[Path]:
-    """The same for a folder, to be filled."""
+    """The same for a folder, to be filled; it may be given as `.`, which has no name."""
+    folder = folder.resolve()
     part, old = (folder.with_name(f"{folder.name}.{what}") for what in ("part", "old"))
     _put_back(old, folder)
     for left in (part, old):

@@ -29,7 +29,7 @@ def export(model: CifarNet, trained_on: str, test: Split, bundle: Path, engine: 
     """
     expected = module_logits(model, test.images)
     model.cpu()
-    manifest = zoo.find("cifar_net").manifest(license="Apache-2.0", trained_on=trained_on)
+    manifest = zoo.find("cifar_net").manifest(license="unknown", trained_on=trained_on)
     with folder_beside(bundle) as part:
         engines.save_weights(model, part / WEIGHTS, half=True)
         save_classifier_graph(model, part / GRAPH)

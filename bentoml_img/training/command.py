@@ -11,7 +11,8 @@ from bentoml_img.console import FiniteRange, console, plain_errors
 from bentoml_img.training.checkpoint import CheckpointError
 from bentoml_img.training.dataset import DatasetError
 from bentoml_img.training.fit import Interrupted, command_to_resume
-from bentoml_img.training.run import RunRecipe
+from bentoml_img.training.run import Diverged, RunRecipe
+from bentoml_img.training.seed_range import SEEDS
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -32,7 +33,7 @@ def run_options(recipe: type[RunRecipe]) -> Callable[[Command], Command]:
             show_default=True,
             help="May be changed on --resume, until the cool-down has begun.",
         ),
-        click.option("--seed", type=click.IntRange(min=0), default=recipe.seed, show_default=True),
+        click.option("--seed", type=SEEDS, default=recipe.seed, show_default=True),
         click.option(
             "--threads", type=click.IntRange(min=1), help="Of the processor. Default: all."
         ),
@@ -50,7 +51,7 @@ def run_options(recipe: type[RunRecipe]) -> Callable[[Command], Command]:
 def plain_ending(context: click.Context) -> Iterator[None]:
     """Say in one line what a user can mend, and after Ctrl-C how to go on."""
     try:
-        with plain_errors("train", DatasetError, CheckpointError, OSError):
+        with plain_errors("train", DatasetError, CheckpointError, Diverged, OSError):
             yield
     except Interrupted as interrupted:
         console.print(f"{interrupted}; to go on: {command_to_resume()}")

@@ -7,6 +7,8 @@ picture where they were, since a street is seen from the same place everywhere.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from itertools import count
 
 import numpy as np
 import numpy.typing as npt
@@ -17,13 +19,14 @@ from bentoml_img.labels import TRAFFIC
 from bentoml_img.training.augment import FILL, ColourChanges, Pixels, change_colours, log_uniform
 from bentoml_img.training.detection_data import Instance, Scene
 from bentoml_img.training.detection_sampler import Sampler, Source
+from bentoml_img.training.readable import first_readable
 
 Masks = npt.NDArray[np.uint8]
 Boxes = npt.NDArray[np.float32]
 
 MIN_PIXELS = 12  # of an instance in a crop: what shows less of itself is ignored
 MIN_SIDE = 3  # pixels, likewise
-MULTIPLE = 32  # which a crop's sides are of: the network's largest stride
+MULTIPLE = 32  # which a crop's sides are of: the backbone's largest stride
 RIDDEN = (TRAFFIC.index("bicycle"), TRAFFIC.index("motorcycle"))
 PERSON = TRAFFIC.index("person")
 
@@ -64,12 +67,16 @@ class Crop:
 
 
 def load_batch(sampler: Sampler, n: int, how: Augmentation, seed: Sequence[int]) -> list[Crop]:
-    """A batch of one of the sources that depends on `seed` alone."""
+    """A batch of one of the sources that depends on `seed` alone.
+
+    And on which photos cannot be read, for which others are drawn.
+    """
     rng = np.random.default_rng(seed)
     source, scenes = sampler.draw(n, rng)
     height, width = (MULTIPLE * round(side * source.enlarged**0.5 / MULTIPLE) for side in how.crop)
     how = replace(how, crop=(height, width))
-    return [_load_crop(scene, source, sampler, how, rng) for scene in scenes]
+    load = partial(_load_crop, source=source, sampler=sampler, how=how, rng=rng)
+    return [first_readable(scenes, load) for _ in range(source.in_batch(n))]
 
 
 def _load_crop(
@@ -82,8 +89,10 @@ def _load_crop(
     crop = window.crop(scene)
     crop.pixels = change_colours(crop.pixels, how, rng)
     if source.pastes and sampler.pasteable and rng.random() < how.paste:
+        others = (sampler.draw_instance(rng) for _ in count())
+        lay = partial(paste, crop, window, how=how, rng=rng)
         for _ in range(int(rng.integers(1, how.pasted + 1))):
-            paste(crop, window, sampler.draw_instance(rng), how, rng)
+            first_readable(others, lay)
     _ignore_hidden(crop)
     if rng.random() < 0.5:
         _mirror(crop)

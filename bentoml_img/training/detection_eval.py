@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -17,9 +18,10 @@ from pycocotools.cocoeval import COCOeval
 from bentoml_img.bundle import add_scores
 from bentoml_img.detect import SCORE_THRESHOLD, Detections, Detector
 from bentoml_img.labels import COCO_CATEGORIES
+from bentoml_img.training.annotations import complete
 from bentoml_img.training.dataset import DatasetError
 from bentoml_img.training.figures import Figure, OnPhoto, watched
-from bentoml_img.training.layouts import find_coco, load_picture, reading
+from bentoml_img.training.layouts import find_coco, load_photo, reading
 
 METRICS = ("ap50", "ap", "precision", "recall")
 ALL_SIZES = [0, 1e10]  # square pixels
@@ -61,16 +63,24 @@ class Truth:
     def read(cls, root: Path, split: str, every: int = 1) -> "Truth":
         """Of every so many photos one; DatasetError if the data cannot be used."""
         folder, annotations = find_coco(root, split)
+        coco = COCO()
         with _silent(), reading(annotations):
-            coco = COCO(annotations)
+            content = json.loads(annotations.read_text())
+            for i, annotation in enumerate(content["annotations"], 1):
+                complete(annotation)
+                annotation["id"] = i  # to pycocotools an instance of id 0 is one never found
+            coco.dataset = {"categories": [], **content}
+            coco.createIndex()
         if not coco.imgs:
             raise DatasetError(f"there are no photos in {annotations}")
         return cls(folder, coco, tuple(sorted(coco.imgs)[::every]))
 
     def images(self) -> Iterator[tuple[int, Image.Image]]:
+        """The photos with their ids, as RGB, upright; UnusableFile."""
         for image_id in self.image_ids:
-            name = self.coco.imgs[image_id]["file_name"]
-            yield image_id, load_picture(self.photos / name).convert("RGB")
+            image = self.coco.imgs[image_id]
+            size = image["width"], image["height"]
+            yield image_id, load_photo(self.photos / image["file_name"], size)
 
 
 def evaluate(detector: Detector, truth: Truth, on_photo: OnPhoto = lambda: None) -> list[Quality]:

@@ -19,7 +19,7 @@ def export(network: MaskRCNN, trained_on: str, folder: Path) -> Path:
     module = copy.deepcopy(network).cpu().eval()
     full = partial(_full_photo, module)
     made = zoo.find("maskrcnn_lite").manifest(
-        license="Apache-2.0", trained_on=trained_on, scores=costs(module, full)
+        license="unknown", trained_on=trained_on, scores=costs(module, full)
     )
     assemble(module, made, folder / made.name, half=True)
     return folder / made.name

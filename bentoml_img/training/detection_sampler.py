@@ -1,12 +1,14 @@
 """Which scenes a step sees, and which instances can be pasted into them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, count
 
 import numpy as np
 
 from bentoml_img.labels import TRAFFIC
 from bentoml_img.training.detection_data import Instance, Scene
+from bentoml_img.training.proportions import proportions
 from bentoml_img.training.repeat_factors import repeat_factors
 
 MIN_PASTED = 150  # pixels that an instance needs in its own scene to be worth pasting
@@ -15,16 +17,16 @@ RARE = 0.25  # of the instances of the commonest class
 
 @dataclass(frozen=True)
 class Source:
-    """Scenes of one origin, the part of the batches that are of them, and how they are shown.
+    """Scenes of one origin, their weight among others (see `proportions`), and how they are shown.
 
     `sides` is the range of their short side in pixels, after scaling. A batch has
-    `enlarged` times fewer of them, in crops of so many times the area: large
-    things fit into these. `pastes` says whether instances are pasted from and
-    into them.
+    `enlarged` times fewer of them, rounded up, in crops of so many times the area:
+    large things fit into these. `pastes` says whether instances are pasted from
+    and into them.
     """
 
     scenes: Sequence[Scene]
-    proportion: float
+    weight: float
     sides: tuple[float, float]
     enlarged: int = 1
     pastes: bool = False
@@ -35,7 +37,7 @@ class Source:
 
 
 class Sampler:
-    """Draws sources in their proportions, and of their scenes those with rare classes more often.
+    """Draws sources in `proportions`, and of their scenes those with rare classes more often.
 
     What is rare, and how much more often, is as in `repeat_factors`.
     """
@@ -43,8 +45,9 @@ class Sampler:
     def __init__(self, sources: Sequence[Source], rare: float) -> None:
         self.sources = sources
         self.scenes = [scene for source in sources for scene in source.scenes]
-        proportions = np.array([source.proportion for source in sources])
-        self.proportions = proportions / proportions.sum()
+        self.proportions = proportions(
+            [source.weight for source in sources], [len(source.scenes) for source in sources]
+        )
         self.probabilities = []
         for source in sources:
             present = np.zeros((len(source.scenes), len(TRAFFIC)), np.bool_)
@@ -60,12 +63,13 @@ class Sampler:
         sizes = [source.in_batch(n) for source in self.sources]
         return max(1, int(len(self.scenes) / (self.proportions @ sizes)))
 
-    def draw(self, n: int, rng: np.random.Generator) -> tuple[Source, list[Scene]]:
-        """A source, and of it the scenes of a batch."""
+    def draw(self, n: int, rng: np.random.Generator) -> tuple[Source, Iterator[Scene]]:
+        """A source, and of it the scenes of a batch; then, without end, others for them."""
         which = int(rng.choice(len(self.sources), p=self.proportions))
         source, probabilities = self.sources[which], self.probabilities[which]
         places = rng.choice(len(probabilities), source.in_batch(n), p=probabilities)
-        return source, [source.scenes[place] for place in places]
+        more = (rng.choice(len(probabilities), p=probabilities) for _ in count())
+        return source, (source.scenes[place] for place in chain(places, more))
 
     def draw_instance(self, rng: np.random.Generator) -> tuple[Scene, Instance]:
         """An instance to paste, each class as likely as the next."""

@@ -4,7 +4,7 @@ import shlex
 import signal
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -15,47 +15,85 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as ProgressBar
 from rich.table import Column
 
+from bentoml_img.interrupts import ENDING
 from bentoml_img.training.log import Log
 from bentoml_img.training.run import Progress, Run
 
 SAVE_SECONDS = 120.0
+EVALUATE_STEPS = 2000  # at most from one evaluation to the next: an epoch of all of COCO is hours
 
 
 class Interrupted(KeyboardInterrupt):
-    """Ctrl-C: the run stopped between two steps, and its checkpoint is written."""
+    """Ctrl-C: the run stopped after a step, and its checkpoint is written."""
 
 
 def fit(trainer: Run[Any, Any], checkpoint: Path, console: Console, log: Log | None = None) -> None:
     """Train to the last step, if it is not there.
 
-    Evaluates after each epoch, saves every two minutes, and does both at the
-    end. The first Ctrl-C lets the step in hand finish, saves and raises
-    Interrupted; a second one stops at once, with the last checkpoint intact.
+    Evaluates after each epoch, or more often where epochs are long, saves before
+    that and every two minutes, and does both at the end. The first Ctrl-C, SIGTERM
+    or closed terminal lets the step or the evaluation's photo in hand finish, and
+    raises Interrupted with all steps saved; an evaluation that it ended is done when
+    the run goes on. A second one stops at once, with the last checkpoint intact.
     """
-    if trainer.step == trainer.steps:
+    if trainer.step == trainer.steps and not _unevaluated(trainer):
         return
-    saved = time.monotonic()
     with _deferred_interrupt() as interrupts, progress_bar(console) as bar:
-        task = bar.add_task("training", total=trainer.steps, completed=trainer.step, note="")
-
-        def on_step(progress: Progress) -> None:
-            nonlocal saved
-            step, steps = progress.step, trainer.steps
-            bar.update(task, completed=step, note=str(progress))
-            if log:
-                log.add_figures(progress.figures, step, steps, trainer.seconds)
-            if step % trainer.steps_per_epoch == 0 or step == steps:
-                entry = _evaluate(trainer, bar)
-                if log:
-                    log.add(entry)
-            if interrupts or time.monotonic() - saved > SAVE_SECONDS:
-                trainer.save(checkpoint)
-                saved = time.monotonic()
-            if interrupts:
-                raise Interrupted(f"saved step {step} of {steps}")
-
-        trainer.run(on_step)
+        between_steps = _BetweenSteps(trainer, checkpoint, log, bar, interrupts)
+        if _unevaluated(trainer):
+            between_steps.do()
+        trainer.run(between_steps)
     trainer.save(checkpoint)
+
+
+class _BetweenSteps:
+    """What is done after a step: the bar and the log, an evaluation, a checkpoint, or the end."""
+
+    def __init__(
+        self,
+        trainer: Run[Any, Any],
+        checkpoint: Path,
+        log: Log | None,
+        bar: ProgressBar,
+        interrupts: Sequence[int],
+    ) -> None:
+        self.trainer, self.checkpoint, self.log = trainer, checkpoint, log
+        self.bar, self.interrupts = bar, interrupts
+        self.task = bar.add_task("training", total=trainer.steps, completed=trainer.step, note="")
+        self.saved = time.monotonic()
+
+    def __call__(self, progress: Progress) -> None:
+        steps, seconds = self.trainer.steps, self.trainer.seconds
+        self.bar.update(self.task, completed=progress.step, note=str(progress))
+        if self.log:
+            self.log.add_figures(progress.figures, progress.step, steps, seconds)
+        self.do()
+
+    def do(self) -> None:
+        """Evaluate, save and stop, each if it is time."""
+        if _unevaluated(self.trainer):
+            self._save()  # an evaluation takes its time
+            entry = _evaluate(self.trainer, self.bar, self._stop_if_interrupted)
+            if self.log:
+                self.log.add(entry)
+        if self.interrupts or time.monotonic() - self.saved > SAVE_SECONDS:
+            self._save()
+        self._stop_if_interrupted()
+
+    def _save(self) -> None:
+        self.trainer.save(self.checkpoint)
+        self.saved = time.monotonic()
+
+    def _stop_if_interrupted(self) -> None:
+        if self.interrupts:
+            raise Interrupted(f"saved step {self.trainer.step} of {self.trainer.steps}")
+
+
+def _unevaluated(trainer: Run[Any, Any]) -> bool:
+    """Whether the network is to be evaluated as it is after this step, and was not."""
+    step, every = trainer.step, min(trainer.steps_per_epoch, EVALUATE_STEPS)
+    due = step == trainer.steps or (step > 0 and step % every == 0)
+    return due and all(entry["step"] != step for entry in trainer.history)
 
 
 def command_to_resume() -> str:
@@ -78,11 +116,19 @@ def progress_bar(console: Console) -> ProgressBar:
     )
 
 
-def _evaluate(trainer: Run[Any, Any], bar: ProgressBar) -> Mapping[str, Any]:
+def _evaluate(
+    trainer: Run[Any, Any], bar: ProgressBar, between_photos: Callable[[], None]
+) -> Mapping[str, Any]:
     task = bar.add_task("evaluating", total=None, note="")
-    entry = trainer.evaluate(lambda done, total: bar.update(task, completed=done, total=total))
+
+    def on_photo(done: int, total: int) -> None:
+        bar.update(task, completed=done, total=total)
+        if done < total:
+            between_photos()
+
+    entry = trainer.evaluate(on_photo)
     bar.remove_task(task)
-    epoch, epochs = (n / trainer.steps_per_epoch for n in (trainer.step, trainer.steps))
+    epoch, epochs = (round(n / trainer.steps_per_epoch, 2) for n in (trainer.step, trainer.steps))
     figures = [
         f"{name} {value:.3f}"
         for name, value in entry.items()
@@ -95,16 +141,20 @@ def _evaluate(trainer: Run[Any, Any], bar: ProgressBar) -> Mapping[str, Any]:
 
 @contextmanager
 def _deferred_interrupt() -> Iterator[list[int]]:
-    """A list that the first SIGINT is put on; a second one is a KeyboardInterrupt as usual."""
+    """A list that the first Ctrl-C, or ENDING, is put on; a second one is a KeyboardInterrupt."""
     received: list[int] = []
-    previous = signal.getsignal(signal.SIGINT)
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, *ENDING)}
+    previous = {n: handler for n, handler in handlers.items() if handler != signal.SIG_IGN}
 
     def note(number: int, frame: FrameType | None) -> None:
         received.append(number)
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        for number in previous:
+            signal.signal(number, signal.default_int_handler)
 
-    signal.signal(signal.SIGINT, note)
+    for number in previous:
+        signal.signal(number, note)
     try:
         yield received
     finally:
-        signal.signal(signal.SIGINT, previous)
+        for number, handler in previous.items():
+            signal.signal(number, handler)

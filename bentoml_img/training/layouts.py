@@ -10,8 +10,9 @@ from typing import Any
 
 from PIL import Image
 
-from bentoml_img.images import DECODER_ERRORS
-from bentoml_img.training.dataset import DatasetError
+from bentoml_img.images import DECODER_ERRORS, load_rgb, open_image
+from bentoml_img.training.annotations import complete
+from bentoml_img.training.dataset import DatasetError, UnusableFile
 
 
 @dataclass(frozen=True)
@@ -22,17 +23,20 @@ class Sample:
     mask: Path
 
     def load(self) -> tuple[Image.Image, Image.Image]:
-        """The photo as RGB and the mask, of equal size."""
-        return load_picture(self.image).convert("RGB"), self.load_mask()
+        """The photo as RGB, upright, and the mask, of equal size; UnusableFile."""
+        mask = self.load_mask()
+        return load_photo(self.image, mask.size), mask
 
     def load_mask(self) -> Image.Image:
-        """The mask alone."""
-        return load_picture(self.mask)
+        """The mask alone; UnusableFile."""
+        with reading(self.mask), Image.open(self.mask) as mask:
+            mask.load()
+            return mask
 
 
 @dataclass(frozen=True)
 class CocoPhoto:
-    """A photo in COCO's layout: its file, its size in pixels, its instances as COCO has them."""
+    """A photo in COCO's layout: its file, its size in pixels, its annotations, `complete`."""
 
     path: Path
     width: int
@@ -51,18 +55,28 @@ class CocoSplit:
 
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """DatasetError for whatever a file raises that is missing, damaged, or has other contents."""
+    """UnusableFile for whatever a file raises that is missing, damaged, or has other contents."""
     try:
         yield
     except DECODER_ERRORS as error:
-        raise DatasetError(f"{path} cannot be used: {type(error).__name__}: {error}") from error
+        raise UnusableFile(f"{path} cannot be used: {type(error).__name__}: {error}") from error
 
 
-def load_picture(path: Path) -> Image.Image:
-    """A picture, decoded; DatasetError."""
-    with reading(path), Image.open(path) as picture:
-        picture.load()
-        return picture
+def load_photo(path: Path, annotated: tuple[int, int]) -> Image.Image:
+    """A photo as RGB, upright; UnusableFile, also if its size is not the annotated one."""
+    with reading(path):
+        photo = load_rgb(open_image(path.read_bytes()))
+    check_size(path, photo.size, annotated)
+    return photo
+
+
+def check_size(path: Path, size: tuple[int, int], annotated: tuple[int, int]) -> None:
+    """UnusableFile if an upright photo has another (width, height) than its annotation or mask."""
+    if size != annotated:
+        (width, height), (other_width, other_height) = size, annotated
+        raise UnusableFile(
+            f"{path} has {width}×{height} pixels, and {other_width}×{other_height} are annotated"
+        )
 
 
 def read_voc(root: Path, split: str) -> list[Sample]:
@@ -106,6 +120,7 @@ def read_coco_split(root: Path, split: str) -> CocoSplit:
         content = json.loads(annotations.read_text())
         instances = defaultdict(list)
         for annotation in content["annotations"]:
+            complete(annotation)
             instances[annotation["image_id"]].append(annotation)
         photos = [
             CocoPhoto(

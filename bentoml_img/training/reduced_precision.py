@@ -28,7 +28,6 @@ from bentoml_img.classify import Classifier
 from bentoml_img.console import console, plain_errors
 from bentoml_img.detect import Detector
 from bentoml_img.engines import PRECISIONS
-from bentoml_img.engines.export import parity
 from bentoml_img.engines.interface import Array
 from bentoml_img.engines.openvino_maskrcnn import NumpyMaskRcnn
 from bentoml_img.engines.quantize import quantize
@@ -36,9 +35,14 @@ from bentoml_img.engines.resize import prepare
 from bentoml_img.files import PHOTOS, Unreadable, inputs_of
 from bentoml_img.images import ImageError, load_rgb, open_image
 from bentoml_img.segment import Segmenter
-from bentoml_img.training import cifar10, classification_eval, detection_eval, segmentation_scores
-from bentoml_img.training.command import FOLDER
+from bentoml_img.training import cifar10, classification_eval
 from bentoml_img.training.dataset import DatasetError
+from bentoml_img.training.extra import importing_extra
+
+with importing_extra():
+    from bentoml_img.engines.export import parity
+    from bentoml_img.training import detection_eval, segmentation_scores
+    from bentoml_img.training.command import FOLDER
 
 # What may be lost of each figure: points of accuracy, of mIoU, of AP, each a part of 1.
 MAX_LOSS = {"classification": 0.001, "segmentation": 0.005, "detection": 0.003}

@@ -4,6 +4,7 @@ All randomness is a function of the seed and the step, so that a run that was
 interrupted and resumed gives the weights of one that was not.
 """
 
+import math
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -41,6 +42,10 @@ class Progress:
 
     def __str__(self) -> str:
         return ", ".join(f"{name} {value:.3f}" for name, value in self.figures.items())
+
+
+class Diverged(Exception):
+    """A loss is no finite number: the message, for the user, says which and when."""
 
 
 class Run(ABC, Generic[Network, Batch]):
@@ -102,7 +107,8 @@ class Run(ABC, Generic[Network, Batch]):
         """Train from the current step to the last.
 
         `on_step` is called after each step: it may evaluate, save, and stop the
-        run by raising.
+        run by raising. Diverged before a step from whose losses nothing can be
+        learned.
         """
         with ThreadPoolExecutor(1) as pool:
             loaded = pool.submit(self._load, self.step)
@@ -119,12 +125,18 @@ class Run(ABC, Generic[Network, Batch]):
         for group in self._groups():
             group["lr"] = group["initial_lr"] * self._rate(group)
         torch.manual_seed((self.recipe.seed << 32) | self.step)
-        figures = self._backward(batch)
+        figures = {name: value.item() for name, value in self._backward(batch).items()}
+        for name, value in figures.items():
+            if not math.isfinite(value):
+                raise Diverged(
+                    f"{name} is {value} in step {self.step + 1}: training has diverged, "
+                    "and nothing of that step is saved"
+                )
         for optimizer in self.optimizers:
             optimizer.step()
             optimizer.zero_grad()
         self.step += 1
-        return Progress(self.step, {name: value.item() for name, value in figures.items()})
+        return Progress(self.step, figures)
 
     def _groups(self) -> list[dict[str, Any]]:
         return [group for optimizer in self.optimizers for group in optimizer.param_groups]

@@ -22,6 +22,7 @@ from bentoml_img.training.checkpoint import CheckpointError
 from bentoml_img.training.classification_trainer import Recipe, Trainer, module_logits
 from bentoml_img.training.dataset import DatasetError
 from bentoml_img.training.fit import Interrupted, fit
+from bentoml_img.training.run import Diverged
 
 
 def run(train: cifar10.Split, test: cifar10.Split, recipe: Recipe, folder: Path) -> dict[str, Any]:
@@ -80,7 +81,7 @@ def main(
     output_dir.mkdir(parents=True, exist_ok=True)
     runs = []
     try:
-        with plain_errors("train", DatasetError, CheckpointError):
+        with plain_errors("train", DatasetError, CheckpointError, Diverged):
             train, test = cifar10.load(data_dir)
             for seed in range(seeds):
                 runs.append(run(train, test, Recipe(epochs=epochs, seed=seed), output_dir))

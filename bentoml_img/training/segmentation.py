@@ -1,35 +1,41 @@
 """Train deeplabv3_lite and fcn_lite, in one run, for the 21 classes of PASCAL VOC."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import click
-import torch
 
 from bentoml_img.bundle import WEIGHTS
 from bentoml_img.console import console
-from bentoml_img.engines.torch import best_device
-from bentoml_img.training import checkpoint
-from bentoml_img.training.command import FOLDER, plain_ending, run_options
 from bentoml_img.training.dataset import DatasetError
-from bentoml_img.training.fit import fit, progress_bar
-from bentoml_img.training.layouts import Sample, read_voc
-from bentoml_img.training.log import Log
-from bentoml_img.training.pretrained import load_imagenet, load_weights
-from bentoml_img.training.segmentation_data import class_shares, read_coco
-from bentoml_img.training.segmentation_export import export
-from bentoml_img.training.segmentation_plots import save_curves
-from bentoml_img.training.segmentation_sampler import Source
-from bentoml_img.training.segmentation_scores import record
-from bentoml_img.training.segmentation_trainer import Network, Recipe, Trainer
-from bentoml_img.training.weight_average import halfway
+from bentoml_img.training.extra import importing_extra
 
-# What part of a batch comes from where: true masks of everyday photos are worth most.
-PROPORTIONS = {"voc": 0.38, "coco": 0.22, "street": 0.15, "pseudo": 0.25}
+with importing_extra():
+    import torch
+
+    from bentoml_img.engines.torch import best_device
+    from bentoml_img.training import checkpoint
+    from bentoml_img.training.command import FOLDER, plain_ending, run_options
+    from bentoml_img.training.fit import fit, progress_bar
+    from bentoml_img.training.layouts import Sample, read_voc
+    from bentoml_img.training.log import Log
+    from bentoml_img.training.pretrained import load_imagenet, load_weights
+    from bentoml_img.training.segmentation_data import class_shares, read_coco
+    from bentoml_img.training.segmentation_export import export
+    from bentoml_img.training.segmentation_plots import save_curves
+    from bentoml_img.training.segmentation_sampler import Source
+    from bentoml_img.training.segmentation_scores import record
+    from bentoml_img.training.segmentation_trainer import Network, Recipe, Trainer
+    from bentoml_img.training.weight_average import halfway
+
+# True masks of everyday photos are worth most. With 2,079 photos of VOC, 320 of COCO, 1,100 of
+# streets and 2,948 that a model labelled, 38, 22, 15 and 25 % of the batches are of them.
+SOURCE_WEIGHTS = {"voc": 1.8, "coco": 2.7, "street": 1.0, "pseudo": 1.0}
 LAYOUTS = {"voc": "voc", "coco": "coco", "street": "coco", "pseudo": "voc"}
 WATCHED = ("voc", "coco")
+MOST = 500  # of each val set's photos, to look at while training
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -76,7 +82,12 @@ def main(
         if start:  # small steps that get smaller from the first on
             recipe = replace(recipe, head_lr=4e-4, backbone_lr=8e-5, cool_down=1.0)
         given = {name: folder for name, folder in folders.items() if folder}
-        trainer = _prepare(given, recipe, partial(_start, trained=start, imagenet=imagenet), out)
+        sources = _sources(given, out)
+        validation = {
+            name: _read(name, given[name], "val", out) for name in WATCHED if name in given
+        }
+        begin = partial(_start, trained=start, imagenet=imagenet)
+        trainer = _prepare(sources, validation, recipe, begin)
         if resume:
             trainer.restore(path)
         fit(trainer, path, console, log)
@@ -87,22 +98,25 @@ def main(
             _start(began, start, None)
             network = halfway(began, network)
         for bundle in export(network, f"photos of {', '.join(given)}", out):
-            record(bundle, trainer.validation)
+            record(bundle, validation)
             click.echo(bundle)
 
 
-def _prepare(
-    folders: Mapping[str, Path], recipe: Recipe, start: Callable[[Network], None], out: Path
-) -> Trainer:
+def _sources(folders: Mapping[str, Path], out: Path) -> list[Source]:
     if not folders:
         raise DatasetError("nothing to train on: give --voc, --coco, --street or --pseudo")
-    sources = [
-        Source(_read(name, folder, "train", out), PROPORTIONS[name])
+    return [
+        Source(_read(name, folder, "train", out), SOURCE_WEIGHTS[name])
         for name, folder in folders.items()
     ]
-    validation = {
-        name: _read(name, folders[name], "val", out) for name in WATCHED if name in folders
-    }
+
+
+def _prepare(
+    sources: Sequence[Source],
+    validation: Mapping[str, Sequence[Sample]],
+    recipe: Recipe,
+    start: Callable[[Network], None],
+) -> Trainer:
     samples = [sample for source in sources for sample in source.samples]
     console.print(f"counting the classes in {len(samples)} masks")
     return Trainer(
@@ -110,9 +124,14 @@ def _prepare(
         class_shares(samples),
         recipe,
         start,
-        validation,
+        {name: evenly(held_out, MOST) for name, held_out in validation.items()},
         best_device(),
     )
+
+
+def evenly(samples: Sequence[Sample], most: int) -> Sequence[Sample]:
+    """Every sample or, where they are more than `most`, every second, third and so on."""
+    return samples[:: -(-len(samples) // most)]
 
 
 def _start(network: Network, trained: Path | None, imagenet: Path | None) -> None:

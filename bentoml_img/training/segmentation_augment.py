@@ -6,6 +6,7 @@ Objects of a class are pasted from one photo into another: Olsson et al., "Class
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import count
 
 import numpy as np
 from PIL import Image
@@ -13,6 +14,7 @@ from PIL import Image
 from bentoml_img.labels import VOC_IGNORE
 from bentoml_img.training.augment import FILL, ColourChanges, Pixels, change_colours, log_uniform
 from bentoml_img.training.layouts import Sample
+from bentoml_img.training.readable import first_readable
 from bentoml_img.training.segmentation_data import Mask
 from bentoml_img.training.segmentation_sampler import Sampler
 
@@ -75,14 +77,27 @@ def paste(onto: tuple[Pixels, Mask], source: tuple[Pixels, Mask], class_id: int)
 def load_batch(
     samples: Sequence[Sample], sampler: Sampler, n: int, how: Augmentation, seed: Sequence[int]
 ) -> tuple[Pixels, Mask]:
-    """A batch that depends on `seed` alone: photos (n, side, side, 3) and masks (n, side, side)."""
+    """A batch that depends on `seed` alone: photos (n, side, side, 3) and masks (n, side, side).
+
+    And on which files cannot be read, for which others are drawn.
+    """
     rng = np.random.default_rng(seed)
+    places = sampler.draw(n, rng)
+    others = (sampler.draw_class(rng) for _ in count())
+
+    def load(place: int) -> tuple[Pixels, Mask]:
+        return _crop(samples[place], how, rng)
+
+    def load_other(choice: tuple[int, int]) -> tuple[int, tuple[Pixels, Mask]]:
+        class_id, place = choice
+        return class_id, load(place)
+
     crops = []
-    for place in sampler.draw(n, rng):
-        crop = _crop(samples[place], how, rng)
+    for _ in range(n):
+        crop = first_readable(places, load)
         if rng.random() < how.paste:
-            class_id, other = sampler.draw_class(rng)
-            paste(crop, _crop(samples[other], how, rng), class_id)
+            class_id, other = first_readable(others, load_other)
+            paste(crop, other, class_id)
         crops.append(crop)
     return np.stack([pixels for pixels, _ in crops]), np.stack([mask for _, mask in crops])
 

@@ -1,5 +1,6 @@
 """Masks of VOC classes: painted of COCO's instances, and what is in them."""
 
+import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -22,13 +23,15 @@ def read_coco(
 ) -> list[Sample]:
     """The samples of a split of data laid out like COCO, its instances painted as VOC classes.
 
-    Masks are painted once, into the folder `cache`, and found there the next
-    time; `on_painted(i, n)` is called for each. DatasetError.
+    Masks are painted once, into a folder in `cache`, and found there the next
+    time, unless the annotations changed; `on_painted(i, n)` is called for each.
+    DatasetError.
     """
     coco = read_coco_split(root, split)
+    folder = cache / _version(coco.annotations)
     samples = []
     for i, photo in enumerate(coco.photos, 1):
-        sample = Sample(photo.path, cache / f"{photo.path.relative_to(coco.folder)}.png")
+        sample = Sample(photo.path, folder / f"{photo.path.relative_to(coco.folder)}.png")
         if not sample.mask.is_file():
             sample.mask.parent.mkdir(parents=True, exist_ok=True)
             with reading(coco.annotations):
@@ -40,7 +43,7 @@ def read_coco(
 
 
 def paint(instances: Iterable[dict[str, Any]], height: int, width: int) -> Mask:
-    """A mask of VOC ids (height, width) from COCO's instances.
+    """A mask of VOC ids (height, width) from COCO's annotations, which are `complete`.
 
     They are painted from the largest to the smallest, so that what lies upon
     something else stays visible; crowds are 255, other categories background.
@@ -52,8 +55,7 @@ def paint(instances: Iterable[dict[str, Any]], height: int, width: int) -> Mask:
         if isinstance(outline, list) or isinstance(outline["counts"], list):
             outline = coco_mask.frPyObjects(outline, height, width)
         run_lengths = coco_mask.merge(outline) if isinstance(outline, list) else outline
-        crowd = instance.get("iscrowd", 0)
-        colour = VOC_IGNORE if crowd else COCO_TO_VOC[instance["category_id"]]
+        colour = VOC_IGNORE if instance["iscrowd"] else COCO_TO_VOC[instance["category_id"]]
         mask[coco_mask.decode(run_lengths).astype(bool)] = colour
     return mask
 
@@ -67,6 +69,13 @@ def class_shares(samples: Sequence[Sample]) -> npt.NDArray[np.float32]:
 def _shares(sample: Sample) -> npt.NDArray[np.float64]:
     pixels = np.asarray(sample.load_mask()).ravel()
     return np.bincount(pixels, minlength=256)[: len(VOC)] / len(pixels)
+
+
+def _version(annotations: Path) -> str:
+    """A digest of where the file is, and of its size and time: another when it is another."""
+    status = annotations.stat()
+    what = annotations.resolve(), status.st_size, status.st_mtime_ns
+    return hashlib.sha256(repr(what).encode()).hexdigest()[:12]
 
 
 def _write_png(mask: Mask, path: Path) -> None:

@@ -25,7 +25,7 @@ def _export(name: str, module: LiteSegmenter, trained_on: str, bundle: Path) -> 
     height = zoo.LITE.input_size[0]
     photo = torch.zeros(1, 3, height, height * 4 // 3)
     manifest = zoo.find(name).manifest(
-        license="Apache-2.0",
+        license="unknown",
         trained_on=trained_on,
         scores=costs(module, lambda: module(photo)),
     )

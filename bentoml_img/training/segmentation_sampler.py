@@ -1,7 +1,8 @@
 """Which photos a step sees: those with rare classes more often."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, count
 
 import numpy as np
 import numpy.typing as npt
@@ -16,10 +17,10 @@ PRESENT = 0.005  # a class with a smaller share of the pixels does not count as 
 
 @dataclass(frozen=True)
 class Source:
-    """Samples of one origin and the part of the draws that they are to have."""
+    """Samples of one origin, and their weight among others: see `proportions`."""
 
     samples: Sequence[Sample]
-    proportion: float
+    weight: float
 
 
 class Sampler:
@@ -34,7 +35,7 @@ class Sampler:
         self,
         shares: Floats,
         sources: npt.NDArray[np.int64],
-        proportions: Sequence[float],
+        proportions: Sequence[float] | npt.NDArray[np.float64],
         rare: float,
     ) -> None:
         present = shares > PRESENT
@@ -46,9 +47,11 @@ class Sampler:
         self.classes = [k for k in range(1, shares.shape[1]) if present[:, k].any()]
         self.members = {k: np.flatnonzero(present[:, k]) for k in self.classes}
 
-    def draw(self, n: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
-        """The places of n samples."""
-        return rng.choice(len(self.probabilities), n, p=self.probabilities)
+    def draw(self, n: int, rng: np.random.Generator) -> Iterator[int]:
+        """The places of n samples; then, without end, others for them."""
+        places = rng.choice(len(self.probabilities), n, p=self.probabilities)
+        more = (rng.choice(len(self.probabilities), p=self.probabilities) for _ in count())
+        return map(int, chain(places, more))
 
     def draw_class(self, rng: np.random.Generator) -> tuple[int, int]:
         """A class, each as likely as the next, and the place of a sample that has it."""

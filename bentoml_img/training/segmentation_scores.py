@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from bentoml_img.bundle import add_scores
-from bentoml_img.images import open_image
+from bentoml_img.images import open_image, upright_size
 from bentoml_img.segment import Segmenter
 from bentoml_img.training.figures import Figure, OnPhoto, watched
-from bentoml_img.training.layouts import Sample, read_voc, reading
+from bentoml_img.training.layouts import Sample, check_size, read_voc, reading
 from bentoml_img.training.segmentation_data import class_shares, read_coco
 from bentoml_img.training.segmentation_eval import Confusion, frequent_classes
 
@@ -63,11 +63,14 @@ def record(bundle: Path, sets: Mapping[str, Sequence[Sample]]) -> None:
 
 
 def count(confusion: Confusion, segmenter: Segmenter, sample: Sample) -> None:
-    """Add a photo's pixels to a confusion matrix."""
+    """Add a photo's pixels to a confusion matrix; UnusableFile."""
+    mask = sample.load_mask()
     with reading(sample.image):
         photo = open_image(sample.image.read_bytes())
+        size = upright_size(photo)
+    check_size(sample.image, size, mask.size)
     answer = segmenter.segment_opened(photo)
-    confusion.add(np.asarray(sample.load_mask()), answer.mask)
+    confusion.add(np.asarray(mask), answer.mask)
 
 
 def _figures(

@@ -23,6 +23,7 @@ from bentoml_img.training.autocast import autocast
 from bentoml_img.training.averaged_run import AveragedRecipe, AveragedRun
 from bentoml_img.training.layouts import Sample
 from bentoml_img.training.normalize import normalize
+from bentoml_img.training.proportions import proportions
 from bentoml_img.training.segmentation_augment import Augmentation, load_batch
 from bentoml_img.training.segmentation_data import class_shares
 from bentoml_img.training.segmentation_eval import evaluate, frequent_classes
@@ -84,8 +85,10 @@ class Trainer(AveragedRun[Network, tuple[Tensor, Tensor]]):
         device: str | torch.device = "cpu",
     ) -> None:
         self.samples = [sample for source in sources for sample in source.samples]
-        origin = np.repeat(np.arange(len(sources)), [len(s.samples) for s in sources])
-        self.sampler = Sampler(shares, origin, [s.proportion for s in sources], recipe.rare)
+        photos = [len(source.samples) for source in sources]
+        origin = np.repeat(np.arange(len(sources)), photos)
+        parts = proportions([source.weight for source in sources], photos)
+        self.sampler = Sampler(shares, origin, parts, recipe.rare)
         self.validation = dict(validation or {})
         self._classes = {
             name: frequent_classes(class_shares(held_out))

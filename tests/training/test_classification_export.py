@@ -73,6 +73,7 @@ def test_a_bundle_states_what_was_measured_on_it(
     manifest = verify(tmp_path / "bundle")
     assert manifest.labels == CIFAR10
     assert manifest.trained_on == "noise"
+    assert manifest.license == "unknown"
     assert manifest.temperature == figures.temperature
     classifier = Classifier.from_bundle(tmp_path / "bundle", "openvino")
     again = classification_eval.evaluate(classifier, held_out)

@@ -43,6 +43,7 @@ def test_trains_evaluates_and_exports(tmp_path: Path, arguments: list[str]) -> N
     assert result.stdout.split() == [str(bundle)]
     manifest = verify(bundle)
     assert manifest.labels == TRAFFIC
+    assert manifest.license == "unknown"
     assert manifest.scores["parameters"] < 12e6
     assert 0 <= manifest.scores["street_mask_ap50_car"] <= 1
     assert (bundle / WEIGHTS).stat().st_size < 25e6

@@ -115,6 +115,21 @@ def test_a_batch_depends_on_its_seed_alone(scenes: list[Scene]) -> None:
         assert len(crop.masks) == len(crop.labels) == len(crop.areas)
 
 
+def test_photos_that_cannot_be_read_are_named_once_and_others_drawn(
+    scenes: list[Scene], capsys: pytest.CaptureFixture[str]
+) -> None:
+    sampler = Sampler([Source(scenes, 1.0, (40, 90), pastes=True)], rare=0.3)
+    sampler.pasteable = {BUS: [(scene, scene.instances[2]) for scene in scenes[::3]]}
+    scenes[0].image.write_bytes(b"no picture")
+    how = Augmentation(crop=(64, 96), paste=1)
+    first, again = (load_batch(sampler, 12, how, (0,)) for _ in range(2))
+    assert len(first) == 12
+    for one, two in zip(first, again, strict=True):
+        np.testing.assert_array_equal(one.pixels, two.pixels)
+    (told,) = capsys.readouterr().err.splitlines()
+    assert told.startswith(f"warning: {scenes[0].image} cannot be used: ")
+
+
 def test_what_is_nearly_hidden_becomes_a_crowd(scenes: list[Scene]) -> None:
     sampler = Sampler([Source(scenes, 1.0, (200, 400))], rare=0.3)
     crops = load_batch(sampler, 40, Augmentation(crop=(32, 32), aim=0), (0,))
@@ -133,10 +148,10 @@ def test_boxes_of_masks() -> None:
 def test_proportions_are_kept_and_rare_classes_drawn_more_often(scenes: list[Scene]) -> None:
     bus = [scene for scene in scenes if any(i.label == BUS for i in scene.instances)][:1]
     rest = [scene for scene in scenes if all(i.label != BUS for i in scene.instances)] * 8
-    sampler = Sampler(
-        [Source(bus + rest, 0.75, (40, 90), pastes=True), Source(scenes, 0.25, (40, 90))], rare=0.3
-    )
-    assert sampler.proportions.tolist() == [0.75, 0.25]
+    sources = [Source(bus + rest, 0.4, (40, 90), pastes=True), Source(scenes, 0.6, (40, 90))]
+    sampler = Sampler(sources, rare=0.3)
+    large, small = 0.4 * len(bus + rest) ** 0.5, 0.6 * len(scenes) ** 0.5
+    assert sampler.proportions[0] == pytest.approx(large / (large + small))
     of_streets = sampler.probabilities[0]
     assert of_streets.sum() == pytest.approx(1)
     assert of_streets[0] > 3 * of_streets[1]
@@ -147,6 +162,7 @@ def test_a_batch_of_enlarged_scenes_has_fewer_in_larger_crops(scenes: list[Scene
     crops = load_batch(sampler, 8, Augmentation(crop=(64, 96)), (0,))
     assert [crop.pixels.shape for crop in crops] == [(128, 192, 3)] * 2
     assert sampler.batches(8) == len(scenes) // 2
+    assert Source(scenes, 1.0, (40, 90), enlarged=3).in_batch(4) == 2
 
 
 def test_rare_classes_are_pasted(scenes: list[Scene]) -> None:

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ from pycocotools import mask as coco_mask
 
 from bentoml_img.labels import TRAFFIC, VOC
 from bentoml_img.training.dataset import DatasetError
+from bentoml_img.training.detection_augment import Window
 from bentoml_img.training.detection_data import Scene, from_mask, read_animals, read_instances
 from tests.training.streets import SIZE, write_streets
 
@@ -27,6 +29,25 @@ def test_reads_instances_and_crowds(tmp_path: Path) -> None:
     assert first.instances[2].box == (94, 4, 124, 34)
     assert first.instances[2].area == 900
     assert [len(scene.instances) for scene in scenes] == [4, 2, 2, 3]
+
+
+def test_what_is_no_polygon_is_left_out_and_where_none_is_left_is_a_crowd(tmp_path: Path) -> None:
+    file = write_streets(tmp_path, 3) / "annotations" / "instances_train.json"
+    content = json.loads(file.read_text())
+    for annotation in content["annotations"]:
+        del annotation["iscrowd"]
+    person, car, *others = content["annotations"][:4]
+    person["segmentation"] += [[1, 2, 3, 4], [], [1, 2, 3, 4, 5, 6, 7]]
+    car["segmentation"] = []
+    others[0]["segmentation"] = [[5, 5, 9, 9]]
+    del others[1]["segmentation"]
+    file.write_text(json.dumps(content))
+    scene, *_ = read_instances(tmp_path, "train")
+    assert [i.crowd for i in scene.instances] == [False, True, True, True]
+    assert len(scene.instances[0].outline) == 1
+    crop = Window(SIZE, (0, 0), (1, 1)).crop(scene)
+    assert crop.labels.tolist() == [CAR]
+    assert crop.crowds.tolist() == [list(instance.box) for instance in scene.instances[1:]]
 
 
 def test_folders_with_nothing_to_learn_from_are_refused(tmp_path: Path) -> None:

@@ -102,6 +102,21 @@ def test_what_is_missed_or_misplaced_scores_less(truth: Truth) -> None:
     assert shifted["car"].ap50 == 0
 
 
+def test_annotations_may_lack_crowds_and_outlines_and_be_counted_from_0(tmp_path: Path) -> None:
+    file = write_streets(tmp_path, 3, "val") / "annotations" / "instances_val.json"
+    content = json.loads(file.read_text())
+    del content["categories"]
+    for i, annotation in enumerate(content["annotations"]):
+        annotation["id"] = i
+        del annotation["iscrowd"]
+    content["annotations"][3]["segmentation"] = []  # of the crowd
+    file.write_text(json.dumps(content))
+    detector = Detector(manifest_of("maskrcnn_lite"), Seer())
+    measured = evaluate(detector, Truth.read(tmp_path, "val"))
+    masks = {f.label: (round(f.ap50, 3), f.recall, f.n) for f in measured if f.kind == "mask"}
+    assert masks == {"person": (1, 1, 3), "car": (1, 1, 3), "bus": (1, 1, 1)}
+
+
 def test_who_finds_nothing_scores_0(truth: Truth) -> None:
     detector = Detector(manifest_of("maskrcnn_lite"), Seer(blind=CLASSES))
     assert {round(figure.ap50, 3) for figure in evaluate(detector, truth)} == {0}

@@ -2,8 +2,9 @@ import io
 import json
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -14,6 +15,7 @@ from bentoml_img.training.cifar10 import Split
 from bentoml_img.training.classification_trainer import Trainer
 from bentoml_img.training.fit import Interrupted, command_to_resume, fit
 from bentoml_img.training.log import Log
+from bentoml_img.training.run import Diverged
 from tests.training.tiny import tiny_recipe, tiny_trainer
 
 
@@ -22,14 +24,16 @@ def console() -> Console:
     return Console(file=io.StringIO(), width=120)
 
 
-def press_ctrl_c_in_step(trainer: Trainer, step: int, times: int = 1) -> None:
-    """Have SIGINT arrive while a step computes."""
+def press_ctrl_c_in_step(
+    trainer: Trainer, step: int, times: int = 1, number: int = signal.SIGINT
+) -> None:
+    """Have SIGINT, or another signal, arrive while a step computes."""
     backward = trainer._backward
 
     def interrupted(batch: tuple[Tensor, Tensor]) -> Mapping[str, Tensor]:
         if trainer.step + 1 == step:
             for _ in range(times):
-                signal.raise_signal(signal.SIGINT)
+                signal.raise_signal(number)
         return backward(batch)
 
     trainer._backward = interrupted  # type: ignore[method-assign]
@@ -51,17 +55,18 @@ def test_a_run_to_the_end(tmp_path: Path, train: Split, held_out: Split, console
     assert not (tmp_path / "unused.pt").exists(), "there was nothing left to train"
 
 
-def test_ctrl_c_loses_nothing(
-    tmp_path: Path, train: Split, held_out: Split, console: Console
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_ctrl_c_and_its_like_lose_nothing(
+    number: signal.Signals, tmp_path: Path, train: Split, held_out: Split, console: Console
 ) -> None:
     checkpoint = tmp_path / "checkpoint.pt"
-    handler = signal.getsignal(signal.SIGINT)
+    handler = signal.getsignal(number)
     stopped = tiny_trainer(train, held_out, tiny_recipe())
-    press_ctrl_c_in_step(stopped, 3)
+    press_ctrl_c_in_step(stopped, 3, number=number)
     with pytest.raises(Interrupted, match=r"^saved step 3 of 10$"):
         fit(stopped, checkpoint, console)
     assert stopped.step == 3, "the step in hand is finished"
-    assert signal.getsignal(signal.SIGINT) is handler
+    assert signal.getsignal(number) is handler
 
     resumed = tiny_trainer(train, held_out, tiny_recipe())
     resumed.restore(checkpoint)
@@ -71,6 +76,64 @@ def test_ctrl_c_loses_nothing(
     assert [entry["step"] for entry in resumed.history] == [5, 10]
     for ours, theirs in zip(resumed.network.parameters(), whole.network.parameters(), strict=True):
         assert torch.equal(ours, theirs)
+
+
+def test_ctrl_c_ends_an_evaluation_which_is_done_when_the_run_goes_on(
+    tmp_path: Path,
+    train: Split,
+    held_out: Split,
+    console: Console,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    checkpoint = tmp_path / "checkpoint.pt"
+    stopped = tiny_trainer(train, held_out, tiny_recipe(epochs=1))
+    photos: list[int] = []
+
+    def evaluate(on_photo: Callable[[int, int], None]) -> dict[str, Any]:
+        for done in range(1, 5):
+            photos.append(done)
+            if done == 1:
+                signal.raise_signal(signal.SIGINT)
+            on_photo(done, 4)
+        raise AssertionError("the evaluation went on")
+
+    monkeypatch.setattr(stopped, "evaluate", evaluate)
+    with pytest.raises(Interrupted, match=r"^saved step 5 of 5$"):
+        fit(stopped, checkpoint, console)
+    assert photos == [1]
+
+    resumed = tiny_trainer(train, held_out, tiny_recipe(epochs=1))
+    resumed.restore(checkpoint)
+    fit(resumed, checkpoint, console)
+    assert [entry["step"] for entry in resumed.history] == [5]
+
+
+def test_long_epochs_are_evaluated_within_them(
+    tmp_path: Path,
+    train: Split,
+    held_out: Split,
+    console: Console,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("bentoml_img.training.fit.EVALUATE_STEPS", 3)
+    trainer = tiny_trainer(train, held_out, tiny_recipe())
+    fit(trainer, tmp_path / "checkpoint.pt", console)
+    assert [entry["step"] for entry in trainer.history] == [3, 6, 9, 10]
+    assert "epoch 0.6/2: loss " in console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_a_loss_that_is_no_number_changes_nothing(
+    tmp_path: Path, train: Split, held_out: Split, console: Console
+) -> None:
+    checkpoint = tmp_path / "checkpoint.pt"
+    checkpoint.write_bytes(b"the last one")
+    trainer = tiny_trainer(train, held_out, tiny_recipe())
+    trainer._backward = lambda batch: {"loss": torch.tensor(float("nan"))}  # type: ignore[method-assign]
+    before = [parameter.clone() for parameter in trainer.network.parameters()]
+    with pytest.raises(Diverged, match=r"^loss is nan in step 1: "):
+        fit(trainer, checkpoint, console)
+    assert all(map(torch.equal, trainer.network.parameters(), before))
+    assert checkpoint.read_bytes() == b"the last one"
 
 
 def test_a_second_ctrl_c_stops_at_once(
@@ -99,7 +162,7 @@ def test_it_saves_now_and_then(
     saved: list[int] = []
     monkeypatch.setattr(trainer, "save", lambda path: saved.append(trainer.step))
     fit(trainer, tmp_path / "checkpoint.pt", console)
-    assert saved == [*range(1, 11), 10]
+    assert saved == [*range(1, 6), *range(5, 11), 10, 10], "before evaluations, too"
 
 
 def test_a_run_may_be_logged_and_ends_with_an_evaluation(

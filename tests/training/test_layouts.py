@@ -2,13 +2,19 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import ExifTags, Image
 
-from bentoml_img.training.dataset import DatasetError
+from bentoml_img.segment import Segmenter
+from bentoml_img.training.dataset import DatasetError, UnusableFile
 from bentoml_img.training.detection_data import read_instances
 from bentoml_img.training.detection_eval import Truth
-from bentoml_img.training.layouts import Sample, load_picture, read_voc
+from bentoml_img.training.layouts import Sample, load_photo, read_voc
 from bentoml_img.training.segmentation_data import read_coco
+from bentoml_img.training.segmentation_eval import Confusion
+from bentoml_img.training.segmentation_scores import count
+from tests.segmenters import manifest_of
 from tests.training.streets import write_streets
 
 IMAGE = {"id": 1, "file_name": "a.png", "width": 8, "height": 8}
@@ -41,9 +47,38 @@ def test_a_photo_that_is_missing_or_damaged_is_named(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"train_1\.png cannot be used"):
         list(truth.images())
     with pytest.raises(DatasetError, match=r"none\.png cannot be used: FileNotFoundError"):
-        load_picture(tmp_path / "none.png")
+        load_photo(tmp_path / "none.png", (8, 8))
     with pytest.raises(DatasetError, match=r"none\.png"):
         Sample(tmp_path / "train" / "train_0.png", tmp_path / "none.png").load()
+
+
+def test_a_photo_is_upright_and_then_of_the_size_that_is_annotated(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6  # turn it to the right
+    photo = Image.new("RGB", (8, 16))
+    photo.paste((255, 255, 255), (0, 0, 8, 8))
+    photo.save(tmp_path / "a.png", exif=exif)
+    upright = np.asarray(load_photo(tmp_path / "a.png", (16, 8)))
+    assert (upright[:, 8:] == 255).all()
+    assert (upright[:, :8] == 0).all()
+    with pytest.raises(UnusableFile, match=r"a\.png has 16×8 pixels, and 8×16 are annotated$"):
+        load_photo(tmp_path / "a.png", photo.size)
+
+
+def test_a_photo_of_another_size_than_its_annotation_is_named(tmp_path: Path) -> None:
+    (sample,) = read_coco(write_streets(tmp_path, 1), "train", tmp_path / "masks")
+    (scene,) = read_instances(tmp_path, "train")
+    truth = Truth.read(tmp_path, "train")
+    segmenter = Segmenter(manifest_of("fcn_lite"), lambda images: images)
+    Image.new("RGB", (64, 128)).save(scene.image)
+    for load in (
+        sample.load,
+        scene.load,
+        lambda: list(truth.images()),
+        lambda: count(Confusion(), segmenter, sample),
+    ):
+        with pytest.raises(UnusableFile, match=r"train_0\.png has 64×128 pixels"):
+            load()
 
 
 def test_an_empty_list_of_photos_is_named(tmp_path: Path) -> None:

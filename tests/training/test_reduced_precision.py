@@ -109,6 +109,19 @@ def test_every_task_has_its_figures(
     assert manifest.scores["int8_max_difference"] == 0
 
 
+def test_the_bundle_may_be_the_folder_one_is_in(
+    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy(bundle, tmp_path / "net")
+    monkeypatch.setattr(reduced_precision, "quantize", same_graph)
+    monkeypatch.setattr(reduced_precision, "compare", lambda *_: {})
+    monkeypatch.setattr(reduced_precision, "measure", lambda *_: {"accuracy": 1.0})
+    monkeypatch.chdir(tmp_path / "net")
+    done = run(Path("."), ROOT / "images", tmp_path)
+    assert done.exit_code == 0, done.output
+    assert verify(tmp_path / "net").scores["int8_loss"] == 0
+
+
 def test_wrong_usage_is_one_line(bundle: Path, tmp_path: Path) -> None:
     copy(bundle, tmp_path / "net")
     for refused, says in (

@@ -1,6 +1,7 @@
 import json
 import signal
 import sys
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from bentoml_img.models.efficientnet_lite import EfficientNetLite
 from bentoml_img.models.segmenters import deeplabv3_lite, fcn_lite
 from bentoml_img.segment import Segmenter
 from bentoml_img.training import log, segmentation
+from bentoml_img.training.layouts import Sample
 from bentoml_img.training.run import Progress
 from bentoml_img.training.segmentation_augment import Augmentation
 from bentoml_img.training.segmentation_trainer import Network, Recipe, Trainer
@@ -52,6 +54,7 @@ def test_trains_evaluates_and_exports(
     for bundle in bundles:
         manifest = verify(bundle)
         assert manifest.name == bundle.name
+        assert manifest.license == "unknown"
         assert 0 <= manifest.scores["voc_miou"] <= 1
         (mask,) = Segmenter.from_bundle(bundle)([photo(96, 64)])
         assert mask.mask.shape == (64, 96)
@@ -146,6 +149,29 @@ def test_goes_on_from_trained_networks(
     assert torch.allclose(last_bias(network), trained["head.4.bias"] + 1), (
         "halfway to where it ended"
     )
+
+
+def test_of_many_val_photos_some_are_watched_and_all_measured(
+    tmp_path: Path, arguments: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watched: list[int] = []
+    measured: list[int] = []
+
+    def fit(trainer: Trainer, *_: object) -> None:
+        watched.append(len(trainer.validation["voc"]))
+        (tmp_path / "out" / "log.jsonl").touch()
+
+    def record(bundle: Path, sets: Mapping[str, Sequence[Sample]]) -> None:
+        measured.append(len(sets["voc"]))
+
+    monkeypatch.setattr(segmentation, "MOST", 1)
+    monkeypatch.setattr(segmentation, "fit", fit)
+    monkeypatch.setattr(segmentation, "save_curves", lambda *_: None)
+    monkeypatch.setattr(segmentation, "export", lambda *_: [tmp_path])
+    monkeypatch.setattr(segmentation, "record", record)
+    result = CliRunner().invoke(segmentation.main, arguments)
+    assert result.exit_code == 0, result.output
+    assert (watched, measured) == ([1], [2])
 
 
 def test_weights_of_another_network_are_refused(tmp_path: Path, arguments: list[str]) -> None:

@@ -8,6 +8,7 @@ from PIL import Image
 from pycocotools import mask as coco_mask
 
 from bentoml_img.labels import VOC
+from bentoml_img.training.annotations import complete
 from bentoml_img.training.dataset import DatasetError
 from bentoml_img.training.layouts import Sample, read_voc
 from bentoml_img.training.segmentation_data import class_shares, paint, read_coco
@@ -23,6 +24,7 @@ def box(category: int, left: int, top: int, width: int, height: int, **more: Any
         "category_id": category,
         "area": width * height,
         "segmentation": [outline],
+        "iscrowd": 0,
         **more,
     }
 
@@ -53,6 +55,14 @@ def test_crowds_are_ignored_and_other_categories_are_background() -> None:
     assert mask[7, 7] == 0
 
 
+def test_an_instance_without_an_outline_is_ignored_in_its_box(tmp_path: Path) -> None:
+    lost = box(PERSON, 2, 2, 3, 3, segmentation=[], bbox=[2, 2, 3, 3])
+    complete(lost)
+    mask = paint([lost], 10, 12)
+    assert (mask[2:5, 2:5] == 255).all()
+    assert mask.sum() == 9 * 255
+
+
 def test_uncompressed_run_lengths_run_down_the_columns() -> None:
     counts = {"size": [2, 3], "counts": [1, 2, 3]}
     mask = paint([box(PERSON, 0, 0, 1, 1, segmentation=counts)], 2, 3)
@@ -77,6 +87,10 @@ def test_reads_coco_and_paints_once(tmp_path: Path, name: str) -> None:
     before = sample.mask.stat().st_mtime_ns
     assert read_coco(tmp_path, "train", tmp_path / "masks") == [sample]
     assert sample.mask.stat().st_mtime_ns == before
+
+    annotations.write_text(json.dumps({"images": [image], "annotations": [box(CAR, 0, 0, 9, 10)]}))
+    (anew,) = read_coco(tmp_path, "train", tmp_path / "masks")
+    np.testing.assert_allclose(class_shares([anew])[0, [0, 7]], [0.25, 0.75])
 
 
 @pytest.mark.parametrize("below", ["", "VOC2012", "VOCdevkit/VOC2012"])

@@ -1,0 +1,23 @@
+"""What part of the batches each of several sources of photos has.
+
+Square-root sampling: a source of a hundred times the photos is drawn ten times
+as often. So neither do the many photos of a large source drown a small one, nor
+is each photo of the small one seen hundreds of times in an epoch, as with parts
+that are fixed. Between classes it is compared with others by Kang et al.,
+"Decoupling Representation and Classifier" (arXiv 1910.09217).
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+
+def proportions(weights: Sequence[float], photos: Sequence[int]) -> npt.NDArray[np.float64]:
+    """Each source's part, proportional to its weight times √(its number of photos); their sum is 1.
+
+    Of two sources as large as each other, one of twice the weight has twice the part.
+    """
+    parts = np.asarray(weights) * np.sqrt(photos)
+    shares: npt.NDArray[np.float64] = parts / parts.sum()
+    return shares

@@ -1,0 +1,36 @@
+import click
+import torch
+from click.testing import CliRunner
+
+from bentoml_img.training.classification_trainer import Recipe
+from bentoml_img.training.command import plain_ending, run_options
+from bentoml_img.training.run import Diverged, RunRecipe
+from bentoml_img.training.seed_range import SEEDS
+from tests.training.tiny import make_split, tiny_trainer
+
+
+@click.command()
+@run_options(RunRecipe)
+@click.pass_context
+def diverge(context: click.Context, /, **options: object) -> None:
+    with plain_ending(context):
+        raise Diverged("loss is nan in step 1")
+
+
+def test_a_run_that_diverges_ends_in_one_line() -> None:
+    result = CliRunner().invoke(diverge, ["--out", "out"])
+    assert (result.exit_code, result.stderr) == (1, "Error: loss is nan in step 1\n")
+
+
+def test_a_seed_too_large_for_the_generators_is_refused() -> None:
+    result = CliRunner().invoke(diverge, ["--out", "out", "--seed", "20250101"])
+    assert result.exit_code == 2
+    assert "0<=x<=16777215" in result.stderr
+
+
+def test_the_largest_seed_is_one_of_the_generators() -> None:
+    assert SEEDS.max is not None
+    seed = int(SEEDS.max)
+    trainer = tiny_trainer(make_split(20, 0), make_split(10, 1), Recipe(batch_size=20, seed=seed))
+    trainer._one_step(trainer._load(0))
+    assert torch.initial_seed() == seed << 32

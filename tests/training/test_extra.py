@@ -1,0 +1,16 @@
+import subprocess
+import sys
+
+import pytest
+
+
+@pytest.mark.parametrize("command", ["detection", "segmentation", "reduced_precision"])
+def test_a_command_without_the_extra_names_it(command: str) -> None:
+    program = f"""
+import runpy, sys
+sys.modules["torch"] = None
+runpy.run_module("bentoml_img.training.{command}", run_name="__main__")
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "Error: torch is not installed: pip install -e '.[train]'\n"
