@@ -33,20 +33,19 @@ from bentoml_img.training.weight_gradients import fast_weight_gradients
 class Recipe(AveragedRecipe):
     """What a run depends on, beside the data.
 
-    Of the backbone's stages the first `frozen_stages` do not learn; `backbone_lr`
-    is for those after them, `deep_lr` for those at the largest stride. `clip` is
-    the norm that a gradient has at most, `rare` the share of scenes under which a
-    class is drawn more often.
+    `backbone_lr` is for the backbone's stages, `deep_lr` for those of them at the
+    largest stride; the stem does not learn. `clip` is the norm that a gradient has
+    at most, `rare` the share of scenes under which a class is drawn more often.
     """
 
     epochs: float = 12
     batch_size: int = 4
     cool_down: float = 0.6
     lr: float = 8e-4
-    backbone_lr: float = 1e-4
-    deep_lr: float = 3e-5
-    frozen_stages: int = 2
-    clip: float = 10.0
+    warm_up_steps: int = 300
+    backbone_lr: float = 1.5e-4
+    deep_lr: float = 5e-5
+    clip: float = 5.0
     rare: float = 0.15
     augmentation: Augmentation = field(default_factory=Augmentation)
 
@@ -128,7 +127,6 @@ def _parts(network: MaskRCNN, recipe: Recipe) -> list[tuple[list[nn.Parameter], 
     """The parameters and their learning rates; those that do not learn need no gradient."""
     body = network.backbone.body
     body.stem.requires_grad_(False)
-    body.stages[: recipe.frozen_stages].requires_grad_(False)
     deep = body.level_stages[-2] + 1
     of_body = set(body.parameters())
     return [
