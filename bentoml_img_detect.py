@@ -287,7 +287,7 @@ def _annotate(
         for source, target in targets.items():
             try:
                 if options and is_film(target):
-                    with frames_bar(bar, source.name) as on_progress:
+                    with frames_bar(bar, source.name or source.resolve().name) as on_progress:
                         result = annotate_film(
                             source, target, detector, options, resume, on_progress
                         )

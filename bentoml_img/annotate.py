@@ -66,11 +66,12 @@ def _place(target: Path) -> Path:
 
 def _target(source: Path, folder: Path | None) -> Path:
     if source.is_dir():
-        source = source.resolve()
-        name, suffix = source.name, MOVING["film"]
+        name, suffix = source.resolve().name, MOVING["film"]
+        beside = Path(os.path.normpath(source / ".."))  # of "." as well
     else:
         name, suffix = source.stem, MOVING.get(kind_of(source), ".jpg")
-    return (folder or source.parent) / f"{name}{ANNOTATED}{suffix}"
+        beside = source.parent
+    return (folder or beside) / f"{name}{ANNOTATED}{suffix}"
 
 
 def is_film(target: Path) -> bool:

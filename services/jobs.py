@@ -172,7 +172,7 @@ class JobStore:
         self._folder = folder
         self._max_waiting = max_waiting
         self._keep = keep
-        self._ended: dict[str, int] = {}  # jobs, and when that was found: they are not read again
+        self._ended: dict[str, int] = {}  # not read again until st_mtime_ns changes
 
     def new(self, size: int) -> Job:
         """An empty job that is held, to be filled with a source of so many bytes.

@@ -202,7 +202,9 @@ def test_speeds(invoke: Invoke, clip: Path, tmp_path: Path) -> None:
     assert_error(invoke(clip, *gate, "--homography", flat), 2, "can be inverted")
 
 
-def test_a_folder_of_frames(invoke: Invoke, tmp_path: Path) -> None:
+def test_a_folder_of_frames(
+    invoke: Invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     frames = tmp_path / "drive.1"
     frames.mkdir()
     for k in range(5):
@@ -211,6 +213,10 @@ def test_a_folder_of_frames(invoke: Invoke, tmp_path: Path) -> None:
     assert paths[0] == str(tmp_path / "drive.1_result.mp4")
     with open_video(Path(paths[0])) as film:
         assert [frame.time for frame in film] == pytest.approx([0, 0.2, 0.4, 0.6, 0.8])
+    monkeypatch.chdir(frames)
+    result = invoke(".", "--frames")
+    assert lines(result)[0] == "../drive.1_result.mp4"
+    assert "drive.1: 5 frames" in result.stderr
     assert_error(invoke(frames, "--rate", "5"), 2, "--rate is for a folder of --frames")
     first = frames / "0.png"
     assert_error(invoke(first, "--frames"), 2, f"--frames is for folders, and {first} is none")

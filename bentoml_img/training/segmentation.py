@@ -131,7 +131,7 @@ def _prepare(
 
 def evenly(samples: Sequence[Sample], most: int) -> Sequence[Sample]:
     """Every sample or, where they are more than `most`, every second, third and so on."""
-    return samples[:: -(-len(samples) // most)]
+    return samples[:: max(1, -(-len(samples) // most))]
 
 
 def _start(network: Network, trained: Path | None, imagenet: Path | None) -> None:
