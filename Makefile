@@ -113,7 +113,7 @@ image-sizes: $(VENV)/.installed
 lock: $(VENV)/.installed
 	@for input in services/requirements/*.in; do \
 	    $(BIN)/uv pip compile --quiet --python-version 3.11 --python-platform x86_64-manylinux_2_28 --generate-hashes --no-header \
-	        $$input --output-file $${input%.in}.txt; done
+	        $$input --output-file $${input%.in}.txt || exit; done
 
 clean:
 	rm -rf $(VENV) dist build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

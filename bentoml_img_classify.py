@@ -13,8 +13,9 @@ from bentoml_img.console import (
     package_and_show,
     plain_errors,
 )
+from bentoml_img.interrupts import end_as_by_ctrl_c
 from bentoml_img.model_choice import engine_option, precision_option
-from bentoml_img.shelf import SHIPPED as ARTIFACTS
+from bentoml_img.shelf import SHIPPED
 from bentoml_img.training import cifar10
 from bentoml_img.training.classification_eval import Evaluation, evaluate
 from bentoml_img.training.dataset import DatasetError
@@ -22,7 +23,7 @@ from bentoml_img.training.figures import Figure
 from bentoml_img.training.seed_range import SEEDS
 
 PHOTO = "images/dog.jpg"  # to try the Bento on
-SHIPPED = ARTIFACTS / "cifar_net"
+BUNDLE = SHIPPED / "cifar_net"
 DOWNLOADS = Path("runs/data")
 FOLDER = click.Path(file_okay=False, path_type=Path)
 
@@ -40,7 +41,7 @@ FOLDER = click.Path(file_okay=False, path_type=Path)
     "evaluated",
     type=FOLDER,
     is_flag=False,
-    flag_value=SHIPPED,
+    flag_value=BUNDLE,
     metavar="[BUNDLE]",
     help="Recompute the figures of a bundle (default: the shipped one) and print them as JSON.",
 )
@@ -85,12 +86,13 @@ def main(
         raise click.UsageError(f"{unused} is for training, not for --pretrained or --evaluate")
     if pretrained and data_dir:
         raise click.UsageError("--data-dir is for training and --evaluate, not for --pretrained")
+    end_as_by_ctrl_c()
     try:
         with plain_errors("train", DatasetError):
             if evaluated:
                 _print_figures(evaluated, engine, precision, data_dir)
             elif pretrained:
-                package_and_show(SHIPPED, engine, precision, PHOTO)
+                package_and_show(BUNDLE, engine, precision, PHOTO)
             else:
                 _train(context, data_dir, epochs, seed, resume, output_dir, engine)
                 package_and_show(output_dir / "cifar_net", engine, "fp32", PHOTO)

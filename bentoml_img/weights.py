@@ -6,6 +6,7 @@ as torchvision's do: a file without these is never used.
 """
 
 import errno
+import fcntl
 import http
 import http.client
 import os
@@ -14,7 +15,8 @@ import re
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -92,23 +94,19 @@ def download(url: str, target: Path, on_progress: OnProgress = lambda done, tota
     """Download to `target`, whose name carries digits of its SHA-256.
 
     What has arrived waits in a `.part` file beside it, from which the next
-    attempt, or the next call, goes on. WeightsError if it cannot be completed.
+    attempt, or the next call, goes on. Downloads into one folder wait for each
+    other, and what another has brought meanwhile is taken. WeightsError if it cannot
+    be completed.
     """
     part = target.with_name(target.name + ".part")
     try:
         if urlsplit(url).scheme not in ("http", "https"):
             raise WeightsError(f"{url} is not an http or https address")
         target.parent.mkdir(parents=True, exist_ok=True)
-        resumed = part.is_file()
-        if not resumed or not _is_sound(part, target.name):
-            _complete(url, part, on_progress)
-        if resumed and not _is_sound(part, target.name):
-            part.unlink()  # the beginning was of another file
-            _complete(url, part, on_progress)
-        if not _is_sound(part, target.name):
-            part.unlink()
-            raise WeightsError(f"{url} is damaged: its SHA-256 does not begin as its name says")
-        os.replace(part, target)
+        with _alone(target.parent):
+            if not (target.is_file() and _is_sound(target, target.name)):
+                _complete_sound(url, part, target.name, on_progress)
+                os.replace(part, target)
     except ValueError as error:
         raise WeightsError(f"{url} is not an address: {error}") from None
     except OSError as error:
@@ -146,6 +144,30 @@ def load_state(path: Path) -> dict[str, "Tensor"]:
 def _is_sound(path: Path, file_name: str) -> bool:
     digest = digest_in_name(file_name)
     return bool(digest) and sha256(path).startswith(digest)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keep other downloads, of other processes too, out of a folder."""
+    lock = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
+
+
+def _complete_sound(url: str, part: Path, file_name: str, on_progress: OnProgress) -> None:
+    """Download until `part` is as the digest in the file's name says; WeightsError, and no part."""
+    resumed = part.is_file()
+    if not resumed or not _is_sound(part, file_name):
+        _complete(url, part, on_progress)
+    if resumed and not _is_sound(part, file_name):
+        part.unlink()  # the beginning was of another file
+        _complete(url, part, on_progress)
+    if not _is_sound(part, file_name):
+        part.unlink()
+        raise WeightsError(f"{url} is damaged: its SHA-256 does not begin as its name says")
 
 
 class _ConnectionLostError(Exception):

@@ -7,6 +7,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,23 @@ def assert_nothing_usable(folder: Path, kept: int | None = None) -> None:
     assert not (folder / NAME).exists()
     part = folder / (NAME + ".part")
     assert (part.stat().st_size if part.exists() else None) == kept
+
+
+def test_two_at_once_download_once(server: Server, tmp_path: Path) -> None:
+    began, go_on = threading.Event(), threading.Event()
+
+    def wait(done: int, total: int | None) -> None:
+        began.set()
+        go_on.wait(10)
+
+    with ThreadPoolExecutor() as pool:
+        first = pool.submit(fetch, NAME, server.url, tmp_path, wait)
+        began.wait(10)
+        second = pool.submit(fetch, NAME, server.url, tmp_path)
+        go_on.set()
+        paths = {first.result(), second.result()}
+    assert [path.read_bytes() for path in paths] == [CONTENT]
+    assert len(server.asked) == 1
 
 
 def test_a_file_is_downloaded_once(server: Server, tmp_path: Path) -> None:

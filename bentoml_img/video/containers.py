@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 
 import av
@@ -42,11 +43,12 @@ class Container:
             self._stream = self._pick()
             self._check(self._stream.codec_context.width, self._stream.codec_context.height)
             self._base = self._stream.time_base or Fraction(1, av.time_base)
-            self._pictures = self._decode()
-            self._first = next(self._pictures, None)
-            if self._first is None:
+            pictures = self._decode()
+            first = next(pictures, None)
+            if first is None:
                 raise VideoError(f"{path.name} has no frame that can be decoded")
-            self.info = self._describe(self._first[2])
+            self.info = self._describe(first[2])
+            self._pictures = chain(iter([first]), pictures)
         except BaseException:
             self.close()
             raise
@@ -84,12 +86,11 @@ class Container:
         )
 
     def __iter__(self) -> Iterator[tuple[float, Image.Image]]:
-        assert self._first is not None  # noqa: S101 - for the type checker
         start = Fraction(self._container.start_time or 0, av.time_base)
         step = 1 / self.info.rate
         size = self.info.width, self.info.height
         shown, previous = 0, float("-inf")
-        for pts, duration, image in _chain(self._first, self._pictures):
+        for pts, duration, image in self._pictures:
             time = self.end if pts is None else float(pts - start)
             if time < previous + 1 / MAX_RATE:
                 time = previous + step
@@ -160,11 +161,6 @@ def open_container(path: Path) -> av.container.InputContainer:
         return av.open(str(path.absolute()), metadata_errors="replace", options=READ)
     except av.error.FFmpegError as error:
         raise VideoError(f"{path.name} is not a video, or is cut short: {error.strerror}") from None
-
-
-def _chain(first: Streamed, rest: Iterator[Streamed]) -> Iterator[Streamed]:
-    yield first
-    yield from rest
 
 
 def _duration(container: av.container.InputContainer, stream: av.VideoStream) -> float | None:

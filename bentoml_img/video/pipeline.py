@@ -100,8 +100,8 @@ def annotate_video(
     Tracks, events and a summary are written beside it. If the source is damaged,
     or Ctrl-C comes (Interrupted), the files hold what was done; so they do after an
     error of `detect` or `draw`, which is raised again. Stopped, and no such files,
-    after a frame at whose end `stop` says so. KeyboardInterrupt, and no such files,
-    if Ctrl-C comes when all frames are done and are being joined. With `resume`, a
+    after a frame at whose end `stop` says so. KeyboardInterrupt, and no summary, if
+    Ctrl-C comes when all frames are done and are being joined. With `resume`, a
     run that did not end goes on where it was, and one that did is left as it is.
     VideoError if the source is no video, before anything is written, CannotResume if
     one cannot go on.
@@ -236,11 +236,13 @@ class _Run:
             return None
         done = self._done if last else self._parts.reached.frames
         result = Result.of(self._output, done, stopped)
+        result.summary.unlink(missing_ok=True)  # an earlier run's, of other files
         join(segments, result.video, sound)
-        self._parts.collect(segments, ".jsonl", result.tracks)
-        endings = records.rows(self._counter.finish())
-        self._parts.collect(segments, ".csv", result.events, records.HEADER, endings)
-        self._summarize(result, float(segments[-1].end))
+        with uninterrupted():
+            self._parts.collect(segments, ".jsonl", result.tracks)
+            endings = records.rows(self._counter.finish())
+            self._parts.collect(segments, ".csv", result.events, records.HEADER, endings)
+            self._summarize(result, float(segments[-1].end))
         if not keep:
             self._parts.remove()
         return result

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from PIL import Image, ImageDraw
 
-from bentoml_img.video import pipeline
+from bentoml_img.video import pipeline, writing
 from bentoml_img.video.frames import VideoError
 from bentoml_img.video.parts import CannotResume
 from bentoml_img.video.pipeline import (
@@ -276,6 +276,23 @@ def test_ctrl_c_while_the_result_is_joined_leaves_its_parts(
     again = ColourDetector()
     assert annotate_video(clip, output, again, outline, resume=True).frames == FRAMES
     assert again.calls <= 10
+
+
+def test_what_is_joined_anew_is_not_taken_for_the_result_of_before(
+    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def join(segments: Any, output: Path, sound: Path | None) -> None:
+        writing.join(segments, output, sound)
+        raise KeyboardInterrupt
+
+    output = tmp_path / "out.mp4"
+    annotate_video(clip, output, ColourDetector(), outline)
+    with monkeypatch.context() as context:
+        context.setattr(pipeline, "join", join)
+        with pytest.raises(KeyboardInterrupt):
+            annotate_video(clip, output, ColourDetector(), outline, Options(every=2))
+    with pytest.raises(CannotResume):
+        annotate_video(clip, output, ColourDetector(), outline, resume=True)
 
 
 @pytest.mark.usefixtures("short_segments")
