@@ -7,6 +7,7 @@ from torchvision.models import get_model_weights
 from bentoml_img import zoo
 from bentoml_img.bundle import BundleError
 from bentoml_img.models import efficientnet_lite
+from bentoml_img.transforms import Transform
 from bentoml_img.weights import OFFICIAL_URL, digest_in_name
 
 OFFICIAL = [name for name, entry in zoo.ZOO.items() if entry.published]
@@ -51,7 +52,7 @@ def test_photos_are_transformed_as_torchvision_does(name: str) -> None:
         assert transform.stride == 1
 
 
-def assert_as_in_module(transform: zoo.Transform, detector: torch.nn.Module) -> None:
+def assert_as_in_module(transform: Transform, detector: torch.nn.Module) -> None:
     inside: Any = detector.get_submodule("transform")
     assert transform.input_size == (*inside.min_size, inside.max_size)
     assert list(transform.mean) == list(inside.image_mean)

@@ -17,7 +17,7 @@ from torchvision.ops.feature_pyramid_network import FeaturePyramidNetwork, LastL
 
 from bentoml_img.labels import TRAFFIC
 from bentoml_img.models.efficientnet_lite import PYRAMID_STRIDES, EfficientNetLite
-from bentoml_img.zoo import LITE_PYRAMID
+from bentoml_img.transforms import LITE_PYRAMID
 
 BACKBONE = "lite2"
 CHANNELS = 96

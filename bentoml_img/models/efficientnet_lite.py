@@ -113,7 +113,7 @@ class EfficientNetLite(nn.Module):
     """Features of shape (N, `channels`, H/s, W/s) for images (N, 3, H, W).
 
     s is `output_stride`, 16 or 32: the weights are the same. Images are float
-    RGB in 0–1, normalised as `zoo.LITE` says; H and W are multiples of s.
+    RGB in 0–1, normalised as `transforms.LITE` says; H and W are multiples of s.
     `level_channels` belong to the features that `pyramid` returns, `level_stages` are
     the stages that they come from.
     """

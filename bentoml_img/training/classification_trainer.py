@@ -24,7 +24,7 @@ from bentoml_img.training.cifar10 import Split
 from bentoml_img.training.muon import Muon
 from bentoml_img.training.normalize import normalize
 from bentoml_img.training.run import Progress, Run, RunRecipe
-from bentoml_img.zoo import CIFAR
+from bentoml_img.transforms import CIFAR
 
 WATCHED = 2000
 

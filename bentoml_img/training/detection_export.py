@@ -12,6 +12,7 @@ from bentoml_img.assemble import assemble
 from bentoml_img.engines.export import rules_of
 from bentoml_img.models.maskrcnn import BoxBranch, MaskBranch, Trunk
 from bentoml_img.training.costs import costs
+from bentoml_img.transforms import LITE_PYRAMID
 
 
 def export(network: MaskRCNN, trained_on: str, folder: Path) -> Path:
@@ -35,9 +36,9 @@ def _full_photo(module: MaskRCNN) -> None:
             (rules.instances, heads.mask_roi_pool),
         )
     )
-    height = zoo.LITE_PYRAMID.input_size[0]
+    height = LITE_PYRAMID.input_size[0]
     width = height * 4 // 3
-    width += -width % zoo.LITE_PYRAMID.stride
+    width += -width % LITE_PYRAMID.stride
     Trunk(module)(torch.zeros(1, 3, height, width))
     BoxBranch(module)(boxes)
     MaskBranch(module)(masks)

@@ -27,6 +27,7 @@ from bentoml_img.training.detection_losses import Target, losses
 from bentoml_img.training.detection_sampler import Sampler, Source
 from bentoml_img.training.normalize import normalize
 from bentoml_img.training.weight_gradients import fast_weight_gradients
+from bentoml_img.transforms import LITE_PYRAMID
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ class Trainer(AveragedRun[MaskRCNN, tuple[Tensor, list[Target]]]):
         images, targets = batch
         here = [target.to(self.device) for target in targets]
         with autocast(self.device), fast_weight_gradients(self.device):
-            found = losses(self.network, normalize(images.to(self.device), zoo.LITE_PYRAMID), here)
+            found = losses(self.network, normalize(images.to(self.device), LITE_PYRAMID), here)
         torch.autograd.backward(torch.stack(list(found.values())).sum())
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip)
         return found

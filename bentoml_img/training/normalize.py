@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from bentoml_img.zoo import Transform
+from bentoml_img.transforms import Transform
 
 
 def normalize(images: Tensor, transform: Transform) -> Tensor:

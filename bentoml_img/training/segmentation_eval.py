@@ -21,7 +21,7 @@ from bentoml_img.segment import network_size
 from bentoml_img.training.layouts import Sample
 from bentoml_img.training.normalize import normalize
 from bentoml_img.training.segmentation_data import Mask
-from bentoml_img.zoo import LITE
+from bentoml_img.transforms import LITE
 
 
 def _no_pixels() -> npt.NDArray[np.int64]:

@@ -10,6 +10,7 @@ from bentoml_img.assemble import assemble
 from bentoml_img.models.segmenters import LiteSegmenter
 from bentoml_img.training.costs import costs
 from bentoml_img.training.segmentation_trainer import Network
+from bentoml_img.transforms import LITE
 
 
 def export(network: Network, trained_on: str, folder: Path) -> list[Path]:
@@ -22,7 +23,7 @@ def export(network: Network, trained_on: str, folder: Path) -> list[Path]:
 
 
 def _export(name: str, module: LiteSegmenter, trained_on: str, bundle: Path) -> Path:
-    height = zoo.LITE.input_size[0]
+    height = LITE.input_size[0]
     photo = torch.zeros(1, 3, height, height * 4 // 3)
     manifest = zoo.find(name).manifest(
         license="unknown",

@@ -15,7 +15,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from bentoml_img import zoo
 from bentoml_img.labels import VOC_IGNORE
 from bentoml_img.models.efficientnet_lite import EfficientNetLite
 from bentoml_img.models.segmenters import BACKBONE, HEADS
@@ -28,6 +27,7 @@ from bentoml_img.training.segmentation_augment import Augmentation, load_batch
 from bentoml_img.training.segmentation_data import class_shares
 from bentoml_img.training.segmentation_eval import evaluate, frequent_classes
 from bentoml_img.training.segmentation_sampler import Floats, Sampler, Source
+from bentoml_img.transforms import LITE
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Recipe(AveragedRecipe):
     loss_stride: int = 4
     frozen_stages: int = 3
     rare: float = 0.15
-    test_side: int = zoo.LITE.input_size[0]
+    test_side: int = LITE.input_size[0]
     augmentation: Augmentation = field(default_factory=Augmentation)
 
 
@@ -130,7 +130,7 @@ class Trainer(AveragedRun[Network, tuple[Tensor, Tensor]]):
         self._set_mode()
         targets = masks.to(self.device).long()
         with autocast(self.device):
-            logits = self.network(normalize(pixels.to(self.device), zoo.LITE))
+            logits = self.network(normalize(pixels.to(self.device), LITE))
         losses = {name: self._loss(output, targets) for name, output in logits.items()}
         total = losses["deeplabv3_lite"] + self.recipe.fcn_loss * losses["fcn_lite"]
         torch.autograd.backward(total)

@@ -17,7 +17,7 @@ from bentoml_img.training.cifar10 import Split
 from bentoml_img.training.classification_export import export, save_classifier_graph
 from bentoml_img.training.classification_trainer import module_logits
 from bentoml_img.training.normalize import normalize
-from bentoml_img.zoo import CIFAR
+from bentoml_img.transforms import CIFAR
 from tests.training.tiny import tiny_recipe, tiny_trainer
 
 

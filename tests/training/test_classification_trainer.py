@@ -17,7 +17,7 @@ from bentoml_img.training.classification_trainer import (
 from bentoml_img.training.dataset import DatasetError
 from bentoml_img.training.normalize import normalize
 from bentoml_img.training.run import Progress
-from bentoml_img.zoo import CIFAR
+from bentoml_img.transforms import CIFAR
 from tests.training.tiny import tiny_recipe, tiny_trainer
 
 
