@@ -12,13 +12,7 @@ from typing import Any
 import click
 
 from bentoml_img import zoo
-from bentoml_img.annotate import (
-    annotate_film,
-    annotate_photo,
-    film_options,
-    is_film,
-    results_of,
-)
+from bentoml_img.annotate import annotate_photo
 from bentoml_img.bundle import read_manifest
 from bentoml_img.catalogue import catalogue, names_of
 from bentoml_img.console import (
@@ -47,6 +41,7 @@ from bentoml_img.model_choice import (
     weights_option,
     weights_url_option,
 )
+from bentoml_img.naming import is_film, results_of
 from bentoml_img.shelf import bundle_of
 from bentoml_img.video.frames import FOLDER_RATE
 from bentoml_img.video.results import INTERRUPTED, RECORDS, Result
@@ -274,6 +269,8 @@ def _annotate(
     options = None
     if any(map(is_film, targets.values())):
         with _usage(), plain_errors("video"):
+            from bentoml_img.films import annotate_film, film_options
+
             tag = read_manifest(bundle).tag
             options = film_options(model=tag, precision=precision, **asked, **film)
             if plot:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from bentoml_img import zoo
-from bentoml_img.apply import Applied, apply, result_of
+from bentoml_img.apply import Applied, apply
 from bentoml_img.atomic import write
 from bentoml_img.catalogue import catalogue, names_of
 from bentoml_img.compare import side_by_side, timed_masks
@@ -23,7 +23,7 @@ from bentoml_img.console import (
     print_table,
     work_bar,
 )
-from bentoml_img.files import COMPARISON, Unreadable, check_apart, inputs_of
+from bentoml_img.files import COMPARISON, Unreadable, inputs_of
 from bentoml_img.images import encode_jpeg
 from bentoml_img.interrupts import end_as_by_ctrl_c
 from bentoml_img.labels import PALETTES
@@ -36,6 +36,7 @@ from bentoml_img.model_choice import (
     weights_option,
     weights_url_option,
 )
+from bentoml_img.naming import check_apart, mask_of
 from bentoml_img.segment import Segmenter
 from bentoml_img.shelf import bundle_of, is_at_hand
 from bentoml_img.video.results import INTERRUPTED
@@ -174,7 +175,7 @@ def _apply(path: Path, segmenter: Segmenter, palette: str, output_dir: Path | No
     if not inputs:
         raise click.ClickException(f"no pictures or films in {path}")
     try:
-        check_apart((photo, result_of(photo, output_dir or photo.parent)) for photo in inputs)
+        check_apart((photo, mask_of(photo, output_dir or photo.parent)) for photo in inputs)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     interrupted = False

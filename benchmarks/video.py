@@ -37,9 +37,9 @@ from rich.table import Table
 
 from benchmarks.eager import EagerMaskRcnn
 from benchmarks.machine import describe
-from bentoml_img.annotate import annotate_film, film_options
 from bentoml_img.detect import Detector
 from bentoml_img.draw_instances import annotate
+from bentoml_img.films import annotate_film, film_options
 from bentoml_img.shelf import ROOT, bundle_of
 from bentoml_img.video import pipeline
 from bentoml_img.video.reading import open_video

@@ -9,9 +9,10 @@ from pathlib import Path
 
 from bentoml_img.atomic import write
 from bentoml_img.draw_masks import blend, colour_mask, overlay
-from bentoml_img.files import MASK, MOVING, OVERLAY, Unreadable, kind_of
+from bentoml_img.files import OVERLAY, Unreadable
 from bentoml_img.images import ImageError, encode_jpeg, encode_png, load_rgb, open_image
 from bentoml_img.interrupts import uninterrupted
+from bentoml_img.naming import mask_of
 from bentoml_img.segment import Segmenter
 from bentoml_img.video.results import INTERRUPTED, Speed
 
@@ -22,11 +23,6 @@ class Applied:
 
     written: list[Path]
     stopped: str | None = None
-
-
-def result_of(source: Path, folder: Path) -> Path:
-    """What is written into `folder`: a photo's mask, the overlay of anything that moves."""
-    return folder / f"{source.stem}{MASK}{MOVING.get(kind_of(source), '.png')}"
 
 
 def apply(
@@ -45,7 +41,7 @@ def apply(
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        target = result_of(source, folder)
+        target = mask_of(source, folder)
         if target.suffix == ".png":
             return Applied(_photo(source, segmenter, palette, target))
         return Applied([target], _film(source, segmenter, palette, target, on_progress))

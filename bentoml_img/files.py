@@ -1,6 +1,5 @@
 """Which files are photos and which are films, and what the names of results are."""
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
@@ -45,15 +44,6 @@ def inputs_of(path: Path) -> list[Path]:
         and not file.name.endswith(RESULTS)
         and not file.is_dir()
     )
-
-
-def check_apart(places: Iterable[tuple[Path, Path]]) -> None:
-    """ValueError if two sources have one place for their results: pairs of source and place."""
-    taken: dict[Path, Path] = {}
-    for source, place in places:
-        if place in taken:
-            raise ValueError(f"{taken[place]} and {source} have one result: do them one by one")
-        taken[place] = source
 
 
 def kind_of(source: Path) -> Kind:

@@ -200,6 +200,9 @@ def encode_jpeg(image: Image.Image) -> bytes:
     return stream.getvalue()
 
 
+ENCODERS = {".jpg": encode_jpeg, ".jpeg": encode_jpeg, ".png": encode_png}  # by a file's suffix
+
+
 def flatten(image: Image.Image) -> Image.Image:
     """A decoded picture in RGB: over white where it is transparent, its upper 8 bits if it has 16.
 

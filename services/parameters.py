@@ -6,8 +6,8 @@ from typing import Annotated, Any
 from annotated_types import Ge, Le, MaxLen
 from pydantic import AfterValidator, BaseModel, BeforeValidator, FiniteFloat
 
-from bentoml_img.annotate import film_options
 from bentoml_img.detect import MAX_INSTANCES, SCORE_THRESHOLD
+from bentoml_img.films import film_options
 from bentoml_img.video.pipeline import Options
 from bentoml_img.video.regions import Line, Zone
 

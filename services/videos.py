@@ -4,10 +4,10 @@ from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from pathlib import Path
 
-from bentoml_img.annotate import film_detector, film_drawer
 from bentoml_img.bundle import Manifest
 from bentoml_img.detect import Detections
 from bentoml_img.files import ANNOTATED, MOVING
+from bentoml_img.films import film_detector, film_drawer
 from bentoml_img.video import pipeline
 from bentoml_img.video.frames import VideoError
 from bentoml_img.video.parts import CannotResume

@@ -1,0 +1,83 @@
+"""What the results of photos and films are called, and where they go."""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from bentoml_img.files import ANNOTATED, MASK, MOVING, inputs_of, kind_of
+from bentoml_img.images import ENCODERS
+from bentoml_img.video.results import SUFFIXES
+
+
+def mask_of(source: Path, folder: Path) -> Path:
+    """What is written into `folder`: a photo's mask, the overlay of anything that moves."""
+    return folder / f"{source.stem}{MASK}{_suffix(source, '.png')}"
+
+
+def results_of(
+    paths: Iterable[Path],
+    frames: bool = False,
+    output: Path | None = None,
+    folder: Path | None = None,
+) -> dict[Path, Path]:
+    """What is to be written for each photo and film in `paths`, by its source.
+
+    A folder stands for the files in it, or with `frames` for a film. Results are
+    beside their sources or in `folder`, unless `output` names the only one.
+    ValueError if both are given, if results would overwrite each other or a source,
+    or if their suffix is of no format that is written here.
+    """
+    if output and folder:
+        raise ValueError(f"the result is {output}, or it is in {folder}: give one of them")
+    sources = [file for path in paths for file in ([path] if frames else inputs_of(path))]
+    if output and len(sources) > 1:
+        raise ValueError(f"{output} cannot be the result of {len(sources)} files")
+    targets = {source: output or _target(source, folder) for source in sources}
+    inputs = {_identity(source) for source in sources if source.exists()}
+    for target in targets.values():
+        if target.suffix.lower() not in (*ENCODERS, *SUFFIXES):
+            known = ", ".join((*ENCODERS, *SUFFIXES))
+            raise ValueError(f"cannot write {target}: a result is one of {known}")
+        if os.path.exists(target) and _identity(target) in inputs:
+            raise ValueError(f"{target} is an input: it would be overwritten")
+    check_apart((source, _place(target)) for source, target in targets.items())
+    return targets
+
+
+def is_film(target: Path) -> bool:
+    """Whether a result is a film or an animation, by its suffix."""
+    return target.suffix.lower() in SUFFIXES
+
+
+def check_apart(places: Iterable[tuple[Path, Path]]) -> None:
+    """ValueError if two sources have one place for their results: pairs of source and place."""
+    taken: dict[Path, Path] = {}
+    for source, place in places:
+        if place in taken:
+            raise ValueError(f"{taken[place]} and {source} have one result: do them one by one")
+        taken[place] = source
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    """What two names of one file have in common."""
+    found = path.stat()
+    return found.st_dev, found.st_ino
+
+
+def _place(target: Path) -> Path:
+    """A film's records have its name, whatever its suffix."""
+    return target.resolve().with_suffix("") if is_film(target) else target.resolve()
+
+
+def _target(source: Path, folder: Path | None) -> Path:
+    if source.is_dir():
+        name, suffix = source.resolve().name, MOVING["film"]
+        beside = Path(os.path.normpath(source / ".."))  # of "." as well
+    else:
+        name, suffix = source.stem, _suffix(source, ".jpg")
+        beside = source.parent
+    return (folder or beside) / f"{name}{ANNOTATED}{suffix}"
+
+
+def _suffix(source: Path, of_photo: str) -> str:
+    return MOVING.get(kind_of(source), of_photo)
