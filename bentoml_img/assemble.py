@@ -184,8 +184,8 @@ def _compare_detectors(bundle: Path) -> dict[str, float]:
     And on what is proposed; only the largest difference of them all is kept.
     """
     from bentoml_img.engines.export import parity
-    from bentoml_img.engines.maskrcnn import torch_engine
-    from bentoml_img.engines.openvino_maskrcnn import openvino_engine
+    from bentoml_img.engines.openvino_maskrcnn import openvino_detector
+    from bentoml_img.engines.torch_maskrcnn import torch_detector
     from bentoml_img.probabilities import sigmoid
 
     random = np.random.default_rng(0)
@@ -195,7 +195,7 @@ def _compare_detectors(bundle: Path) -> dict[str, float]:
         corners = np.sort(random.uniform(0, 1, (50, 2, 2)), axis=1)
         boxes = (corners * (width, height)).reshape(-1, 4).astype(np.float32)
         answers.append(
-            [engine(bundle).logits(image, boxes) for engine in (torch_engine, openvino_engine)]
+            [load(bundle).logits(image, boxes) for load in (torch_detector, openvino_detector)]
         )
     reference, graph = zip(*answers, strict=True)
     ours, theirs = (np.concatenate([it for _, it, _ in each]) for each in (reference, graph))

@@ -15,7 +15,7 @@ from bentoml_img import zoo
 from bentoml_img.bundle import BundleError, Manifest
 from bentoml_img.detect import Detections, Detector
 from bentoml_img.engines.interface import DetectionEngine, Found, Photo
-from bentoml_img.engines.maskrcnn import TorchMaskRcnn
+from bentoml_img.engines.torch_maskrcnn import TorchMaskRcnn
 from bentoml_img.labels import TRAFFIC
 from bentoml_img.masks import paste
 from bentoml_img.shelf import ROOT

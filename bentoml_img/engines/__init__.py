@@ -72,9 +72,9 @@ def load_detection_engine(
 ) -> DetectionEngine:
     """The same for a detector."""
     if resolve(bundle, engine, precision) == "openvino":
-        from bentoml_img.engines.openvino_maskrcnn import openvino_engine
+        from bentoml_img.engines.openvino_maskrcnn import openvino_detector
 
-        return openvino_engine(bundle, threads, precision)
-    from bentoml_img.engines.maskrcnn import torch_engine
+        return openvino_detector(bundle, threads, precision)
+    from bentoml_img.engines.torch_maskrcnn import torch_detector
 
-    return torch_engine(bundle, threads)
+    return torch_detector(bundle, threads)

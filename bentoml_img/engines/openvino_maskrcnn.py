@@ -128,7 +128,7 @@ class NumpyMaskRcnn:
         return boxes[kept], scores[kept], labels[kept]
 
 
-def openvino_engine(
+def openvino_detector(
     bundle: Path, threads: int | None = None, precision: str = "fp32"
 ) -> NumpyMaskRcnn:
     """A bundle's graphs in OpenVINO; `threads` is how many it computes with at most."""

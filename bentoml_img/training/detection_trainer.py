@@ -17,7 +17,7 @@ from torchvision.models.detection import MaskRCNN
 
 from bentoml_img import zoo
 from bentoml_img.detect import Detector
-from bentoml_img.engines.maskrcnn import TorchMaskRcnn
+from bentoml_img.engines.torch_maskrcnn import TorchMaskRcnn
 from bentoml_img.models.detectors import maskrcnn_lite
 from bentoml_img.training.autocast import autocast
 from bentoml_img.training.averaged_run import AveragedRecipe, AveragedRun

@@ -111,7 +111,7 @@ class TorchMaskRcnn:
         return masks[:, 0]
 
 
-def torch_engine(bundle: Path, threads: int | None = None) -> TorchMaskRcnn:
+def torch_detector(bundle: Path, threads: int | None = None) -> TorchMaskRcnn:
     """A bundle's weights in PyTorch."""
     model, device = open_module(bundle, threads)
     assert isinstance(model, MaskRCNN)  # noqa: S101 - for the type checker
