@@ -3,13 +3,14 @@
 import json
 import math
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
+from rich.progress import Progress
 
 from bentoml_img import zoo
 from bentoml_img.annotate import annotate_photo
@@ -17,19 +18,17 @@ from bentoml_img.bundle import read_manifest
 from bentoml_img.catalogue import catalogue, names_of
 from bentoml_img.console import (
     FiniteRange,
-    cleared,
     console,
     counts_table,
     download_bar,
-    failures,
     frames_bar,
     given,
     package_and_show,
     plain_errors,
     print_table,
-    work_bar,
 )
 from bentoml_img.detect import MAX_INSTANCES, SCORE_THRESHOLD, Detector
+from bentoml_img.each import Done, do_each, shortfall
 from bentoml_img.files import PLOT, Unreadable
 from bentoml_img.interrupts import end_as_by_ctrl_c
 from bentoml_img.model_choice import (
@@ -258,7 +257,7 @@ def _annotate(
     max_instances: int,
     **film: Any,
 ) -> int:
-    """Do one input after the other; what failed is named at the end. The exit status."""
+    """Do one input after the other. The exit status."""
     names = tuple(name.strip() for name in classes.split(",")) if classes else None
     asked: dict[str, Any] = {
         "score_threshold": score_threshold,
@@ -278,36 +277,21 @@ def _annotate(
     detector = Detector.from_bundle(bundle, engine, precision=precision)
     with _usage():
         detector([], **asked)  # are there such classes?
-    interrupted = False
-    with failures() as failed, work_bar() as bar:
-        files = bar.add_task("files", total=len(targets), speed="", visible=len(targets) > 1)
-        for source, target in targets.items():
-            try:
-                if options and is_film(target):
-                    with frames_bar(bar, source.name or source.resolve().name) as on_progress:
-                        result = annotate_film(
-                            source, target, detector, options, resume, on_progress
-                        )
-                    interrupted = result.stopped == INTERRUPTED
-                    failed += _shortfall(source, result)
-                    done = _report(result, plot)
-                else:
-                    found = annotate_photo(source, target, partial(detector, **asked))
-                    done = {"result": str(target), **found.to_dict()}
-            except Unreadable as error:
-                failed.append(str(error))
-            except KeyboardInterrupt:
-                if not is_film(target):
-                    raise
-                failed.append(f"{source}: interrupted, without a result yet; --resume goes on")
-                interrupted = True
-            else:
-                with cleared(bar):
-                    _print({"file": str(source), **done}, as_json)
-            bar.advance(files)
-            if interrupted:
-                break
-    return 130 if interrupted else 1 if failed else 0
+
+    def annotate(source: Path, bar: Progress) -> Done:
+        target = targets[source]
+        if options is None or not is_film(target):
+            found = annotate_photo(source, target, partial(detector, **asked))
+            return Done(_lines(source, {"result": str(target), **found.to_dict()}, as_json))
+        try:
+            with frames_bar(bar, source.name or source.resolve().name) as on_progress:
+                result = annotate_film(source, target, detector, options, resume, on_progress)
+            return _done(source, result, plot, as_json)
+        except KeyboardInterrupt:
+            why = f"{source}: interrupted, without a result yet; --resume goes on"
+            return Done(failed=[why], interrupted=True)
+
+    return do_each(targets, annotate)
 
 
 def _targets(
@@ -337,6 +321,19 @@ def _usage() -> Iterator[None]:
         raise click.UsageError(str(error)) from error
 
 
+def _done(source: Path, result: Result, plot: bool, as_json: bool) -> Done:
+    """A film, as far as it was done."""
+    failed = shortfall(source, result.video, result.stopped)
+    interrupted = result.stopped == INTERRUPTED
+    if interrupted:
+        how_far = f"interrupted after {result.frames} frames"
+        failed = [f"{source}: {how_far}, which are in {result.video}; --resume goes on"]
+    try:
+        return Done(_lines(source, _report(result, plot), as_json), failed, interrupted)
+    except Unreadable as error:
+        return Done((), [*failed, str(error)], interrupted)
+
+
 def _report(result: Result, plot: bool) -> dict[str, Any]:
     """Tell people what was counted. The files that were written, by what they are, and counts."""
     summary = json.loads(result.summary.read_text())
@@ -356,22 +353,12 @@ def _report(result: Result, plot: bool) -> dict[str, Any]:
     return {what: str(path) for what, path in written.items()} | counts
 
 
-def _shortfall(source: Path, result: Result) -> list[str]:
-    """What to say of a film that was not done to its end."""
-    if result.stopped == INTERRUPTED:
-        how_far = f"interrupted after {result.frames} frames"
-        return [f"{source}: {how_far}, which are in {result.video}; --resume goes on"]
-    return [f"{result.stopped}; {result.video} has what there is"] if result.stopped else []
-
-
-def _print(done: Mapping[str, Any], as_json: bool) -> None:
+def _lines(source: Path, done: Mapping[str, Any], as_json: bool) -> Sequence[str | bytes]:
     """An object, or the paths of what was written."""
     if as_json:
-        click.echo(json.dumps(done, separators=(",", ":")))
-        return
-    for what in ("result", *RECORDS, "plot"):
-        if what in done:
-            click.echo(os.fsencode(done[what]))  # whatever its name is made of
+        return [json.dumps({"file": str(source), **done}, separators=(",", ":"))]
+    files = [done[what] for what in ("result", *RECORDS, "plot") if what in done]
+    return [os.fsencode(file) for file in files]  # whatever its name is made of
 
 
 def _evaluate(detector: Detector, data: Path) -> None:

@@ -5,25 +5,24 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import click
+from rich.progress import Progress
 
 from bentoml_img import zoo
-from bentoml_img.apply import Applied, apply
+from bentoml_img.apply import apply
 from bentoml_img.atomic import write
 from bentoml_img.catalogue import catalogue, names_of
 from bentoml_img.compare import side_by_side, timed_masks
 from bentoml_img.console import (
-    cleared,
     console,
     download_bar,
-    failures,
     frames_bar,
     given,
     package_and_show,
     plain_errors,
     print_table,
-    work_bar,
 )
-from bentoml_img.files import COMPARISON, Unreadable, inputs_of
+from bentoml_img.each import Done, do_each, shortfall
+from bentoml_img.files import COMPARISON, inputs_of
 from bentoml_img.images import encode_jpeg
 from bentoml_img.interrupts import end_as_by_ctrl_c
 from bentoml_img.labels import PALETTES
@@ -178,32 +177,18 @@ def _apply(path: Path, segmenter: Segmenter, palette: str, output_dir: Path | No
         check_apart((photo, mask_of(photo, output_dir or photo.parent)) for photo in inputs)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
-    interrupted = False
-    with failures() as failed, work_bar() as bar, plain_errors("video"):
-        files = bar.add_task("files", total=len(inputs), speed="", visible=len(inputs) > 1)
-        for photo in inputs:
-            try:
-                with frames_bar(bar, photo.name) as on_progress:
-                    folder = output_dir or photo.parent
-                    done = apply(photo, segmenter, palette, folder, on_progress)
-            except Unreadable as error:
-                failed.append(str(error))
-            else:
-                interrupted = done.stopped == INTERRUPTED
-                failed += _shortfall(photo, done)
-                with cleared(bar):
-                    for file in done.written:
-                        click.echo(bytes(file))  # whatever its name is made of
-            bar.advance(files)
-            if interrupted:
-                break
-    return 130 if interrupted else 1 if failed else 0
 
+    def mask(photo: Path, bar: Progress) -> Done:
+        with frames_bar(bar, photo.name) as on_progress, plain_errors("video"):
+            folder = output_dir or photo.parent
+            done = apply(photo, segmenter, palette, folder, on_progress)
+        return Done(
+            [bytes(file) for file in done.written],  # whatever its name is made of
+            shortfall(photo, done.written[0], done.stopped),
+            done.stopped == INTERRUPTED,
+        )
 
-def _shortfall(source: Path, done: Applied) -> list[str]:
-    """What to say of a film that was not done to its end."""
-    why = f"{source}: {INTERRUPTED}" if done.stopped == INTERRUPTED else done.stopped
-    return [f"{why}; {done.written[0]} has what there is"] if why else []
+    return do_each(inputs, mask)
 
 
 def _evaluate(segmenter: Segmenter, data: Path) -> None:

@@ -78,17 +78,6 @@ def plain_errors(extra: str, *others: type[Exception]) -> Iterator[None]:
 
 
 @contextmanager
-def failures() -> Iterator[list[str]]:
-    """A list for what failed, which is told at the end, also where that is Ctrl-C."""
-    failed: list[str] = []
-    try:
-        yield failed
-    finally:
-        for message in failed:
-            click.echo(f"Error: {message}", err=True)
-
-
-@contextmanager
 def download_bar(what: str) -> Iterator[OnProgress]:
     """A bar for one download, which appears with its first bytes."""
     columns = (_description(), BarColumn(), DownloadColumn(), TransferSpeedColumn())

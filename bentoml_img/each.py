@@ -1,0 +1,56 @@
+"""One input after another: how the scripts do them."""
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+from rich.progress import Progress
+
+from bentoml_img.console import cleared, work_bar
+from bentoml_img.files import Unreadable
+from bentoml_img.video.results import INTERRUPTED
+
+
+@dataclass(frozen=True)
+class Done:
+    """What came of an input: lines for standard output, what failed, and whether Ctrl-C came."""
+
+    lines: Sequence[str | bytes] = ()
+    failed: Sequence[str] = ()
+    interrupted: bool = False
+
+
+def do_each(sources: Collection[Path], do: Callable[[Path, Progress], Done]) -> int:
+    """Do one input after the other, until Ctrl-C. The exit status.
+
+    `do` is given a source and the bars to show its progress on, and may raise
+    Unreadable. What failed is named at the end, also where that is another error.
+    """
+    failed: list[str] = []
+    try:
+        with work_bar() as bar:
+            files = bar.add_task("files", total=len(sources), speed="", visible=len(sources) > 1)
+            for source in sources:
+                try:
+                    done = do(source, bar)
+                except Unreadable as error:
+                    done = Done(failed=[str(error)])
+                failed += done.failed
+                if done.lines:
+                    with cleared(bar):
+                        for line in done.lines:
+                            click.echo(line)
+                bar.advance(files)
+                if done.interrupted:
+                    return 130
+        return 1 if failed else 0
+    finally:
+        for message in failed:
+            click.echo(f"Error: {message}", err=True)
+
+
+def shortfall(source: Path, result: Path, stopped: str | None) -> list[str]:
+    """What to say of a film that was not done to its end."""
+    why = f"{source}: {INTERRUPTED}" if stopped == INTERRUPTED else stopped
+    return [f"{why}; {result} has what there is"] if why else []
