@@ -25,7 +25,6 @@ from bentoml_img.each import Done, do_each, shortfall
 from bentoml_img.files import COMPARISON, inputs_of
 from bentoml_img.images import encode_jpeg
 from bentoml_img.interrupts import end_as_by_ctrl_c
-from bentoml_img.labels import PALETTES
 from bentoml_img.model_choice import (
     ModelChoice,
     engine_option,
@@ -36,6 +35,7 @@ from bentoml_img.model_choice import (
     weights_url_option,
 )
 from bentoml_img.naming import check_apart, mask_of
+from bentoml_img.palettes import DEFAULT_PALETTE, PALETTES, PaletteName
 from bentoml_img.segment import Segmenter
 from bentoml_img.shelf import bundle_of, is_at_hand
 from bentoml_img.video.results import INTERRUPTED
@@ -84,7 +84,7 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option(
     "--palette",
     type=click.Choice(list(PALETTES)),
-    default="voc",
+    default=DEFAULT_PALETTE,
     show_default=True,
     help="The colours of masks: PASCAL VOC's, or those of PyTorch Hub's example.",
 )
@@ -101,7 +101,7 @@ def main(
     output_dir: Path | None,
     weights: Path | None,
     weights_url: str | None,
-    palette: str,
+    palette: PaletteName,
     engine: str,
     precision: str,
 ) -> None:
@@ -156,7 +156,7 @@ def _miou(entry: zoo.Entry, scores: Mapping[str, float]) -> list[str]:
 
 
 def _compare(
-    photo: Path, segmenters: dict[str, Segmenter], palette: str, output_dir: Path | None
+    photo: Path, segmenters: dict[str, Segmenter], palette: PaletteName, output_dir: Path | None
 ) -> None:
     target = (output_dir or photo.parent) / f"{photo.stem}{COMPARISON}"
     with plain_errors("torch", OSError):
@@ -168,7 +168,7 @@ def _compare(
     click.echo(bytes(target))
 
 
-def _apply(path: Path, segmenter: Segmenter, palette: str, output_dir: Path | None) -> int:
+def _apply(path: Path, segmenter: Segmenter, palette: PaletteName, output_dir: Path | None) -> int:
     """Mask each photo; those that cannot be read are named at the end. The exit status."""
     inputs = inputs_of(path)
     if not inputs:

@@ -13,6 +13,7 @@ from bentoml_img.files import OVERLAY, Unreadable
 from bentoml_img.images import ImageError, encode_jpeg, encode_png, load_rgb, open_image
 from bentoml_img.interrupts import uninterrupted
 from bentoml_img.naming import mask_of
+from bentoml_img.palettes import PaletteName
 from bentoml_img.segment import Segmenter
 from bentoml_img.video.results import INTERRUPTED, Speed
 
@@ -28,7 +29,7 @@ class Applied:
 def apply(
     source: Path,
     segmenter: Segmenter,
-    palette: str,
+    palette: PaletteName,
     folder: Path,
     on_progress: Callable[[Speed], None] = lambda speed: None,
 ) -> Applied:
@@ -49,7 +50,7 @@ def apply(
         raise Unreadable(f"{source}: {error}") from error
 
 
-def _photo(source: Path, segmenter: Segmenter, palette: str, target: Path) -> list[Path]:
+def _photo(source: Path, segmenter: Segmenter, palette: PaletteName, target: Path) -> list[Path]:
     data = source.read_bytes()
     answer = segmenter.segment_opened(open_image(data), palette)
     drawn = encode_jpeg(overlay(load_rgb(open_image(data)), answer))
@@ -62,7 +63,7 @@ def _photo(source: Path, segmenter: Segmenter, palette: str, target: Path) -> li
 def _film(
     source: Path,
     segmenter: Segmenter,
-    palette: str,
+    palette: PaletteName,
     target: Path,
     on_progress: Callable[[Speed], None],
 ) -> str | None:

@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw
 from bentoml_img.draw_masks import blend, legend
 from bentoml_img.images import load_rgb, open_image
 from bentoml_img.ink import INK, PAPER, font
+from bentoml_img.palettes import DEFAULT_PALETTE, PaletteName
 from bentoml_img.segment import ClassArea, Segmentation, Segmenter
 
 WIDTH, TALLEST = 480, 4800  # pixels of a column
@@ -27,7 +28,7 @@ class Timed:
 
 
 def timed_masks(
-    photo: bytes, segmenters: Mapping[str, Segmenter], palette: str = "voc"
+    photo: bytes, segmenters: Mapping[str, Segmenter], palette: PaletteName = DEFAULT_PALETTE
 ) -> dict[str, Timed]:
     """The answer of each model, by name, all measured in turn after a first call each."""
     answers = {

@@ -11,8 +11,8 @@ from PIL import Image, ImageDraw
 
 from bentoml_img.detect import Detections
 from bentoml_img.ink import INK, LUMA, MIN_TEXT, PAPER, font
-from bentoml_img.labels import instance_colour
 from bentoml_img.masks import InstanceMask
+from bentoml_img.palettes import instance_colour
 
 OPACITY = 0.4  # of a mask, but for its edge
 LINE_WIDTH = 1 / 450  # of the picture, as its other sizes are: of the root of width times height

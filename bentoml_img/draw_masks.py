@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from bentoml_img.ink import INK, MIN_TEXT, PAPER, font
-from bentoml_img.labels import PALETTES
+from bentoml_img.palettes import PALETTES, PaletteName
 from bentoml_img.segment import Segmentation
 
 OPACITY = 0.55
@@ -74,5 +74,5 @@ def blend(canvas: Image.Image, segmentation: Segmentation) -> None:
 
 
 @cache
-def _palette(name: str) -> bytes:
+def _palette(name: PaletteName) -> bytes:
     return np.array([PALETTES[name](k) for k in range(256)], np.uint8).tobytes()

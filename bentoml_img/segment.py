@@ -12,7 +12,7 @@ from bentoml_img.bundle import BundleError, Manifest, read_manifest
 from bentoml_img.engines import load_engine
 from bentoml_img.engines.interface import Array, Engine
 from bentoml_img.images import Normalizer, load_rgb, upright_size
-from bentoml_img.labels import PALETTES
+from bentoml_img.palettes import DEFAULT_PALETTE, PALETTES, PaletteName
 from bentoml_img.upsample import Mask, upsample_labels
 
 # Of a panorama, the network sees no more than this many times its short side.
@@ -42,7 +42,7 @@ class Segmentation:
 
     mask: Mask
     labels: tuple[str, ...]
-    palette: str = "voc"
+    palette: PaletteName = DEFAULT_PALETTE
 
     @cached_property
     def classes(self) -> tuple[ClassArea, ...]:
@@ -90,14 +90,18 @@ class Segmenter:
         """Load a bundle; BundleError if it is incomplete or for another task."""
         return cls(read_manifest(bundle), load_engine(bundle, engine, threads, precision))
 
-    def __call__(self, images: Sequence[Image.Image], palette: str = "voc") -> list[Segmentation]:
+    def __call__(
+        self, images: Sequence[Image.Image], palette: PaletteName = DEFAULT_PALETTE
+    ) -> list[Segmentation]:
         """Masks for RGB photos, each of its photo's size."""
         return [
             self.segmentation(self.scores(self.preprocess(image)), image.size, palette)
             for image in images
         ]
 
-    def segment_opened(self, image: Image.Image, palette: str = "voc") -> Segmentation:
+    def segment_opened(
+        self, image: Image.Image, palette: PaletteName = DEFAULT_PALETTE
+    ) -> Segmentation:
         """The mask for an opened photo, which is decoded only as far as the network needs."""
         pixels, size = self.prepare(image)
         return self.segmentation(self.scores(pixels), size, palette)
@@ -129,7 +133,7 @@ class Segmenter:
         return scores
 
     def segmentation(
-        self, scores: Array, size: tuple[int, int], palette: str = "voc"
+        self, scores: Array, size: tuple[int, int], palette: PaletteName = DEFAULT_PALETTE
     ) -> Segmentation:
         """The answer for a photo of (width, height), given its scores."""
         width, height = size

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, TypeVar
 
 import bentoml
 from bentoml.validators import ContentType
@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from bentoml_img.draw_masks import colour_mask, overlay
 from bentoml_img.engines.interface import Array
 from bentoml_img.images import encode_jpeg, encode_png, load_rgb, reopen
+from bentoml_img.palettes import DEFAULT_PALETTE, PaletteName
 from bentoml_img.segment import ClassArea, Segmentation, Segmenter
 from services.edge import guard
 from services.precision import precision_here
@@ -22,7 +23,6 @@ from services.stages import Stages
 Result = TypeVar("Result")
 Png = Annotated[bytes, ContentType("image/png")]
 Jpeg = Annotated[bytes, ContentType("image/jpeg")]
-Palette = Literal["voc", "hub"]
 
 
 class Arguments(BentoArguments):
@@ -62,12 +62,12 @@ class PytorchImageSegment:
         self.stages = Stages(settings)
 
     @bentoml.api
-    async def predict(self, image: Image.Image, palette: Palette = "voc") -> Png:
+    async def predict(self, image: Image.Image, palette: PaletteName = DEFAULT_PALETTE) -> Png:
         """The mask: a PNG of the photo's size whose pixel values are class ids, in colours."""
         return await self._answer(image, palette, lambda it: encode_png(colour_mask(it)))
 
     @bentoml.api
-    async def overlay(self, image: Image.Image, palette: Palette = "voc") -> Jpeg:
+    async def overlay(self, image: Image.Image, palette: PaletteName = DEFAULT_PALETTE) -> Jpeg:
         """The mask over the photo, with a legend: a JPEG."""
         async with self.stages.place(image):
             photo = await self.stages.picture(reopen, image)
@@ -76,18 +76,18 @@ class PytorchImageSegment:
             )
 
     @bentoml.api
-    async def segment(self, image: Image.Image, palette: Palette = "voc") -> Summary:
+    async def segment(self, image: Image.Image, palette: PaletteName = DEFAULT_PALETTE) -> Summary:
         """The classes in the photo: their colours, pixels and shares of the picture."""
         return await self._answer(image, palette, lambda it: Summary.model_validate(it.to_dict()))
 
     async def _answer(
-        self, image: Image.Image, palette: Palette, finish: Callable[[Segmentation], Result]
+        self, image: Image.Image, palette: PaletteName, finish: Callable[[Segmentation], Result]
     ) -> Result:
         async with self.stages.place(image):
             return await self._finished(image, palette, finish)
 
     async def _finished(
-        self, image: Image.Image, palette: Palette, finish: Callable[[Segmentation], Result]
+        self, image: Image.Image, palette: PaletteName, finish: Callable[[Segmentation], Result]
     ) -> Result:
         pixels, size = await self.stages.picture(self._prepare, image)
         scores = await self.stages.network(self.segmenter.scores, pixels)

@@ -6,8 +6,9 @@ from PIL import Image, ImageChops
 
 from bentoml_img.detect import Detections
 from bentoml_img.draw_instances import annotate, annotate_tracks
-from bentoml_img.labels import TRAFFIC, instance_colour
+from bentoml_img.labels import TRAFFIC
 from bentoml_img.masks import InstanceMask
+from bentoml_img.palettes import instance_colour
 from tests.samples import photo
 
 
@@ -124,11 +125,3 @@ def test_labels_do_not_cover_each_other() -> None:
     label = (alone[80:98] != np.asarray(photo(320, 240), int)[80:98]).any(axis=-1)
     assert label.sum() > 300
     np.testing.assert_array_equal(drawn[80:97][label[:17]], alone[80:97][label[:17]])
-
-
-def test_instance_colours_are_bright_and_differ() -> None:
-    colours = [instance_colour(k) for k in range(1, 12)]
-    assert all(max(colour) == 255 for colour in colours)
-    for i, one in enumerate(colours):
-        for other in colours[:i]:
-            assert max(abs(a - b) for a, b in zip(one, other, strict=True)) > 40

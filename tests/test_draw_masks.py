@@ -8,12 +8,13 @@ from PIL import Image
 from bentoml_img.draw_masks import colour_mask, legend, overlay
 from bentoml_img.images import encode_png
 from bentoml_img.ink import MIN_TEXT, PAPER
-from bentoml_img.labels import PALETTES, VOC
+from bentoml_img.labels import VOC
+from bentoml_img.palettes import DEFAULT_PALETTE, PALETTES, PaletteName
 from bentoml_img.segment import Segmentation
 from tests.samples import photo
 
 
-def segmentation(width: int, height: int, palette: str = "voc") -> Segmentation:
+def segmentation(width: int, height: int, palette: PaletteName = DEFAULT_PALETTE) -> Segmentation:
     """Background, a person to the right, a car at the bottom left."""
     mask = np.zeros((height, width), np.uint8)
     mask[:, width // 2 :] = 15
@@ -22,7 +23,7 @@ def segmentation(width: int, height: int, palette: str = "voc") -> Segmentation:
 
 
 @pytest.mark.parametrize("palette", PALETTES)
-def test_a_mask_file_has_ids_as_pixels_and_colours_in_its_palette(palette: str) -> None:
+def test_a_mask_file_has_ids_as_pixels_and_colours_in_its_palette(palette: PaletteName) -> None:
     answer = segmentation(21, 10, palette)
     stored = Image.open(io.BytesIO(encode_png(colour_mask(answer))))
     assert stored.mode == "P"

@@ -8,7 +8,7 @@ from PIL import Image
 
 from bentoml_img.draw_masks import colour_mask, overlay
 from bentoml_img.images import encode_jpeg, encode_png, load_rgb, open_image
-from bentoml_img.labels import PALETTES
+from bentoml_img.palettes import PALETTES, PaletteName
 from bentoml_img.segment import Segmenter
 from bentoml_img.shelf import ROOT, SHIPPED
 from tests.samples import encode
@@ -32,7 +32,7 @@ def segmenter() -> Segmenter:
 @pytest.mark.parametrize("palette", PALETTES)
 @pytest.mark.parametrize("name", ["street.jpg", "dog.jpg", "person_astronaut.jpg"])
 def test_the_library_gives_the_same_answer(
-    name: str, palette: str, server: Server, segmenter: Segmenter
+    name: str, palette: PaletteName, server: Server, segmenter: Segmenter
 ) -> None:
     data = (ROOT / "images" / name).read_bytes()
     pixels, size = segmenter.prepare(open_image(data))
