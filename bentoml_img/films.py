@@ -8,7 +8,7 @@ from typing import Any
 from av.error import FFmpegError
 from PIL import Image
 
-from bentoml_img.detect import Detections, Detector
+from bentoml_img.detect import MAX_INSTANCES, SCORE_THRESHOLD, Detections, Detector
 from bentoml_img.draw_instances import Tracked, annotate_tracks
 from bentoml_img.files import Unreadable
 from bentoml_img.video.frames import VideoError
@@ -25,6 +25,8 @@ def film_options(
     zones: Sequence[Sequence[float]] = (),
     scale: float | None = None,
     homography: Sequence[float] | None = None,
+    score_threshold: float = SCORE_THRESHOLD,
+    max_instances: int = MAX_INSTANCES,
     **others: Any,
 ) -> Options:
     """How to look at a film, from numbers; `scale` is how many pixels are a metre.
@@ -41,6 +43,8 @@ def film_options(
         lines=tuple(Line.from_numbers(f"line {k}", line) for k, line in enumerate(lines, 1)),
         zones=tuple(Zone.from_numbers(f"zone {k}", zone) for k, zone in enumerate(zones, 1)),
         ground=Ground.from_scale(1 / scale) if scale else ground,
+        score_threshold=score_threshold,
+        max_instances=max_instances,
         **others,
     )
 

@@ -17,6 +17,7 @@ from bentoml_img import blocks, jpeg
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 MEGAPIXEL = 1_000_000
+MAX_MEGAPIXELS = 64  # of a picture, unless an operator says otherwise
 
 # The longest side that libjpeg writes. Rows cost time each: a PNG of one column and a file size
 # of 100 kB can keep a decoder busy for a minute.
@@ -69,7 +70,7 @@ class DamagedImage(ImageError):
     """Of a supported format, but it cannot be decoded in full."""
 
 
-def open_image(data: bytes, max_pixels: int = 64 * MEGAPIXEL) -> Image.Image:
+def open_image(data: bytes, max_pixels: int = MAX_MEGAPIXELS * MEGAPIXEL) -> Image.Image:
     """Open a picture by its content and check its size, without decoding it.
 
     Raises UnsupportedImage, ImageTooLarge or DamagedImage.
@@ -151,10 +152,15 @@ def upright_size(image: Image.Image) -> tuple[int, int]:
     return (height, width) if turned and image.format != "TIFF" else (width, height)
 
 
+def exif_may_follow(image: Image.Image) -> bool:
+    """Whether an opened picture may have EXIF data behind its pixels, which are decoded first."""
+    return image.format == "PNG" and "exif" not in image.info
+
+
 def _orientation(image: Image.Image) -> int:
     """As the EXIF data say; 1, upright, where they cannot be read: the picture can."""
-    if image.format == "PNG" and "exif" not in image.info:
-        image.load()  # they may stand behind the pixels, whose errors are the picture's
+    if exif_may_follow(image):
+        image.load()  # whose errors are the picture's
     try:
         return int(image.getexif().get(ExifTags.Base.Orientation, 1))
     except DECODER_ERRORS:

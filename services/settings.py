@@ -8,6 +8,8 @@ from pathlib import Path
 
 from bentoml.exceptions import BentoMLConfigException
 
+from bentoml_img.images import MAX_MEGAPIXELS, MEGAPIXEL
+
 MIB = 2**20
 # Variables that errors name.
 MAX_UPLOAD, MAX_VIDEO = "BENTOML_IMG_MAX_UPLOAD_MIB", "BENTOML_IMG_MAX_VIDEO_MIB"
@@ -63,7 +65,7 @@ class Settings:
             workers=number("BENTOML_IMG_WORKERS", min(cores(), MAX_DEFAULT_WORKERS)),
             max_upload=number(MAX_UPLOAD, 20) * MIB,
             max_upload_in_flight=number(MAX_IN_FLIGHT, 256) * MIB,
-            max_pixels=number("BENTOML_IMG_MAX_MEGAPIXELS", 64) * 1_000_000,
+            max_pixels=number("BENTOML_IMG_MAX_MEGAPIXELS", MAX_MEGAPIXELS) * MEGAPIXEL,
             max_waiting=number("BENTOML_IMG_MAX_WAITING", 256),
             max_video=number(MAX_VIDEO, 512) * MIB,
             max_jobs=number("BENTOML_IMG_MAX_JOBS", 16),

@@ -10,18 +10,16 @@ from bentoml_img.images import (
     DECODER_ERRORS,
     FORMATS,
     ImageError,
+    exif_may_follow,
     flatten,
     load_rgb,
     open_image,
     turn_upright,
     upright_size,
 )
+from bentoml_img.video.delays import seconds_shown
 from bentoml_img.video.frames import MAX_PIXELS, MAX_RATE, VideoError, VideoInfo, check_size
 from bentoml_img.video.gif_size import frames_extent
-
-# Seconds. Browsers show a frame that asks for less than 20 ms for 100 ms, and so do we; a GIF can
-# ask for 655.35 s at most.
-SHORTEST, LONGEST, DEFAULT = 0.02, 655.35, 0.1
 
 
 class Animation:
@@ -117,9 +115,8 @@ class Folder:
         """Before the work. What has no readable header ends the film when its turn comes."""
         try:
             with Image.open(file, formats=FORMATS) as image:
-                # Pillow decodes a PNG to look for EXIF data behind its pixels.
-                late = image.format == "PNG" and "exif" not in image.info
-                size = image.size if late else upright_size(image)
+                # Or the pixels would be decoded.
+                size = image.size if exif_may_follow(image) else upright_size(image)
         except (*DECODER_ERRORS, ImageError):
             return
         self._refuse_other(file, size)
@@ -156,8 +153,8 @@ def _load(file: Path) -> Image.Image:
 
 def _delay(image: Image.Image) -> float:
     """How long the frame at hand is shown, in seconds."""
-    try:  # a text in a PNG may have the same name
-        delay = float(image.info.get("duration", 0)) / 1000
-    except ValueError:
-        return DEFAULT
-    return min(delay, LONGEST) if delay >= SHORTEST else DEFAULT
+    try:
+        milliseconds = float(image.info.get("duration", 0))
+    except ValueError:  # a text in a PNG may have the same name
+        milliseconds = 0
+    return seconds_shown(milliseconds)

@@ -9,11 +9,10 @@ import av.error
 import av.filter
 import numpy as np
 
+from bentoml_img.video.delays import LONGEST, PER_SECOND, SHORTEST
 from bentoml_img.video.segments import Segment
 
-CENTISECOND = Fraction(1, 100)  # a GIF knows no finer time
-SHORTEST = 2  # centiseconds: browsers slow down what is faster
-LONGEST = 65_535  # centiseconds: 16 bits
+CENTISECOND = Fraction(1, PER_SECOND)
 
 # A pixel that changes by less than this keeps its colour: noise of a camera, which would cost
 # two thirds of the file.

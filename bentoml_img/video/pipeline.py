@@ -27,7 +27,7 @@ from bentoml_img.video.prefetch import prefetch
 from bentoml_img.video.reading import Video, open_video, pictures
 from bentoml_img.video.regions import Line, Zone
 from bentoml_img.video.results import INTERRUPTED, Result, Speed
-from bentoml_img.video.tracking import SURE, Instance, Tracker
+from bentoml_img.video.tracking import Instance, Tracker
 from bentoml_img.video.writing import check_output, join
 
 SEGMENT = 4.0  # seconds of video, about: done over at most when a run goes on; each has a key frame
@@ -36,7 +36,7 @@ Detect = Callable[[Sequence[Image.Image]], Sequence[Detections]]
 Draw = Callable[[Image.Image, Sequence[Instance]], Image.Image]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Options:
     """`every` Nth frame is detected, and tracks are carried between.
 
@@ -46,7 +46,7 @@ class Options:
     """
 
     every: int = 1
-    score_threshold: float = SURE
+    score_threshold: float
     lines: tuple[Line, ...] = ()
     zones: tuple[Zone, ...] = ()
     ground: Ground | None = None
@@ -54,7 +54,7 @@ class Options:
     model: str = ""
     precision: str = "fp32"
     classes: tuple[str, ...] | None = None
-    max_instances: int = 100
+    max_instances: int
 
     def __post_init__(self) -> None:
         if self.every < 1:
@@ -89,7 +89,7 @@ def annotate_video(
     output: Path,
     detect: Detect,
     draw: Draw,
-    options: Options = Options(),
+    options: Options,
     *,
     resume: bool = False,
     progress: Callable[[Speed], None] = lambda speed: None,

@@ -17,7 +17,7 @@ from bentoml_img.video.animations import Animation, Folder
 from bentoml_img.video.containers import Container
 from bentoml_img.video.frames import FOLDER_RATE, DamagedVideo, Frame, VideoError, VideoInfo
 
-LONGEST = 6 * 3600.0  # seconds of a frame: an MP4 with a clock of 90 kHz can say 6.6 hours
+LONGEST_FRAME = 6 * 3600.0  # seconds of a frame: an MP4 with a clock of 90 kHz can say 6.6 hours
 PICTURES = PHOTOS - {".gif"}  # which has frames of its own
 
 
@@ -54,16 +54,16 @@ class Video:
         waiting: tuple[float, Image.Image] | None = None
         for time, image in source:
             if waiting is not None:
-                if time - waiting[0] > LONGEST:
+                if time - waiting[0] > LONGEST_FRAME:
                     raise VideoError(
                         f"{self.info.path.name}: frame {index} would be shown for more than "
-                        f"{LONGEST / 3600:g} hours"
+                        f"{LONGEST_FRAME / 3600:g} hours"
                     )
                 yield Frame(index, waiting[0], time - waiting[0], waiting[1])
                 index += 1
             waiting = time, image
         if waiting is not None:
-            last = min(max(0.0, source.end - waiting[0]), LONGEST)
+            last = min(max(0.0, source.end - waiting[0]), LONGEST_FRAME)
             yield Frame(index, waiting[0], last, waiting[1])
         if source.damage is not None:
             raise DamagedVideo(self._how_far(index + 1))

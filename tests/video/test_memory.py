@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from bentoml_img.video.pipeline import Options, annotate_video
+from bentoml_img.films import film_options
+from bentoml_img.video.pipeline import annotate_video
 from bentoml_img.video.results import Speed
 from bentoml_img.video.tracking import Instance
 from tests.video.clips import Found, found, write_clip
@@ -48,6 +49,8 @@ def test_memory_does_not_grow_with_length(clip: Path, tmp_path: Path, leaking: b
         if speed.done in (WARM, FRAMES):
             sizes.append(resident())
 
-    annotate_video(clip, tmp_path / "out.mp4", detect, draw, Options(every=2), progress=progress)
+    annotate_video(
+        clip, tmp_path / "out.mp4", detect, draw, film_options(every=2), progress=progress
+    )
     growth = sizes[1] - sizes[0]
     assert (growth > LEAK / 2) == leaking, f"{growth / 1e6:.0f} MB"

@@ -3,16 +3,19 @@ import os
 import shutil
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image, ImageDraw
 
+from bentoml_img.films import film_options
 from bentoml_img.video import pipeline, writing
 from bentoml_img.video.frames import VideoError
 from bentoml_img.video.parts import CannotResume
 from bentoml_img.video.pipeline import (
+    Detect,
     Interrupted,
     Options,
     Stopped,
@@ -26,7 +29,9 @@ from bentoml_img.video.tracking import Instance
 from tests.video.clips import ColourDetector, Found, picture, write_clip
 
 FRAMES = 60
-OPTIONS = Options(
+PLAIN = film_options()
+OPTIONS = replace(
+    PLAIN,
     lines=(Line("gate", (80, 0), (80, 120)), Line("kerb", (0, 80), (160, 80))),
     zones=(Zone("bay", ((40, 10), (120, 10), (120, 110), (40, 110))),),
 )
@@ -40,6 +45,12 @@ def outline(image: Image.Image, instances: Sequence[Instance]) -> Image.Image:
     return drawn
 
 
+def annotated(
+    source: Path, output: Path, detect: Detect, options: Options = PLAIN, **others: Any
+) -> Result:
+    return annotate_video(source, output, detect, outline, options, **others)
+
+
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_clip(tmp_path_factory.mktemp("clip") / "street.mp4", FRAMES, audio=["aac"])
@@ -49,7 +60,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def whole(clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Result:
     """The clip done in one go."""
     output = tmp_path_factory.mktemp("whole") / "street.mp4"
-    return annotate_video(clip, output, ColourDetector(), outline, OPTIONS)
+    return annotated(clip, output, ColourDetector(), OPTIONS)
 
 
 def records(result: Result) -> tuple[str, str, dict[str, Any]]:
@@ -77,12 +88,12 @@ def test_a_folder_of_frames_may_hold_its_result_and_is_done_again_if_a_frame_cha
     for k in range(3):
         picture(k).save(tmp_path / f"{k}.png")
     output, detect = tmp_path / "street.mp4", ColourDetector()
-    done = annotate_video(tmp_path, output, detect, outline)
+    done = annotated(tmp_path, output, detect)
     os.utime(tmp_path / "0.png", (0, 0))
-    assert annotate_video(tmp_path, output, detect, outline, resume=True) == done
+    assert annotated(tmp_path, output, detect, resume=True) == done
     assert detect.calls == 3
     picture(9).save(tmp_path / "0.png")
-    annotate_video(tmp_path, output, detect, outline, resume=True)
+    annotated(tmp_path, output, detect, resume=True)
     assert detect.calls == 6
 
 
@@ -123,8 +134,8 @@ def test_tracks_have_a_line_a_frame(whole: Result) -> None:
 
 def test_every_third_frame_gives_the_same_counts(clip: Path, whole: Result, tmp_path: Path) -> None:
     detector = ColourDetector()
-    options = Options(every=3, lines=OPTIONS.lines, zones=OPTIONS.zones)
-    result = annotate_video(clip, tmp_path / "out.mp4", detector, outline, options)
+    options = replace(PLAIN, every=3, lines=OPTIONS.lines, zones=OPTIONS.zones)
+    result = annotated(clip, tmp_path / "out.mp4", detector, options)
     assert detector.calls == FRAMES // 3
     _, _, summary = records(result)
     _, _, expected = records(whole)
@@ -141,14 +152,14 @@ def test_a_name_may_look_like_a_protocol(
     monkeypatch.chdir(tmp_path)
     source = Path("file:12:30.mp4")
     shutil.copyfile(clip, source)
-    result = annotate_video(source, Path(f"cam:1{suffix}"), ColourDetector(), outline, OPTIONS)
+    result = annotated(source, Path(f"cam:1{suffix}"), ColourDetector(), OPTIONS)
     assert result.frames == FRAMES
     with open_video(result.video) as video:
         assert len(list(video)) == FRAMES
 
 
 def test_a_gif(clip: Path, tmp_path: Path) -> None:
-    result = annotate_video(clip, tmp_path / "out.gif", ColourDetector(), outline)
+    result = annotated(clip, tmp_path / "out.gif", ColourDetector())
     with open_video(result.video) as video:
         assert video.info.frames == FRAMES
         assert sum(frame.duration for frame in video) == pytest.approx(6.0)
@@ -156,7 +167,7 @@ def test_a_gif(clip: Path, tmp_path: Path) -> None:
 
 def test_progress(clip: Path, tmp_path: Path) -> None:
     told: list[Speed] = []
-    annotate_video(clip, tmp_path / "out.mp4", ColourDetector(), outline, progress=told.append)
+    annotated(clip, tmp_path / "out.mp4", ColourDetector(), progress=told.append)
     assert [speed.done for speed in told] == list(range(1, FRAMES + 1))
     assert {speed.total for speed in told} == {FRAMES}
     assert all(speed.per_second > 0 for speed in told)
@@ -190,9 +201,7 @@ def test_ctrl_c_leaves_what_was_done_and_a_resumed_run_ends_the_same(
     output = tmp_path / "out.mp4"
     before = set(threading.enumerate())
     with pytest.raises(Interrupted) as caught:
-        annotate_video(
-            clip, output, ColourDetector(), outline, OPTIONS, progress=interrupt_at(frame)
-        )
+        annotated(clip, output, ColourDetector(), OPTIONS, progress=interrupt_at(frame))
     assert set(threading.enumerate()) <= before
     partial = caught.value.result
     assert partial is not None
@@ -200,7 +209,7 @@ def test_ctrl_c_leaves_what_was_done_and_a_resumed_run_ends_the_same(
     with open_video(output) as video:
         assert len(list(video)) == frame
     detector = ColourDetector()
-    result = annotate_video(clip, output, detector, outline, OPTIONS, resume=True)
+    result = annotated(clip, output, detector, OPTIONS, resume=True)
     assert detector.calls == FRAMES - frame // 10 * 10
     assert records(result) == records(whole)
     with open_video(output) as video, open_video(whole.video) as reference:
@@ -217,7 +226,7 @@ def test_segments_are_as_long_as_their_frames_say(tmp_path: Path) -> None:
     pictures[0].save(source, save_all=True, append_images=pictures[1:], duration=delays)
     output = tmp_path / "out.mp4"
     with pytest.raises(Interrupted):
-        annotate_video(source, output, ColourDetector(), outline, progress=interrupt_at(8))
+        annotated(source, output, ColourDetector(), progress=interrupt_at(8))
     assert len(list((tmp_path / "out.mp4.parts").glob("*.mp4"))) == 4
 
 
@@ -225,7 +234,7 @@ def test_segments_are_as_long_as_their_frames_say(tmp_path: Path) -> None:
 def test_an_error_of_the_detector_leaves_what_was_done(clip: Path, tmp_path: Path) -> None:
     output = tmp_path / "out.mp4"
     with pytest.raises(RuntimeError, match="out of memory"):
-        annotate_video(clip, output, Failing(), outline)
+        annotated(clip, output, Failing())
     with open_video(output) as video:
         assert len(list(video)) == 33
     assert json.loads((tmp_path / "out.summary.json").read_text())["stopped"] == "out of memory"
@@ -241,10 +250,10 @@ def test_stopping(clip: Path, tmp_path: Path) -> None:
 
     output, detector = tmp_path / "out.mp4", ColourDetector()
     with pytest.raises(Stopped):
-        annotate_video(clip, output, detector, outline, progress=progress, stop=stop.is_set)
+        annotated(clip, output, detector, progress=progress, stop=stop.is_set)
     assert not output.exists(), "nothing is joined that nobody waits for"
     again = ColourDetector()
-    annotate_video(clip, output, again, outline, resume=True)
+    annotated(clip, output, again, resume=True)
     assert again.calls < FRAMES
     with open_video(output) as video:
         assert len(list(video)) == FRAMES
@@ -254,10 +263,10 @@ def test_stopping(clip: Path, tmp_path: Path) -> None:
 def test_what_is_passed_over_can_be_stopped(clip: Path, tmp_path: Path) -> None:
     output = tmp_path / "out.mp4"
     with pytest.raises(Interrupted):
-        annotate_video(clip, output, ColourDetector(), outline, progress=interrupt_at(37))
+        annotated(clip, output, ColourDetector(), progress=interrupt_at(37))
     again = ColourDetector()
     with pytest.raises(Stopped):
-        annotate_video(clip, output, again, outline, resume=True, stop=lambda: True)
+        annotated(clip, output, again, resume=True, stop=lambda: True)
     assert again.calls == 0
 
 
@@ -272,9 +281,9 @@ def test_ctrl_c_while_the_result_is_joined_leaves_its_parts(
     with monkeypatch.context() as context:
         context.setattr(pipeline, "join", join)
         with pytest.raises(KeyboardInterrupt):
-            annotate_video(clip, output, ColourDetector(), outline)
+            annotated(clip, output, ColourDetector())
     again = ColourDetector()
-    assert annotate_video(clip, output, again, outline, resume=True).frames == FRAMES
+    assert annotated(clip, output, again, resume=True).frames == FRAMES
     assert again.calls <= 10
 
 
@@ -286,54 +295,54 @@ def test_what_is_joined_anew_is_not_taken_for_the_result_of_before(
         raise KeyboardInterrupt
 
     output = tmp_path / "out.mp4"
-    annotate_video(clip, output, ColourDetector(), outline)
+    annotated(clip, output, ColourDetector())
     with monkeypatch.context() as context:
         context.setattr(pipeline, "join", join)
         with pytest.raises(KeyboardInterrupt):
-            annotate_video(clip, output, ColourDetector(), outline, Options(every=2))
+            annotated(clip, output, ColourDetector(), replace(PLAIN, every=2))
     with pytest.raises(CannotResume):
-        annotate_video(clip, output, ColourDetector(), outline, resume=True)
+        annotated(clip, output, ColourDetector(), resume=True)
 
 
 @pytest.mark.usefixtures("short_segments")
 def test_other_settings_cannot_go_on(clip: Path, tmp_path: Path) -> None:
     output = tmp_path / "out.mp4"
     with pytest.raises(Interrupted):
-        annotate_video(clip, output, ColourDetector(), outline, progress=interrupt_at(25))
+        annotated(clip, output, ColourDetector(), progress=interrupt_at(25))
     with pytest.raises(CannotResume, match=r"cannot go on with out\.mp4"):
-        annotate_video(clip, output, ColourDetector(), outline, Options(every=2), resume=True)
+        annotated(clip, output, ColourDetector(), replace(PLAIN, every=2), resume=True)
 
 
 @pytest.mark.usefixtures("short_segments")
 def test_damaged_parts_cannot_go_on(clip: Path, tmp_path: Path) -> None:
     output = tmp_path / "out.mp4"
     with pytest.raises(Interrupted):
-        annotate_video(clip, output, ColourDetector(), outline, progress=interrupt_at(25))
+        annotated(clip, output, ColourDetector(), progress=interrupt_at(25))
     parts = tmp_path / "out.mp4.parts"
     (segment,) = parts.glob("00001.mp4")
     segment.unlink()
     with pytest.raises(CannotResume, match=r"00001\.mp4 is missing"):
-        annotate_video(clip, output, ColourDetector(), outline, resume=True)
+        annotated(clip, output, ColourDetector(), resume=True)
     segment.touch()
     with pytest.raises(CannotResume, match=r"00001\.mp4 is missing or empty"):
-        annotate_video(clip, output, ColourDetector(), outline, resume=True)
+        annotated(clip, output, ColourDetector(), resume=True)
     segment.write_bytes(b"some")
     (parts / "00000.csv").unlink()
     with pytest.raises(CannotResume, match=r"00000\.csv is missing"):
-        annotate_video(clip, output, ColourDetector(), outline, resume=True)
+        annotated(clip, output, ColourDetector(), resume=True)
     (parts / "manifest.json").write_text("{")
     with pytest.raises(VideoError, match=r"manifest\.json is damaged"):
-        annotate_video(clip, output, ColourDetector(), outline, resume=True)
+        annotated(clip, output, ColourDetector(), resume=True)
 
 
 @pytest.mark.parametrize("what", ["video", "tracks", "summary"])
 def test_what_was_whole_and_is_no_longer_is_done_anew(
     clip: Path, tmp_path: Path, what: str
 ) -> None:
-    result = annotate_video(clip, tmp_path / "out.mp4", ColourDetector(), outline)
+    result = annotated(clip, tmp_path / "out.mp4", ColourDetector())
     damaged: Path = getattr(result, what)
     damaged.write_bytes(b"[]" if what == "summary" else b"")
-    again = annotate_video(clip, tmp_path / "out.mp4", ColourDetector(), outline, resume=True)
+    again = annotated(clip, tmp_path / "out.mp4", ColourDetector(), resume=True)
     assert damaged.stat().st_size > 2
     assert again.frames == result.frames
 
@@ -342,7 +351,7 @@ def test_a_damaged_video(clip: Path, tmp_path: Path) -> None:
     source = write_clip(tmp_path / "in.mkv", FRAMES)
     data = source.read_bytes()
     source.write_bytes(data[: len(data) // 2])
-    result = annotate_video(source, tmp_path / "out.mp4", ColourDetector(), outline)
+    result = annotated(source, tmp_path / "out.mp4", ColourDetector())
     assert 0 < result.frames < FRAMES
     assert result.stopped is not None
     assert f"in.mkv is damaged: it ends after {result.frames} of 60 frames" in result.stopped
@@ -360,8 +369,8 @@ def test_an_error_without_words_is_no_end(clip: Path, tmp_path: Path) -> None:
         return whole(images)
 
     with pytest.raises(MemoryError):
-        annotate_video(clip, output, fail, outline)
-    result = annotate_video(clip, output, ColourDetector(), outline, resume=True)
+        annotated(clip, output, fail)
+    result = annotated(clip, output, ColourDetector(), resume=True)
     assert (result.frames, result.stopped) == (FRAMES, None)
 
 
@@ -370,12 +379,12 @@ def test_what_is_no_video_leaves_nothing(tmp_path: Path) -> None:
     source.write_text("not a video")
     (tmp_path / "out").mkdir()
     with pytest.raises(VideoError):
-        annotate_video(source, tmp_path / "out/out.mp4", ColourDetector(), outline)
+        annotated(source, tmp_path / "out/out.mp4", ColourDetector())
     assert not list((tmp_path / "out").iterdir())
 
 
 def test_a_line_at_the_border_is_warned_of(clip: Path, tmp_path: Path) -> None:
-    options = Options(lines=(Line("edge", (2, 0), (2, 120)),))
-    result = annotate_video(clip, tmp_path / "out.mp4", ColourDetector(), outline, options)
+    options = replace(PLAIN, lines=(Line("edge", (2, 0), (2, 120)),))
+    result = annotated(clip, tmp_path / "out.mp4", ColourDetector(), options)
     (warning,) = records(result)[2]["warnings"]
     assert "edge is so near the border" in warning
