@@ -11,7 +11,6 @@ with OpenCV (Debian's opencv-doc, examples/data/vtest.avi); who filmed it is not
 stated there, so it is no part of this project.
 """
 
-import csv
 import itertools
 import json
 import tempfile
@@ -27,6 +26,7 @@ from bentoml_img.films import annotate_film, film_options
 from bentoml_img.shelf import ROOT, bundle_of
 from bentoml_img.video.frames import FOLDER_RATE
 from bentoml_img.video.reading import open_video
+from bentoml_img.video.records import read_events
 
 CLIP = ROOT / "videos" / "3.gif"
 TRUTH = ROOT / "videos" / "3.truth.json"
@@ -95,12 +95,11 @@ def main(video: Path, path: Path, every: int, model: str) -> None:
             source = first_frames(video, truth["frames"], Path(folder, "frames"))
         detector = Detector.from_bundle(bundle)
         result = annotate_film(source, Path(folder, "result.mp4"), detector, options)
-        with result.events.open(newline="") as file:
-            seen = [
-                {"label": row["label"], "to": row["direction"], "time": float(row["time"])}
-                for row in csv.DictReader(file)
-                if row["kind"] == "crossed"
-            ]
+        seen = [
+            {"label": row["label"], "to": row["direction"], "time": float(row["time"])}
+            for row in read_events(result.events)
+            if row["kind"] == "crossed"
+        ]
     figures = compare(truth["crossings"], seen)
     click.echo(json.dumps({"video": video.name, "model": model, "every": every, **figures}))
 

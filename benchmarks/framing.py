@@ -20,7 +20,7 @@ from PIL import Image
 
 from bentoml_img.classify import Classifier
 from bentoml_img.labels import CIFAR10, VOC, VOC_IGNORE
-from bentoml_img.shelf import ROOT
+from bentoml_img.shelf import SHIPPED
 
 SAME = {
     "aeroplane": "airplane",
@@ -88,7 +88,7 @@ FILTERS = (Image.Resampling.BOX, Image.Resampling.BICUBIC, Image.Resampling.LANC
 )
 def main(folders: tuple[Path, ...]) -> None:
     """Compare ways to bring a photo to the classifier's square, on FOLDERS of photos and masks."""
-    classifier = Classifier.from_bundle(ROOT / "artifacts" / "cifar_net")
+    classifier = Classifier.from_bundle(SHIPPED / "cifar_net")
     photos = find_photos(folders)
     if not photos:
         raise click.ClickException(f"no photos to measure in {', '.join(map(str, folders))}")

@@ -5,7 +5,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from services.settings import cores
+from services.cores import cores
 
 PACKAGES = (
     "bentoml",

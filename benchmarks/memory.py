@@ -23,7 +23,7 @@ from rich.table import Table
 from benchmarks.machine import describe
 from benchmarks.process import free_port, private_store, serving
 from bentoml_img.engines import ENGINES, resolve
-from bentoml_img.shelf import ROOT
+from bentoml_img.shelf import ROOT, SHIPPED
 
 MB = 1_000_000
 # The size, format and number of photos that are sent at a time; 64 megapixels are the limit.
@@ -76,7 +76,7 @@ def send(url: str, photos: list[bytes]) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Measure the memory of a service's worker.")
-    parser.add_argument("--bundle", type=Path, default=ROOT / "artifacts" / "deeplabv3_lite")
+    parser.add_argument("--bundle", type=Path, default=SHIPPED / "deeplabv3_lite")
     parser.add_argument("--engine", choices=ENGINES, default="auto")
     parser.add_argument("--photo", type=Path, default=ROOT / "images" / "horse.jpg")
     options = parser.parse_args()

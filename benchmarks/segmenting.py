@@ -23,7 +23,7 @@ from bentoml_img.bundle import read_manifest
 from bentoml_img.draw_masks import colour_mask
 from bentoml_img.images import encode_png, load_rgb, open_image
 from bentoml_img.segment import Segmenter
-from bentoml_img.shelf import ROOT
+from bentoml_img.shelf import ROOT, SHIPPED
 
 SIZE = 640, 480
 LEAST_AGREEMENT = 0.99
@@ -60,7 +60,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=10, help="of each measurement")
     parser.add_argument("--warm-up", type=float, default=3, help="seconds before each of them")
     parser.add_argument("--clients", type=int, default=8)
-    parser.add_argument("--bundle", type=Path, default=ROOT / "artifacts" / "deeplabv3_lite")
+    parser.add_argument("--bundle", type=Path, default=SHIPPED / "deeplabv3_lite")
     parser.add_argument("--photos", type=Path, default=ROOT / "images")
     options = parser.parse_args()
     plan = Plan(options.rounds, options.seconds, options.warm_up, options.clients)

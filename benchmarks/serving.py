@@ -39,7 +39,7 @@ from benchmarks.process import ServerError, cpu_seconds, free_port, private_stor
 from benchmarks.servers import OTHERS, OURS, Server
 from benchmarks.servers.decoding import decode
 from bentoml_img.classify import Classifier
-from bentoml_img.shelf import ROOT
+from bentoml_img.shelf import ROOT, SHIPPED
 
 CORES = 2
 SIZES = {"32x32": (32, 32), "640x480": (640, 480)}
@@ -193,7 +193,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=4, help="of each measurement")
     parser.add_argument("--warm-up", type=float, default=2, help="seconds before each of them")
     parser.add_argument("--clients", type=int, default=16)
-    parser.add_argument("--bundle", type=Path, default=ROOT / "artifacts" / "cifar_net")
+    parser.add_argument("--bundle", type=Path, default=SHIPPED / "cifar_net")
     parser.add_argument("--photos", type=Path, default=ROOT / "images")
     parser.add_argument("--network", choices=("tiny", "shipped"), help="only this one")
     return parser.parse_args()

@@ -54,7 +54,7 @@ def ours(photo: bytes, segmenter: Segmenter) -> tuple[bytes, list[float]]:
     clock = Clock()
     image = open_image(photo)
     size = upright_size(image)
-    decoded = load_rgb(image, at_least=2 * min(segmenter.size_seen(size)))
+    decoded = load_rgb(image, at_least=segmenter.decode_at_least(size))
     clock.lap()
     pixels = segmenter.preprocess(decoded, size)
     clock.lap()

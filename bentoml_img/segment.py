@@ -112,8 +112,7 @@ class Segmenter:
         Returns what `scores` takes, and the photo's (width, height).
         """
         size = upright_size(image)
-        least = 2 * min(self.size_seen(size))
-        return self.preprocess(load_rgb(image, at_least=least), size), size
+        return self.preprocess(load_rgb(image, self.decode_at_least(size)), size), size
 
     def preprocess(self, image: Image.Image, size: tuple[int, int] | None = None) -> Array:
         """What the network sees of an RGB photo, shape (3, H, W).
@@ -122,6 +121,13 @@ class Segmenter:
         """
         seen = self.size_seen(size or image.size)
         return self._normalize(image.resize(seen, Image.Resampling.BILINEAR))
+
+    def decode_at_least(self, size: tuple[int, int]) -> int:
+        """The side in pixels that `load_rgb` should keep of a photo of (width, height).
+
+        Twice the short one of what the network sees.
+        """
+        return 2 * min(self.size_seen(size))
 
     def size_seen(self, size: tuple[int, int]) -> tuple[int, int]:
         """The (width, height) at which the network sees a photo of (width, height)."""

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image, ImageDraw, ImageFont, ImageOps
+from PIL import Image, ImageDraw, ImageOps
 
 from bentoml_img.atomic import beside, write
 from bentoml_img.classify import Classification, Classifier
@@ -23,11 +23,12 @@ from bentoml_img.draw_instances import annotate
 from bentoml_img.draw_masks import colour_mask, overlay
 from bentoml_img.files import MASK
 from bentoml_img.images import encode_png, load_rgb, open_image
+from bentoml_img.ink import font
 from bentoml_img.segment import Segmentation, Segmenter
 from bentoml_img.shelf import ROOT, SHIPPED
 from scripts import samples
 
-CAPTION = 22  # pixels in height
+CAPTION, TEXT = 22, 15  # pixels in height
 MARGIN = 3
 GREEN, RED, GREY, BLACK = (0, 120, 40), (190, 30, 30), (110, 110, 110), (0, 0, 0)
 
@@ -57,7 +58,7 @@ def grid(cells: Sequence[Cell], columns: int, size: tuple[int, int]) -> Image.Im
         x, y = i % columns * width, i // columns * step
         sheet.paste(fitted(cell.picture, size), (x, y))
         place = x + width / 2, y + height
-        draw.text(place, cell.caption, cell.colour, ImageFont.load_default(15), anchor="ma")
+        draw.text(place, cell.caption, cell.colour, font(TEXT), anchor="ma")
     return sheet
 
 
@@ -83,7 +84,7 @@ def titled(sheets: dict[str, Image.Image]) -> Image.Image:
     whole = Image.new("RGB", (width, sum(s.height + CAPTION for s in sheets.values())), "white")
     draw, y = ImageDraw.Draw(whole), 0
     for title, sheet in sheets.items():
-        draw.text((MARGIN, y + 2), title, GREY, ImageFont.load_default(15))
+        draw.text((MARGIN, y + 2), title, GREY, font(TEXT))
         whole.paste(sheet, (0, y + CAPTION))
         y += sheet.height + CAPTION
     return whole
@@ -156,12 +157,12 @@ def segmenter_pictures() -> None:
         (answer,) = segmenter([photo])
         cells.append(Cell(in_parts(photo, answer), f"{name}: {areas(answer)}"))
     save(grid(cells, 2, (3 * PART[0], PART[1])), ROOT / "docs" / "segmentation.jpg")
-    herd = (ROOT / "images" / "horse_herd.jpg").read_bytes()
+    herd = (samples.FOLDER / "horse_herd.jpg").read_bytes()
     save(side_by_side(herd, timed_masks(herd, segmenters)), ROOT / "docs" / "compare.jpg")
-    results = ROOT / "images" / "results"
+    results = samples.FOLDER / "results"
     results.mkdir(exist_ok=True)
     for name in samples.scenes():
-        answer = segmenter.segment_opened(open_image((ROOT / "images" / name).read_bytes()))
+        answer = segmenter.segment_opened(open_image((samples.FOLDER / name).read_bytes()))
         target = results / f"{Path(name).stem}{MASK}.png"
         write(target, encode_png(colour_mask(answer)))
         print(target.relative_to(ROOT))

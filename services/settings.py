@@ -1,14 +1,13 @@
 """What an operator may set, each by an environment variable."""
 
-import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from bentoml.exceptions import BentoMLConfigException
 
 from bentoml_img.images import MAX_MEGAPIXELS, MEGAPIXEL
+from services.cores import cores
 
 MIB = 2**20
 # Variables that errors name.
@@ -17,7 +16,6 @@ MAX_IN_FLIGHT = "BENTOML_IMG_MAX_UPLOAD_IN_FLIGHT_MIB"
 FORM_OVERHEAD = 64 * 1024  # bytes that a form may have beside its file
 # Each worker is a process of some 200 MB: many cores do not make many of them unasked.
 MAX_DEFAULT_WORKERS = 4
-CGROUP = Path("/sys/fs/cgroup")
 
 
 @dataclass(frozen=True)
@@ -79,21 +77,3 @@ class Settings:
                 "adds to it"
             )
         return settings
-
-
-def cores() -> int:
-    """How many cores this process may keep busy: those it may run on, within its quota."""
-    affinity = hasattr(os, "sched_getaffinity")
-    cores = len(os.sched_getaffinity(0)) if affinity else os.cpu_count() or 1
-    return math.ceil(min(cores, _quota()))
-
-
-def _quota() -> float:
-    """A container's share of processor time, in cores: of cgroup v2, or of v1 if that is there."""
-    for names in (["cpu.max"], ["cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us"]):
-        try:
-            quota, period = " ".join((CGROUP / name).read_text() for name in names).split()
-        except OSError:
-            continue
-        return math.inf if quota in ("max", "-1") else int(quota) / int(period)
-    return math.inf

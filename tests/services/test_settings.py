@@ -113,7 +113,7 @@ def test_workers_share_the_cores(
 def test_a_container_uses_no_more_cores_than_its_quota_pays_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: dict[str, str], cores: int
 ) -> None:
-    monkeypatch.setattr(settings, "CGROUP", tmp_path)
+    monkeypatch.setattr("services.cores.CGROUP", tmp_path)
     monkeypatch.setattr(os, "sched_getaffinity", lambda process: range(8), raising=False)
     (tmp_path / "cpu").mkdir()
     for name, text in files.items():
