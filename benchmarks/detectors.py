@@ -24,7 +24,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 from rich.console import Console
 from rich.table import Table
@@ -32,6 +31,7 @@ from rich.table import Table
 from benchmarks.eager import EagerMaskRcnn
 from benchmarks.machine import describe
 from benchmarks.weights import REAL, bundle_to_measure
+from bentoml_img.arrays import Floats
 from bentoml_img.bundle import read_manifest
 from bentoml_img.catalogue import names_of
 from bentoml_img.detect import Detections, Detector
@@ -97,7 +97,7 @@ def _same(ours: Detections, theirs: Detections, n: int) -> int | None:
     return k if gap < NEAR else None
 
 
-def _gap(box: npt.NDArray[np.float32], other: npt.NDArray[np.float32]) -> float:
+def _gap(box: Floats, other: Floats) -> float:
     return float(np.abs(box - other).max())
 
 

@@ -27,9 +27,9 @@ from benchmarks.eager import eager_segmenter
 from benchmarks.machine import describe
 from benchmarks.weights import REAL, bundle_to_measure
 from bentoml_img import zoo
+from bentoml_img.arrays import Floats
 from bentoml_img.atomic import beside
 from bentoml_img.catalogue import names_of
-from bentoml_img.engines.interface import Array
 from bentoml_img.images import load_rgb, open_image
 from bentoml_img.segment import Segmenter
 from bentoml_img.shelf import ROOT
@@ -61,7 +61,7 @@ class Row:
 def compare(name: str, bundle: Path, photos: list[Path], rounds: int, weights: str) -> Row:
     segmenter = Segmenter.from_bundle(bundle, "openvino")
     inputs = [segmenter.preprocess(load_rgb(open_image(path.read_bytes()))) for path in photos]
-    ways: dict[str, Callable[[Array], Array]] = {
+    ways: dict[str, Callable[[Floats], Floats]] = {
         "openvino": segmenter.scores,
         "torch": eager_segmenter(bundle).scores,
     }

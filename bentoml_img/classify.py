@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from bentoml_img.arrays import Floats
 from bentoml_img.bundle import BundleError, Manifest, read_manifest
 from bentoml_img.engines import load_engine
-from bentoml_img.engines.interface import Array, Engine
+from bentoml_img.engines.interface import Engine
 from bentoml_img.images import Normalizer
 from bentoml_img.probabilities import softmax
 
@@ -60,19 +61,19 @@ class Classifier:
         """Classify RGB photos, as one batch."""
         return self.classify([self.preprocess(image) for image in images])
 
-    def preprocess(self, image: Image.Image) -> Array:
+    def preprocess(self, image: Image.Image) -> Floats:
         """What the network sees of an RGB photo: the whole of it, shape (3, H, W), normalised."""
         height, width = self.manifest.input_size
         return self._normalize(
             image.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=3.0)
         )
 
-    def classify(self, inputs: Sequence[Array]) -> list[Classification]:
+    def classify(self, inputs: Sequence[Floats]) -> list[Classification]:
         """Classify preprocessed photos, as one batch."""
         logits = self.engine(np.stack(inputs))
         return [self._answer(row) for row in softmax(logits / self.manifest.temperature)]
 
-    def _answer(self, probabilities: Array) -> Classification:
+    def _answer(self, probabilities: Floats) -> Classification:
         best_first = np.argsort(-probabilities, kind="stable")
         scores = {self.manifest.labels[i]: round(float(probabilities[i]), 6) for i in best_first}
         label, score = next(iter(scores.items()))

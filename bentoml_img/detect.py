@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
+from bentoml_img.arrays import Floats, Ids
 from bentoml_img.bundle import BundleError, Manifest, read_manifest
 from bentoml_img.duplicates import distinct
 from bentoml_img.engines import load_detection_engine
@@ -28,9 +28,9 @@ class Detections:
     whose names are `names`; `scores` is float32 of shape (N,), between 0 and 1.
     """
 
-    boxes_xyxy: npt.NDArray[np.float32]
-    labels: npt.NDArray[np.int64]
-    scores: npt.NDArray[np.float32]
+    boxes_xyxy: Floats
+    labels: Ids
+    scores: Floats
     masks: tuple[InstanceMask, ...]
     size: tuple[int, int]
     names: tuple[str, ...]

@@ -6,9 +6,9 @@ from types import MappingProxyType
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image, ImageDraw
 
+from bentoml_img.arrays import Booleans
 from bentoml_img.detect import Detections
 from bentoml_img.ink import INK, LUMA, MIN_TEXT, PAPER, font
 from bentoml_img.masks import InstanceMask
@@ -147,7 +147,7 @@ def _tint(canvas: Image.Image, mask: InstanceMask, colour: tuple[int, int, int],
         canvas.paste(colour, (mask.x, mask.y), Image.fromarray(opacity))
 
 
-def _inner(pixels: npt.NDArray[np.bool_], by: int) -> npt.NDArray[np.bool_]:
+def _inner(pixels: Booleans, by: int) -> Booleans:
     """Those pixels of a mask that have others of it so many places away on all four sides."""
     inside = pixels.copy()
     for lines, of in ((inside, pixels), (inside.T, pixels.T)):

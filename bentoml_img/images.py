@@ -10,10 +10,10 @@ import struct
 import warnings
 
 import numpy as np
-import numpy.typing as npt
 from PIL import ExifTags, Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from bentoml_img import blocks, jpeg
+from bentoml_img.arrays import Floats
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 MEGAPIXEL = 1_000_000
@@ -179,7 +179,7 @@ class Normalizer:
             (levels - np.float32(m)) / np.float32(s) for m, s in zip(mean, std, strict=True)
         ]
 
-    def __call__(self, image: Image.Image) -> npt.NDArray[np.float32]:
+    def __call__(self, image: Image.Image) -> Floats:
         pixels = np.asarray(image)
         planes = np.empty((3, *pixels.shape[:2]), np.float32)
         for channel, table in enumerate(self._tables):

@@ -1,13 +1,11 @@
 """Linear interpolation along an axis, as PyTorch has it with unaligned corners."""
 
 import numpy as np
-import numpy.typing as npt
 
-Indices = npt.NDArray[np.int64]
-Weights = npt.NDArray[np.float32]
+from bentoml_img.arrays import Floats, Indices
 
 
-def neighbours(n: int, size: int) -> tuple[Indices, Indices, Weights]:
+def neighbours(n: int, size: int) -> tuple[Indices, Indices, Floats]:
     """For each of `size` pixels the two of `n` cells around it, and the weight of the second.
 
     In single precision, as PyTorch computes it.
@@ -15,7 +13,7 @@ def neighbours(n: int, size: int) -> tuple[Indices, Indices, Weights]:
     half = np.float32(0.5)
     position = np.float32(n) / np.float32(size) * (np.arange(size, dtype=np.float32) + half) - half
     position = position.clip(0)
-    before = np.minimum(position.astype(np.int64), n - 1)
+    before = np.minimum(position.astype(np.intp), n - 1)
     after = np.minimum(before + 1, n - 1)
-    weight: Weights = (position - before.astype(np.float32)).clip(0, 1)
+    weight: Floats = (position - before.astype(np.float32)).clip(0, 1)
     return before, after, weight

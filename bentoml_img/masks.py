@@ -10,11 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from bentoml_img.interpolation import Indices, neighbours
-
-Floats = npt.NDArray[np.float32]
+from bentoml_img.arrays import Booleans, Floats, Indices
+from bentoml_img.interpolation import neighbours
 
 PADDING = 1  # cells of nothing around a network's mask, so that its edge can be interpolated
 STRIP_ROWS = 256
@@ -27,7 +25,7 @@ class InstanceMask:
 
     x: int
     y: int
-    pixels: npt.NDArray[np.bool_]
+    pixels: Booleans
 
     @property
     def window(self) -> tuple[slice, slice]:
@@ -114,9 +112,9 @@ def run_lengths(mask: InstanceMask, width: int, height: int) -> list[int]:
     return counts[:-1] if counts[-1] == 0 and len(counts) > 1 else counts
 
 
-def _positions(where: npt.NDArray[np.bool_], offset: int, height: int) -> npt.NDArray[np.int64]:
+def _positions(where: Booleans, offset: int, height: int) -> Indices:
     column, row = np.nonzero(where)
-    positions: npt.NDArray[np.int64] = column * height + row + offset
+    positions: Indices = column * height + row + offset
     return positions
 
 

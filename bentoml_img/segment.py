@@ -8,9 +8,10 @@ from typing import Any
 
 from PIL import Image
 
+from bentoml_img.arrays import Floats
 from bentoml_img.bundle import BundleError, Manifest, read_manifest
 from bentoml_img.engines import load_engine
-from bentoml_img.engines.interface import Array, Engine
+from bentoml_img.engines.interface import Engine
 from bentoml_img.images import Normalizer, load_rgb, upright_size
 from bentoml_img.palettes import DEFAULT_PALETTE, PALETTES, PaletteName
 from bentoml_img.upsample import Mask, upsample_labels
@@ -106,7 +107,7 @@ class Segmenter:
         pixels, size = self.prepare(image)
         return self.segmentation(self.scores(pixels), size, palette)
 
-    def prepare(self, image: Image.Image) -> tuple[Array, tuple[int, int]]:
+    def prepare(self, image: Image.Image) -> tuple[Floats, tuple[int, int]]:
         """Decode an opened photo only as far as the network needs.
 
         Returns what `scores` takes, and the photo's (width, height).
@@ -114,7 +115,7 @@ class Segmenter:
         size = upright_size(image)
         return self.preprocess(load_rgb(image, self.decode_at_least(size)), size), size
 
-    def preprocess(self, image: Image.Image, size: tuple[int, int] | None = None) -> Array:
+    def preprocess(self, image: Image.Image, size: tuple[int, int] | None = None) -> Floats:
         """What the network sees of an RGB photo, shape (3, H, W).
 
         `size` is the photo's (width, height) if it was decoded at less.
@@ -133,13 +134,13 @@ class Segmenter:
         """The (width, height) at which the network sees a photo of (width, height)."""
         return network_size(size, self.manifest.input_size[0], self.manifest.stride)
 
-    def scores(self, pixels: Array) -> Array:
+    def scores(self, pixels: Floats) -> Floats:
         """The network's scores for a preprocessed photo: (classes, h, w), on its own grid."""
-        scores: Array = self.engine(pixels[None])[0]
+        scores: Floats = self.engine(pixels[None])[0]
         return scores
 
     def segmentation(
-        self, scores: Array, size: tuple[int, int], palette: PaletteName = DEFAULT_PALETTE
+        self, scores: Floats, size: tuple[int, int], palette: PaletteName = DEFAULT_PALETTE
     ) -> Segmentation:
         """The answer for a photo of (width, height), given its scores."""
         width, height = size

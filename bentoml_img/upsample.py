@@ -10,17 +10,16 @@ pixels at a time.
 """
 
 import numpy as np
-import numpy.typing as npt
 
-from bentoml_img.interpolation import Indices, neighbours
+from bentoml_img.arrays import Booleans, Bytes, Floats, Indices
+from bentoml_img.interpolation import neighbours
 
-Scores = npt.NDArray[np.float32]
-Mask = npt.NDArray[np.uint8]
+Mask = Bytes
 
 STRIP_PIXELS = 2**16  # so that a strip's arrays stay in a core's own cache
 
 
-def upsample_labels(scores: Scores, height: int, width: int) -> Mask:
+def upsample_labels(scores: Floats, height: int, width: int) -> Mask:
     """The class of the highest score at each pixel: (classes, h, w) → (height, width).
 
     What `torch.nn.functional.interpolate(scores, (height, width),
@@ -56,9 +55,7 @@ def _runs(values: Indices) -> list[tuple[int, int]]:
     return list(zip([0, *borders.tolist()], [*borders.tolist(), len(values)], strict=True))
 
 
-def _borders(
-    scores: Scores, winners: npt.NDArray[np.uint8]
-) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.uint8]]:
+def _borders(scores: Floats, winners: Bytes) -> tuple[Booleans, Bytes]:
     """What may lie between two rows of the grid, given their scores (classes, 2, w).
 
     Which cells, each between a column and its right neighbour, have several
@@ -67,14 +64,14 @@ def _borders(
     """
     right = np.minimum(np.arange(winners.shape[1]) + 1, winners.shape[1] - 1)
     corners = np.concatenate([winners, winners[:, right]])
-    mixed: npt.NDArray[np.bool_] = (corners != corners[0]).any(axis=0)
+    mixed: Booleans = (corners != corners[0]).any(axis=0)
     around = np.concatenate([scores, scores[:, :, right]], axis=1)[:, :, mixed]
     certain = around.min(axis=1).max(axis=0, initial=-np.inf)
     candidates = np.flatnonzero((around.max(axis=1) >= certain).any(axis=1))
     return mixed, candidates.astype(np.uint8)
 
 
-def _highest(top: Scores, bottom: Scores, weight: Scores) -> npt.NDArray[np.uint8]:
+def _highest(top: Floats, bottom: Floats, weight: Floats) -> Bytes:
     """Which of the classes is highest between two lines of scores (classes, w): (rows, w)."""
     upper_weight = 1 - weight
     best = np.full((len(weight), top.shape[1]), -np.inf, np.float32)

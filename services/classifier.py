@@ -7,8 +7,8 @@ import bentoml
 from PIL import Image
 from pydantic import WithJsonSchema
 
+from bentoml_img.arrays import Floats
 from bentoml_img.classify import Classification, Classifier
-from bentoml_img.engines.interface import Array
 from bentoml_img.images import load_rgb
 from services.batching import MicroBatcher
 from services.decoding import Decoder
@@ -65,7 +65,7 @@ class PytorchImageClassifier:
     async def _classify(self, image: Image.Image) -> Classification:
         return await self.batcher(await self.decoder(self._prepare, image))
 
-    def _prepare(self, image: Image.Image) -> Array:
+    def _prepare(self, image: Image.Image) -> Floats:
         photo = load_rgb(image, self.classifier.decode_at_least)
         prepared = self.classifier.preprocess(photo)
         image.close()  # the request holds it until the answer: let go of its pixels

@@ -9,8 +9,8 @@ from bentoml.validators import ContentType
 from PIL import Image
 from pydantic import BaseModel
 
+from bentoml_img.arrays import Floats
 from bentoml_img.draw_masks import colour_mask, overlay
-from bentoml_img.engines.interface import Array
 from bentoml_img.images import encode_jpeg, encode_png, load_rgb, reopen
 from bentoml_img.palettes import DEFAULT_PALETTE, PaletteName
 from bentoml_img.segment import ClassArea, Segmentation, Segmenter
@@ -95,7 +95,7 @@ class PytorchImageSegment:
             lambda: finish(self.segmenter.segmentation(scores, size, palette))
         )
 
-    def _prepare(self, image: Image.Image) -> tuple[Array, tuple[int, int]]:
+    def _prepare(self, image: Image.Image) -> tuple[Floats, tuple[int, int]]:
         prepared = self.segmenter.prepare(image)
         image.close()  # the request holds it until the answer: let go of its pixels
         return prepared

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from PIL import Image
 from torch import nn
@@ -13,9 +12,9 @@ from torchvision.ops import MultiScaleRoIAlign
 
 from benchmarks.lively import enliven
 from bentoml_img import zoo
+from bentoml_img.arrays import Booleans, Floats
 from bentoml_img.bundle import Manifest
 from bentoml_img.engines.export import rules_of
-from bentoml_img.engines.interface import Array
 from bentoml_img.engines.openvino_maskrcnn import Head, NumpyMaskRcnn
 from bentoml_img.models.maskrcnn import BoxBranch, MaskBranch, Trunk
 
@@ -39,12 +38,12 @@ def numpy_engine(model: MaskRCNN, manifest: Manifest) -> NumpyMaskRcnn:
     """The engine for OpenVINO around the networks of a module: exporting takes its time."""
 
     @torch.no_grad()
-    def trunk(image: Array) -> list[Array]:
+    def trunk(image: Floats) -> list[Floats]:
         return [output.numpy() for output in Trunk(model)(torch.from_numpy(image))]
 
     def head(pool: MultiScaleRoIAlign, branch: nn.Module) -> Head:
         @torch.no_grad()
-        def run(maps: Sequence[Array], boxes: Array, height: int) -> list[Array]:
+        def run(maps: Sequence[Floats], boxes: Floats, height: int) -> list[Floats]:
             features = {str(i): torch.from_numpy(level) for i, level in enumerate(maps)}
             pooled = pool(features, [torch.from_numpy(boxes)], [(height, height)])
             return [output.numpy() for output in branch(pooled)]
@@ -68,7 +67,7 @@ def manifest_of(name: str) -> Manifest:
     )
 
 
-def alike(ours: Sequence[Window], theirs: Sequence[Window]) -> npt.NDArray[np.bool_]:
+def alike(ours: Sequence[Window], theirs: Sequence[Window]) -> Booleans:
     """Which masks fill the same window in both; one may be off by a pixel.
 
     A corner that is a thousandth away from the next pixel is rounded to either.
@@ -79,7 +78,7 @@ def alike(ours: Sequence[Window], theirs: Sequence[Window]) -> npt.NDArray[np.bo
     ]
     off = np.abs(bounds[0] - bounds[1]).max(axis=(1, 2))
     assert off.max() <= 1
-    same: npt.NDArray[np.bool_] = off == 0
+    same: Booleans = off == 0
     assert same.sum() >= len(same) - 1
     return same
 

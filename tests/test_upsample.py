@@ -8,23 +8,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from bentoml_img.upsample import Mask, Scores, upsample_labels
+from bentoml_img.arrays import Floats
+from bentoml_img.upsample import Mask, upsample_labels
 
 
-def noise(classes: int, height: int, width: int, seed: int = 0) -> Scores:
+def noise(classes: int, height: int, width: int, seed: int = 0) -> Floats:
     """Scores with a border in every cell."""
     return np.random.default_rng(seed).normal(size=(classes, height, width)).astype(np.float32)
 
 
-def blobs(classes: int, height: int, width: int) -> Scores:
+def blobs(classes: int, height: int, width: int) -> Floats:
     """Scores of smooth regions, as networks give them."""
     coarse = torch.from_numpy(noise(classes, 4, 5))[None]
     smooth = functional.interpolate(coarse, (height, width), mode="bicubic")[0].numpy()
-    scores: Scores = 6 * smooth + 0.3 * noise(classes, height, width)
+    scores: Floats = 6 * smooth + 0.3 * noise(classes, height, width)
     return scores
 
 
-def assert_same_as_torch(scores: Scores, height: int, width: int) -> None:
+def assert_same_as_torch(scores: Floats, height: int, width: int) -> None:
     """Equal labels, but where the best two scores differ by no more than rounding."""
     mask = upsample_labels(scores, height, width)
     expected = functional.interpolate(
@@ -54,7 +55,7 @@ def assert_same_as_torch(scores: Scores, height: int, width: int) -> None:
     ],
 )
 def test_labels_are_those_of_torch(
-    make: Callable[..., Scores], grid: tuple[int, int], size: tuple[int, int]
+    make: Callable[..., Floats], grid: tuple[int, int], size: tuple[int, int]
 ) -> None:
     assert_same_as_torch(make(21, *grid), *size)
 
@@ -82,7 +83,7 @@ def test_one_class_everywhere() -> None:
     assert (upsample_labels(scores, 100, 130) == 7).all()
 
 
-def peak_bytes(scores: Scores, height: int, width: int) -> tuple[int, Mask]:
+def peak_bytes(scores: Floats, height: int, width: int) -> tuple[int, Mask]:
     tracemalloc.start()
     try:
         mask = upsample_labels(scores, height, width)

@@ -5,17 +5,14 @@ single precision. Boxes are float32 of shape (N, 4): x1, y1, x2, y2 in pixels.
 """
 
 import numpy as np
-import numpy.typing as npt
 
-from bentoml_img.engines.interface import Array
+from bentoml_img.arrays import Booleans, Floats, Indices
 from bentoml_img.engines.rules import Choice
-
-Indices = npt.NDArray[np.intp]
 
 BLOCK = 256  # boxes that are compared with each other at a time
 
 
-def anchors(index: Indices, cell_anchors: Array, width: int, stride: tuple[int, int]) -> Array:
+def anchors(index: Indices, cell_anchors: Floats, width: int, stride: tuple[int, int]) -> Floats:
     """Anchors of a grid that is `width` cells wide and whose cells are `stride` (y, x) pixels.
 
     Each cell has all of `cell_anchors` (A, 4), which are given about (0, 0);
@@ -27,7 +24,7 @@ def anchors(index: Indices, cell_anchors: Array, width: int, stride: tuple[int, 
     return cell_anchors[kind] + np.concatenate([middle, middle], axis=1).astype(np.float32)
 
 
-def decode(shifts: Array, boxes: Array, choice: Choice) -> Array:
+def decode(shifts: Floats, boxes: Floats, choice: Choice) -> Floats:
     """Boxes moved and scaled by what a network says of each, (N, 4), in units of their sides."""
     sides = boxes[:, 2:] - boxes[:, :2]
     middle = boxes[:, :2] + np.float32(0.5) * sides
@@ -38,7 +35,7 @@ def decode(shifts: Array, boxes: Array, choice: Choice) -> Array:
     return np.concatenate([middle - half, middle + half], axis=1)
 
 
-def top(scores: Array, n: int) -> Indices:
+def top(scores: Floats, n: int) -> Indices:
     """Where the n highest scores are (all, if there are fewer), the highest first."""
     index = np.arange(len(scores))
     if 0 < n < len(scores):
@@ -47,8 +44,8 @@ def top(scores: Array, n: int) -> Indices:
 
 
 def choose(
-    boxes: Array, scores: Array, groups: Indices, size: tuple[int, int], choice: Choice
-) -> tuple[Array, Indices]:
+    boxes: Floats, scores: Floats, groups: Indices, size: tuple[int, int], choice: Choice
+) -> tuple[Floats, Indices]:
     """Boxes clipped to a picture of (height, width), and which of them to keep, the surest first.
 
     Those are left out that are too small, or that overlap with a surer one of
@@ -62,7 +59,7 @@ def choose(
     return boxes, index[kept]
 
 
-def nms(boxes: Array, scores: Array, groups: Indices, max_overlap: float, most: int) -> Indices:
+def nms(boxes: Floats, scores: Floats, groups: Indices, max_overlap: float, most: int) -> Indices:
     """Greedy non-maximum suppression within each group: which boxes stay, the surest first.
 
     A box stays unless its intersection over union with a surer one that stays is
@@ -89,8 +86,8 @@ def nms(boxes: Array, scores: Array, groups: Indices, max_overlap: float, most: 
 
 
 def _overlapping(
-    boxes: Array, groups: Indices, rows: Indices, columns: Indices, max_overlap: float
-) -> npt.NDArray[np.bool_]:
+    boxes: Floats, groups: Indices, rows: Indices, columns: Indices, max_overlap: float
+) -> Booleans:
     """Which pairs of boxes are of one group and have an intersection over union above that."""
     x1, y1, x2, y2 = boxes[rows].T[:, :, None]
     left, upper, right, lower = boxes[columns].T
@@ -100,6 +97,6 @@ def _overlapping(
     union = (x2 - x1) * (y2 - y1) + (right - left) * (lower - upper) - common
     # A box without an area overlaps with nothing.
     overlap = np.divide(common, union, out=np.zeros_like(union), where=union > 0)
-    rivals: npt.NDArray[np.bool_] = overlap > max_overlap
+    rivals: Booleans = overlap > max_overlap
     rivals &= groups[rows][:, None] == groups[columns]
     return rivals

@@ -12,7 +12,7 @@ from torchvision.models.detection import MaskRCNN
 from torchvision.models.detection._utils import BoxCoder
 from torchvision.ops import MultiScaleRoIAlign
 
-from bentoml_img.engines.interface import Array
+from bentoml_img.arrays import Floats
 from bentoml_img.engines.rules import Choice, Pooling, Rules
 from bentoml_img.probabilities import softmax
 
@@ -79,7 +79,7 @@ def save_graph(
     ov.save_model(graph, path, compress_to_fp16=half)
 
 
-def parity(expected: Array, logits: Array, of: str = "export") -> dict[str, float]:
+def parity(expected: Floats, logits: Floats, of: str = "export") -> dict[str, float]:
     """How far two networks' answers (N, classes) are apart: labels, and probabilities."""
     return {
         f"{of}_label_agreement": float((expected.argmax(1) == logits.argmax(1)).mean()),

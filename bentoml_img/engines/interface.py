@@ -3,17 +3,15 @@
 from dataclasses import dataclass
 from typing import Protocol
 
-import numpy as np
-import numpy.typing as npt
+from bentoml_img.arrays import Bytes, Floats, Ids
 
-Array = npt.NDArray[np.float32]
-Photo = npt.NDArray[np.uint8]
+Photo = Bytes
 
 
 class Engine(Protocol):
     """A loaded network."""
 
-    def __call__(self, batch: Array) -> Array:
+    def __call__(self, batch: Floats) -> Floats:
         """Take normalised images (N, 3, H, W), return the network's output for each."""
 
 
@@ -25,10 +23,10 @@ class Found:
     shape (N, n, n).
     """
 
-    boxes_xyxy: Array
-    labels: npt.NDArray[np.int64]
-    scores: Array
-    mask_scores: Array
+    boxes_xyxy: Floats
+    labels: Ids
+    scores: Floats
+    mask_scores: Floats
 
 
 class DetectionEngine(Protocol):

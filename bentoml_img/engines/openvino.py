@@ -6,8 +6,8 @@ from pathlib import Path
 import openvino as ov
 from openvino import properties
 
+from bentoml_img.arrays import Floats
 from bentoml_img.bundle import BundleError
-from bentoml_img.engines.interface import Array
 
 
 class OpenVinoEngine:
@@ -19,9 +19,9 @@ class OpenVinoEngine:
     def __init__(self, graph: Path, threads: int | None = None, precision: str = "fp32") -> None:
         self._request = request(graph, threads, precision)
 
-    def __call__(self, batch: Array) -> Array:
+    def __call__(self, batch: Floats) -> Floats:
         results = self._request.infer([batch], share_inputs=True)
-        output: Array = results[0].copy()  # the request reuses its buffer
+        output: Floats = results[0].copy()  # the request reuses its buffer
         return output
 
 

@@ -5,17 +5,18 @@ from pathlib import Path
 
 import numpy as np
 
+from bentoml_img.arrays import Floats, Indices
 from bentoml_img.bundle import Manifest, read_manifest
-from bentoml_img.engines.boxes import Indices, anchors, choose, decode, top
-from bentoml_img.engines.interface import Array, Found, Photo
+from bentoml_img.engines.boxes import anchors, choose, decode, top
+from bentoml_img.engines.interface import Found, Photo
 from bentoml_img.engines.openvino import request
 from bentoml_img.engines.resize import prepare
 from bentoml_img.engines.roi_align import PooledGraph
 from bentoml_img.engines.rules import Rules, read_rules
 from bentoml_img.probabilities import sigmoid, softmax
 
-Trunk = Callable[[Array], Sequence[Array]]
-Head = Callable[[Sequence[Array], Array, int], Sequence[Array]]
+Trunk = Callable[[Floats], Sequence[Floats]]
+Head = Callable[[Sequence[Floats], Floats, int], Sequence[Floats]]
 
 
 class NumpyMaskRcnn:
@@ -48,7 +49,7 @@ class NumpyMaskRcnn:
         in_photo = boxes * np.array((across, down, across, down), np.float32)
         return Found(in_photo, labels.astype(np.int64), scores, masks)
 
-    def logits(self, image: Array, boxes: Array) -> tuple[Array, Array, Array]:
+    def logits(self, image: Floats, boxes: Floats) -> tuple[Floats, Floats, Floats]:
         """What the three networks say of a normalised image (1, 3, H, W) and boxes (N, 4) in it.
 
         Whether each anchor holds an object, of shape (A,); the boxes' classes (N,
@@ -60,7 +61,7 @@ class NumpyMaskRcnn:
         (masks,) = self._masks(maps, boxes, image.shape[2])
         return holds, classes, masks
 
-    def _see(self, image: Array) -> tuple[Sequence[Array], Sequence[Array], Sequence[Array]]:
+    def _see(self, image: Floats) -> tuple[Sequence[Floats], Sequence[Floats], Sequence[Floats]]:
         """For each level its map (1, C, h, w), how likely each anchor holds an object, and shifts.
 
         These have shapes (1, A, h, w) and (1, A · 4, h, w).
@@ -71,11 +72,11 @@ class NumpyMaskRcnn:
 
     def _propose(
         self,
-        objectness: Sequence[Array],
-        shifts: Sequence[Array],
+        objectness: Sequence[Floats],
+        shifts: Sequence[Floats],
         size: tuple[int, int],
         padded: tuple[int, int],
-    ) -> Array:
+    ) -> Floats:
         """The boxes (N, 4) that may hold an object."""
         levels = zip(objectness, shifts, self._cell_anchors, strict=True)
         found = [self._candidates(*level, padded) for level in levels]
@@ -88,8 +89,8 @@ class NumpyMaskRcnn:
         return boxes[kept]
 
     def _candidates(
-        self, objectness: Array, shifts: Array, cell_anchors: Array, padded: tuple[int, int]
-    ) -> tuple[Array, Array]:
+        self, objectness: Floats, shifts: Floats, cell_anchors: Floats, padded: tuple[int, int]
+    ) -> tuple[Floats, Floats]:
         """One level's likeliest boxes, not clipped, and their logits."""
         kinds, height, width = objectness.shape[1:]
         logits = objectness[0].transpose(1, 2, 0).ravel()
@@ -105,12 +106,12 @@ class NumpyMaskRcnn:
 
     def _classify(
         self,
-        maps: Sequence[Array],
-        proposals: Array,
+        maps: Sequence[Floats],
+        proposals: Floats,
         size: tuple[int, int],
         padded: tuple[int, int],
         score_threshold: float,
-    ) -> tuple[Array, Array, Indices]:
+    ) -> tuple[Floats, Floats, Indices]:
         """Boxes (N, 4), scores and labels (N,) of the instances, the surest first."""
         nothing = np.zeros(0, np.float32)
         if not len(proposals):
@@ -149,6 +150,6 @@ class _TrunkGraph:
     def __init__(self, path: Path, threads: int | None, precision: str) -> None:
         self._request = request(path, threads, precision)
 
-    def __call__(self, image: Array) -> list[Array]:
+    def __call__(self, image: Floats) -> list[Floats]:
         outputs = self._request.infer([image], share_inputs=True, share_outputs=True)
         return [outputs[i] for i in range(len(outputs))]

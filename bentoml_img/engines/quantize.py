@@ -8,11 +8,11 @@ from pathlib import Path
 
 import openvino as ov
 
-from bentoml_img.engines.interface import Array
+from bentoml_img.arrays import Floats
 from bentoml_img.engines.openvino import core
 
 
-def quantize(graph: Path, inputs: Sequence[Array], target: Path) -> None:
+def quantize(graph: Path, inputs: Sequence[Floats], target: Path) -> None:
     """Write the graph whose convolutions and products are in int8.
 
     `inputs` are what the graph takes, one or more images of shape (N, 3, H, W)

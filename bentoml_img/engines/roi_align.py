@@ -8,11 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import openvino as ov
 import openvino.opset16 as ops
 
-from bentoml_img.engines.interface import Array
+from bentoml_img.arrays import Floats, Indices
 from bentoml_img.engines.openvino import core, request
 from bentoml_img.engines.rules import Pooling
 
@@ -29,7 +28,7 @@ class PooledGraph:
         model = pooled(core().read_model(graph), pooling)
         self._request = request(model, threads, precision)
 
-    def __call__(self, maps: Sequence[Array], boxes: Array, height: int) -> list[Array]:
+    def __call__(self, maps: Sequence[Floats], boxes: Floats, height: int) -> list[Floats]:
         """The graph's outputs for boxes (N, 4) in pixels of an image that is `height` high.
 
         `maps` (1, C, h, w) are those of all levels, the finest first.
@@ -45,7 +44,7 @@ class PooledGraph:
         return [outputs[i][back] for i in range(len(outputs))]
 
 
-def levels(boxes: Array, strides: Sequence[int], pooling: Pooling) -> npt.NDArray[np.intp]:
+def levels(boxes: Floats, strides: Sequence[int], pooling: Pooling) -> Indices:
     """To which map each box (N, 4) belongs, of maps whose strides are powers of two."""
     sides = np.sqrt((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]))
     with np.errstate(divide="ignore"):

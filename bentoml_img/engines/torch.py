@@ -7,8 +7,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from bentoml_img import zoo
+from bentoml_img.arrays import Floats
 from bentoml_img.bundle import WEIGHTS, BundleError, read_manifest
-from bentoml_img.engines.interface import Array
 
 
 class TorchEngine:
@@ -18,9 +18,9 @@ class TorchEngine:
         self.module, self.device = open_module(bundle, threads)
 
     @torch.inference_mode()
-    def __call__(self, batch: Array) -> Array:
+    def __call__(self, batch: Floats) -> Floats:
         images = torch.from_numpy(batch).to(self.device, memory_format=torch.channels_last)
-        logits: Array = self.module(images).float().cpu().numpy()
+        logits: Floats = self.module(images).float().cpu().numpy()
         return logits
 
 

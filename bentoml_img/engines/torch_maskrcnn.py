@@ -10,8 +10,9 @@ from torchvision.models.detection.image_list import ImageList
 from torchvision.models.detection.roi_heads import maskrcnn_inference
 from torchvision.models.detection.transform import resize_boxes
 
+from bentoml_img.arrays import Floats
 from bentoml_img.bundle import Manifest, read_manifest
-from bentoml_img.engines.interface import Array, Found, Photo
+from bentoml_img.engines.interface import Found, Photo
 from bentoml_img.engines.resize import seen_size
 from bentoml_img.engines.torch import open_module
 from bentoml_img.models.maskrcnn import (
@@ -59,7 +60,7 @@ class TorchMaskRcnn:
         )
 
     @torch.inference_mode()
-    def logits(self, image: Array, boxes: Array) -> tuple[Array, Array, Array]:
+    def logits(self, image: Floats, boxes: Floats) -> tuple[Floats, Floats, Floats]:
         """What the three networks say of a normalised image (1, 3, H, W) and boxes (N, 4) in it.
 
         Whether each anchor holds an object, of shape (A,); the boxes' classes (N,

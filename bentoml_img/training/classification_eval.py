@@ -12,14 +12,13 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from bentoml_img.arrays import Floats
 from bentoml_img.classify import Classifier
-from bentoml_img.engines.interface import Array
 from bentoml_img.probabilities import softmax
 from bentoml_img.training.cifar10 import Split
 
 BINS = 15
 
-Floats = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.int64]
 
 
@@ -32,11 +31,11 @@ class Reliability:
     """
 
     count: Labels
-    confidence: Floats
-    accuracy: Floats
+    confidence: npt.NDArray[np.float64]
+    accuracy: npt.NDArray[np.float64]
 
     @classmethod
-    def of(cls, probabilities: Array, labels: Labels, bins: int = BINS) -> "Reliability":
+    def of(cls, probabilities: Floats, labels: Labels, bins: int = BINS) -> "Reliability":
         """Bin probabilities of shape (N, classes) against the true labels (N,)."""
         confidence = probabilities.max(axis=1)
         correct = probabilities.argmax(axis=1) == labels
@@ -72,7 +71,7 @@ class Evaluation:
     temperature: float
 
     @classmethod
-    def of(cls, logits: Array, truth: Labels, labels: tuple[str, ...]) -> "Evaluation":
+    def of(cls, logits: Floats, truth: Labels, labels: tuple[str, ...]) -> "Evaluation":
         """Evaluate logits of shape (N, classes) against the true labels (N,)."""
         k = len(labels)
         confusion = np.bincount(truth * k + logits.argmax(axis=1), minlength=k * k).reshape(k, k)
@@ -100,7 +99,7 @@ class Evaluation:
         yield "ece_calibrated", self.calibrated.expected_calibration_error, self.n
 
 
-def fit_temperature(logits: Array, labels: Labels) -> float:
+def fit_temperature(logits: Floats, labels: Labels) -> float:
     """The temperature that minimises the negative log-likelihood, between 0.01 and 100.
 
     In the inverse temperature β that likelihood is convex, with the slope
@@ -115,7 +114,7 @@ def fit_temperature(logits: Array, labels: Labels) -> float:
     return float(np.exp(-(low + high) / 2))
 
 
-def cross_fit(logits: Array, labels: Labels) -> tuple[Array, float]:
+def cross_fit(logits: Floats, labels: Labels) -> tuple[Floats, float]:
     """Calibrated probabilities (N, classes), and the temperature to ship.
 
     The network has seen the training images, so its confidence on them says
@@ -136,7 +135,7 @@ def cross_fit(logits: Array, labels: Labels) -> tuple[Array, float]:
 
 def predict_logits(
     classifier: Classifier, images: npt.NDArray[np.uint8], batch: int = 250
-) -> Array:
+) -> Floats:
     """Logits (N, classes) of uint8 images (N, H, W, 3), one view each, just as they are served."""
     batches = []
     for start in range(0, len(images), batch):

@@ -21,13 +21,13 @@ import click
 import numpy as np
 from PIL import Image
 
+from bentoml_img.arrays import Floats
 from bentoml_img.atomic import folder_beside
 from bentoml_img.bundle import BundleError, Manifest, add_scores, verify, write_manifest
 from bentoml_img.classify import Classifier
 from bentoml_img.console import console, plain_errors
 from bentoml_img.detect import Detector
 from bentoml_img.engines import PRECISIONS
-from bentoml_img.engines.interface import Array
 from bentoml_img.engines.openvino_maskrcnn import NumpyMaskRcnn
 from bentoml_img.engines.quantize import quantize
 from bentoml_img.engines.resize import prepare
@@ -123,7 +123,7 @@ def _add_int8(bundle: Path, manifest: Manifest, photos: Sequence[Image.Image]) -
     return files
 
 
-def _input(predictor: Predictor, photo: Image.Image) -> Array:
+def _input(predictor: Predictor, photo: Image.Image) -> Floats:
     """What the first of the networks sees of a photo: (1, 3, H, W)."""
     if isinstance(predictor, Detector):
         return prepare(np.asarray(photo), predictor.manifest)[0]
@@ -166,7 +166,7 @@ def compare(
     return scores | {f"{precision}_speed_over_fp32": round(medians["fp32"] / medians[precision], 2)}
 
 
-def _logits(reference: Predictor, reduced: Predictor, photo: Image.Image) -> list[Array]:
+def _logits(reference: Predictor, reduced: Predictor, photo: Image.Image) -> list[Floats]:
     """What both say of a photo, each of shape (N, classes)."""
     pair = reference, reduced
     if isinstance(reference, Detector):

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from bentoml_img.arrays import Floats
 from bentoml_img.bundle import Manifest
 from bentoml_img.classify import Classifier
-from bentoml_img.engines.interface import Array
 from bentoml_img.labels import CIFAR10
 from bentoml_img.probabilities import softmax
 from bentoml_img.training.cifar10 import Split
@@ -20,7 +20,7 @@ from bentoml_img.training.classification_eval import (
 )
 
 
-def sample(temperature: float, n: int = 4000, seed: int = 0) -> tuple[Array, np.ndarray]:
+def sample(temperature: float, n: int = 4000, seed: int = 0) -> tuple[Floats, np.ndarray]:
     """Logits, and labels drawn from their softmax at a temperature: that one calibrates them."""
     random = np.random.default_rng(seed)
     logits = random.normal(0, 3, (n, 10)).astype(np.float32)
@@ -90,9 +90,9 @@ def test_confusion_has_truth_in_rows() -> None:
 class Brightness:
     """An engine that is sure of a class for each of ten brightnesses."""
 
-    def __call__(self, batch: Array) -> Array:
+    def __call__(self, batch: Floats) -> Floats:
         level = np.rint(batch.mean(axis=(1, 2, 3)) * 10 - 0.5)
-        logits: Array = -np.abs(level[:, None] - np.arange(10)).astype(np.float32)
+        logits: Floats = -np.abs(level[:, None] - np.arange(10)).astype(np.float32)
         return logits
 
 

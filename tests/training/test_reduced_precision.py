@@ -8,9 +8,9 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
+from bentoml_img.arrays import Floats
 from bentoml_img.bundle import copy, verify
 from bentoml_img.classify import Classifier
-from bentoml_img.engines.interface import Array
 from bentoml_img.labels import CIFAR10
 from bentoml_img.shelf import ROOT, SHIPPED
 from bentoml_img.training import cifar10, reduced_precision
@@ -24,7 +24,7 @@ def run(bundle: Path, photos: Path, data: Path, *options: str) -> Result:
     return CliRunner().invoke(reduced_precision.main, list(map(str, arguments)))
 
 
-def same_graph(graph: Path, inputs: Sequence[Array], target: Path) -> None:
+def same_graph(graph: Path, inputs: Sequence[Floats], target: Path) -> None:
     """In place of a quantized one, which takes its time."""
     assert all(image.shape[:2] == (1, 3) for image in inputs)
     for path, copied in ((graph, target), (graph.with_suffix(".bin"), target.with_suffix(".bin"))):

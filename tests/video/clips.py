@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw
 
+from bentoml_img.arrays import Floats, Ids
 from bentoml_img.masks import InstanceMask
 
 GROUND = (128, 128, 128)
@@ -176,9 +177,9 @@ def broken(folder: Path, what: str) -> Path:
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    boxes_xyxy: npt.NDArray[np.float32]
-    labels: npt.NDArray[np.int64]
-    scores: npt.NDArray[np.float32]
+    boxes_xyxy: Floats
+    labels: Ids
+    scores: Floats
     masks: tuple[InstanceMask, ...]
     names: tuple[str, ...] = NAMES
 
