@@ -16,14 +16,14 @@ class Unusable(Exception):
     """Raised by work on a job: it failed for what its source is. The message is for the user."""
 
 
-class Stopped(Exception):
+class WorkStopped(Exception):
     """Raised by work on a job: it ended early, as it was told to."""
 
 
 class Runner:
     """Calls `work` with one job at a time, as long as it is open.
 
-    `work` returns the job's main result. It ends with Stopped soon after its second
+    `work` returns the job's main result. It ends with WorkStopped soon after its second
     argument says so: the runner closes, or the job was cancelled, by whatever process.
     """
 
@@ -72,7 +72,7 @@ class Runner:
             result = self._work(job, lambda: self._closing.is_set() or job.is_canceled)
         except Unusable as error:
             self.store.fail(job, str(error), unusable=True)
-        except Stopped:
+        except WorkStopped:
             self.store.fail(job, "the server was stopped: retry, and it goes on from there")
         except BaseException:  # a library in Rust may panic, which is no Exception
             logger.exception("unexpected error in task %s", job.id)

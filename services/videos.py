@@ -16,7 +16,7 @@ from bentoml_img.video.results import Result, Speed
 from services.errors import RequestRefused
 from services.jobs import Job
 from services.parameters import VideoRequest
-from services.runner import Stopped, Unusable
+from services.runner import Unusable, WorkStopped
 
 Detect = Callable[..., Sequence[Detections]]
 
@@ -70,7 +70,7 @@ def work(
         except CannotResume:
             result = annotate(target, resume=False)
     except pipeline.Stopped:
-        raise Stopped from None
+        raise WorkStopped from None
     except VideoError as error:
         raise Unusable(str(error)) from None
     if result.stopped:

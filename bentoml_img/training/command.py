@@ -10,7 +10,7 @@ import click
 from bentoml_img.console import FiniteRange, console, plain_errors
 from bentoml_img.training.checkpoint import CheckpointError
 from bentoml_img.training.dataset import DatasetError
-from bentoml_img.training.fit import Interrupted, command_to_resume
+from bentoml_img.training.fit import TrainingInterrupted, command_to_resume
 from bentoml_img.training.run import Diverged, RunRecipe
 from bentoml_img.training.seed_range import SEEDS
 
@@ -53,6 +53,6 @@ def plain_ending(context: click.Context) -> Iterator[None]:
     try:
         with plain_errors("train", DatasetError, CheckpointError, Diverged, OSError):
             yield
-    except Interrupted as interrupted:
+    except TrainingInterrupted as interrupted:
         console.print(f"{interrupted}; to go on: {command_to_resume()}")
         context.exit(130)

@@ -23,7 +23,7 @@ SAVE_SECONDS = 120.0
 EVALUATE_STEPS = 2000  # at most from one evaluation to the next: an epoch of all of COCO is hours
 
 
-class Interrupted(KeyboardInterrupt):
+class TrainingInterrupted(KeyboardInterrupt):
     """Ctrl-C: the run stopped after a step, and its checkpoint is written."""
 
 
@@ -33,7 +33,7 @@ def fit(trainer: Run[Any, Any], checkpoint: Path, console: Console, log: Log | N
     Evaluates after each epoch, or more often where epochs are long, saves before
     that and every two minutes, and does both at the end. The first Ctrl-C, SIGTERM
     or closed terminal lets the step or the evaluation's photo in hand finish, and
-    raises Interrupted with all steps saved; an evaluation that it ended is done when
+    raises TrainingInterrupted with all steps saved; an evaluation that it ended is done when
     the run goes on. A second one stops at once, with the last checkpoint intact.
     """
     if trainer.step == trainer.steps and not _unevaluated(trainer):
@@ -86,7 +86,7 @@ class _BetweenSteps:
 
     def _stop_if_interrupted(self) -> None:
         if self.interrupts:
-            raise Interrupted(f"saved step {self.trainer.step} of {self.trainer.steps}")
+            raise TrainingInterrupted(f"saved step {self.trainer.step} of {self.trainer.steps}")
 
 
 def _unevaluated(trainer: Run[Any, Any]) -> bool:

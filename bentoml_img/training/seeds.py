@@ -21,7 +21,7 @@ from bentoml_img.training import cifar10
 from bentoml_img.training.checkpoint import CheckpointError
 from bentoml_img.training.classification_trainer import Recipe, Trainer, module_logits
 from bentoml_img.training.dataset import DatasetError
-from bentoml_img.training.fit import Interrupted, fit
+from bentoml_img.training.fit import TrainingInterrupted, fit
 from bentoml_img.training.run import Diverged
 
 
@@ -86,7 +86,7 @@ def main(
             for seed in range(seeds):
                 runs.append(run(train, test, Recipe(epochs=epochs, seed=seed), output_dir))
                 click.echo(json.dumps(runs[-1]))
-    except Interrupted as interrupted:
+    except TrainingInterrupted as interrupted:
         console.print(f"{interrupted}; the same command goes on from here")
         context.exit(130)
     click.echo(json.dumps(summary(runs)))

@@ -19,7 +19,6 @@ from bentoml_img.bundle import sha256
 from bentoml_img.interrupts import uninterrupted
 from bentoml_img.video import records
 from bentoml_img.video.counting import Counter
-from bentoml_img.video.detections import Detections
 from bentoml_img.video.frames import FOLDER_RATE, DamagedVideo, Frame
 from bentoml_img.video.ground import Ground
 from bentoml_img.video.parts import Part, Parts, Progress
@@ -27,12 +26,13 @@ from bentoml_img.video.prefetch import prefetch
 from bentoml_img.video.reading import Video, open_video, pictures
 from bentoml_img.video.regions import Line, Zone
 from bentoml_img.video.results import INTERRUPTED, Result, Speed
+from bentoml_img.video.trackable import Trackable
 from bentoml_img.video.tracking import Instance, Tracker
 from bentoml_img.video.writing import check_output, join
 
 SEGMENT = 4.0  # seconds of video, about: done over at most when a run goes on; each has a key frame
 
-Detect = Callable[[Sequence[Image.Image]], Sequence[Detections]]
+Detect = Callable[[Sequence[Image.Image]], Sequence[Trackable]]
 Draw = Callable[[Image.Image, Sequence[Instance]], Image.Image]
 
 
@@ -182,14 +182,14 @@ class _Run:
 
     def _detected(
         self, frames: Generator[Frame], detect: Detect
-    ) -> Generator[tuple[Frame, Detections | None]]:
+    ) -> Generator[tuple[Frame, Trackable | None]]:
         with closing(frames):
             for frame in frames:
                 wanted = frame.index % self._options.every == 0
                 yield frame, detect([frame.image])[0] if wanted else None
 
     def _annotated(
-        self, detected: Generator[tuple[Frame, Detections | None]], draw: Draw
+        self, detected: Generator[tuple[Frame, Trackable | None]], draw: Draw
     ) -> Generator[_Annotated]:
         tracker = self._tracker
         began: float | None = None  # of a segment

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bentoml_img.masks import InstanceMask
-from bentoml_img.video.detections import Detections
+from bentoml_img.video.trackable import Trackable
 
 Box = npt.NDArray[np.float64]
 
@@ -113,7 +113,7 @@ class Tracker:
         self._next_id = 1
         self._updated = 0.0
 
-    def update(self, detections: Detections, time: float) -> list[Instance]:
+    def update(self, detections: Trackable, time: float) -> list[Instance]:
         """Match the detections of the frame at `time` (seconds) to the tracks."""
         boxes = np.asarray(detections.boxes_xyxy, np.float64).reshape(-1, 4)
         scores = [float(score) for score in detections.scores]

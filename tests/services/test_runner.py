@@ -8,7 +8,7 @@ import pytest
 
 from services import runner
 from services.jobs import Job, JobStore
-from services.runner import Runner, Stopped, Unusable
+from services.runner import Runner, Unusable, WorkStopped
 
 TIMEOUT = 60
 
@@ -75,7 +75,7 @@ def raises(error: BaseException) -> Ending:
 def until_stopped(job: Job, stop: Callable[[], bool]) -> None:
     while not stop():
         pass
-    raise Stopped
+    raise WorkStopped
 
 
 def test_jobs_are_done_one_after_another_whatever_becomes_of_them(

@@ -16,7 +16,7 @@ from bentoml_img.video.reading import open_video
 from bentoml_img.video.tracking import UNSURE
 from services.errors import RequestRefused
 from services.jobs import Job, JobStore
-from services.runner import Stopped, Unusable
+from services.runner import Unusable, WorkStopped
 from services.videos import check_video, work
 from tests.detectors import manifest_of
 from tests.video.clips import NAMES, ColourDetector, broken, write_clip, write_gif
@@ -92,7 +92,7 @@ def stopped(store: JobStore, clip: Path, model: Manifest) -> Job:
     """A job of which a part is done."""
     job = take(store, clip)
     detect = Detect(stop_at=4, kept=job.folder)
-    with pytest.raises(Stopped):
+    with pytest.raises(WorkStopped):
         work(job, detect.stop.is_set, detect, model, "fp32")
     return job
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from bentoml_img.training.cifar10 import Split
 from bentoml_img.training.classification_trainer import Trainer
-from bentoml_img.training.fit import Interrupted, command_to_resume, fit
+from bentoml_img.training.fit import TrainingInterrupted, command_to_resume, fit
 from bentoml_img.training.log import Log
 from bentoml_img.training.run import Diverged
 from tests.training.tiny import tiny_recipe, tiny_trainer
@@ -63,7 +63,7 @@ def test_ctrl_c_and_its_like_lose_nothing(
     handler = signal.getsignal(number)
     stopped = tiny_trainer(train, held_out, tiny_recipe())
     press_ctrl_c_in_step(stopped, 3, number=number)
-    with pytest.raises(Interrupted, match=r"^saved step 3 of 10$"):
+    with pytest.raises(TrainingInterrupted, match=r"^saved step 3 of 10$"):
         fit(stopped, checkpoint, console)
     assert stopped.step == 3, "the step in hand is finished"
     assert signal.getsignal(number) is handler
@@ -98,7 +98,7 @@ def test_ctrl_c_ends_an_evaluation_which_is_done_when_the_run_goes_on(
         raise AssertionError("the evaluation went on")
 
     monkeypatch.setattr(stopped, "evaluate", evaluate)
-    with pytest.raises(Interrupted, match=r"^saved step 5 of 5$"):
+    with pytest.raises(TrainingInterrupted, match=r"^saved step 5 of 5$"):
         fit(stopped, checkpoint, console)
     assert photos == [1]
 

@@ -1,4 +1,4 @@
-"""What is tracked: a detector's answers, frame by frame."""
+"""What can be tracked: a detector's answers, frame by frame."""
 
 from collections.abc import Sequence
 from typing import Any, Protocol
@@ -9,7 +9,7 @@ import numpy.typing as npt
 from bentoml_img.masks import InstanceMask
 
 
-class Detections(Protocol):
+class Trackable(Protocol):
     """What a detector finds in a frame: N instances.
 
     `boxes_xyxy` has shape (N, 4), in pixels; `labels` are N ids, whose names are
