@@ -70,7 +70,7 @@ def official_bundle(
     load_into(module, load_state(path), path)
     scores = {f"{score}_published": value for score, value in published.scores.items()}
     manifest = entry.manifest(
-        license="unknown" if own else published.license,
+        license="unknown" if own else zoo.PUBLISHED_LICENSE,
         trained_on=f"unknown data ({path.name})" if own else published.trained_on,
         source_sha256=sha256(path),
         scores={} if own else scores,

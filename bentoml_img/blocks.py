@@ -1,12 +1,15 @@
-"""GIFs, PNGs, WebPs and TIFFs that are small files and much work: refused by what they are made of.
+"""Pictures that are small files and much work: refused by what they are made of.
 
 Pillow adds the blocks of a GIF's comment to each other, looks at each chunk of a
 PNG, and makes a number of each value of a tag. Encoders write a few thousand of
 these at most. And of a TIFF libtiff decodes whole tiles, however small the picture.
+JPEGs are in `bentoml_img.jpeg`.
 """
 
 import re
 from collections.abc import Iterator
+
+from bentoml_img import jpeg
 
 HEAD = 4 * 2**20  # bytes at the start of a long file that are enough to tell
 MAX_COMMENT, MAX_BLOCKS = 10_000, 100_000  # blocks of at most 255 bytes, before the first frame
@@ -27,6 +30,8 @@ _EXIF = re.compile(rb"(?:Exif\0\0){0,2}")  # before the tags; Pillow takes off a
 
 def endless(data: bytes) -> str | None:
     """What a picture has more of than it may, if it does."""
+    if data.startswith(jpeg.SIGNATURE):
+        return jpeg.endless(data)
     if data.startswith(b"GIF8"):
         return _of_gif(data)
     if data.startswith(b"\x89PNG"):
@@ -39,15 +44,17 @@ def endless(data: bytes) -> str | None:
 
 
 def _of_gif(data: bytes) -> str | None:
-    blocks = {MAX_COMMENT: 0, MAX_BLOCKS: 0}
+    of_comments = of_others = 0
     position = 13 + colour_bytes(data[10:11])
     while data[position : position + 1] == b"!":
-        most = MAX_COMMENT if data[position + 1 : position + 2] == COMMENT else MAX_BLOCKS
+        is_comment = data[position + 1 : position + 2] == COMMENT
         position += 2
         while length := data[position : position + 1].rstrip(b"\0"):
             position += 1 + length[0]
-            blocks[most] += 1
-            if blocks[most] > most:
+            of_comments += is_comment
+            of_others += not is_comment
+            if of_comments > MAX_COMMENT or of_others > MAX_BLOCKS:
+                most = MAX_COMMENT if is_comment else MAX_BLOCKS
                 return f"a GIF of more than {most} blocks before its first frame"
         position += 1
     return None

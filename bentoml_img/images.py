@@ -12,7 +12,7 @@ import warnings
 import numpy as np
 from PIL import ExifTags, Image, ImageFile, ImageOps, UnidentifiedImageError
 
-from bentoml_img import blocks, jpeg
+from bentoml_img import blocks
 from bentoml_img.arrays import Floats
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
@@ -75,7 +75,7 @@ def open_image(data: bytes, max_pixels: int = MAX_MEGAPIXELS * MEGAPIXEL) -> Ima
 
     Raises UnsupportedImage, ImageTooLarge or DamagedImage.
     """
-    if excess := (jpeg if data.startswith(jpeg.SIGNATURE) else blocks).endless(data):
+    if excess := blocks.endless(data):
         raise DamagedImage(f"the picture is damaged: {excess}")
     try:
         image = Image.open(io.BytesIO(data), formats=FORMATS)

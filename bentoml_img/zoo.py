@@ -12,6 +12,8 @@ from bentoml_img.transforms import CIFAR, LITE, LITE_PYRAMID, PYRAMID, TORCHVISI
 if TYPE_CHECKING:
     from torch import nn
 
+PUBLISHED_LICENSE = "BSD-3-Clause"  # torchvision's, of all that it publishes
+
 
 @dataclass(frozen=True)
 class Published:
@@ -29,7 +31,6 @@ class Published:
     gflops: float
     megabytes: float
     trained_on: str
-    license: str = "BSD-3-Clause"
 
 
 @dataclass(frozen=True)

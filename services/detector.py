@@ -109,7 +109,9 @@ class PytorchInstanceDetector:
         """The photo with its instances drawn: a JPEG."""
         return await self._answer(
             image,
-            (score_threshold, classes, max_instances),
+            score_threshold,
+            classes,
+            max_instances,
             lambda photo, found: encode_jpeg(annotate(photo, found)),
         )
 
@@ -124,7 +126,9 @@ class PytorchInstanceDetector:
         """The instances in the photo: class, score, box and mask of each."""
         return await self._answer(
             image,
-            (score_threshold, classes, max_instances),
+            score_threshold,
+            classes,
+            max_instances,
             lambda photo, found: Summary.model_validate(found.to_dict()),
         )
 
@@ -157,15 +161,19 @@ class PytorchInstanceDetector:
     async def _answer(
         self,
         image: Image.Image,
-        wanted: tuple[float, list[str] | None, int],
+        score_threshold: float,
+        classes: list[str] | None,
+        max_instances: int,
         finish: Callable[[Image.Image, Detections], Result],
     ) -> Result:
-        self._check_classes(wanted[1])
+        self._check_classes(classes)
         async with self.stages.place(image):
             photo = await self.stages.picture(load_rgb, image)
             if photo is not image:
                 image.close()  # the request holds it until the answer
-            (found,) = await self.stages.network(self.detector, [photo], *wanted)
+            (found,) = await self.stages.network(
+                self.detector, [photo], score_threshold, classes, max_instances
+            )
             return await self.stages.picture(finish, photo, found)
 
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from bentoml_img.labels import CIFAR10
 
 WIDTHS = (96, 320, 384)
+EPSILON = 5e-4  # added to eigenvalues, by whose roots filters are divided
 
 
 class Stage(nn.Module):
@@ -66,7 +67,7 @@ def _conv3x3(in_channels: int, out_channels: int) -> nn.Conv2d:
     return conv
 
 
-def whitening_weight(images: Tensor, eps: float = 5e-4) -> Tensor:
+def whitening_weight(images: Tensor) -> Tensor:
     """Filters that whiten 2×2 patches, each with its negative: shape (24, 3, 2, 2).
 
     `images` has shape (N, 3, H, W), normalised. The filters are eigenvectors of
@@ -75,5 +76,5 @@ def whitening_weight(images: Tensor, eps: float = 5e-4) -> Tensor:
     patches = images.unfold(2, 2, 1).unfold(3, 2, 1).movedim(1, 3).reshape(-1, 12).double()
     covariance = patches.T @ patches / len(patches)
     eigenvalues, eigenvectors = torch.linalg.eigh(covariance)
-    filters = (eigenvectors / (eigenvalues + eps).sqrt()).T.reshape(12, 3, 2, 2)
+    filters = (eigenvectors / (eigenvalues + EPSILON).sqrt()).T.reshape(12, 3, 2, 2)
     return torch.cat([filters, -filters]).float()

@@ -41,6 +41,7 @@ STAGES = (
     Stage(6, 320, 1, 1, 3),
 )
 STEM_CHANNELS = 32
+DIVISOR = 8  # of numbers of channels
 SCALES = {"lite0": (1.0, 1.0), "lite2": (1.1, 1.2)}  # width, depth
 
 
@@ -187,7 +188,7 @@ class EfficientNetLite(nn.Module):
         self.load_state_dict(mapped)
 
 
-def round_channels(channels: float, divisor: int = 8) -> int:
-    """The nearest multiple of `divisor`, but never more than a tenth below."""
-    rounded = max(divisor, int(channels + divisor / 2) // divisor * divisor)
-    return rounded if rounded >= 0.9 * channels else rounded + divisor
+def round_channels(channels: float) -> int:
+    """The nearest multiple of DIVISOR, but never more than a tenth below."""
+    rounded = max(DIVISOR, int(channels + DIVISOR / 2) // DIVISOR * DIVISOR)
+    return rounded if rounded >= 0.9 * channels else rounded + DIVISOR

@@ -92,13 +92,13 @@ class SegmentWriter:
     def close(self) -> Segment | None:
         """Finish the file; None, and no file, if nothing was written."""
         if self._start is None:
-            self.discard()
+            self._discard()
             return None
         self._mux(None)
         self._container.close()
         return Segment(self.path, Fraction(self._start, TICKS), Fraction(self._end, TICKS))
 
-    def discard(self) -> None:
+    def _discard(self) -> None:
         """Drop the file."""
         self._container.close()
         self.path.unlink(missing_ok=True)
@@ -110,4 +110,4 @@ class SegmentWriter:
         self, kind: type[BaseException] | None, _: object, __: TracebackType | None
     ) -> None:
         if kind is not None:
-            self.discard()
+            self._discard()
