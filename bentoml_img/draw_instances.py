@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Protocol
 
 import numpy as np
@@ -47,13 +46,13 @@ def annotate(photo: Image.Image, detections: Detections) -> Image.Image:
         _Thing(box.tolist(), mask, instance_colour(label), f"{detections.names[label]} {score:.0%}")
         for label, score, box, mask in rows
     ]
-    return _draw(photo, things)
+    return _draw(photo, things, {})
 
 
 def annotate_tracks(
     frame: Image.Image,
     tracks: Sequence[Tracked],
-    places: Mapping[str, Sequence[tuple[float, float]]] = MappingProxyType({}),
+    places: Mapping[str, Sequence[tuple[float, float]]],
 ) -> Image.Image:
     """The same for a frame of a video: colours are by track, whose numbers lead the labels.
 
@@ -83,7 +82,7 @@ class _Thing:
 def _draw(
     photo: Image.Image,
     things: Sequence[_Thing],
-    places: Mapping[str, Sequence[tuple[float, float]]] = MappingProxyType({}),
+    places: Mapping[str, Sequence[tuple[float, float]]],
 ) -> Image.Image:
     """Large masks below small ones, then places, the boxes and the labels of the first on top."""
     canvas = photo.copy()

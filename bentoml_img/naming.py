@@ -15,10 +15,7 @@ def mask_of(source: Path, folder: Path) -> Path:
 
 
 def results_of(
-    paths: Iterable[Path],
-    frames: bool = False,
-    output: Path | None = None,
-    folder: Path | None = None,
+    paths: Iterable[Path], frames: bool, output: Path | None, folder: Path | None
 ) -> dict[Path, Path]:
     """What is to be written for each photo and film in `paths`, by its source.
 

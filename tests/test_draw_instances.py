@@ -76,16 +76,16 @@ class Track:
 def test_a_track_keeps_its_colour_and_shows_its_number() -> None:
     left, right = (20.0, 40.0, 90.0, 140.0), (200.0, 60.0, 280.0, 180.0)
     frame = photo(320, 240)
-    first = np.asarray(annotate_tracks(frame, [Track(4, left), Track(9, right)]))
-    second = np.asarray(annotate_tracks(frame, [Track(9, left), Track(4, right)]))
+    first = np.asarray(annotate_tracks(frame, [Track(4, left), Track(9, right)], {}))
+    second = np.asarray(annotate_tracks(frame, [Track(9, left), Track(4, right)], {}))
     assert tuple(first[80, 20].tolist()) == tuple(second[120, 200].tolist()) == instance_colour(4)
-    other = np.asarray(annotate_tracks(frame, [Track(4, left, label="bus"), Track(9, right)]))
+    other = np.asarray(annotate_tracks(frame, [Track(4, left, label="bus"), Track(9, right)], {}))
     assert not np.array_equal(other, first)
 
 
 def test_a_track_may_have_left_the_frame_for_a_part() -> None:
     mask = InstanceMask(-10, 20, np.ones((30, 40), np.bool_))
-    frame = annotate_tracks(photo(96, 64), [Track(1, (-10, 20, 30, 50), mask)])
+    frame = annotate_tracks(photo(96, 64), [Track(1, (-10, 20, 30, 50), mask)], {})
     assert frame.size == (96, 64)
 
 

@@ -68,7 +68,7 @@ def load_engine(
 
 
 def load_detection_engine(
-    bundle: Path, engine: str = "auto", threads: int | None = None, precision: str = "fp32"
+    bundle: Path, engine: str, threads: int | None, precision: str
 ) -> DetectionEngine:
     """The same for a detector."""
     if resolve(bundle, engine, precision) == "openvino":

@@ -16,7 +16,7 @@ class OpenVinoEngine:
     Not for several threads at once: it has one inference request.
     """
 
-    def __init__(self, graph: Path, threads: int | None = None, precision: str = "fp32") -> None:
+    def __init__(self, graph: Path, threads: int | None, precision: str) -> None:
         self._request = request(graph, threads, precision)
 
     def __call__(self, batch: Floats) -> Floats:
@@ -25,9 +25,7 @@ class OpenVinoEngine:
         return output
 
 
-def request(
-    graph: Path | ov.Model, threads: int | None = None, precision: str = "fp32"
-) -> ov.InferRequest:
+def request(graph: Path | ov.Model, threads: int | None, precision: str) -> ov.InferRequest:
     """A graph, from its file or in memory, compiled, with one place for inputs and outputs.
 
     What is not int8 in the graph itself is computed in single precision, or in bf16.

@@ -21,9 +21,7 @@ EPSILON = 1e-6  # torchvision's: boxes that are as large as a level's smallest b
 class PooledGraph:
     """A graph that takes features of boxes, given feature maps and boxes instead."""
 
-    def __init__(
-        self, graph: Path, pooling: Pooling, threads: int | None = None, precision: str = "fp32"
-    ) -> None:
+    def __init__(self, graph: Path, pooling: Pooling, threads: int | None, precision: str) -> None:
         self._pooling = pooling
         model = pooled(core().read_model(graph), pooling)
         self._request = request(model, threads, precision)

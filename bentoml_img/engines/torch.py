@@ -14,7 +14,7 @@ from bentoml_img.bundle import WEIGHTS, BundleError, read_manifest
 class TorchEngine:
     """The network's module with the bundle's weights, in evaluation mode."""
 
-    def __init__(self, bundle: Path, threads: int | None = None) -> None:
+    def __init__(self, bundle: Path, threads: int | None) -> None:
         self.module, self.device = open_module(bundle, threads)
 
     @torch.inference_mode()

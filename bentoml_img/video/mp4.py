@@ -24,7 +24,7 @@ Source = av.container.InputContainer
 Timed = tuple[float, int, "av.Packet[Any]"]  # second, number of the stream, packet
 
 
-def write_mp4(segments: Sequence[Segment], path: Path, sound: Path | None = None) -> None:
+def write_mp4(segments: Sequence[Segment], path: Path, sound: Path | None) -> None:
     """Write an MP4 whose index is in front, so that a browser can start at once.
 
     It gets the audio of the video `sound`, as far as the pictures go.

@@ -41,7 +41,7 @@ def test_the_graph_answers_like_the_module(
 ) -> None:
     images = held_out.images[:n]
     inputs = normalize(torch.from_numpy(images), CIFAR).contiguous().numpy()
-    logits = OpenVinoEngine(graph, 1)(inputs)
+    logits = OpenVinoEngine(graph, 1, "fp32")(inputs)
     expected = module_logits(model, images)
     np.testing.assert_allclose(softmax(logits), softmax(expected), atol=5e-3)
     assert not np.allclose(expected, expected[0]) or n == 1, "the images differ, so must answers"
