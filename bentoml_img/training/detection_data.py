@@ -52,7 +52,10 @@ class Scene:
 
 
 def read_instances(root: Path, split: str) -> list[Scene]:
-    """The photos of a split of data laid out like COCO; DatasetError if there are none."""
+    """The photos of a split of data laid out like COCO.
+
+    DatasetError if there are none, or nothing of the classes of TRAFFIC in any.
+    """
     coco = read_coco_split(root, split)
     scenes = []
     with reading(coco.annotations):
@@ -64,6 +67,8 @@ def read_instances(root: Path, split: str) -> list[Scene]:
                 if annotation["category_id"] in COCO_TO_TRAFFIC
             ]
             scenes.append(Scene(photo.path, size, tuple(instances)))
+    if not any(scene.instances for scene in scenes):
+        raise DatasetError(f"{coco.annotations} has none of the classes: {', '.join(TRAFFIC[1:])}")
     return scenes
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from PIL import Image
 
 from bentoml_img.images import DECODER_ERRORS, load_rgb, open_image
+from bentoml_img.labels import COCO_CATEGORIES
 from bentoml_img.training.annotations import complete
 from bentoml_img.training.dataset import DatasetError, UnusableFile
 
@@ -31,7 +32,9 @@ class Sample:
         """The mask alone; UnusableFile."""
         with reading(self.mask), Image.open(self.mask) as mask:
             mask.load()
-            return mask
+        if mask.mode not in ("P", "L"):
+            raise UnusableFile(f"{self.mask} has no ids, one byte a pixel, but {mask.mode} pixels")
+        return mask
 
 
 @dataclass(frozen=True)
@@ -122,6 +125,7 @@ def read_coco_split(root: Path, split: str) -> CocoSplit:
         for annotation in content["annotations"]:
             complete(annotation)
             instances[annotation["image_id"]].append(annotation)
+        _check_categories(annotations, content.get("categories", []))
         photos = [
             CocoPhoto(
                 folder / image["file_name"],
@@ -134,6 +138,17 @@ def read_coco_split(root: Path, split: str) -> CocoSplit:
     if not photos:
         raise DatasetError(f"there are no photos in {annotations}")
     return CocoSplit(folder, annotations, photos)
+
+
+def _check_categories(annotations: Path, categories: list[dict[str, Any]]) -> None:
+    """UnusableFile if one of COCO's names has another id than there."""
+    ids = {name: k for k, name in COCO_CATEGORIES.items()}
+    for category in categories:
+        name, k = category.get("name", ""), category["id"]
+        if ids.get(name, k) != k:
+            raise UnusableFile(
+                f"{annotations} has {name} as category {k}: ids are to be COCO's, {ids[name]} here"
+            )
 
 
 def find_coco(root: Path, split: str) -> tuple[Path, Path]:

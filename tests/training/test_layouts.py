@@ -41,6 +41,28 @@ def test_damaged_annotations_are_named(tmp_path: Path, text: str) -> None:
         read_coco(root, "train", tmp_path / "masks")
 
 
+def test_ids_that_are_not_cocos_are_refused(tmp_path: Path) -> None:
+    root = write_streets(tmp_path, 1)
+    path = root / "annotations" / "instances_train.json"
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps({**content, "categories": [{"id": 26, "name": "car"}]}))
+    with pytest.raises(DatasetError, match="has car as category 26: ids are to be COCO's, 3 here"):
+        read_instances(root, "train")
+    for annotation in content["annotations"]:
+        annotation["category_id"] = 26
+    path.write_text(json.dumps(content))
+    with pytest.raises(DatasetError, match="none of the classes: person, bicycle"):
+        read_instances(root, "train")
+
+
+@pytest.mark.parametrize("mode", ["RGB", "I;16", "1"])
+def test_a_mask_of_colours_is_refused(tmp_path: Path, mode: str) -> None:
+    mask = tmp_path / "mask.png"
+    Image.new(mode, (4, 4)).save(mask)
+    with pytest.raises(UnusableFile, match=r"mask\.png has no ids"):
+        Sample(mask, mask).load_mask()
+
+
 def test_a_photo_that_is_missing_or_damaged_is_named(tmp_path: Path) -> None:
     truth = Truth.read(write_streets(tmp_path, 2), "train")
     (tmp_path / "train" / "train_1.png").write_bytes(b"no picture")
