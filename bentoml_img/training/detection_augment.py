@@ -26,6 +26,7 @@ Boxes = npt.NDArray[np.float32]
 
 MIN_PIXELS = 12  # of an instance in a crop: what shows less of itself is ignored
 MIN_SIDE = 3  # pixels, likewise
+VISIBLE = 0.7  # of an instance: what is hidden more is not pasted
 MULTIPLE = 32  # which a crop's sides are of: the backbone's largest stride
 RIDDEN = (TRAFFIC.index("bicycle"), TRAFFIC.index("motorcycle"))
 PERSON = TRAFFIC.index("person")
@@ -213,7 +214,8 @@ def paste(
     """Lay an instance, and who rides it, over the crop of a window; in place.
 
     Its foot stays about where it was in the picture; to the left and right it
-    goes anywhere.
+    goes anywhere. What stands in front of it is left out; if that is much, it is not
+    pasted.
     """
     scene, instance = chosen
     left, _, right, bottom = instance.box
@@ -225,8 +227,11 @@ def paste(
     source = Window(window.size, corner, scale)
     group = [instance, *_riders(instance, scene)]
     masks = np.array([source.mask(member, scene) for member in group], np.uint8)
+    whole = masks[0].sum()
+    for other in _in_front(group, scene):
+        masks &= 1 - source.mask(other, scene)
     here = masks.any(axis=0)
-    if here.sum() < MIN_PIXELS:
+    if here.sum() < MIN_PIXELS or masks[0].sum() < VISIBLE * whole:
         return
     crop.pixels[here] = change_colours(source.pixels(scene), how, rng)[here]
     crop.masks[:, here] = 0
@@ -248,6 +253,22 @@ def _riders(instance: Instance, scene: Scene) -> list[Instance]:
         and other.box[1] < top  # sits above it
         and min(right, other.box[2]) - max(left, other.box[0]) > 0.6 * (other.box[2] - other.box[0])
         and min(bottom, other.box[3]) - max(top, other.box[1]) > 0.3 * (other.box[3] - other.box[1])
+    ]
+
+
+def _in_front(group: Sequence[Instance], scene: Scene) -> list[Instance]:
+    """What may hide some of a group: scenes list what is near after what is far."""
+    members = {id(member) for member in group}
+    place = next(k for k, other in enumerate(scene.instances) if other is group[0])
+    left, top, right, bottom = group[0].box
+    return [
+        other
+        for other in scene.instances[place + 1 :]
+        if id(other) not in members
+        and other.box[0] < right
+        and other.box[2] > left
+        and other.box[1] < bottom
+        and other.box[3] > top
     ]
 
 

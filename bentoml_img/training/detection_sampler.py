@@ -13,6 +13,7 @@ from bentoml_img.training.repeat_factors import repeat_factors
 
 MIN_PASTED = 150  # pixels that an instance needs in its own scene to be worth pasting
 RARE = 0.25  # of the instances of the commonest class
+EMPTY = 1 / 3  # how often a scene with nothing to find is drawn, beside one with something common
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class Sampler:
             present = np.zeros((len(source.scenes), len(TRAFFIC)), np.bool_)
             for row, scene in zip(present, source.scenes, strict=True):
                 row[[instance.label for instance in scene.instances if not instance.crowd]] = True
-            weight = repeat_factors(present, rare)
+            weight = repeat_factors(present, rare) * np.where(present.any(axis=1), 1, EMPTY)
             self.probabilities.append(weight / weight.sum())
         pasted = [scene for source in sources if source.pastes for scene in source.scenes]
         self.pasteable = pasteable(pasted)
@@ -78,7 +79,9 @@ class Sampler:
 
 
 def pasteable(scenes: Sequence[Scene]) -> dict[int, list[tuple[Scene, Instance]]]:
-    """For each rare class its instances that are large enough to be pasted, and where they are.
+    """For each rare class its instances that can be pasted, and where they are.
+
+    They are large enough, and no edge of a photo cuts them off, except the upper.
 
     Rare is what has less than a quarter of the instances that the commonest has.
     """
@@ -89,8 +92,15 @@ def pasteable(scenes: Sequence[Scene]) -> dict[int, list[tuple[Scene, Instance]]
                 found.setdefault(instance.label, []).append((scene, instance))
     most = max(map(len, found.values()), default=0)
     large = {
-        label: [(scene, instance) for scene, instance in there if instance.area >= MIN_PASTED]
+        label: [(s, i) for s, i in there if i.area >= MIN_PASTED and _is_whole(i, s)]
         for label, there in sorted(found.items())
         if len(there) < RARE * most
     }
     return {label: there for label, there in large.items() if there}
+
+
+def _is_whole(instance: Instance, scene: Scene) -> bool:
+    """Whether no edge of the photo cuts it off, except the upper."""
+    left, _, right, bottom = instance.box
+    width, height = scene.size
+    return left > 0 and right < width and bottom < height

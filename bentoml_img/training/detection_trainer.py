@@ -47,7 +47,7 @@ class Recipe(AveragedRecipe):
     backbone_lr: float = 1.5e-4
     deep_lr: float = 5e-5
     clip: float = 5.0
-    rare: float = 0.15
+    rare: float = 0.5
     augmentation: Augmentation = field(default_factory=Augmentation)
 
 

@@ -1,4 +1,6 @@
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -85,12 +87,25 @@ def test_what_is_pasted_hides_what_is_under_it(scenes: list[Scene]) -> None:
     assert pasted
 
 
-def test_a_bicycle_is_pasted_with_its_rider(scenes: list[Scene]) -> None:
-    def thing(label: int, left: int, top: int, right: int, bottom: int) -> Instance:
-        pixels = np.zeros((64, 128), np.bool_)
-        pixels[top:bottom, left:right] = True
-        return from_mask(label, pixels)
+def thing(label: int, left: int, top: int, right: int, bottom: int) -> Instance:
+    pixels = np.zeros((64, 128), np.bool_)
+    pixels[top:bottom, left:right] = True
+    return from_mask(label, pixels)
 
+
+@pytest.mark.parametrize(("behind", "pasted"), [(50, 16 * 20), (40, 0)])
+def test_what_stands_in_front_is_not_pasted(scenes: list[Scene], behind: int, pasted: int) -> None:
+    far, near = thing(CAR, 20, 0, 60, 60), thing(PERSON, behind - 4, 30, behind + 10, 50)
+    bus = thing(BUS, 30, 30, 50, 50)
+    window = Window((128, 64), (0, 0), (1, 1))
+    crop = window.crop(Scene(scenes[1].image, (128, 64), ()))
+    how = replace(PLAIN, paste_scale=(1, 1))
+    street = Scene(scenes[0].image, (128, 64), (far, bus, near))
+    paste(crop, window, (street, bus), how, np.random.default_rng(1))
+    assert crop.masks.sum() == pasted
+
+
+def test_a_bicycle_is_pasted_with_its_rider(scenes: list[Scene]) -> None:
     bicycle = thing(BICYCLE, 40, 30, 60, 50)
     rider, walker = thing(PERSON, 45, 15, 55, 42), thing(PERSON, 80, 10, 90, 50)
     street = Scene(scenes[0].image, (128, 64), (bicycle, rider, walker))
@@ -165,10 +180,23 @@ def test_a_batch_of_enlarged_scenes_has_fewer_in_larger_crops(scenes: list[Scene
     assert Source(scenes, 1.0, (40, 90), enlarged=3).in_batch(4) == 2
 
 
+def test_scenes_with_nothing_to_find_are_drawn_less_often(scenes: list[Scene]) -> None:
+    empty = replace(scenes[0], instances=())
+    (probabilities,) = Sampler([Source([scenes[1], empty], 1.0, (40, 90))], rare=0.3).probabilities
+    np.testing.assert_allclose(probabilities, (0.75, 0.25))
+
+
 def test_rare_classes_are_pasted(scenes: list[Scene]) -> None:
     def some(label: int, n: int, side: int) -> list[Instance]:
-        return [from_mask(label, np.ones((side, side), np.bool_)) for _ in range(n)]
+        return [from_mask(label, square(side)) for _ in range(n)]
 
+    def square(side: int, left: int = 1) -> Any:
+        pixels = np.zeros((64, 128), np.bool_)
+        pixels[1 : side + 1, left : side + left] = True
+        return pixels
+
+    cut_off = from_mask(BUS, square(20, left=0))
     rare = [*some(PERSON, 40, 20), *some(BUS, 9, 20), *some(BICYCLE, 9, 5), *some(CAR, 10, 20)]
+    rare.append(cut_off)
     found = pasteable([*scenes[1:2], Scene(scenes[0].image, (128, 64), tuple(rare))])
     assert {label: len(there) for label, there in found.items()} == {BUS: 9}
