@@ -11,6 +11,7 @@ import warnings
 
 import numpy as np
 from PIL import ExifTags, Image, ImageFile, ImageOps, UnidentifiedImageError
+from PIL.TiffImagePlugin import TiffImageFile
 
 from bentoml_img import blocks
 from bentoml_img.arrays import Floats
@@ -148,8 +149,9 @@ def upright_size(image: Image.Image) -> tuple[int, int]:
     except DECODER_ERRORS as error:
         raise DamagedImage(f"the picture is damaged: {error}") from None
     width, height = image.size
-    # Pillow gives the size of a TIFF as if it were upright already.
-    return (height, width) if turned and image.format != "TIFF" else (width, height)
+    # Pillow gives the size of a TIFF as if it were upright already, unless XMP alone turns it.
+    already = isinstance(image, TiffImageFile) and ExifTags.Base.Orientation in image.tag_v2
+    return (height, width) if turned and not already else (width, height)
 
 
 def exif_may_follow(image: Image.Image) -> bool:

@@ -70,6 +70,16 @@ def test_exif_orientation_is_applied(name: str, orientation: int) -> None:
     assert difference(decoded(encode(image, name, exif=exif)), photo()) < 4
 
 
+@pytest.mark.parametrize(
+    ("tags", "turned"), [({}, True), ({0x0112: 6}, True), ({0x0112: 1}, False)]
+)
+def test_a_tiff_may_say_by_xmp_alone_how_it_is_turned(tags: dict[int, int], turned: bool) -> None:
+    xmp = {700: b'<rdf:Description tiff:Orientation="6"/>'}
+    data = encode(photo(), "TIFF", tiffinfo=xmp | tags)
+    assert (decoded(data).size != photo().size) == turned
+    assert upright_size(open_image(data)) == decoded(data).size
+
+
 @pytest.mark.parametrize("name", ["JPEG", "PNG", "WEBP"])
 def test_damaged_exif_data_does_not_spoil_the_picture(name: str) -> None:
     for exif in (
