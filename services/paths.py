@@ -2,7 +2,8 @@
 
 BentoML's metrics, which stand before all that a service can add, have a series
 for every path that was ever asked for, with a key or without: 7 kB of memory
-for good. So its application is given only those that it has.
+for good. So its application is given only those that it has, and no WebSocket:
+there is none here.
 """
 
 from collections.abc import Iterable, Iterator
@@ -25,6 +26,9 @@ class KnownPaths:
         self.paths = frozenset(paths)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close"})
+            return
         if scope["type"] == "http" and scope["path"] not in self.paths:
             scope = {**scope, "path": UNKNOWN, "raw_path": UNKNOWN.encode()}
         await self.app(scope, receive, send)

@@ -2,6 +2,8 @@ from pathlib import Path
 from typing import Any
 
 import bentoml
+import pytest
+from starlette.types import Message
 
 from services.edge import guard
 from services.paths import UNKNOWN, KnownPaths
@@ -37,6 +39,23 @@ def test_only_known_paths_are_asked_for() -> None:
 
     run(main())
     assert asked == ["/a", *[UNKNOWN] * 4]
+
+
+def test_websockets_are_closed_before_anybody_counts_them() -> None:
+    sent: list[Message] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        pytest.fail("it is asked")
+
+    async def receive() -> Message:
+        return {"type": "websocket.connect"}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    scope = {"type": "websocket", "path": "/a"}
+    run(KnownPaths(app, ["/a"])(scope, receive, send))
+    assert sent == [{"type": "websocket.close"}]
 
 
 def test_all_that_a_service_has_is_known() -> None:
