@@ -103,8 +103,9 @@ class Tasks:
             await self.app(scope, receive, send)
             return
         method, handler = self.routes[scope["path"]]
-        if scope["method"] != method:
-            raise wrong_method(scope["path"], method)
+        methods = ("GET", "HEAD") if method == "GET" else (method,)
+        if scope["method"] not in methods:
+            raise wrong_method(scope["path"], ", ".join(methods))
         try:
             response = await handler(Request(scope, receive))
         except JobError as error:

@@ -316,14 +316,22 @@ def test_a_task_that_is_none(what: str, task_id: str) -> None:
 
 
 def test_other_methods_paths_and_parts(task_id: str, work_off: Callable[[], None]) -> None:
-    wrong = send("GET", "/copy/cancel")
-    assert (wrong.status_code, wrong.headers["allow"]) == (405, "PUT")
+    for method, path, allowed in (("GET", "cancel", "PUT"), ("POST", "get", "GET, HEAD")):
+        wrong = send(method, f"/copy/{path}")
+        assert (wrong.status_code, wrong.headers["allow"]) == (405, allowed)
     direct = send("POST", "/copy", content=b"GIF8")
     assert (direct.status_code, "/copy/submit" in direct.json()["error"]) == (404, True)
     assert send("GET", "/copy/other").text == "behind"
     work_off()
     part = ask("get", task_id, part="plot")
     assert (part.status_code, part.json()["field"]) == (400, "part")
+
+
+def test_head_is_answered_where_get_is(task_id: str, work_off: Callable[[], None]) -> None:
+    work_off()
+    assert send("HEAD", f"/copy/status?task_id={task_id}").status_code == 200
+    head = send("HEAD", f"/copy/get?task_id={task_id}")
+    assert (head.status_code, head.headers["content-length"], head.content) == (200, "4", b"")
 
 
 def test_a_key_is_asked_for(service: Any, monkeypatch: pytest.MonkeyPatch) -> None:
