@@ -1,17 +1,19 @@
 """The fields of an API that takes a file: from a form or a raw body, and from the query."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
 from pydantic import BaseModel, ValidationError
 
 from services.errors import RequestRefused
 from services.multipart import Part
+
+T = TypeVar("T")
 
 MAX_QUERY = 32 * 1024  # bytes; the server refuses 64 KiB by itself, without our words
 
@@ -73,16 +75,8 @@ class Fields:
         return {name: getattr(model, name) for name in self.model.model_fields}
 
     def _unique(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        known = self.model.model_fields
-        values: dict[str, Any] = {}
-        for name, value in pairs:
-            if name not in known:
-                raise _bad_request(f"no field {name!r} here, only {', '.join(known)}", name)
-            if name in values:
-                raise _bad_request(
-                    f"{name} is given more than once; several values are one JSON list", name
-                )
-            values[name] = value
+        several = "; several values are one JSON list"
+        values = _distinct(pairs, self.model.model_fields, several)
         file = self.file
         if file not in values:
             raise _bad_request(f"the file {file} is missing", file)
@@ -93,17 +87,38 @@ class Fields:
         return values
 
 
+def query_values(query: bytes, known: Collection[str]) -> dict[str, str]:
+    """The parameters of a query as text; RequestRefused if one is not `known`, or given twice."""
+    return _distinct(_pairs(query), known)
+
+
+def _distinct(
+    pairs: Iterable[tuple[str, T]], known: Collection[str], several: str = ""
+) -> dict[str, T]:
+    values: dict[str, T] = {}
+    for name, value in pairs:
+        if name not in known:
+            raise _bad_request(f"no field {name!r} here, only {', '.join(known)}", name)
+        if name in values:
+            raise _bad_request(f"{name} is given more than once{several}", name)
+        values[name] = value
+    return values
+
+
 def _bad_request(message: str, field: str) -> RequestRefused:
     return RequestRefused(HTTPStatus.BAD_REQUEST, message, field)
 
 
 def _parameters(query: bytes) -> list[tuple[str, Any]]:
+    return [(name, _parameter(value)) for name, value in _pairs(query)]
+
+
+def _pairs(query: bytes) -> list[tuple[str, str]]:
     if len(query) > MAX_QUERY:
         raise RequestRefused(
             HTTPStatus.REQUEST_URI_TOO_LONG, f"the query has more than {MAX_QUERY} bytes"
         )
-    pairs = parse_qsl(query.decode("latin-1"), True)
-    return [(name, _parameter(value)) for name, value in pairs]
+    return parse_qsl(query.decode("latin-1"), True)
 
 
 def _parameter(text: str) -> Any:

@@ -46,7 +46,7 @@ OF_FILES = (
     HTTPStatus.SERVICE_UNAVAILABLE,
     HTTPStatus.GATEWAY_TIMEOUT,
 )
-OF_TASKS = (HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND)
+OF_TASKS = (HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.REQUEST_URI_TOO_LONG)
 OPERATION = {
     "/livez": "Whether the process answers",
     "/readyz": "Whether the service is ready for requests",

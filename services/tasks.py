@@ -27,7 +27,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from bentoml_img.video.results import RECORDS
 from services.body import ClientDisconnected, declared_size, pieces
 from services.errors import RequestRefused, wrong_method
-from services.fields import Fields, is_form
+from services.fields import Fields, is_form, query_values
 from services.jobs import Job, JobError, JobStore, NoSuchJob, State, StoreFull, WrongState
 from services.multipart import Form
 from services.runner import Runner
@@ -172,13 +172,14 @@ async def _directions(request: Request) -> Response:
 
 
 async def _status(request: Request) -> Response:
-    return _describe(_job(request))
+    return _describe(_job(_asked(request)))
 
 
 async def _get(field: str, request: Request) -> Response:
-    job = _job(request)
+    asked = _asked(request, "part")
+    job = _job(asked)
     record = job.record()
-    part = request.query_params.get("part", "video")
+    part = asked.get("part", "video")
     if part not in PARTS:
         raise RequestRefused(
             HTTPStatus.BAD_REQUEST, f"part: no {part!r} here, only {', '.join(PARTS)}", "part"
@@ -199,13 +200,13 @@ async def _get(field: str, request: Request) -> Response:
 
 
 async def _cancel(request: Request) -> Response:
-    job = _job(request)
+    job = _job(_asked(request))
     await asyncio.to_thread(_store().cancel, job)
     return _describe(job)
 
 
 async def _retry(request: Request) -> Response:
-    job = _job(request)
+    job = _job(_asked(request))
     await asyncio.to_thread(_store().retry, job)
     bentoml.get_current_service().runner.wake()
     return _describe(job, HTTPStatus.ACCEPTED)
@@ -216,8 +217,13 @@ def _store() -> JobStore:
     return service.runner.store
 
 
-def _job(request: Request) -> Job:
-    task_id = request.query_params.get("task_id")
+def _asked(request: Request, *more: str) -> dict[str, str]:
+    """The query's parameters: the task's id, and `more`."""
+    return query_values(request.scope["query_string"], ("task_id", *more))
+
+
+def _job(asked: dict[str, str]) -> Job:
+    task_id = asked.get("task_id")
     if not task_id:
         raise RequestRefused(HTTPStatus.BAD_REQUEST, "task_id is missing", "task_id")
     return _store().get(task_id)

@@ -327,6 +327,19 @@ def test_other_methods_paths_and_parts(task_id: str, work_off: Callable[[], None
     assert (part.status_code, part.json()["field"]) == (400, "part")
 
 
+@pytest.mark.parametrize("what", ["status", "get", "cancel", "retry"])
+def test_what_else_is_in_the_query_is_refused(what: str, task_id: str) -> None:
+    for name, says in (
+        ("parts", "no field 'parts' here, only task_id"),
+        ("task_id", "task_id is given more than once"),
+    ):
+        query = f"task_id={task_id}&{name}=summary"
+        answer = send(METHODS[what], f"/copy/{what}?{query}")
+        assert (answer.status_code, answer.json()["field"]) == (400, name)
+        assert says in answer.json()["error"]
+    assert ask("status", task_id).json()["status"] == "pending"
+
+
 def test_head_is_answered_where_get_is(task_id: str, work_off: Callable[[], None]) -> None:
     work_off()
     assert send("HEAD", f"/copy/status?task_id={task_id}").status_code == 200
