@@ -41,6 +41,9 @@ STATUS: dict[type[JobError], HTTPStatus] = {
 MAX_NAME = 40  # characters of a video's name that are kept: file systems count bytes
 RETRY_AFTER = {"Retry-After": "60"}  # seconds
 
+ONE_RANGE = rb"\s*(\d{1,18}-(\d{1,18})?|-\d{1,18})\s*"
+BYTE_RANGES = re.compile(rb"(?i:bytes)=" + ONE_RANGE + rb"(," + ONE_RANGE + rb")*")
+
 # What can be got of a result, and its media type, where that does not depend on the result.
 PARTS = {
     "video": None,
@@ -114,7 +117,7 @@ class Tasks:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise _refuse(StoreFull("the server's disk is full")) from None
             raise
-        await response(scope, receive, send)
+        await response(_without_odd_ranges(scope), receive, send)
 
     async def _submit(self, fields: Fields, request: Request) -> Response:
         service: VideoService = bentoml.get_current_service()
@@ -157,6 +160,21 @@ class Tasks:
         named = path.with_name(_safe(names[0])) if names else path
         path.rename(named)
         return fields.from_form(parts, query, named)
+
+
+def _without_odd_ranges(scope: Scope) -> Scope:
+    """The request, but for a Range that RFC 9110 has ignored, which Starlette would refuse."""
+    headers = [
+        (name, value) for name, value in scope["headers"] if name != b"range" or _is_range(value)
+    ]
+    return {**scope, "headers": headers}
+
+
+def _is_range(header: bytes) -> bool:
+    if not BYTE_RANGES.fullmatch(header):
+        return False
+    bounds = re.findall(rb"(\d+)-(\d+)", header)
+    return all(int(first) <= int(last) for first, last in bounds)
 
 
 def _refuse(error: JobError) -> RequestRefused:

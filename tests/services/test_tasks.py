@@ -347,6 +347,31 @@ def test_head_is_answered_where_get_is(task_id: str, work_off: Callable[[], None
     assert (head.status_code, head.headers["content-length"], head.content) == (200, "4", b"")
 
 
+@pytest.mark.parametrize(
+    ("header", "status", "content"),
+    [
+        ("bytes=1-2", 206, b"IF"),
+        ("Bytes= 0-0 , 0-1", 206, b"GI"),
+        ("bytes=-2", 206, b"F8"),
+        ("bytes=4-", 416, None),
+        ("bytes=", 200, b"GIF8"),
+        ("bytes=2-1", 200, b"GIF8"),
+        ("bytes=0-0,x", 200, b"GIF8"),
+        ("bytes=" + "9" * 9_999 + "-", 200, b"GIF8"),
+        ("items=0-1", 200, b"GIF8"),
+        ("abc", 200, b"GIF8"),
+    ],
+    ids=lambda it: str(it)[:16],
+)
+def test_what_is_no_range_of_bytes_is_ignored(
+    header: str, status: int, content: bytes | None, task_id: str, work_off: Callable[[], None]
+) -> None:
+    work_off()
+    answer = send("GET", f"/copy/get?task_id={task_id}", headers={"Range": header})
+    assert answer.status_code == status
+    assert content in (None, answer.content)
+
+
 def test_a_key_is_asked_for(service: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BENTOML_IMG_API_KEY", "open sesame")
     assert submit().status_code == 401
