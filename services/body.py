@@ -1,16 +1,69 @@
 """The body of a request, piece by piece."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Mapping
+from contextlib import suppress
 from http import HTTPStatus
+from typing import Any
 
-from starlette.types import Receive
+from starlette.responses import JSONResponse, Response
+from starlette.types import Message, Receive, Scope, Send
 
 from services.errors import RequestRefused
 from services.settings import FORM_OVERHEAD, MIB
 
+LINGER = 10.0  # seconds for which a body that is too large is read on
+
 
 class ClientDisconnected(Exception):
     """The client went away before it had an answer."""
+
+
+class TooLarge(RequestRefused):
+    """An upload has more than `limit` bytes; `rest` of it may still be read, and dropped."""
+
+    def __init__(self, limit: int, setting: str, rest: int = 0) -> None:
+        super().__init__(
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+            f"the upload is larger than {limit // MIB} MiB (the server's {setting})",
+            headers={"Connection": "close"},
+        )
+        self._rest = rest
+
+    def response(self) -> Response:
+        return _EarlyAnswer(self._rest, {"error": self.message}, self.status, self.headers)
+
+
+class _EarlyAnswer(JSONResponse):
+    """An answer to a client that still sends: the connection stays for a while.
+
+    Many read nothing before they have sent all, and learn of a broken connection
+    alone if it is closed at once.
+    """
+
+    def __init__(self, rest: int, *args: Any) -> None:
+        super().__init__(*args)
+        self._rest = rest
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def keep_open(message: Message) -> None:
+            ends = message["type"] == "http.response.body"
+            await send({**message, "more_body": True} if ends else message)
+
+        await super().__call__(scope, receive, keep_open)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LINGER):
+                await _drop(receive, self._rest)
+        await send({"type": "http.response.body"})
+
+
+async def _drop(receive: Receive, rest: int) -> None:
+    """Read on, to the end or so many bytes."""
+    more = True
+    while more and rest > 0:
+        message = await receive()
+        rest -= len(message.get("body", b""))
+        more = message.get("more_body", False)
 
 
 async def pieces(
@@ -27,12 +80,12 @@ async def pieces(
         message = await receive()
         if message["type"] == "http.disconnect":
             raise ClientDisconnected
-        piece = message.get("body", b"")
+        piece, more = message.get("body", b""), message.get("more_body", False)
         size += len(piece)
         if size > limit + FORM_OVERHEAD:
-            raise too_large(limit, setting)
+            raise TooLarge(limit, setting, limit if more else 0)
         yield piece
-        if not message.get("more_body"):
+        if not more:
             if "upgrade" in headers and size < (declared or 0):
                 # uvicorn drops the body of a request that asks for another protocol, too.
                 raise RequestRefused(
@@ -48,14 +101,5 @@ def declared_size(headers: Mapping[str, str], limit: int, setting: str) -> int |
     if not length.isdecimal():
         return None
     if int(length) > limit + FORM_OVERHEAD:
-        raise too_large(limit, setting)
+        raise TooLarge(limit, setting, 2 * limit)
     return int(length)
-
-
-def too_large(limit: int, setting: str) -> RequestRefused:
-    """The refusal of an upload of more than `limit` bytes."""
-    return RequestRefused(
-        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-        f"the upload is larger than {limit // MIB} MiB (the server's {setting})",
-        headers={"Connection": "close"},
-    )

@@ -25,7 +25,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bentoml_img.images import ImageError, open_image
 from services import multipart
-from services.body import ClientDisconnected, pieces, too_large
+from services.body import ClientDisconnected, TooLarge, pieces
 from services.decoding import INLINE_BYTES
 from services.endpoints import Endpoint, image_endpoints
 from services.errors import Overloaded, RequestRefused, refuse_image, wrong_method
@@ -183,7 +183,7 @@ class Edge:
 
     async def _open(self, upload: bytes, field: str) -> Image.Image:
         if len(upload) > self.settings.max_upload:
-            raise too_large(self.settings.max_upload, MAX_UPLOAD)
+            raise TooLarge(self.settings.max_upload, MAX_UPLOAD)
         try:
             if len(upload) <= INLINE_BYTES:
                 return open_image(upload, self.settings.max_pixels)

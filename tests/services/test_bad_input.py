@@ -5,6 +5,8 @@ import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 import httpx
 import pytest
@@ -181,6 +183,21 @@ def test_100_mb_of_unknown_length_are_refused_on_the_way(server: Server) -> None
         head = connection.recv(4096)
     assert head.startswith(b"HTTP/1.1 413 ")
     assert server.peak_memory() - before < UPLOAD_ALLOWANCE
+
+
+@pytest.mark.parametrize("declared", [True, False])
+def test_a_client_that_sends_all_before_it_reads_is_told_what_is_too_large(
+    declared: bool, server: Server
+) -> None:
+    """As Python's own does."""
+    pieces = [bytes(MIB)] * 30
+    for _ in range(5):
+        data = b"".join(pieces) if declared else iter(pieces)
+        request = Request(f"{server.url}/predict", data)
+        with pytest.raises(HTTPError) as refused:
+            urlopen(request, timeout=240)
+        assert refused.value.code == 413
+        refused.value.close()
 
 
 def test_a_missing_field(service: Service, server: Server) -> None:

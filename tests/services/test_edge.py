@@ -16,7 +16,6 @@ from starlette.types import Message
 from bentoml_img import images
 from services import edge
 from services.edge import guard
-from services.settings import FORM_OVERHEAD
 from tests.samples import encode, huge, jpeg, photo
 from tests.services.asgi import exchange, run, scope_of, started
 from tests.services.echo import Echo
@@ -198,23 +197,6 @@ def test_the_upload_limit_is_a_setting_and_counts_the_file_alone(
         answer = post("/describe", **request)
         assert answer.status_code == 413
         assert "1 MiB (the server's BENTOML_IMG_MAX_UPLOAD_MIB)" in answer.json()["error"]
-
-
-def test_a_declared_length_is_refused_before_a_byte_is_read() -> None:
-    async def main() -> None:
-        sent = await exchange(new_edge(), "/describe", [], content_length=str(100 * MIB))
-        assert status(sent) == 413
-
-    run(main())
-
-
-def test_a_body_of_unknown_length_is_read_no_further_than_the_limit() -> None:
-    async def main() -> None:
-        body = chunks(*[bytes(MIB)] * 100)
-        assert status(await exchange(new_edge(), "/describe", body)) == 413
-        assert sum(1 for _ in body) == 100 - (20 * MIB + FORM_OVERHEAD) // MIB - 1
-
-    run(main())
 
 
 def test_a_body_may_come_in_any_pieces() -> None:

@@ -209,11 +209,11 @@ def test_the_limit_is_a_setting_and_holds_on_the_way(
     async def main() -> None:
         more, most = str(2 * MIB), str(2**60)  # and more than there is on the disk
         for messages, headers in (
-            (iter(()), {"content_length": more}),
-            (iter(()), {"content_length": most}),
+            (endless(), {"content_length": more}),
+            (endless(), {"content_length": most}),
             (endless(), {}),
         ):
-            start, body = await exchange(new_edge(), "/copy/submit", messages, **headers)
+            start, body, _ = await exchange(new_edge(), "/copy/submit", messages, **headers)
             assert start["status"] == 413
             assert b"1 MiB (the server's BENTOML_IMG_MAX_VIDEO_MIB)" in body["body"]
 
