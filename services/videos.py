@@ -9,7 +9,7 @@ from bentoml_img.detect import Detections
 from bentoml_img.files import ANNOTATED, MOVING
 from bentoml_img.films import film_detector, film_drawer
 from bentoml_img.video import pipeline
-from bentoml_img.video.frames import VideoError
+from bentoml_img.video.frames import UnsupportedVideo, VideoError
 from bentoml_img.video.parts import CannotResume
 from bentoml_img.video.reading import open_video
 from bentoml_img.video.results import Result, Speed
@@ -25,6 +25,8 @@ def check_video(video: Path) -> None:
     """Refuse what cannot be opened, or of which not a frame can be decoded."""
     try:
         open_video(video).close()
+    except UnsupportedVideo as error:
+        raise RequestRefused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, str(error), "video") from None
     except VideoError as error:
         raise RequestRefused(HTTPStatus.BAD_REQUEST, str(error), "video") from None
 

@@ -12,7 +12,13 @@ import av.error
 import av.stream
 from PIL import Image
 
-from bentoml_img.video.frames import MAX_RATE, VideoError, VideoInfo, check_size
+from bentoml_img.video.frames import (
+    MAX_RATE,
+    UnsupportedVideo,
+    VideoError,
+    VideoInfo,
+    check_size,
+)
 from bentoml_img.video.pixels import picture_of
 
 # A file is cut short if its frames end this much before it says: encoders round, and edit lists
@@ -62,7 +68,7 @@ class Container:
         ]
         if not videos:
             kind = "has no video stream: only audio" if streams.audio else "is not a video"
-            raise VideoError(f"{self._path.name} {kind}")
+            raise UnsupportedVideo(f"{self._path.name} {kind}")
         stream = videos[0]
         stream.thread_type = "AUTO"
         return stream
@@ -160,7 +166,9 @@ def open_container(path: Path) -> av.container.InputContainer:
     try:
         return av.open(str(path.absolute()), metadata_errors="replace", options=READ)
     except av.error.FFmpegError as error:
-        raise VideoError(f"{path.name} is not a video, or is cut short: {error.strerror}") from None
+        raise UnsupportedVideo(
+            f"{path.name} is not a video, or is cut short: {error.strerror}"
+        ) from None
 
 
 def _duration(container: av.container.InputContainer, stream: av.VideoStream) -> float | None:

@@ -17,6 +17,10 @@ class VideoError(ValueError):
     """A video that cannot be used; the message is for the user."""
 
 
+class UnsupportedVideo(VideoError):
+    """No video, or in a format that is not read here."""
+
+
 class DamagedVideo(VideoError):
     """Raised after the last frame that could be decoded: says how far that was."""
 

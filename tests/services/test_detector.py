@@ -168,7 +168,7 @@ def test_a_video_by_http_by_the_client_and_by_bentoml_run(
     assert (tmp_path / "clip_result.gif").read_bytes() == video.content
     assert frames_of(tmp_path / "clip_result.gif") == FRAMES
     (error,) = run.stderr.decode().splitlines()
-    assert "text.mp4: 400 text.mp4 is not a video" in error
+    assert "text.mp4: 415 text.mp4 is not a video" in error
 
 
 def test_a_video_leaves_photos_their_turn_and_stops_when_it_is_cancelled(
