@@ -141,12 +141,13 @@ class PytorchInstanceDetector:
         the counts, part=events each that was counted, part=tracks all that was seen.
         """
         manifest = self.detector.manifest
-        return work(job, stop, self._detect_frames, manifest, self.precision)
+        frames = settings.max_frames
+        return work(job, stop, self._detect_frames, manifest, self.precision, frames)
 
     def check(self, video: Path, parameters: dict[str, Any]) -> None:
         """Refuse what the work on a video would fail for, as far as it can be seen."""
         self._check_classes(parameters["classes"])
-        check_video(video)
+        check_video(video, settings.max_frames)
 
     def _check_classes(self, classes: list[str] | None) -> None:
         try:

@@ -13,6 +13,7 @@ MIB = 2**20
 # Variables that errors name.
 MAX_UPLOAD, MAX_VIDEO = "BENTOML_IMG_MAX_UPLOAD_MIB", "BENTOML_IMG_MAX_VIDEO_MIB"
 MAX_IN_FLIGHT = "BENTOML_IMG_MAX_UPLOAD_IN_FLIGHT_MIB"
+MAX_FRAMES = "BENTOML_IMG_MAX_FRAMES"
 FORM_OVERHEAD = 64 * 1024  # bytes that a form may have beside its file
 # Each worker is a process of some 200 MB: many cores do not make many of them unasked.
 MAX_DEFAULT_WORKERS = 4
@@ -20,7 +21,7 @@ MAX_DEFAULT_WORKERS = 4
 
 @dataclass(frozen=True)
 class Settings:
-    """Limits of each server process, in bytes, pixels and requests, and how many processes.
+    """Limits of each server process, in bytes, pixels, frames, requests, and how many processes.
 
     `max_jobs` and `keep_jobs`, in seconds, are for all processes together.
     """
@@ -31,6 +32,7 @@ class Settings:
     max_pixels: int
     max_waiting: int
     max_video: int
+    max_frames: int
     max_jobs: int
     keep_jobs: int
     api_key: str | None
@@ -66,6 +68,7 @@ class Settings:
             max_pixels=number("BENTOML_IMG_MAX_MEGAPIXELS", MAX_MEGAPIXELS) * MEGAPIXEL,
             max_waiting=number("BENTOML_IMG_MAX_WAITING", 256),
             max_video=number(MAX_VIDEO, 512) * MIB,
+            max_frames=number(MAX_FRAMES, 250_000),  # an hour has 216,000 at 60 a second
             max_jobs=number("BENTOML_IMG_MAX_JOBS", 16),
             keep_jobs=number("BENTOML_IMG_KEEP_JOBS_HOURS", 24) * 3600,
             # Of a file, perhaps, which ends with a line feed; headers have none around them.

@@ -17,22 +17,37 @@ from services.errors import RequestRefused
 from services.jobs import Job
 from services.parameters import VideoRequest
 from services.runner import Unusable, WorkStopped
+from services.settings import MAX_FRAMES
 
 Detect = Callable[..., Sequence[Detections]]
 
 
-def check_video(video: Path) -> None:
-    """Refuse what cannot be opened, or of which not a frame can be decoded."""
+class _TooLong(pipeline.Stopped):
+    """More frames came than may be done."""
+
+
+def check_video(video: Path, max_frames: int) -> None:
+    """Refuse what cannot be opened, has no frame that can be decoded, or says it has too many."""
     try:
-        open_video(video).close()
+        with open_video(video) as opened:
+            frames = opened.info.frames or 0
     except UnsupportedVideo as error:
         raise RequestRefused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, str(error), "video") from None
     except VideoError as error:
         raise RequestRefused(HTTPStatus.BAD_REQUEST, str(error), "video") from None
+    if frames > max_frames:
+        raise RequestRefused(
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _too_long(video, max_frames), "video"
+        )
 
 
 def work(
-    job: Job, stop: Callable[[], bool], detect: Detect, model: Manifest, precision: str
+    job: Job,
+    stop: Callable[[], bool],
+    detect: Detect,
+    model: Manifest,
+    precision: str,
+    max_frames: int,
 ) -> Path:
     """Annotate a job's video: an animation as a GIF, a film as an MP4.
 
@@ -43,6 +58,8 @@ def work(
     options = asked.options(model.tag, precision)
 
     def report(speed: Speed) -> None:
+        if speed.done > max_frames:  # of which the file said nothing, or too few
+            raise _TooLong
         left = speed.seconds_left
         job.report(
             {
@@ -71,6 +88,8 @@ def work(
             result = annotate(target, resume=True)
         except CannotResume:
             result = annotate(target, resume=False)
+    except _TooLong:
+        raise Unusable(_too_long(job.source, max_frames)) from None
     except pipeline.Stopped:
         raise WorkStopped from None
     except VideoError as error:
@@ -78,6 +97,10 @@ def work(
     if result.stopped:
         raise Unusable(result.stopped)
     return result.video
+
+
+def _too_long(video: Path, max_frames: int) -> str:
+    return f"{video.name} has more than {max_frames:,} frames (the server's {MAX_FRAMES})"
 
 
 def _target(job: Job, model: Manifest) -> Path:

@@ -18,6 +18,7 @@ NUMBERS = {
     "BENTOML_IMG_MAX_VIDEO_MIB": "max_video",
     "BENTOML_IMG_MAX_JOBS": "max_jobs",
     "BENTOML_IMG_KEEP_JOBS_HOURS": "keep_jobs",
+    "BENTOML_IMG_MAX_FRAMES": "max_frames",
 }
 
 
@@ -30,6 +31,7 @@ def test_without_variables_the_documented_limits_hold(monkeypatch: pytest.Monkey
         max_pixels=64_000_000,
         max_waiting=256,
         max_video=512 * 2**20,
+        max_frames=250_000,
         max_jobs=16,
         keep_jobs=24 * 3600,
         api_key=None,
@@ -37,7 +39,7 @@ def test_without_variables_the_documented_limits_hold(monkeypatch: pytest.Monkey
 
 
 def test_each_variable_sets_its_own_limit() -> None:
-    values = dict(zip(NUMBERS, map(str, range(1, 9)), strict=True))
+    values = dict(zip(NUMBERS, map(str, range(1, 10)), strict=True))
     assert Settings.from_environment({**values, "BENTOML_IMG_API_KEY": "secret"}) == Settings(
         max_upload=2**20,
         max_upload_in_flight=2 * 2**20,
@@ -47,6 +49,7 @@ def test_each_variable_sets_its_own_limit() -> None:
         max_video=6 * 2**20,
         max_jobs=7,
         keep_jobs=8 * 3600,
+        max_frames=9,
         api_key="secret",
     )
 

@@ -93,7 +93,7 @@ def stopped(store: JobStore, clip: Path, model: Manifest) -> Job:
     job = take(store, clip)
     detect = Detect(stop_at=4, kept=job.folder)
     with pytest.raises(WorkStopped):
-        work(job, detect.stop.is_set, detect, model, "fp32")
+        work(job, detect.stop.is_set, detect, model, "fp32", FRAMES)
     return job
 
 
@@ -106,7 +106,7 @@ def slow_gif(tmp_path: Path) -> Path:
 def test_a_film_is_told_by_its_content(store: JobStore, tmp_path: Path, model: Manifest) -> None:
     clip = write_clip(tmp_path / "clip.mp4", 2).rename(tmp_path / "clip.gif")
     job, detect = take(store, clip), Detect()
-    result = work(job, detect.stop.is_set, detect, model, "fp32")
+    result = work(job, detect.stop.is_set, detect, model, "fp32", FRAMES)
     assert result.suffix == ".mp4"
     store.complete(job, result)
 
@@ -121,7 +121,7 @@ def test_the_result_is_a_gif_for_a_gif_else_an_mp4(
     else:
         write_clip(clip, FRAMES, codec="mpeg4" if suffix == ".avi" else "libx264")
     job, detect = take(store, clip), Detect()
-    result = work(job, detect.stop.is_set, detect, model, "fp32")
+    result = work(job, detect.stop.is_set, detect, model, "fp32", FRAMES)
     assert result.name == f"a clip_result{'.gif' if suffix == '.gif' else '.mp4'}"
     with open_video(result) as video:
         assert len(list(video)) == FRAMES
@@ -135,7 +135,7 @@ def test_what_is_asked_for_reaches_detector_and_pipeline(
     store: JobStore, slow_gif: Path, model: Manifest
 ) -> None:
     job, detect = take(store, slow_gif, every=3, classes=["car"], max_instances=7), Detect()
-    work(job, detect.stop.is_set, detect, model, "fp32")
+    work(job, detect.stop.is_set, detect, model, "fp32", FRAMES)
     assert detect.asked == {(UNSURE, ("car",), 7)}
     assert detect.find.calls == 2
     store.fail(job, "done with")
@@ -149,7 +149,7 @@ def test_a_stopped_job_begins_anew_where_it_cannot_go_on(
     (manifest,) = job.folder.rglob("manifest.json")
     manifest.write_text("{")
     job, again = retake(store, job), Detect()
-    result = work(job, again.stop.is_set, again, model, "fp32")
+    result = work(job, again.stop.is_set, again, model, "fp32", FRAMES)
     assert again.find.calls == FRAMES
     with open_video(result) as video:
         assert len(list(video)) == FRAMES
@@ -161,7 +161,7 @@ def test_a_stopped_job_goes_on_where_it_was(
 ) -> None:
     job = stopped(store, slow_gif, model)
     job, again = retake(store, job), Detect()
-    result = work(job, again.stop.is_set, again, model, "fp32")
+    result = work(job, again.stop.is_set, again, model, "fp32", FRAMES)
     assert again.find.calls < FRAMES
     with open_video(result) as video:
         assert len(list(video)) == FRAMES
@@ -173,7 +173,7 @@ def test_with_another_model_it_starts_anew(
 ) -> None:
     job = stopped(store, slow_gif, model)
     job, again = retake(store, job), Detect()
-    work(job, again.stop.is_set, again, replace(model, trained_on="more"), "fp32")
+    work(job, again.stop.is_set, again, replace(model, trained_on="more"), "fp32", FRAMES)
     assert again.find.calls == FRAMES
     store.fail(job, "done with")
 
@@ -183,10 +183,25 @@ def test_a_video_that_ends_early_is_unusable_and_says_where(
 ) -> None:
     clip = write_clip(tmp_path / "cut.avi", 40, codec="mpeg4")
     clip.write_bytes(clip.read_bytes()[: clip.stat().st_size // 2])
-    check_video(clip)
+    check_video(clip, 40)
     job, detect = take(store, clip), Detect()
     with pytest.raises(Unusable, match=r"cut.avi is damaged: it ends after \d+ of 40 frames"):
-        work(job, detect.stop.is_set, detect, model, "fp32")
+        work(job, detect.stop.is_set, detect, model, "fp32", 40)
+    store.fail(job, "done with", unusable=True)
+
+
+def test_a_video_of_too_many_frames_is_refused_or_ends_there(
+    store: JobStore, slow_gif: Path, model: Manifest
+) -> None:
+    says = rf"street\.gif has more than {FRAMES - 1} frames .*MAX_FRAMES"
+    check_video(slow_gif, FRAMES)
+    with pytest.raises(RequestRefused, match=says) as refused:
+        check_video(slow_gif, FRAMES - 1)
+    assert (refused.value.status, refused.value.field) == (413, "video")
+    job, detect = take(store, slow_gif), Detect()
+    with pytest.raises(Unusable, match=says):  # what the file says may be too little
+        work(job, detect.stop.is_set, detect, model, "fp32", FRAMES - 1)
+    assert not list(job.result_folder.rglob("*_result.gif"))
     store.fail(job, "done with", unusable=True)
 
 
@@ -206,6 +221,6 @@ def test_a_video_that_ends_early_is_unusable_and_says_where(
 def test_what_cannot_be_opened_is_refused_at_once(what: str, status: int, tmp_path: Path) -> None:
     video = broken(tmp_path, what)
     with pytest.raises(RequestRefused, match=r"a\.mp4") as refused:
-        check_video(video)
+        check_video(video, FRAMES)
     assert (refused.value.status, refused.value.field) == (status, "video")
     assert str(tmp_path) not in refused.value.message
