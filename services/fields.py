@@ -71,7 +71,8 @@ class Fields:
             problem = error.errors(include_url=False)[0]
             place = ".".join(map(str, problem["loc"]))
             field = place.partition(".")[0]  # an item of a list, too, was sent in a field
-            raise _bad_request(f"{place}: {problem['msg']}", field) from None
+            message = problem["msg"].removeprefix("Value error, ")
+            raise _bad_request(f"{place}: {message}", field) from None
         return {name: getattr(model, name) for name in self.model.model_fields}
 
     def _unique(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -22,11 +22,16 @@ def _names(given: Any) -> Any:
 
 
 def _listed(given: Any) -> Any:
-    """Text, without a list around it, is the only one."""
-    return [given] if isinstance(given, str) else given
+    """Text or numbers, without a list around them, are the only one."""
+    match given:
+        case str() | [int() | float(), *_]:
+            return [given]
+    return given
 
 
 def _numbers(given: Any) -> Any:
+    if isinstance(given, list):
+        return [_number(item) for item in given]
     return given.split(",") if isinstance(given, str) else given
 
 

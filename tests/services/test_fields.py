@@ -1,15 +1,22 @@
 from http import HTTPStatus
+from typing import Annotated
 
 import pytest
-from pydantic import BaseModel
+from pydantic import AfterValidator, BaseModel
 
 from services.errors import RequestRefused
 from services.fields import MAX_QUERY, Fields
 
 
+def no_noise(note: str) -> str:
+    if note == "noise":
+        raise ValueError("that is no note")
+    return note
+
+
 class Photo(BaseModel):
     image: bytes
-    note: str = ""
+    note: Annotated[str, AfterValidator(no_noise)] = ""
     sizes: list[int] = []
 
 
@@ -28,3 +35,8 @@ def test_what_is_wrong_with_an_item_is_said_of_its_field() -> None:
     with pytest.raises(RequestRefused, match=r"^sizes\.1: Input should be a valid int") as refused:
         FIELDS.validate({"image": b"1", "sizes": [1, "x"]})
     assert refused.value.field == "sizes"
+
+
+def test_our_own_words_are_without_pydantics() -> None:
+    with pytest.raises(RequestRefused, match=r"^note: that is no note$"):
+        FIELDS.validate({"image": b"1", "note": "noise"})

@@ -15,7 +15,9 @@ def request(**given: Any) -> VideoRequest:
 
 
 @pytest.mark.parametrize(
-    "line", ["1,2,3,4.5", ["1,2,3,4.5"], [[1, 2, 3, 4.5]], [" 1, 2, 3, 4.5"]], ids=str
+    "line",
+    ["1,2,3,4.5", ["1,2,3,4.5"], [[1, 2, 3, 4.5]], [1, 2, 3, 4.5], [" 1, 2, 3, 4.5"]],
+    ids=str,
 )
 def test_a_line_is_text_or_numbers_alone_or_in_a_list(line: Any) -> None:
     assert request(line=line).options("m", "fp32").lines == (Line("line 1", (1, 2), (3, 4.5)),)
@@ -44,6 +46,9 @@ def test_classes_are_text_or_a_list(classes: Any) -> None:
         ("line", "1,2,1,2", "the line starts where it ends"),
         ("line", ["0,0,9,9"] * (MAX_PLACES + 1), "at most 32 items"),
         ("line", 7, "valid list"),
+        ("line", [1, 2, 3], "the line has 3 numbers"),
+        ("line", [1, 2, 3, True], "true and false are no numbers"),
+        ("line", [True, 2, 3, 4], "true and false are no numbers"),
         ("line", "0,0,2e9,0", "the line goes beyond 100,000 pixels"),
         ("zone", "1,2,3,4", "the zone has 2 corners"),
         ("zone", ",".join(["1,2"] * 101), "at most 200 items"),
