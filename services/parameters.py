@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from annotated_types import Ge, Le, MaxLen
-from pydantic import AfterValidator, BaseModel, BeforeValidator, FiniteFloat
+from pydantic import AfterValidator, BaseModel, BeforeValidator, FiniteFloat, WithJsonSchema
 
 from bentoml_img.detect import MAX_INSTANCES, SCORE_THRESHOLD
 from bentoml_img.films import film_options
@@ -14,6 +14,9 @@ from bentoml_img.video.regions import Line, Zone
 MAX_EVERY = 10_000  # a number of any length, divided by, is an error
 MAX_PLACES = 32  # lines, and zones
 MAX_NUMBERS = 200  # of a zone: each track is measured against all its sides, in each frame
+NAMES = {
+    "anyOf": [{"type": "array", "items": {"type": "string"}}, {"type": "string"}, {"type": "null"}]
+}
 
 
 def _names(given: Any) -> Any:
@@ -51,15 +54,32 @@ def _number(given: Any) -> Any:
     return given
 
 
+def _places(least: int, most: int) -> dict[str, Any]:
+    """The schema of places of so many numbers each: numbers or text, one alone or a list.
+
+    An array comes first: BentoML's own description has no other kind.
+    """
+    place = {"type": "array", "items": {"type": "number"}, "minItems": least, "maxItems": most}
+    text = {"type": "string"}
+    places = {"type": "array", "items": {"anyOf": [place, text]}, "maxItems": MAX_PLACES}
+    return {"anyOf": [places, place, text]}
+
+
 Score = Annotated[float, Ge(0), Le(1), BeforeValidator(_number)]
-Names = Annotated[list[str] | None, BeforeValidator(_names)]
+Names = Annotated[list[str] | None, BeforeValidator(_names), WithJsonSchema(NAMES)]
 Count = Annotated[int, Ge(1), Le(MAX_INSTANCES), BeforeValidator(_number)]
 Numbers = Annotated[tuple[FiniteFloat, ...], MaxLen(MAX_NUMBERS), BeforeValidator(_numbers)]
 Lines = Annotated[
-    list[Annotated[Numbers, AfterValidator(_line)]], MaxLen(MAX_PLACES), BeforeValidator(_listed)
+    list[Annotated[Numbers, AfterValidator(_line)]],
+    MaxLen(MAX_PLACES),
+    BeforeValidator(_listed),
+    WithJsonSchema(_places(4, 4)),
 ]
 Zones = Annotated[
-    list[Annotated[Numbers, AfterValidator(_zone)]], MaxLen(MAX_PLACES), BeforeValidator(_listed)
+    list[Annotated[Numbers, AfterValidator(_zone)]],
+    MaxLen(MAX_PLACES),
+    BeforeValidator(_listed),
+    WithJsonSchema(_places(6, MAX_NUMBERS)),
 ]
 
 

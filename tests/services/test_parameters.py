@@ -1,7 +1,9 @@
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
+from openapi_schema_validator import OAS31Validator
 from pydantic import ValidationError
 
 from bentoml_img.video.regions import Line, Zone
@@ -68,3 +70,28 @@ def test_what_is_wrong_is_said_with_its_field(field: str, value: Any, says: str)
     problem = caught.value.errors()[0]
     assert problem["loc"][0] == field
     assert says in problem["msg"]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "fits"),
+    [
+        ("line", "320,0,320,360", True),
+        ("line", ["320,0,320,360", [0, 200, 640, 200]], True),
+        ("line", [320, 0, 320, 360], True),
+        ("line", [], True),
+        ("line", [[1, 2, 3]], False),
+        ("line", [1, 2, 3], False),
+        ("line", 7, False),
+        ("zone", [[0, 0, 9, 0, 9, 9]], True),
+        ("zone", [[0, 0, 9, 0]], False),
+        ("classes", "person,car", True),
+        ("classes", ["person", "car"], True),
+        ("classes", None, True),
+        ("classes", [7], False),
+    ],
+)
+def test_the_schema_fits_what_is_taken(field: str, value: Any, fits: bool) -> None:
+    schema = VideoRequest.model_json_schema()["properties"][field]
+    assert OAS31Validator(schema).is_valid(value) == fits
+    with nullcontext() if fits else pytest.raises(ValidationError):
+        request(**{field: value})
