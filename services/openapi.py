@@ -33,6 +33,7 @@ REFUSALS = {
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "More bytes or pixels than the server takes",
     HTTPStatus.REQUEST_URI_TOO_LONG: "The query is too long",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "A file of a kind that is not taken",
+    HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE: "The result ends before that range",
     HTTPStatus.INTERNAL_SERVER_ERROR: "An error of the server's own",
     HTTPStatus.GATEWAY_TIMEOUT: "It took longer than a request may",
     HTTPStatus.SERVICE_UNAVAILABLE: "Too much is waiting: again after `Retry-After` seconds",
@@ -133,6 +134,7 @@ def _of_picture(endpoint: Endpoint, schemas: _Schemas) -> Json:
         "summary": inspect.getdoc(function),
         "tags": ["Pictures"],
         "operationId": function.__name__,
+        "parameters": _in_query(endpoint.fields, schemas),
         "requestBody": _body(endpoint.fields, schemas),
         "responses": _ok({media_type: answer}) | _refused([*OF_FILES, HTTPStatus.REQUEST_TIMEOUT]),
     }
@@ -147,6 +149,11 @@ def _of_task(method: Any, schemas: _Schemas) -> dict[str, Json]:
     part = _parameter("part", {"type": "string", "enum": list(PARTS), "default": "video"})
     found = dict.fromkeys((*VIDEOS, *filter(None, PARTS.values())), FILE)
     conflict = (*OF_TASKS, HTTPStatus.CONFLICT)
+    of_result = (
+        *conflict,
+        HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+    )
 
     def operation(name: str, summary: str, responses: Json, **others: Any) -> Json:
         return {
@@ -163,6 +170,7 @@ def _of_task(method: Any, schemas: _Schemas) -> dict[str, Json]:
         summary,
         accepted | _refused(OF_FILES),
         description=more,
+        parameters=_in_query(fields, schemas),
         requestBody=_body(fields, schemas),
     )
     ask = operation(
@@ -171,7 +179,7 @@ def _of_task(method: Any, schemas: _Schemas) -> dict[str, Json]:
     get = operation(
         "get",
         "Its result, or a part of it",
-        _ok(found) | _refused([*conflict, HTTPStatus.INTERNAL_SERVER_ERROR]),
+        _ok(found) | _ok(found, HTTPStatus.PARTIAL_CONTENT) | _refused(of_result),
         parameters=[task_id, part],
     )
     cancel = operation("cancel", "Stop it", _ok(status) | _refused(conflict), parameters=[task_id])
@@ -203,8 +211,19 @@ def _body(fields: Fields, schemas: _Schemas) -> Json:
     }
 
 
+def _in_query(fields: Fields, schemas: _Schemas) -> list[Json]:
+    """The fields beside the file, without defaults: Swagger UI would send them beside the form."""
+    form = schemas.of_form(fields)["properties"]
+    del form[fields.file]
+    for schema in form.values():
+        schema.pop("default", None)
+    return [_parameter(name, schema) for name, schema in form.items()]
+
+
 def _parameter(name: str, schema: Json, required: bool = False) -> Json:
-    return {"name": name, "in": "query", "required": required, "schema": schema}
+    """A list is JSON, not a parameter for each of its items."""
+    value = {"schema": schema} if "type" in schema else {"content": {JSON: {"schema": schema}}}
+    return {"name": name, "in": "query", "required": required, **value}
 
 
 def _ok(contents: Mapping[str, Json], status: HTTPStatus = HTTPStatus.OK) -> Json:

@@ -37,6 +37,25 @@ def test_a_form_has_the_file_and_the_parameters_with_their_bounds() -> None:
     assert (fields["score_threshold"]["minimum"], fields["score_threshold"]["maximum"]) == (0, 1)
 
 
+@pytest.mark.parametrize("path", ["/detect", "/annotate_video/submit"])
+def test_what_may_be_in_the_form_beside_the_file_may_be_in_the_query(path: str) -> None:
+    post = describe(PytorchInstanceDetector)["paths"][path]["post"]
+    form = post["requestBody"]["content"]["multipart/form-data"]["schema"]["properties"]
+    (file,) = (name for name, schema in form.items() if schema.get("format") == "binary")
+    given = {parameter["name"]: parameter for parameter in post["parameters"]}
+    assert form.keys() - given.keys() == {file}
+    assert given["max_instances"]["schema"]["maximum"] == form["max_instances"]["maximum"]
+    assert "default" not in given["max_instances"]["schema"]
+    in_json = given["classes"]["content"]["application/json"]["schema"]
+    assert in_json["anyOf"] == form["classes"]["anyOf"]
+
+
+def test_a_result_may_be_had_in_parts() -> None:
+    get = describe(PytorchInstanceDetector)["paths"]["/annotate_video/get"]["get"]
+    assert get["responses"]["206"]["content"] == get["responses"]["200"]["content"]
+    assert "416" in get["responses"]
+
+
 def test_the_states_of_a_task_are_those_that_are_answered() -> None:
     status = describe(PytorchInstanceDetector)["paths"]["/annotate_video/status"]["get"]
     schema = status["responses"]["200"]["content"]["application/json"]["schema"]
