@@ -87,7 +87,8 @@ class PytorchInstanceDetector:
         )
         self.detector([Image.new("RGB", (64, 64))])
         self.stages = Stages(settings)
-        store = JobStore(jobs_folder(), settings.max_jobs, settings.keep_jobs)
+        model = f"{self.detector.manifest.tag} in {self.precision}"
+        store = JobStore(jobs_folder(), settings.max_jobs, settings.keep_jobs, model)
         self.runner = Runner(store, self.annotate_video)
 
     @bentoml.on_startup

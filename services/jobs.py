@@ -58,14 +58,15 @@ class Record:
     """What is written of a job; times are ISO 8601, in UTC.
 
     `source` and `result` are paths of files, within its folder; `source` is empty
-    if nobody knows it any more. `unusable` says that the job failed for what the
-    source is.
+    if nobody knows it any more. `model` is the one whose server is to do it.
+    `unusable` says that the job failed for what the source is.
     """
 
     state: State
     created_at: str
     source: str
     parameters: dict[str, Any] = field(default_factory=dict)
+    model: str = ""
     executed_at: str | None = None
     completed_at: str | None = None
     result: str | None = None
@@ -165,11 +166,13 @@ class JobStore:
     """The jobs in a folder: `max_waiting` at most that are not done, each kept for a while.
 
     `keep` is the number of seconds for which the results of a job stay, or what
-    is needed to go on with it, after the last sign of work on it.
+    is needed to go on with it, after the last sign of work on it. Servers of other
+    models may have their jobs in the same folder: `model` is this one's.
     """
 
-    def __init__(self, folder: Path, max_waiting: int, keep: float) -> None:
+    def __init__(self, folder: Path, max_waiting: int, keep: float, model: str = "") -> None:
         self._folder = folder
+        self._model = model
         self._max_waiting = max_waiting
         self._keep = keep
         self._ended: dict[str, int] = {}  # not read again until st_mtime_ns changes
@@ -196,7 +199,8 @@ class JobStore:
         """
         with self._alone():
             self._check_waiting()
-            job.write(Record("pending", _now(), str(source.relative_to(job.folder)), parameters))
+            path = str(source.relative_to(job.folder))
+            job.write(Record("pending", _now(), path, parameters, self._model))
 
     def close(self, job: Job) -> None:
         """Let a new job go: to its turn if it was submitted, else away."""
@@ -257,17 +261,27 @@ class JobStore:
                 raise WrongState(f"task {job.id} is {record.state} already")
 
     def retry(self, job: Job) -> None:
-        """Let a job that failed or was cancelled go on; WrongState if it cannot. StoreFull."""
+        """Let a job that failed or was cancelled go on; WrongState if it cannot. StoreFull.
+
+        So may one that waits for another model: it is this one's from now on.
+        """
         with self._alone():
             record = job.record()
-            if record.state not in ("failed", "canceled"):
+            if record.state not in ("failed", "canceled") and not self.elsewhere(record):
                 raise WrongState(f"task {job.id} is {record.state}: there is nothing to retry")
             if record.unusable or not record.source:
                 raise WrongState(f"task {job.id} would fail again: {record.error}")
             self._check_waiting()
             (job.folder / CANCELED).unlink(missing_ok=True)
-            waiting = Record("pending", record.created_at, record.source, record.parameters)
-            job.write(waiting)
+            job.write(
+                Record("pending", record.created_at, record.source, record.parameters, self._model)
+            )
+
+    def elsewhere(self, record: Record) -> str | None:
+        """What is to be said of a job that waits for a server of another model; else None."""
+        if record.state != "pending" or record.model == self._model:
+            return None
+        return f"it waits for a server of {record.model}: retry, and {self._model} does it here"
 
     def _check_waiting(self) -> None:
         """StoreFull; what is still being sent does not count, however long that takes."""
@@ -290,7 +304,7 @@ class JobStore:
                 yield job
 
     def _active(self) -> list[tuple[Job, Record]]:
-        """The jobs that wait or are worked on, and their records.
+        """The jobs of this model that wait or are worked on, and their records.
 
         What ended too long ago is deleted, and what was left before it was submitted.
         """
@@ -304,7 +318,8 @@ class JobStore:
             if self._ended.get(job.id) != changed:
                 record = job.record() if (job.folder / RECORD).exists() else None
                 if record and record.state in ACTIVE:
-                    active.append((job, record))
+                    if record.model == self._model:
+                        active.append((job, record))
                     continue
                 if record is None and job.is_held():
                     continue

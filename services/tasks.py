@@ -59,7 +59,10 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 
 class TaskStatus(BaseModel):
-    """What BentoML says of a task, its times in ISO 8601; and why it failed, and how far it is."""
+    """What BentoML says of a task, its times in ISO 8601; how far it is, and why it failed.
+
+    The error of one that is pending says for which other server it waits.
+    """
 
     task_id: str
     status: State
@@ -257,8 +260,8 @@ def _describe(job: Job, status: HTTPStatus = HTTPStatus.OK) -> Response:
         executed_at=record.executed_at,
         completed_at=record.completed_at,
     )
-    if record.error:
-        answer.error = record.error
+    if error := record.error or _store().elsewhere(record):
+        answer.error = error
     if progress := job.progress():
         answer.progress = progress
     return JSONResponse(answer.model_dump(exclude_unset=True), status)

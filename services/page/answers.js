@@ -70,6 +70,7 @@ export async function task(request, file, figure, signal) {
       const now = await (await patiently(at("status"), line, signal)).json();
       if (!["pending", "in_progress"].includes(now.status)) return now.status;
       if (now.progress) tell(now.progress, bar, line);
+      if (now.error) line.textContent = now.error; // it waits for another server
     }
   });
   signal.removeEventListener("abort", cancel);

@@ -158,6 +158,40 @@ def test_what_a_dead_process_was_filling_is_swept(store: JobStore, folder: Path)
     store.close(filling)
 
 
+def test_servers_of_two_models_leave_each_others_jobs_alone(folder: Path) -> None:
+    one, other = (JobStore(folder, 1, 3600, model) for model in ("a:1 in fp32", "a:1 in int8"))
+    first, second = submit(one), submit(other)
+    os.utime(second.folder, (0, 0))
+    done_by_one, done_by_other = one.take(), other.take()
+    assert done_by_one is not None
+    assert done_by_other is not None
+    assert (done_by_one.id, done_by_other.id) == (first.id, second.id)
+    with pytest.raises(StoreFull):
+        one.new(1)
+    with pytest.raises(WrongState, match="in_progress: there is nothing to retry"):
+        one.retry(second)
+    finish(one, done_by_one)
+    assert one.take() is None
+    finish(other, done_by_other)
+
+
+def test_a_job_of_a_model_that_is_gone_says_so_and_can_be_given_to_another(folder: Path) -> None:
+    job, unwanted = (submit(JobStore(folder, 2, 3600, "a:1")) for _ in range(2))
+    store = JobStore(folder, 1, 3600, "a:2")
+    assert store.take() is None
+    assert (
+        store.elsewhere(job.record()) == "it waits for a server of a:1: retry, and a:2 does it here"
+    )
+    store.retry(job)
+    assert store.elsewhere(job.record()) is None
+    taken = store.take()
+    assert taken is not None
+    assert taken.id == job.id
+    finish(store, taken)
+    store.cancel(unwanted)
+    assert state(unwanted) == "canceled"
+
+
 def test_a_waiting_job_is_cancelled_at_once(store: JobStore) -> None:
     job = submit(store)
     store.cancel(job)

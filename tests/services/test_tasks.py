@@ -63,7 +63,7 @@ class Copies:
 
 @pytest.fixture
 def store(tmp_path: Path) -> JobStore:
-    return JobStore(tmp_path / "jobs", max_waiting=2, keep=3600)
+    return JobStore(tmp_path / "jobs", max_waiting=2, keep=3600, model="a:1")
 
 
 @pytest.fixture
@@ -296,6 +296,18 @@ def test_a_worker_that_is_gone_is_told_of(task_id: str, store: JobStore) -> None
     assert status["progress"] == {"frames": 3, "of": 9}
     assert ask("get", task_id).status_code == 500
     assert ask("retry", task_id).json()["status"] == "pending"
+
+
+def test_what_waits_for_another_model_says_so(service: Any, tmp_path: Path) -> None:
+    task_id = submit().json()["task_id"]
+    service.runner.store = JobStore(tmp_path / "jobs", 2, 3600, "b:1 in fp32")
+    assert "error" not in submit().json()
+    status = ask("status", task_id).json()
+    assert (status["status"], "it waits for a server of a:1: retry" in status["error"]) == (
+        "pending",
+        True,
+    )
+    assert "error" not in ask("retry", task_id).json()
 
 
 def test_a_record_that_is_damaged_is_no_fault_of_the_callers(task_id: str, store: JobStore) -> None:
