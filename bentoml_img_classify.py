@@ -12,6 +12,7 @@ from bentoml_img.console import (
     given,
     package_and_show,
     plain_errors,
+    print_line,
 )
 from bentoml_img.interrupts import end_as_by_ctrl_c
 from bentoml_img.model_choice import engine_option, precision_option
@@ -156,7 +157,7 @@ def _print_figures(bundle: Path, engine: str, precision: str, data_dir: Path | N
     _, test = _dataset(data_dir)
     evaluation = evaluate(classifier, test)
     for metric, value, n in evaluation.scores():
-        click.echo(Figure(classifier.manifest.name, "cifar10-test", metric, value, n).to_json())
+        print_line(Figure(classifier.manifest.name, "cifar10-test", metric, value, n).to_json())
 
 
 def _print_table(evaluation: Evaluation) -> None:

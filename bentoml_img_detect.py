@@ -25,6 +25,7 @@ from bentoml_img.console import (
     given,
     package_and_show,
     plain_errors,
+    print_line,
     print_table,
 )
 from bentoml_img.detect import MAX_INSTANCES, SCORE_THRESHOLD, Detector
@@ -368,7 +369,7 @@ def _evaluate(detector: Detector, data: Path) -> None:
 
     with plain_errors("train", DatasetError):
         for figure in watched_figures(detector, validation_sets(data)):
-            click.echo(figure.to_json())
+            print_line(figure.to_json())
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from bentoml_img.console import (
     given,
     package_and_show,
     plain_errors,
+    print_line,
     print_table,
 )
 from bentoml_img.each import Done, do_each, shortfall
@@ -165,7 +166,7 @@ def _compare(
         write(target, encode_jpeg(side_by_side(data, masks)))
     for name, timed in masks.items():
         console.print(f"{name}: {timed.milliseconds:.0f} ms")
-    click.echo(bytes(target))
+    print_line(bytes(target))
 
 
 def _apply(path: Path, segmenter: Segmenter, palette: PaletteName, output_dir: Path | None) -> int:
@@ -198,7 +199,7 @@ def _evaluate(segmenter: Segmenter, data: Path) -> None:
 
     with plain_errors("train", DatasetError), tempfile.TemporaryDirectory() as masks:
         for figure in watched_figures(segmenter, validation_sets(data, Path(masks))):
-            click.echo(figure.to_json())
+            print_line(figure.to_json())
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import math
 import sys
 from collections.abc import Callable, Container, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -159,9 +159,31 @@ def counts_table(summary: Mapping[str, Any]) -> Table:
     return table
 
 
+@contextmanager
+def _printing() -> Iterator[None]:
+    """ClickException if standard output cannot be written, but for a pipe that nobody reads."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        with suppress(OSError):
+            sys.stdout.close()  # or Python writes once more, at its end
+        message = f"standard output cannot be written: {error.strerror}"
+        raise click.ClickException(message) from error
+
+
+def print_line(line: str | bytes) -> None:
+    """To standard output."""
+    with _printing():
+        click.echo(line)
+
+
 def print_table(table: Table) -> None:
     """To standard output, as wide as it needs to be where that is no terminal."""
-    Console(highlight=False, width=None if sys.stdout.isatty() else 120).print(table)
+    on_terminal = sys.stdout and sys.stdout.isatty()
+    with _printing():
+        Console(highlight=False, width=None if on_terminal else 120).print(table)
 
 
 def package_and_show(bundle: Path, engine: str, precision: str, photo: str) -> None:
@@ -192,7 +214,7 @@ def show_packaged(bento: "PackagedBento", photo: str) -> None:
         f"bentoml containerize {latest}",
     ):
         console.print(f"  {command}")
-    click.echo(bento.tag)
+    print_line(bento.tag)
 
 
 def _tree(folder: Path, name: str, levels: int) -> Tree:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 from rich.progress import Progress
 
-from bentoml_img.console import cleared, work_bar
+from bentoml_img.console import cleared, print_line, work_bar
 from bentoml_img.files import Unreadable
 from bentoml_img.video.results import INTERRUPTED
 
@@ -40,7 +40,7 @@ def do_each(sources: Collection[Path], do: Callable[[Path, Progress], Done]) -> 
                 if done.lines:
                     with cleared(bar):
                         for line in done.lines:
-                            click.echo(line)
+                            print_line(line)
                 bar.advance(files)
                 if done.interrupted:
                     return 130

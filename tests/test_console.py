@@ -1,9 +1,24 @@
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
+import click
 import pytest
+from rich.table import Table
 
+import bentoml_img_segment
 from bentoml_img import console
+from bentoml_img.each import Done, do_each
 from bentoml_img.packaging import PackagedBento
+
+PRINTERS = (
+    partial(console.print_line, "a line"),
+    partial(console.print_table, Table("a column")),
+    partial(do_each, [Path("a.jpg")], lambda *_: Done([b"a_result.jpg"])),
+)
 
 
 def test_what_is_shown_of_a_bento_fits_on_a_screen(
@@ -32,3 +47,38 @@ def test_what_is_shown_of_a_bento_fits_on_a_screen(
         "bentoml serve Some:latest --host 127.0.0.1",
         "bentoml containerize Some:latest",
     ]
+
+
+@pytest.mark.parametrize("write", PRINTERS)
+def test_a_standard_output_that_takes_nothing(
+    write: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open("/dev/full", "w") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        with pytest.raises(click.ClickException) as error:
+            write()
+    assert str(error.value) == "standard output cannot be written: No space left on device"
+
+
+@pytest.mark.parametrize(
+    ("redirection", "status", "told"),
+    [
+        ("> /dev/full", 1, "Error: standard output cannot be written: No space left on device\n"),
+        (">&-", 0, "mIoU on COCO"),
+    ],
+)
+def test_models_that_cannot_be_printed(redirection: str, status: int, told: str) -> None:
+    command = f"{sys.executable} {bentoml_img_segment.__file__} --list {redirection}"
+    result = subprocess.run(["bash", "-c", command], stderr=subprocess.PIPE, text=True)
+    assert result.returncode == status
+    assert result.stderr.startswith(told)
+    assert result.stderr.count("\n") == 1
+
+
+def test_a_pipe_that_nobody_reads_is_left_to_click(monkeypatch: pytest.MonkeyPatch) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, "wb", buffering=0) as raw:
+        monkeypatch.setattr(sys, "stdout", raw)
+        with pytest.raises(BrokenPipeError):
+            console.print_line(b"a line")
