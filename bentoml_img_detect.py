@@ -30,7 +30,7 @@ from bentoml_img.console import (
 )
 from bentoml_img.detect import MAX_INSTANCES, SCORE_THRESHOLD, Detector
 from bentoml_img.each import Done, do_each, shortfall
-from bentoml_img.files import PLOT, Unreadable
+from bentoml_img.files import PLOT, Unreadable, writing
 from bentoml_img.interrupts import end_as_by_ctrl_c
 from bentoml_img.model_choice import (
     ModelChoice,
@@ -201,7 +201,7 @@ def main(
         raise click.UsageError(f"{unused} is for PATHS: give some")
     end_as_by_ctrl_c()
     try:
-        with plain_errors("torch"):
+        with plain_errors("torch", Unreadable):
             if listed:
                 _list(context)
                 return
@@ -346,10 +346,8 @@ def _report(result: Result, plot: bool) -> dict[str, Any]:
         from bentoml_img.video.plots import plot_counts
 
         written["plot"] = result.video.with_suffix(PLOT)
-        try:
+        with writing(written["plot"]):
             plot_counts(result.tracks, written["plot"])
-        except OSError as error:
-            raise Unreadable(f"{written['plot']}: {error}") from error
     counts = {what: summary[what] for what in ("counts", "crossings", "zones")}
     return {what: str(path) for what, path in written.items()} | counts
 

@@ -9,7 +9,6 @@ from rich.progress import Progress
 
 from bentoml_img import zoo
 from bentoml_img.apply import apply
-from bentoml_img.atomic import write
 from bentoml_img.catalogue import catalogue, names_of
 from bentoml_img.compare import side_by_side, timed_masks
 from bentoml_img.console import (
@@ -23,7 +22,7 @@ from bentoml_img.console import (
     print_table,
 )
 from bentoml_img.each import Done, do_each, shortfall
-from bentoml_img.files import COMPARISON, inputs_of
+from bentoml_img.files import COMPARISON, Unreadable, inputs_of, reading, write_result
 from bentoml_img.images import encode_jpeg
 from bentoml_img.interrupts import end_as_by_ctrl_c
 from bentoml_img.model_choice import (
@@ -115,7 +114,7 @@ def main(
         raise click.UsageError("several models can be compared only")
     end_as_by_ctrl_c()
     try:
-        with plain_errors("torch"):
+        with plain_errors("torch", Unreadable):
             if listed:
                 _list(context)
                 return
@@ -160,10 +159,11 @@ def _compare(
     photo: Path, segmenters: dict[str, Segmenter], palette: PaletteName, output_dir: Path | None
 ) -> None:
     target = (output_dir or photo.parent) / f"{photo.stem}{COMPARISON}"
-    with plain_errors("torch", OSError):
+    with reading(photo):
         data = photo.read_bytes()
         masks = timed_masks(data, segmenters, palette)
-        write(target, encode_jpeg(side_by_side(data, masks)))
+        sheet = encode_jpeg(side_by_side(data, masks))
+    write_result(target, sheet)
     for name, timed in masks.items():
         console.print(f"{name}: {timed.milliseconds:.0f} ms")
     print_line(bytes(target))

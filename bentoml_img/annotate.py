@@ -5,21 +5,19 @@ from pathlib import Path
 
 from PIL import Image
 
-from bentoml_img.atomic import write
 from bentoml_img.detect import Detections
 from bentoml_img.draw_instances import annotate
-from bentoml_img.files import Unreadable
-from bentoml_img.images import ENCODERS, ImageError, load_rgb, open_image
+from bentoml_img.files import reading, write_result
+from bentoml_img.images import ENCODERS, load_rgb, open_image
 
 
 def annotate_photo(
     source: Path, target: Path, detect: Callable[[Sequence[Image.Image]], Sequence[Detections]]
 ) -> Detections:
-    """Draw what is detected in a photo into `target`; Unreadable if it is none."""
-    try:
+    """Draw what is detected in a photo into `target`; Unreadable if that cannot be."""
+    with reading(source):
         photo = load_rgb(open_image(source.read_bytes()))
         (found,) = detect([photo])
-        write(target, ENCODERS[target.suffix.lower()](annotate(photo, found)))
-    except (OSError, ImageError) as error:
-        raise Unreadable(f"{source}: {error}") from error
+        drawn = ENCODERS[target.suffix.lower()](annotate(photo, found))
+    write_result(target, drawn)
     return found

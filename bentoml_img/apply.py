@@ -7,10 +7,9 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from bentoml_img.atomic import write
 from bentoml_img.draw_masks import blend, colour_mask, overlay
-from bentoml_img.files import OVERLAY, Unreadable
-from bentoml_img.images import ImageError, encode_jpeg, encode_png, load_rgb, open_image
+from bentoml_img.files import OVERLAY, Unreadable, named, reading, write_result, writing
+from bentoml_img.images import encode_jpeg, encode_png, load_rgb, open_image
 from bentoml_img.interrupts import uninterrupted
 from bentoml_img.naming import mask_of
 from bentoml_img.palettes import PaletteName
@@ -40,23 +39,23 @@ def apply(
     or if that cannot be written; KeyboardInterrupt if nothing was done until then.
     `on_progress` is told of each frame of a film.
     """
-    try:
+    target = mask_of(source, folder)
+    with writing(target):
         folder.mkdir(parents=True, exist_ok=True)
-        target = mask_of(source, folder)
-        if target.suffix == ".png":
-            return Applied(_photo(source, segmenter, palette, target))
-        return Applied([target], _film(source, segmenter, palette, target, on_progress))
-    except (OSError, ImageError) as error:
-        raise Unreadable(f"{source}: {error}") from error
+    if target.suffix == ".png":
+        return Applied(_photo(source, segmenter, palette, target))
+    return Applied([target], _film(source, segmenter, palette, target, on_progress))
 
 
 def _photo(source: Path, segmenter: Segmenter, palette: PaletteName, target: Path) -> list[Path]:
-    data = source.read_bytes()
-    answer = segmenter.segment_opened(open_image(data), palette)
-    drawn = encode_jpeg(overlay(load_rgb(open_image(data)), answer))
+    with reading(source):
+        data = source.read_bytes()
+        answer = segmenter.segment_opened(open_image(data), palette)
+        mask = encode_png(colour_mask(answer))
+        drawn = encode_jpeg(overlay(load_rgb(open_image(data)), answer))
     return [
-        write(target, encode_png(colour_mask(answer))),
-        write(target.with_name(source.stem + OVERLAY), drawn),
+        write_result(target, mask),
+        write_result(target.with_name(source.stem + OVERLAY), drawn),
     ]
 
 
@@ -88,25 +87,29 @@ def _film(
                 on_progress(Speed(done, video.info.frames, speed))
 
     stopped = segment = None
-    try:
-        with open_video(source) as video, tempfile.TemporaryDirectory(dir=target.parent) as scratch:
-            info = video.info
-            size = info.width, info.height
-            with SegmentWriter(Path(scratch) / "film.mp4", target, size, info.rate) as writer:
-                try:
-                    with closing(prefetch(frames(video))) as masked:
-                        for frame in masked:
-                            with uninterrupted():
-                                writer.write(frame, frame.image)
-                except DamagedVideo as error:
-                    stopped = str(error)
-                except KeyboardInterrupt:
-                    stopped = INTERRUPTED
-                finally:
-                    if segment := writer.close():
-                        join([segment], target, source if info.audio else None)
-    except (VideoError, FFmpegError) as error:
-        raise Unreadable(f"{source}: {error}") from error
+    with (
+        reading(source, VideoError),
+        writing(target, FFmpegError),
+        open_video(source) as video,
+        tempfile.TemporaryDirectory(dir=target.parent) as scratch,
+    ):
+        info = video.info
+        size = info.width, info.height
+        with SegmentWriter(Path(scratch) / "film.mp4", target, size, info.rate) as writer:
+            try:
+                with closing(prefetch(frames(video))) as masked:
+                    for frame in masked:
+                        with uninterrupted():
+                            writer.write(frame, frame.image)
+            except DamagedVideo as error:
+                stopped = str(error)
+            except KeyboardInterrupt:
+                stopped = INTERRUPTED
+            finally:
+                if segment := writer.close():
+                    join([segment], target, source if info.audio else None)
     if segment is None:
-        raise KeyboardInterrupt if stopped == INTERRUPTED else Unreadable(f"{source}: {stopped}")
+        if stopped == INTERRUPTED:
+            raise KeyboardInterrupt
+        raise Unreadable(named(source, str(stopped)))
     return stopped

@@ -8,8 +8,7 @@ import click
 from rich.progress import Progress
 
 from bentoml_img.console import cleared, print_line, work_bar
-from bentoml_img.files import Unreadable
-from bentoml_img.video.results import INTERRUPTED
+from bentoml_img.files import Unreadable, named
 
 
 @dataclass(frozen=True)
@@ -52,5 +51,4 @@ def do_each(sources: Collection[Path], do: Callable[[Path, Progress], Done]) -> 
 
 def shortfall(source: Path, result: Path, stopped: str | None) -> list[str]:
     """What to say of a film that was not done to its end."""
-    why = f"{source}: {INTERRUPTED}" if stopped == INTERRUPTED else stopped
-    return [f"{why}; {result} has what there is"] if why else []
+    return [f"{named(source, stopped)}; {result} has what there is"] if stopped else []

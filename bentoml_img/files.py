@@ -1,12 +1,17 @@
-"""Which files are photos and which are films, and what the names of results are."""
+"""Which files are photos and which are films, what the names of results are, and what is said of
+those that cannot be read or written.
+"""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
 from PIL import Image
 
+from bentoml_img.atomic import write
 from bentoml_img.blocks import HEAD, endless
-from bentoml_img.images import DECODER_ERRORS, FORMATS
+from bentoml_img.images import DECODER_ERRORS, FORMATS, ImageError
 
 PHOTOS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
 FILMS = frozenset({".mp4", ".mov", ".avi", ".mkv", ".webm"})
@@ -30,7 +35,47 @@ RESULTS = (
 
 
 class Unreadable(Exception):
-    """A file that is no usable picture or film; the message names it."""
+    """A file that is no usable picture or film, or a result that cannot be written; the message
+    names it.
+    """
+
+
+def named(source: Path, why: str) -> str:
+    """What is wrong with a file, named once, by its path; `why` may begin with its name."""
+    rest = why.removeprefix(source.absolute().name)
+    return f"{source}{rest}" if rest.startswith((" ", ":")) else f"{source}: {why}"
+
+
+def reason(error: Exception) -> str:
+    """What an error says, without a file's name where it comes from the system."""
+    return getattr(error, "strerror", None) or str(error)
+
+
+@contextmanager
+def reading(source: Path, *others: type[Exception]) -> Iterator[None]:
+    """Unreadable if the file is no usable picture; so are `others`."""
+    expected: tuple[type[Exception], ...] = (OSError, ImageError, *others)
+    try:
+        yield
+    except expected as error:
+        raise Unreadable(named(source, reason(error))) from error
+
+
+@contextmanager
+def writing(target: Path, *others: type[Exception]) -> Iterator[None]:
+    """Unreadable if the result cannot be written; so are `others`."""
+    expected: tuple[type[Exception], ...] = (OSError, *others)
+    try:
+        yield
+    except expected as error:
+        message = f"cannot write {target}: {reason(error)}; --output-dir writes elsewhere"
+        raise Unreadable(message) from error
+
+
+def write_result(target: Path, content: bytes) -> Path:
+    """Write a result, and its folder if there is none; Unreadable if that cannot be."""
+    with writing(target):
+        return write(target, content)
 
 
 def inputs_of(path: Path) -> list[Path]:

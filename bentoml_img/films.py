@@ -10,7 +10,7 @@ from PIL import Image
 
 from bentoml_img.detect import MAX_INSTANCES, SCORE_THRESHOLD, Detections, Detector
 from bentoml_img.draw_instances import Tracked, annotate_tracks
-from bentoml_img.files import Unreadable
+from bentoml_img.files import reading, writing
 from bentoml_img.video.frames import VideoError
 from bentoml_img.video.ground import Ground
 from bentoml_img.video.pipeline import Interrupted, Options, annotate_video
@@ -84,16 +84,15 @@ def annotate_film(
 
     After Ctrl-C the result is what was done, stopped as INTERRUPTED;
     KeyboardInterrupt if that was nothing. Unreadable if the source is none of
-    these. The rest is as `annotate_video` has it.
+    these, or if the result cannot be written. The rest is as `annotate_video` has it.
     """
     detect, draw = film_detector(detector, options), film_drawer(options)
     try:
-        return annotate_video(
-            source, target, detect, draw, options, resume=resume, progress=on_progress
-        )
+        with reading(source, VideoError), writing(target, FFmpegError):
+            return annotate_video(
+                source, target, detect, draw, options, resume=resume, progress=on_progress
+            )
     except Interrupted as interrupted:
         if interrupted.result is None:
             raise
         return interrupted.result
-    except (OSError, VideoError, FFmpegError) as error:
-        raise Unreadable(f"{source}: {error}") from error

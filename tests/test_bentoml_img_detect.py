@@ -146,7 +146,7 @@ def test_photos_and_films_of_a_folder_and_what_failed(invoke: Invoke, tmp_path: 
     assert result.stdout.splitlines() == expected
     errors = [line for line in result.stderr.splitlines() if line.startswith("Error: ")]
     assert errors[0].startswith(f"Error: {tmp_path / 'bad.jpg'}: not a picture")
-    assert errors[1].startswith(f"Error: {tmp_path / 'cut.mp4'}: cut.mp4 is not a video")
+    assert errors[1].startswith(f"Error: {tmp_path / 'cut.mp4'} is not a video")
     assert len(errors) == 2
     with Image.open(tmp_path / "moving_result.gif") as moving:
         assert (getattr(moving, "n_frames", 1), moving.info["duration"]) == (6, 80)
@@ -220,6 +220,11 @@ def test_a_folder_of_frames(
     assert_error(invoke(frames, "--rate", "5"), 2, "--rate is for a folder of --frames")
     first = frames / "0.png"
     assert_error(invoke(first, "--frames"), 2, f"--frames is for folders, and {first} is none")
+    (frames / "5.png").symlink_to("nowhere.png")
+    cannot = f"Error: {frames}: 5.png cannot be read: No such file or directory\n"
+    assert invoke(frames, "--frames").stderr == cannot
+    (empty := tmp_path / "empty").mkdir()
+    assert_error(invoke(empty, "--frames"), 1, f"Error: {empty} has no pictures (")
 
 
 def test_ctrl_c_and_resume(
@@ -305,7 +310,8 @@ def test_a_film_that_breaks_off(invoke: Invoke, clip: Path, tmp_path: Path) -> N
     film = tmp_path / "cut_result.mp4"
     assert result.stdout.splitlines()[0] == str(film)
     done = summary_of(film)["frames"]
-    assert f"Error: cut.mkv is damaged: it ends after {done} of {FRAMES} frames" in result.stderr
+    why = f"is damaged: it ends after {done} of {FRAMES} frames"
+    assert f"Error: {tmp_path / 'cut.mkv'} {why}" in result.stderr
     with open_video(film) as video:
         assert len(list(video)) == done > 0
 
@@ -316,8 +322,8 @@ def test_no_film_leaves_nothing_behind(invoke: Invoke, tmp_path: Path, name: str
     path = tmp_path / name
     path.write_bytes(content[path.stem])
     result = invoke(path, "--output-dir", tmp_path / "new")
-    assert_error(result, 1, name)
-    assert result.stderr.count("\n") == 1
+    assert_error(result, 1, f"Error: {path}")
+    assert (result.stderr.count("\n"), result.stderr.count(name)) == (1, 1)
     assert list(tmp_path.iterdir()) == [path]
 
 
@@ -327,6 +333,20 @@ def test_odd_sizes_and_one_frame(invoke: Invoke, tmp_path: Path, size: tuple[int
     assert invoke(tmp_path / "still.png", "--output", tmp_path / "film.mp4").exit_code == 0
     with open_video(tmp_path / "film.mp4") as film:
         assert len(list(film)) == 1
+
+
+@pytest.mark.parametrize("name", ["photo_result.jpg", "road_result.mp4"])
+def test_a_result_that_cannot_be_written_is_told(
+    invoke: Invoke, clip: Path, tmp_path: Path, name: str
+) -> None:
+    picture(0).save(tmp_path / "photo.png")
+    target = tmp_path / "new" / name
+    target.mkdir(parents=True)
+    source = tmp_path / "photo.png" if name.startswith("photo") else clip
+    result = invoke(source, "--output-dir", target.parent)
+    assert_error(result, 1)
+    why = f"cannot write {target}: Is a directory; --output-dir writes elsewhere"
+    assert result.stderr.splitlines()[-1] == f"Error: {why}"
 
 
 def test_a_plot_that_cannot_be_written_is_told(invoke: Invoke, clip: Path, tmp_path: Path) -> None:
@@ -407,5 +427,6 @@ def test_a_name_that_is_too_long_with_that_of_a_result(invoke: Invoke, tmp_path:
     assert result.stdout == f"{tmp_path / 'c_result.jpg'}\n"
     errors = [line for line in result.stderr.splitlines() if line.startswith("Error: ")]
     assert len(errors) == 2
-    for name, error in zip(names, errors, strict=False):
-        assert error.startswith(f"Error: {tmp_path / name}: [Errno 36] File name too long")
+    for name, suffix, error in zip(names, (".jpg", ".gif"), errors, strict=False):
+        target = tmp_path / f"{Path(name).stem}_result{suffix}"
+        assert error.startswith(f"Error: cannot write {target}: File name too long; --output-dir")

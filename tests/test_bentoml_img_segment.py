@@ -203,7 +203,7 @@ def test_a_film_that_breaks_off(invoke: Invoke, tmp_path: Path) -> None:
     result = invoke("--apply", tmp_path / "film.mkv")
     done = tmp_path / "film_seg.mp4"
     assert (result.exit_code, result.stdout) == (1, f"{done}\n")
-    assert "Error: film.mkv is damaged: it ends after " in result.stderr
+    assert f"Error: {tmp_path / 'film.mkv'} is damaged: it ends after " in result.stderr
     assert f"; {done} has what there is" in result.stderr
     with open_video(done) as film:
         assert 0 < len(list(film)) < 20
@@ -227,13 +227,25 @@ def test_an_error_in_a_film_keeps_what_was_done(
     assert len(list(tmp_path.iterdir())) == 2
 
 
-@pytest.mark.parametrize("option", ["--apply", "--compare"])
-def test_where_nothing_can_be_written(invoke: Invoke, tmp_path: Path, option: str) -> None:
+@pytest.mark.parametrize(
+    ("option", "source", "name"),
+    [
+        ("--apply", "photo.png", "photo_seg.png"),
+        ("--apply", "film.mp4", "film_seg.mp4"),
+        ("--compare", "photo.png", "photo_compare.jpg"),
+    ],
+)
+def test_where_nothing_can_be_written(
+    invoke: Invoke, tmp_path: Path, option: str, source: str, name: str
+) -> None:
     photo(60, 40).save(tmp_path / "photo.png")
-    folder = tmp_path / "photo.png" / "results"
-    result = invoke(option, tmp_path / "photo.png", "--output-dir", folder)
-    assert_error(result, 1, "Not a directory")
-    assert result.stderr.splitlines()[-1].startswith("Error: ")
+    write_film(tmp_path / "film.mp4", 2)
+    (tmp_path / "new" / name).mkdir(parents=True)
+    for folder, why in (("new", "Is a directory"), ("photo.png/new", "Not a directory")):
+        result = invoke(option, tmp_path / source, "--output-dir", tmp_path / folder)
+        assert_error(result, 1)
+        cannot = f"cannot write {tmp_path / folder / name}: {why}; --output-dir writes elsewhere"
+        assert result.stderr.splitlines()[-1] == f"Error: {cannot}"
 
 
 def test_evaluates(invoke: Invoke, tmp_path: Path) -> None:
@@ -298,7 +310,7 @@ def test_wrong_usage(invoke: Invoke, tmp_path: Path) -> None:
     assert_error(invoke("--list", "--engine", "torch"), 2, "--engine chooses a model")
     assert_error(invoke("--palette", "hub"), 2, "--palette is for --compare and --apply")
     assert_error(invoke("--list", "--output-dir", tmp_path), 2, "--output-dir is for --compare")
-    assert_error(invoke("--compare", Path(__file__)), 1, "not a picture")
+    assert_error(invoke("--compare", Path(__file__)), 1, f"Error: {__file__}: not a picture")
 
 
 def test_masks_of_the_sample_photos_are_as_stored(invoke: Invoke, tmp_path: Path) -> None:

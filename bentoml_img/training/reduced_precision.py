@@ -31,8 +31,8 @@ from bentoml_img.engines import PRECISIONS
 from bentoml_img.engines.openvino_maskrcnn import NumpyMaskRcnn
 from bentoml_img.engines.quantize import quantize
 from bentoml_img.engines.resize import prepare
-from bentoml_img.files import PHOTOS, Unreadable, inputs_of
-from bentoml_img.images import ImageError, load_rgb, open_image
+from bentoml_img.files import PHOTOS, Unreadable, inputs_of, reading
+from bentoml_img.images import load_rgb, open_image
 from bentoml_img.segment import Segmenter
 from bentoml_img.training import cifar10, classification_eval
 from bentoml_img.training.dataset import DatasetError
@@ -81,10 +81,8 @@ def read_photos(folder: Path) -> list[Image.Image]:
     photos = []
     n = min(len(paths), MAX_PHOTOS)
     for path in (paths[i * len(paths) // n] for i in range(n)):
-        try:
+        with reading(path):
             photos.append(load_rgb(open_image(path.read_bytes())))
-        except ImageError as error:
-            raise Unreadable(f"{path}: {error}") from error
     return photos
 
 

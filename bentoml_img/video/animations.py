@@ -5,7 +5,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from bentoml_img.files import ANIMATED
+from bentoml_img.files import ANIMATED, reason
 from bentoml_img.images import (
     DECODER_ERRORS,
     FORMATS,
@@ -148,7 +148,7 @@ def _load(file: Path) -> Image.Image:
     try:
         return load_rgb(open_image(file.read_bytes(), MAX_PIXELS))
     except (OSError, ImageError) as error:
-        raise VideoError(f"{file.name}: {error}") from None
+        raise VideoError(f"{file.name}: {reason(error)}") from None
 
 
 def _delay(image: Image.Image) -> float:

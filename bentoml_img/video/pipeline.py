@@ -19,7 +19,7 @@ from bentoml_img.bundle import sha256
 from bentoml_img.interrupts import uninterrupted
 from bentoml_img.video import records
 from bentoml_img.video.counting import Counter
-from bentoml_img.video.frames import FOLDER_RATE, DamagedVideo, Frame
+from bentoml_img.video.frames import FOLDER_RATE, DamagedVideo, Frame, VideoError
 from bentoml_img.video.ground import Ground
 from bentoml_img.video.parts import Part, Parts, Progress
 from bentoml_img.video.prefetch import prefetch
@@ -286,4 +286,8 @@ def _finished(output: Path, key: dict[str, Any]) -> Result | None:
 def _fingerprint(source: Path) -> list[tuple[str, str]]:
     """Name and digest of the video, or of each picture in the folder."""
     files = pictures(source) if source.is_dir() else [source]
-    return [(file.name, sha256(file)) for file in files]
+    try:
+        return [(file.name, sha256(file)) for file in files]
+    except OSError as error:
+        file = Path(error.filename or source)
+        raise VideoError(f"{file.name} cannot be read: {error.strerror}") from None

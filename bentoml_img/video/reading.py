@@ -3,7 +3,6 @@
 Frames come one at a time, upright, in RGB, with square pixels, all of one size.
 """
 
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -94,7 +93,8 @@ def open_video(path: Path, rate: float = FOLDER_RATE) -> Video:
     VideoError. `rate` is the frames a second of a folder.
     """
     if path.is_dir():
-        return Video(Folder(path.resolve(), pictures(path), rate))
+        folder = path.resolve()
+        return Video(Folder(folder, pictures(folder), rate))
     head = _head(path)
     if head.startswith((b"GIF8", b"\x89PNG")) or head[8:12] == b"WEBP":
         if excess := endless(head):
@@ -108,9 +108,9 @@ def _head(path: Path) -> bytes:
         with path.open("rb") as stream:
             head = stream.read(HEAD)
     except FileNotFoundError:
-        raise VideoError(f"there is no file {path}") from None
+        raise VideoError(f"{path.name} is not there") from None
     except OSError as error:
-        raise VideoError(f"cannot read {path}: {os.strerror(error.errno or 0)}") from None
+        raise VideoError(f"{path.name} cannot be read: {error.strerror}") from None
     if not head:
         raise VideoError(f"{path.name} is empty")
     return head
@@ -120,7 +120,7 @@ def pictures(folder: Path) -> list[Path]:
     """The pictures of a folder, but for earlier results; frame2 comes before frame10."""
     files = [file for file in inputs_of(folder) if file.suffix.lower() in PICTURES]
     if not files:
-        raise VideoError(f"there are no pictures in {folder} ({', '.join(sorted(PICTURES))})")
+        raise VideoError(f"{folder.name} has no pictures ({', '.join(sorted(PICTURES))})")
     return sorted(files, key=lambda file: _natural(file.name))
 
 

@@ -340,7 +340,7 @@ BROKEN = {
     "notes": "not a video",
     "play list": "not a video",
     "empty": "is empty",
-    "missing": "there is no file",
+    "missing": "is not there",
     "no index": "cut short",
     "no frames": "no frame|not a video|cut short",
     "audio only": "no video stream: only audio",
