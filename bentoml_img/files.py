@@ -2,6 +2,7 @@
 those that cannot be read or written.
 """
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -79,16 +80,21 @@ def write_result(target: Path, content: bytes) -> Path:
 
 
 def inputs_of(path: Path) -> list[Path]:
-    """The file itself, or the photos and films in a folder, but for earlier results."""
-    if not path.is_dir():
+    """The file itself, or the photos and films in a folder, but for earlier results.
+
+    So is what cannot be looked at: it is told of when it is read. Unreadable if the folder is.
+    """
+    if not os.path.isdir(path):
         return [path]
-    return sorted(
+    with reading(path):
+        files = sorted(path.iterdir())
+    return [
         file
-        for file in path.iterdir()
+        for file in files
         if file.suffix.lower() in PHOTOS | FILMS
         and not file.name.endswith(RESULTS)
-        and not file.is_dir()
-    )
+        and (os.path.isfile(file) or not os.path.exists(file))  # no folder, and no pipe
+    ]
 
 
 def kind_of(source: Path) -> Kind:

@@ -30,7 +30,7 @@ def results_of(
     if output and len(sources) > 1:
         raise ValueError(f"{output} cannot be the result of {len(sources)} files")
     targets = {source: output or _target(source, folder) for source in sources}
-    inputs = {_identity(source) for source in sources if source.exists()}
+    inputs = {_identity(source) for source in sources if os.path.exists(source)}
     for target in targets.values():
         if target.suffix.lower() not in (*ENCODERS, *SUFFIXES):
             known = ", ".join((*ENCODERS, *SUFFIXES))
@@ -67,7 +67,7 @@ def _place(target: Path) -> Path:
 
 
 def _target(source: Path, folder: Path | None) -> Path:
-    if source.is_dir():
+    if os.path.isdir(source):
         name, suffix = source.resolve().name, MOVING["film"]
         beside = Path(os.path.normpath(source / ".."))  # of "." as well
     else:

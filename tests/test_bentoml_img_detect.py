@@ -1,4 +1,6 @@
+import errno
 import json
+import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -407,14 +409,33 @@ def test_nothing_is_overwritten_that_is_asked_for(
     assert_error(both, 2, f"the result is b.jpg, or it is in {tmp_path}: give one of them")
 
 
-def test_a_link_to_nothing_is_named(invoke: Invoke, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["lost.jpg", "lost.mp4"])
+@pytest.mark.parametrize("link", ["nowhere.jpg", "n" * 300])
+def test_what_cannot_be_looked_at_is_named(
+    invoke: Invoke, tmp_path: Path, name: str, link: str
+) -> None:
     picture(0).save(tmp_path / "a.png")
-    (tmp_path / "lost.jpg").symlink_to("nowhere.jpg")
+    (tmp_path / name).symlink_to(link)
+    os.mkfifo(tmp_path / "pipe.jpg")
     for _ in range(2):  # the second time the other's result is there
         result = invoke(tmp_path)
         assert result.exit_code == 1, result.output
         assert result.stdout == f"{tmp_path / 'a_result.jpg'}\n"
-        assert result.stderr.startswith(f"Error: {tmp_path / 'lost.jpg'}: ")
+        assert result.stderr.startswith(f"Error: {tmp_path / name}")
+        assert result.stderr.count("\n") == 1
+
+
+def test_a_folder_that_cannot_be_listed_is_named(
+    invoke: Invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(folder: Path) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    for options in ((), ("--frames",)):
+        result = invoke(tmp_path, *options)
+        assert_error(result, 1)
+        assert result.stderr == f"Error: {tmp_path}: Permission denied\n"
 
 
 def test_a_name_that_is_too_long_with_that_of_a_result(invoke: Invoke, tmp_path: Path) -> None:

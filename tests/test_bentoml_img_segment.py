@@ -98,12 +98,15 @@ def test_a_very_tall_photo_is_compared_in_little_memory(invoke: Invoke, tmp_path
 def test_applies_to_a_folder_and_names_what_failed(invoke: Invoke, tmp_path: Path) -> None:
     photo(60, 40).save(tmp_path / "good.png")
     (tmp_path / "bad.jpg").write_text("not a picture")
+    (tmp_path / "lost.jpg").symlink_to("n" * 300)
     (tmp_path / "notes.txt").write_text("not asked for")
     result = invoke("--apply", tmp_path)
     assert result.exit_code == 1
     written = [tmp_path / "good_seg.png", tmp_path / "good_overlay.jpg"]
     assert result.stdout.splitlines() == list(map(str, written))
-    assert result.stderr.startswith(f"Error: {tmp_path / 'bad.jpg'}: not a picture")
+    bad, lost = result.stderr.splitlines()
+    assert bad.startswith(f"Error: {tmp_path / 'bad.jpg'}: not a picture")
+    assert lost == f"Error: {tmp_path / 'lost.jpg'}: File name too long"
     with Image.open(written[0]) as mask:
         assert (mask.mode, mask.size) == ("P", (60, 40))
     again = invoke("--apply", tmp_path)

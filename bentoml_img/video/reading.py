@@ -3,6 +3,7 @@
 Frames come one at a time, upright, in RGB, with square pixels, all of one size.
 """
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -92,7 +93,7 @@ def open_video(path: Path, rate: float = FOLDER_RATE) -> Video:
     Its first frame is decoded at once, so that what is no video is refused here:
     VideoError. `rate` is the frames a second of a folder.
     """
-    if path.is_dir():
+    if os.path.isdir(path):
         folder = path.resolve()
         return Video(Folder(folder, pictures(folder), rate))
     head = _head(path)
