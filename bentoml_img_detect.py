@@ -259,7 +259,7 @@ def _annotate(
     **film: Any,
 ) -> int:
     """Do one input after the other. The exit status."""
-    names = tuple(name.strip() for name in classes.split(",")) if classes else None
+    names = None if classes is None else tuple(name.strip() for name in classes.split(","))
     asked: dict[str, Any] = {
         "score_threshold": score_threshold,
         "classes": names,

@@ -51,7 +51,8 @@ def check_apart(places: Iterable[tuple[Path, Path]]) -> None:
     taken: dict[Path, Path] = {}
     for source, place in places:
         if place in taken:
-            raise ValueError(f"{taken[place]} and {source} have one result: do them one by one")
+            advice = "rename one, or give each an --output-dir of its own"
+            raise ValueError(f"{taken[place]} and {source} have one result: {advice}")
         taken[place] = source
 
 

@@ -390,6 +390,7 @@ def test_wrong_usage(invoke: Invoke, clip: Path, tmp_path: Path) -> None:
     assert_error(invoke(tmp_path), 1, "no pictures or films in")
     assert_error(invoke(STREET, "--score-threshold", "nan"), 2, "nan is not a finite number")
     assert_error(invoke(STREET, "--classes", "car,dragon"), 2, "'dragon'", "bicycle")
+    assert_error(invoke(STREET, "--classes", ""), 2, "no class ''")
     assert_error(invoke(clip, "--line", "1,2,3"), 2, "line 1 has 3 numbers")
     assert_error(invoke(clip, "--line", "1,2,1,2"), 2, "line 1 starts where it ends")
     assert_error(invoke(clip, "--zone", "1,2,3,4,5,nan"), 2, "'1,2,3,4,5,nan' is not numbers")
@@ -401,7 +402,7 @@ def test_nothing_is_overwritten_that_is_asked_for(
 ) -> None:
     picture(0).save(tmp_path / "a.png")
     picture(0).save(tmp_path / "a.jpg")
-    assert_error(invoke(tmp_path), 2, "a.jpg and ", "a.png have one result")
+    assert_error(invoke(tmp_path), 2, "a.jpg and ", "a.png have one result: rename one")
     assert_error(invoke(clip, "--output", clip), 2, "cannot write")
     assert_error(invoke(tmp_path / "a.png", "--output", tmp_path / "a.png"), 2, "is an input")
     assert_error(invoke(tmp_path, "--output", tmp_path / "b.jpg"), 2, "the result of 2 files")

@@ -130,7 +130,7 @@ def test_a_file_name_may_be_of_any_bytes(invoke: Invoke, tmp_path: Path) -> None
 def test_photos_that_would_have_one_result_are_refused(invoke: Invoke, tmp_path: Path) -> None:
     photo(60, 40).save(tmp_path / "dog.png")
     photo(60, 40).save(tmp_path / "dog.jpg")
-    assert_error(invoke("--apply", tmp_path), 2, "dog.jpg and", "dog.png have one result")
+    assert_error(invoke("--apply", tmp_path), 2, "dog.jpg and", "dog.png have one result: rename")
     assert len(list(tmp_path.iterdir())) == 2
 
 
