@@ -98,7 +98,12 @@ def inputs_of(path: Path) -> list[Path]:
 
 
 def kind_of(source: Path) -> Kind:
-    """What a file is: a picture by its content, and anything else by its suffix."""
+    """What a file is: a picture by its content, and anything else by its suffix.
+
+    A folder is a film, and its photos are the frames.
+    """
+    if os.path.isdir(source):
+        return "film"
     try:
         with source.open("rb") as file:
             if endless(file.read(HEAD)):

@@ -22,19 +22,18 @@ def results_of(
     A folder stands for the files in it, or with `frames` for a film. Results are
     beside their sources or in `folder`, unless `output` names the only one.
     ValueError if both are given, if results would overwrite each other or a source,
-    or if their suffix is of no format that is written here.
+    or if `output` has a suffix that is not of its source's kind.
     """
     if output and folder:
         raise ValueError(f"the result is {output}, or it is in {folder}: give one of them")
     sources = [file for path in paths for file in ([path] if frames else inputs_of(path))]
     if output and len(sources) > 1:
         raise ValueError(f"{output} cannot be the result of {len(sources)} files")
+    if output and sources:
+        _check_suffix(output, sources[0])
     targets = {source: output or _target(source, folder) for source in sources}
     inputs = {_identity(source) for source in sources if os.path.exists(source)}
     for target in targets.values():
-        if target.suffix.lower() not in (*ENCODERS, *SUFFIXES):
-            known = ", ".join((*ENCODERS, *SUFFIXES))
-            raise ValueError(f"cannot write {target}: a result is one of {known}")
         if os.path.exists(target) and _identity(target) in inputs:
             raise ValueError(f"{target} is an input: it would be overwritten")
     check_apart((source, _place(target)) for source, target in targets.items())
@@ -56,6 +55,14 @@ def check_apart(places: Iterable[tuple[Path, Path]]) -> None:
         taken[place] = source
 
 
+def _check_suffix(output: Path, source: Path) -> None:
+    kind = kind_of(source)
+    known = tuple(ENCODERS) if kind == "photo" else SUFFIXES
+    if output.suffix.lower() not in known:
+        result = f"the result of {source} ({kind}) is one of {', '.join(known)}"
+        raise ValueError(f"cannot write {output}: {result}")
+
+
 def _identity(path: Path) -> tuple[int, int]:
     """What two names of one file have in common."""
     found = path.stat()
@@ -69,12 +76,11 @@ def _place(target: Path) -> Path:
 
 def _target(source: Path, folder: Path | None) -> Path:
     if os.path.isdir(source):
-        name, suffix = source.resolve().name, MOVING["film"]
+        name = source.resolve().name
         beside = Path(os.path.normpath(source / ".."))  # of "." as well
     else:
-        name, suffix = source.stem, _suffix(source, ".jpg")
-        beside = source.parent
-    return (folder or beside) / f"{name}{ANNOTATED}{suffix}"
+        name, beside = source.stem, source.parent
+    return (folder or beside) / f"{name}{ANNOTATED}{_suffix(source, '.jpg')}"
 
 
 def _suffix(source: Path, of_photo: str) -> str:

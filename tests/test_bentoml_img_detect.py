@@ -24,7 +24,7 @@ from tests.detectors import manifest_of
 from tests.samples import huge
 from tests.test_weights import NOWHERE
 from tests.training.streets import write_streets
-from tests.video.clips import NAMES, ColourDetector, picture, write_clip
+from tests.video.clips import NAMES, ColourDetector, picture, write_clip, write_gif
 
 STREET = ROOT / "images" / "street.jpg"
 OFFICIAL = "maskrcnn_resnet50_fpn"
@@ -331,8 +331,9 @@ def test_no_film_leaves_nothing_behind(invoke: Invoke, tmp_path: Path, name: str
 
 @pytest.mark.parametrize("size", [(1, 1), (37, 23)])
 def test_odd_sizes_and_one_frame(invoke: Invoke, tmp_path: Path, size: tuple[int, int]) -> None:
-    picture(0).resize(size).save(tmp_path / "still.png")
-    assert invoke(tmp_path / "still.png", "--output", tmp_path / "film.mp4").exit_code == 0
+    (frames := tmp_path / "frames").mkdir()
+    picture(0).resize(size).save(frames / "0.png")
+    assert invoke(frames, "--frames", "--output", tmp_path / "film.mp4").exit_code == 0
     with open_video(tmp_path / "film.mp4") as film:
         assert len(list(film)) == 1
 
@@ -403,11 +404,39 @@ def test_nothing_is_overwritten_that_is_asked_for(
     picture(0).save(tmp_path / "a.png")
     picture(0).save(tmp_path / "a.jpg")
     assert_error(invoke(tmp_path), 2, "a.jpg and ", "a.png have one result: rename one")
-    assert_error(invoke(clip, "--output", clip), 2, "cannot write")
     assert_error(invoke(tmp_path / "a.png", "--output", tmp_path / "a.png"), 2, "is an input")
     assert_error(invoke(tmp_path, "--output", tmp_path / "b.jpg"), 2, "the result of 2 files")
     both = invoke(tmp_path / "a.png", "--output", "b.jpg", "--output-dir", tmp_path)
     assert_error(both, 2, f"the result is b.jpg, or it is in {tmp_path}: give one of them")
+
+
+@pytest.mark.parametrize(
+    ("source", "output", "known"),
+    [
+        ("photo.jpg", "a.mp4", "(photo) is one of .jpg, .jpeg, .png"),
+        ("photo.jpg", "a.webp", "(photo) is one of .jpg, .jpeg, .png"),
+        ("moving.gif", "a.jpg", "(animation) is one of .mp4, .gif"),
+        ("film.mp4", "a.jpg", "(film) is one of .mp4, .gif"),
+        ("film.mp4", "a.mkv", "(film) is one of .mp4, .gif"),
+        ("frames", "a.jpg", "(film) is one of .mp4, .gif"),
+    ],
+)
+def test_results_are_of_the_kind_of_their_source(
+    invoke: Invoke, tmp_path: Path, source: str, output: str, known: str
+) -> None:
+    path = tmp_path / source
+    if source == "frames":
+        path.mkdir()
+    elif source == "moving.gif":
+        write_gif(path, [50, 50])
+    elif source == "film.mp4":
+        write_clip(path, 2)
+    else:
+        picture(0).save(path)
+    result = invoke(path, "--output", tmp_path / output, *["--frames"] * path.is_dir())
+    why = f"cannot write {tmp_path / output}: the result of {path} {known}"
+    assert_error(result, 2, why)
+    assert list(tmp_path.iterdir()) == [path]
 
 
 @pytest.mark.parametrize("name", ["lost.jpg", "lost.mp4"])
