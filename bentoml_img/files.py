@@ -15,7 +15,10 @@ from bentoml_img.blocks import HEAD, endless
 from bentoml_img.images import DECODER_ERRORS, FORMATS, ImageError
 
 PHOTOS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
-FILMS = frozenset({".mp4", ".mov", ".avi", ".mkv", ".webm"})
+FILMS = frozenset(
+    {".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".ogv", ".flv", ".wmv"}
+    | {".mpg", ".mpeg", ".ts", ".mts", ".m2ts"}
+)
 ANIMATED = ("GIF", "WEBP", "PNG")
 
 Kind = Literal["photo", "animation", "film"]

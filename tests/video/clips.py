@@ -81,7 +81,7 @@ def write_clip(
         stream.pix_fmt = "yuv420p"
         stream.codec_context.sample_aspect_ratio = aspect
         stream.codec_context.time_base = Fraction(1, 1000)
-        if codec in ("mpeg4", "libvpx"):
+        if codec in ("mpeg4", "libvpx", "mpeg2video"):
             stream.codec_context.time_base = Fraction(1, rate)
             stream.bit_rate = 2_000_000
         if rotation:

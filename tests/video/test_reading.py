@@ -8,6 +8,7 @@ import pytest
 from PIL import ExifTags, Image
 from PIL.PngImagePlugin import PngInfo
 
+from bentoml_img.files import inputs_of
 from bentoml_img.video.frames import DamagedVideo, Frame, VideoError
 from bentoml_img.video.pixels import UNTAGGED, picture_of
 from bentoml_img.video.reading import open_video, pictures
@@ -20,6 +21,15 @@ CODECS = {
     "a.mkv": "libx264",
     "a.webm": "libvpx",
 }
+RARER = {
+    "a.m4v": "libx264",
+    "a.ogv": "libvpx",
+    "a.flv": "libx264",
+    "a.wmv": "mpeg4",
+    "a.mpg": "mpeg2video",
+    "a.ts": "libx264",
+    "a.m2ts": "libx264",
+}
 UNEVEN = [Fraction(t, 1000) for t in (0, 100, 150, 400, 410, 900)]
 
 
@@ -30,6 +40,15 @@ def read(path: Path) -> list[Frame]:
 
 def differs(image: Image.Image, expected: Image.Image) -> float:
     return float(np.abs(np.asarray(image, np.int16) - np.asarray(expected)).mean())
+
+
+@pytest.mark.parametrize("name", RARER)
+def test_films_that_are_taken_from_a_folder(tmp_path: Path, name: str) -> None:
+    path = write_clip(tmp_path / name, frames=8, rate=25, codec=RARER[name])
+    assert inputs_of(tmp_path) == [path]
+    frames = read(path)
+    assert len(frames) == 8
+    assert all(differs(frame.image, picture(k)) < 10 for k, frame in enumerate(frames))
 
 
 @pytest.mark.parametrize("name", CODECS)
