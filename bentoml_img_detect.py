@@ -18,6 +18,7 @@ from bentoml_img.bundle import read_manifest
 from bentoml_img.catalogue import catalogue, names_of
 from bentoml_img.console import (
     FiniteRange,
+    InputPath,
     console,
     counts_table,
     download_bar,
@@ -81,7 +82,7 @@ class Numbers(click.ParamType[tuple[float, ...]]):
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("paths", nargs=-1, type=click.Path(exists=True, path_type=Path))
+@click.argument("paths", nargs=-1, type=InputPath())
 @click.option(
     "--model",
     type=ModelChoice("detection"),

@@ -12,6 +12,7 @@ from bentoml_img.apply import apply
 from bentoml_img.catalogue import catalogue, names_of
 from bentoml_img.compare import side_by_side, timed_masks
 from bentoml_img.console import (
+    InputPath,
     console,
     download_bar,
     frames_bar,
@@ -43,7 +44,6 @@ from bentoml_img.video.results import INTERRUPTED
 PHOTO = "images/dog.jpg"  # to try the Bento on
 MODELS = names_of("segmentation")
 DEFAULT = "deeplabv3_lite"
-FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -58,12 +58,16 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 )
 @list_option
 @click.option(
-    "--compare", "compared", type=FILE, metavar="PHOTO", help="Draw the models side by side."
+    "--compare",
+    "compared",
+    type=InputPath(dir_okay=False),
+    metavar="PHOTO",
+    help="Draw the models side by side.",
 )
 @click.option(
     "--apply",
     "applied",
-    type=click.Path(exists=True, path_type=Path),
+    type=InputPath(),
     metavar="PATH",
     help="Mask a photo, a GIF, a film, or all of a folder.",
 )

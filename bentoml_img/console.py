@@ -1,6 +1,7 @@
 """How the scripts speak: with people on standard error, data on standard output."""
 
 import math
+import os
 import sys
 from collections.abc import Callable, Container, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -48,6 +49,25 @@ class FiniteRange(click.FloatRange):
         if not math.isfinite(number):
             self.fail(f"{value} is not a finite number.", param, ctx)
         return number
+
+
+class InputPath(click.Path[Path]):
+    """A file or a folder that is there, and no stream of bytes."""
+
+    def __init__(self, *, dir_okay: bool = True) -> None:
+        super().__init__(exists=True, dir_okay=dir_okay, path_type=Path)
+
+    def convert(
+        self,
+        value: str | os.PathLike[str],
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> Path:
+        stream = os.path.exists(value) and not (os.path.isfile(value) or os.path.isdir(value))
+        if stream or os.fspath(value) in ("-", "/dev/stdin"):
+            what = "photos and films are not read from standard input; save it first"
+            self.fail(f"{value} is no file: {what}", param, ctx)
+        return super().convert(value, param, ctx)
 
 
 def given(context: click.Context, names: Container[str]) -> str | None:

@@ -37,7 +37,8 @@ class InputFile:
         if path.is_dir():
             raise WrongUsage(f"{written} is a folder: name its files, as in '{written}/*'.")
         if not path.exists():
-            raise WrongUsage(f"{written}: no such file.")
+            stdin = "; standard input is /dev/stdin, with --output-dir" if written == "-" else ""
+            raise WrongUsage(f"{written}: no such file{stdin}.")
         if not os.access(path, os.R_OK):
             raise WrongUsage(f"{written} cannot be read: permission denied.")
         return cls(written, path)

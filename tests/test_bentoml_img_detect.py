@@ -410,6 +410,16 @@ def test_nothing_is_overwritten_that_is_asked_for(
     assert_error(both, 2, f"the result is b.jpg, or it is in {tmp_path}: give one of them")
 
 
+@pytest.mark.parametrize("name", ["-", "/dev/stdin", "pipe"])
+def test_streams_are_refused(
+    invoke: Invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo("pipe")
+    what = "photos and films are not read from standard input; save it first"
+    assert_error(invoke(name), 2, f"{name} is no file: {what}")
+
+
 @pytest.mark.parametrize(
     ("source", "output", "known"),
     [

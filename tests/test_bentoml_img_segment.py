@@ -302,6 +302,8 @@ def test_wrong_usage(invoke: Invoke, tmp_path: Path) -> None:
     assert_error(invoke("--model", detector), 2, "maskrcnn_lite is a bundle for detection")
     assert_error(invoke("--compare", "none.jpg"), 2, "none.jpg")
     assert_error(invoke("--list", "--compare", STREET), 2, "one of them")
+    for option in ("--apply", "--compare"):
+        assert_error(invoke(option, "-"), 2, "not read from standard input; save it first")
     assert_error(invoke("--model", "fcn_lite", "--model", LRASPP), 2, "compared only")
     assert_error(invoke("--apply", tmp_path), 1, "no pictures or films in")
     assert_error(invoke("--evaluate", tmp_path), 1, "no COCO data in")

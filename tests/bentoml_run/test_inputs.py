@@ -70,6 +70,8 @@ def test_read_input(folder: Path) -> None:
     assert read_input("caf\udce9") == b"caf\xe9"
     with pytest.raises(WrongUsage, match="no such file"):
         read_input("@no.txt")
+    with pytest.raises(WrongUsage, match=r"-: no such file; standard input is /dev/stdin, with"):
+        expand(["-"])
 
 
 def test_a_standard_input_that_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
