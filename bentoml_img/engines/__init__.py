@@ -4,6 +4,7 @@ Nothing above this package knows which engine runs, and no engine is imported
 before it is chosen: serving with OpenVINO needs no PyTorch.
 """
 
+import shlex
 from pathlib import Path
 
 from bentoml_img.bundle import WEIGHTS, BundleError, Manifest, read_manifest
@@ -48,9 +49,19 @@ def _check(precision: str, bundle: Path, manifest: Manifest, engine: str) -> Non
 
 
 def how_to_reduce(bundle: Path, precision: str) -> str:
-    """What to run so that a bundle has what a precision needs, and says what that costs."""
+    """What to run so that a bundle has what a precision needs, and says what that costs.
+
+    A shipped one stays as it is: the command is for a copy.
+    """
+    from bentoml_img.shelf import SHIPPED
+
+    own, copy = bundle, ""
+    if bundle.resolve().parent == SHIPPED:
+        own = Path("runs", f"{bundle.name}_{precision}")
+        copy = f"mkdir -p runs && cp -r {shlex.quote(str(bundle))} {own} && "
     module = "bentoml_img.training.reduced_precision"
-    return f"run python3 -m {module} {bundle} --precision {precision} --photos DIR --data DATA"
+    options = f"--precision {precision} --photos DIR --data DATA"
+    return f"run {copy}python3 -m {module} {shlex.quote(str(own))} {options}"
 
 
 def load_engine(

@@ -21,6 +21,7 @@ from bentoml_img.bundle import (
 from bentoml_img.classify import Classifier
 from bentoml_img.engines import load_engine, openvino, resolve
 from bentoml_img.images import load_rgb, open_image
+from bentoml_img.shelf import SHIPPED
 
 
 def bundle_with(folder: Path, model: Path, *files: str) -> Path:
@@ -72,10 +73,13 @@ def test_openvino_binds_no_thread_to_a_core(bundle: Path) -> None:
 
 def test_int8_needs_a_graph_of_its_own(bundle: Path, tmp_path: Path) -> None:
     files = (WEIGHTS, GRAPH, GRAPH_DATA)
-    made = bundle_with(tmp_path, bundle, *files)
+    (own := tmp_path / "my own").mkdir()
+    made = bundle_with(own, bundle, *files)
     assert resolve(made, precision="fp32") == "openvino"
-    with pytest.raises(BundleError, match=f"has no model_int8.xml: run .*{tmp_path} .*int8"):
+    with pytest.raises(BundleError, match=f"has no model_int8.xml: run python3 .*'{made}' .*int8"):
         resolve(made, precision="int8")
+    with pytest.raises(BundleError, match=r"cp -r .*/cifar_net runs/(.*) && python3 .* runs/\1 "):
+        resolve(SHIPPED / "cifar_net", precision="int8")  # which stays as it is
     made = bundle_with(tmp_path, bundle, *files, "model_int8.xml", "model_int8.bin")
     assert resolve(made, precision="int8") == "openvino"
 
