@@ -2,7 +2,7 @@ import io
 import json
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +55,15 @@ def test_a_run_to_the_end(tmp_path: Path, train: Split, held_out: Split, console
     assert not (tmp_path / "unused.pt").exists(), "there was nothing left to train"
 
 
+@pytest.fixture
+def terminal() -> Iterator[None]:
+    """A terminal that is closed is not ignored, as it is where nohup runs the tests."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("terminal")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_ctrl_c_and_its_like_lose_nothing(
     number: signal.Signals, tmp_path: Path, train: Split, held_out: Split, console: Console
