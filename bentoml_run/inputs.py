@@ -3,6 +3,7 @@
 import glob
 import json
 import os
+import stat
 import sys
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
@@ -34,11 +35,15 @@ class InputFile:
             raise WrongUsage("a file without a name.")
         written = os.path.expanduser(written)
         path = Path(written).absolute()
-        if path.is_dir():
-            raise WrongUsage(f"{written} is a folder: name its files, as in '{written}/*'.")
-        if not path.exists():
+        try:
+            is_folder = stat.S_ISDIR(path.stat().st_mode)
+        except PermissionError:  # of the folder that it is in
+            raise WrongUsage(f"{written} cannot be read: permission denied.") from None
+        except OSError:
             stdin = "; standard input is /dev/stdin, with --output-dir" if written == "-" else ""
-            raise WrongUsage(f"{written}: no such file{stdin}.")
+            raise WrongUsage(f"{written}: no such file{stdin}.") from None
+        if is_folder:
+            raise WrongUsage(f"{written} is a folder: name its files, as in '{written}/*'.")
         if not os.access(path, os.R_OK):
             raise WrongUsage(f"{written} cannot be read: permission denied.")
         return cls(written, path)

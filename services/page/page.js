@@ -3,7 +3,8 @@
 import { element, failure, figureOf, forget, picture, task, urlOf } from "./answers.js";
 import { describe, requests, withKey } from "./server.js";
 
-const FILM = /\.(gif|mp4|mov|avi|mkv|webm)$/i; // where the browser does not know what a file is
+// Where the browser does not know what a file is.
+const FILM = /\.(gif|mp4|m4v|mov|avi|mkv|webm|ogv|flv|wmv|mpe?g|m?ts|m2ts)$/i;
 
 const answers = document.getElementById("answers");
 const drop = document.getElementById("drop");
@@ -42,7 +43,7 @@ function listen(spec) {
   pictures = requests(spec, "Pictures");
   films = requests(spec, "Tasks");
   if (films.length) {
-    input.accept += ",video/*,.mkv,.avi";
+    input.accept += ",video/*,.mkv,.avi,.flv,.wmv,.ts,.mts,.m2ts";
     drop.querySelector("span").textContent = "Drop a photo or a video here, or click to choose one.";
   }
   input.onchange = () => {

@@ -162,3 +162,12 @@ def test_unreadable_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.access", lambda path, mode: False)  # root may read all
     with pytest.raises(WrongUsage, match="permission denied"):
         InputFile.of("a.txt")
+
+
+def test_a_file_in_a_locked_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def locked(path: Path) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(Path, "stat", locked)  # root may look everywhere
+    with pytest.raises(WrongUsage, match="permission denied"):
+        InputFile.of("a.txt")
