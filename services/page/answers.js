@@ -47,35 +47,52 @@ export async function picture(request, file, figure, signal) {
   figure.append(await rendered(blob, request), code(command(request, file, output)));
 }
 
-/** Submit a film as a task, show how far it is, then its result and the files beside it. */
+/** Submit a film as a task, and show what comes of it. */
 export async function task(request, file, figure, signal) {
   const name = request.path.replace(/submit$/, "");
-  const bar = working();
   const line = element("p", { textContent: "sending" });
-  const { task_id: id } = await during(figure, [bar, line], async () =>
+  const { task_id: id } = await during(figure, [working(), line], async () =>
     (await send(request, file, signal)).json(),
   );
-  const at = (verb) => `${name}${verb}?task_id=${id}`;
+  figure.append(code(command(request, file)), code(`task ${id}`));
+  await follow((verb) => `${name}${verb}?task_id=${id}`, request, figure, signal);
+}
+
+/** Show how far a task is, then its result and the files beside it, or how it may go on.
+ *
+ * `at` gives the path of what can be done with it.
+ */
+async function follow(at, request, figure, signal) {
+  const bar = working();
+  const line = element("p", { textContent: "waiting" });
   const cancel = () =>
     ask(at("cancel"), { method: "PUT" }).catch(({ status, message }) => {
       if (status !== ENDED) line.textContent = message;
     });
   signal.addEventListener("abort", cancel);
-  line.textContent = "waiting";
-  figure.append(code(command(request, file)), code(`task ${id}`));
   const stop = element("button", { textContent: "Stop", onclick: cancel });
-  const status = await during(figure, [bar, line, stop], async () => {
+  const ended = await during(figure, [bar, line, stop], async () => {
     for (;;) {
       await new Promise((resolve) => setTimeout(resolve, ASK_AGAIN));
       const now = await (await patiently(at("status"), line, signal)).json();
-      if (!["pending", "in_progress"].includes(now.status)) return now.status;
+      if (!["pending", "in_progress"].includes(now.status)) return now;
       if (now.progress) tell(now.progress, bar, line);
       if (now.error) line.textContent = now.error; // it waits for another server
     }
   });
   signal.removeEventListener("abort", cancel);
-  if (status === "canceled") {
-    figure.append(element("p", { textContent: "stopped" }));
+  if (ended.status !== "completed") {
+    const stopped = element("p", { textContent: "stopped" });
+    const said = ended.status === "canceled" ? stopped : failure(ended.error);
+    const again = element("button", { textContent: "Go on" });
+    figure.append(said, again);
+    again.onclick = () => {
+      said.remove();
+      again.remove();
+      ask(at("retry"), { method: "POST", signal })
+        .then(() => follow(at, request, figure, signal))
+        .catch(({ message }) => figure.append(failure(message)));
+    };
     return;
   }
   for (const part of request.parts) {

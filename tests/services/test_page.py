@@ -21,6 +21,7 @@ from tests.video.clips import write_clip, write_gif
 PHOTO = ROOT / "images" / "dog.jpg"
 PATIENCE = 60_000  # milliseconds
 KEY = "сезам"
+FAILED = {"status": "failed", "error": "no memory"}
 
 
 @pytest.fixture(scope="module")
@@ -158,6 +159,18 @@ class TestVideo:
         choose(page, write_gif(tmp_path / "clip.gif", [100] * 500))
         page.get_by_role("button", name="Stop").click()
         expect(page.locator("figure p")).to_have_text("stopped", timeout=PATIENCE)
+        page.get_by_role("button", name="Go on").click()
+        page.get_by_role("button", name="Stop").click()
+        expect(page.locator("figure p")).to_have_text("stopped", timeout=PATIENCE)
+
+    def test_a_failure_is_told_and_what_cannot_go_on_says_so(
+        self, page: Page, tmp_path: Path
+    ) -> None:
+        page.route("**/status?*", lambda route: route.fulfill(json=FAILED))
+        choose(page, write_gif(tmp_path / "clip.gif", [100]))
+        expect(page.get_by_role("alert")).to_have_text("no memory", timeout=PATIENCE)
+        page.get_by_role("button", name="Go on").click()
+        expect(page.get_by_role("alert")).to_have_text(re.compile("409 task .* is "))
 
     def test_another_file_stops_it(self, page: Page, server: Server, tmp_path: Path) -> None:
         choose(page, write_gif(tmp_path / "clip.gif", [100] * 500))
