@@ -325,11 +325,12 @@ def _usage() -> Iterator[None]:
 
 def _done(source: Path, result: Result, plot: bool, as_json: bool) -> Done:
     """A film, as far as it was done."""
-    failed = shortfall(source, result.video, result.stopped)
     interrupted = result.stopped == INTERRUPTED
     if interrupted:
         how_far = f"interrupted after {result.frames} frames"
         failed = [f"{source}: {how_far}, which are in {result.video}; --resume goes on"]
+    else:
+        failed = shortfall(source, result.video, result.stopped)
     try:
         return Done(_lines(source, _report(result, plot), as_json), failed, interrupted)
     except Unreadable as error:

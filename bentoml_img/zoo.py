@@ -60,24 +60,28 @@ class Entry:
         )
 
 
+def _official(
+    task: str, labels: tuple[str, ...], transform: Transform, published: Published
+) -> Entry:
+    name = published.file.removesuffix(".pth").rpartition("-")[0].removesuffix("_coco")
+    module = f"bentoml_img.models.official:{name}"
+    return Entry(name, task, labels, module, transform, published)
+
+
 def _segmenter(file: str, miou: float, parameters: int, gflops: float, megabytes: float) -> Entry:
-    name = file.removesuffix(".pth").rpartition("-")[0].removesuffix("_coco")
     trained_on = "the photos of COCO train2017 that show VOC's classes, by torchvision"
     scores = {"coco_voc_miou": miou}
     published = Published(file, scores, parameters, gflops, megabytes, trained_on)
-    module = f"bentoml_img.models.official:{name}"
-    return Entry(name, "segmentation", VOC, module, TORCHVISION, published)
+    return _official("segmentation", VOC, TORCHVISION, published)
 
 
 def _detector(
     file: str, maps: tuple[float, float], parameters: int, gflops: float, megabytes: float
 ) -> Entry:
-    name = file.removesuffix(".pth").rpartition("-")[0].removesuffix("_coco")
-    scores = dict(zip(("coco_box_map", "coco_mask_map"), maps, strict=True))
     trained_on = "COCO train2017, by torchvision"
+    scores = dict(zip(("coco_box_map", "coco_mask_map"), maps, strict=True))
     published = Published(file, scores, parameters, gflops, megabytes, trained_on)
-    module = f"bentoml_img.models.official:{name}"
-    return Entry(name, "detection", COCO, module, PYRAMID, published)
+    return _official("detection", COCO, PYRAMID, published)
 
 
 def _lite(name: str) -> Entry:

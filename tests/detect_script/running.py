@@ -1,0 +1,53 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from click.testing import Result
+from PIL import Image
+
+from bentoml_img.engines.interface import Found, Photo
+from bentoml_img.labels import TRAFFIC
+from tests.video.clips import NAMES, ColourDetector
+
+FRAMES = 40  # of the clip
+SUFFIXES = (".mp4", ".tracks.jsonl", ".events.csv", ".summary.json")
+Invoke = Callable[..., Result]
+
+
+class Colours:
+    """An engine that finds the shapes of `tests.video.clips`, the red cars with less certainty."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.interrupt_at = 0
+
+    def __call__(self, photo: Photo, score_threshold: float) -> Found:
+        self.calls += 1
+        if self.calls == self.interrupt_at:
+            raise KeyboardInterrupt
+        (found,) = ColourDetector()([Image.fromarray(photo)])
+        labels = np.array([TRAFFIC.index(NAMES[k]) for k in found.labels], np.int64)
+        scores = np.array([0.6, 0.9, 0.8][: len(labels)], np.float32)
+        chosen = scores >= score_threshold
+        n = int(chosen.sum())
+        masks = np.ones((n, 28, 28), np.float32)
+        return Found(found.boxes_xyxy[chosen], labels[chosen], scores[chosen], masks)
+
+
+def lines(result: Result) -> list[str]:
+    assert result.exit_code == 0, result.output
+    return result.stdout.splitlines()
+
+
+def assert_error(result: Result, code: int, *parts: str) -> None:
+    assert result.exit_code == code, result.output
+    assert result.stdout == ""
+    for part in ("Error: ", *parts):
+        assert part in result.stderr
+
+
+def summary_of(stem: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(stem.with_suffix(".summary.json").read_text())
+    return content
