@@ -43,7 +43,7 @@ class Augmentation(ColourChanges):
     `pasted` at most.
     """
 
-    crop: tuple[int, int] = (320, 448)
+    crop: tuple[int, int] = (352, 480)
     aspect: float = 1.15
     aim: float = 0.75
     paste: float = 0.3
