@@ -4,8 +4,9 @@ ByteTrack (Zhang et al., ECCV 2022): boxes move by a Kalman filter; sure
 detections are matched to tracks first, unsure ones only to the tracks that are
 left, and never start one. Ours differs in that time is seconds and not frames,
 so that rates may vary; in that boxes are matched a margin wider, as in C-BIoU
-(Yang et al., WACV 2023), for the gaps between frames that are detected; and in
-that a detection of another class is matched less readily.
+(Yang et al., WACV 2023), for the gaps between frames that are detected; in
+that a detection of another class is matched less readily; and in that what stood
+still is looked for longer.
 """
 
 from collections.abc import Sequence
@@ -25,13 +26,17 @@ SURE = 0.5  # a score that starts a track
 # A score that may go on with one. ByteTrack has 0.1, where a Mask R-CNN finds a hundred things in
 # every frame: their masks cost a quarter of the time, and the sample clip's count is no better.
 UNSURE = 0.25
-CONFIRMED = 3  # detections in a row until a track has an id
+CONFIRMED = 3  # detections in a row until a track has an id,
+CONFIRMED_SECONDS = 0.3  # and at least so long since the first: reflections flicker faster
 PATIENCE = 1.0  # seconds that a track is looked for once it is lost
+# What stood still, such as a parked car, is looked for where it was until what hides it has passed.
+STANDING_PATIENCE = 5.0
+STANDING = 1.0  # heights of its box in a second: what is slower stands
 COAST = 0.3  # seconds that a track is shown where it must be, though it was not detected
 
 MARGIN = 0.3  # of a box's width and height, on each side, when boxes are matched
 MIN_OVERLAP = 0.15  # of two boxes with their margins: intersection over union
-OTHER_CLASS = 0.5  # times the overlap, if the class is not the track's
+OTHER_CLASS = 0.5  # times the overlap, if the class is not the track's; 0 if it is lost for long
 
 # The filter's spreads, in heights of the box, after DeepSORT's (Wojke et al., 2017): where it is
 # measured, how fast it may go when first seen (a second), how much that may change (a second²).
@@ -69,11 +74,22 @@ class _Track:
     hits: int = 1
     track_id: int | None = None
     mask: InstanceMask | None = None
+    began: float = 0.0
 
     @property
     def label(self) -> str:
         """The class that most of the detections, by their scores, say."""
         return max(self.votes, key=self.votes.__getitem__)
+
+    @property
+    def velocity(self) -> Box:
+        """Of the box's middle, pixels a second to the right and downwards."""
+        velocity: Box = self.state[1].reshape(2, 2).mean(axis=0)
+        return velocity
+
+    @property
+    def stands(self) -> bool:
+        return float(np.abs(self.velocity).max()) < STANDING * _height(self.seen_box)
 
     def predict(self, time: float) -> None:
         """Move on to a later second: constant velocity, white noise as acceleration."""
@@ -84,6 +100,10 @@ class _Track:
         self.covariance = step @ self.covariance @ step.T + noise * spread**2
         self.state = step @ self.state
         self.time = time
+
+    def rest(self) -> None:
+        """Expect it where it was last seen."""
+        self.state = np.stack([self.seen_box, np.zeros(4)])
 
     def correct(self, box: Box, label: str, score: float, mask: InstanceMask) -> None:
         """Take in what was seen at the time of the last prediction."""
@@ -154,20 +174,23 @@ class Tracker:
             if track.seen == self._updated:
                 kept.append(track)
             elif track.track_id:
-                lost = self._updated - track.seen > PATIENCE
-                ended.append(track.track_id) if lost else kept.append(track)
+                away = self._updated - track.seen
+                if away > PATIENCE and track.stands:
+                    track.rest()
+                patience = STANDING_PATIENCE if track.stands else PATIENCE
+                ended.append(track.track_id) if away > patience else kept.append(track)
         self._tracks, self.ended = kept, tuple(ended)
 
     def _confirm(self) -> None:
         for track in self._tracks:
-            if track.track_id is None and track.hits >= CONFIRMED:
+            lasted = track.seen - track.began >= CONFIRMED_SECONDS - 1e-6
+            if track.track_id is None and track.hits >= CONFIRMED and lasted:
                 track.track_id = self._next_id
                 self._next_id += 1
 
     def _instance(self, track: _Track, time: float) -> Instance:
         assert track.track_id is not None  # noqa: S101 - for the type checker
-        velocity = track.state[1].reshape(2, 2).mean(axis=0)  # of its middle
-        shift = velocity * (time - track.seen)
+        shift = track.velocity * (time - track.seen)
         width, height = self.size
         box = np.clip(track.seen_box + np.tile(shift, 2), 0, (width, height, width, height))
         left, top, right, bottom = box.tolist()
@@ -219,7 +242,8 @@ def _new(box: Box, label: str, score: float, mask: Any, time: float) -> _Track:
     height = _height(box)
     covariance = np.diag([(MEASURED * height) ** 2, (SPEED * height) ** 2])
     state = np.stack([box, np.zeros(4)])
-    return _Track(state, covariance, time, time, box, score, {label: score}, mask=mask)
+    votes = {label: score}
+    return _Track(state, covariance, time, time, box, score, votes, mask=mask, began=time)
 
 
 def _height(box: Box) -> float:
@@ -235,7 +259,8 @@ def _match(
     predicted = np.stack([track.state[0] for track in tracks])
     iou = _iou(_widened(predicted), _widened(boxes[list(candidates)]))
     for row, track in enumerate(tracks):
-        iou[row] *= [1.0 if labels[k] == track.label else OTHER_CLASS for k in candidates]
+        other = OTHER_CLASS if track.time - track.seen <= PATIENCE else 0.0
+        iou[row] *= [1.0 if labels[k] == track.label else other for k in candidates]
     _, columns, _ = lap.lapjv(1 - iou, extend_cost=True, cost_limit=1 - MIN_OVERLAP)
     return [
         (candidates[column], track)

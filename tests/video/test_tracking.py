@@ -3,7 +3,15 @@ import json
 import numpy as np
 import pytest
 
-from bentoml_img.video.tracking import COAST, CONFIRMED, PATIENCE, Instance, Tracker
+from bentoml_img.video.tracking import (
+    COAST,
+    CONFIRMED,
+    CONFIRMED_SECONDS,
+    PATIENCE,
+    STANDING_PATIENCE,
+    Instance,
+    Tracker,
+)
 from tests.video.clips import NAMES, Found, found
 
 SIZE = (640, 480)
@@ -92,6 +100,37 @@ def test_a_thing_that_is_gone_is_given_up() -> None:
         tracker.update(found(scene(frame) if frame < 20 else scene(frame)[1:]), frame / 10)
         ended += [(track_id, frame) for track_id in tracker.ended]
     assert ended == [(1, 20 + round(PATIENCE * 10))]
+
+
+def test_what_stands_is_looked_for_until_what_hides_it_has_passed() -> None:
+    """The fourth thing stands, the first moves; both are hidden for three seconds."""
+    tracker = Tracker(SIZE)
+    for frame in range(80):
+        boxes = scene(frame, seed=2)
+        hidden = 20 <= frame < 50
+        answer = tracker.update(found(boxes[1:3] if hidden else boxes), frame / 10)
+    assert ids(answer) == [2, 3, 4, 5]
+    (still,) = [instance for instance in answer if instance.track_id == 4]
+    assert still.box == pytest.approx(scene(79)[3], abs=5)
+
+
+def test_what_stood_and_never_comes_back_is_given_up() -> None:
+    tracker = Tracker(SIZE)
+    ended = []
+    for frame in range(100):
+        tracker.update(found(scene(frame) if frame < 20 else scene(frame)[:3]), frame / 10)
+        ended += [(track_id, frame) for track_id in tracker.ended if track_id == 4]
+    assert ended == [(4, 20 + round(STANDING_PATIENCE * 10))]
+
+
+@pytest.mark.parametrize("rate", [5, 10, 30])
+def test_a_track_is_confirmed_once_it_has_lasted(rate: int) -> None:
+    """Three detections that are a moment apart may be a reflection."""
+    tracker = Tracker(SIZE)
+    needed = max(CONFIRMED - 1, round(CONFIRMED_SECONDS * rate))
+    for frame in range(needed):
+        assert tracker.update(found([[50, 50, 90, 90]]), frame / rate) == []
+    assert ids(tracker.update(found([[50, 50, 90, 90]]), needed / rate)) == [1]
 
 
 def test_unsure_detections_go_on_with_tracks_and_start_none() -> None:
