@@ -3,7 +3,6 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import av
@@ -22,6 +21,7 @@ from bentoml_img.segment import Segmentation
 from bentoml_img.shelf import ROOT, SHIPPED
 from bentoml_img.video.reading import open_video
 from scripts.samples import FOLDER, scenes
+from tests.commands import Invoke, assert_error, lines
 from tests.samples import photo
 from tests.test_assemble import state_file
 from tests.test_weights import NOWHERE
@@ -31,8 +31,6 @@ __all__ = ["state_file"]
 
 STREET = ROOT / "images" / "street.jpg"
 LRASPP = "lraspp_mobilenet_v3_large"
-
-Invoke = Callable[..., Result]
 
 
 @pytest.fixture
@@ -50,18 +48,6 @@ def invoke(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Invoke:
         return CliRunner().invoke(bentoml_img_segment.main, list(map(str, arguments)))
 
     return run
-
-
-def lines(result: Result) -> list[str]:
-    assert result.exit_code == 0, result.output
-    return result.stdout.splitlines()
-
-
-def assert_error(result: Result, code: int, *parts: str) -> None:
-    assert result.exit_code == code, result.output
-    assert result.stdout == ""
-    for part in ("Error: ", *parts):
-        assert part in result.stderr
 
 
 def test_packages_the_shipped_model(invoke: Invoke) -> None:

@@ -33,7 +33,6 @@ def prepare(photo: Photo, manifest: Manifest) -> tuple[Floats, tuple[int, int]]:
     down = down[:, None]
     channels = zip(np.moveaxis(photo, 2, 0), image[0], manifest.mean, manifest.std, strict=True)
     for pixels, plane, mean, std in channels:
-        pixels = np.ascontiguousarray(pixels)
         rows = pixels[upper] * (1 - down) + pixels[lower] * down
         rows /= np.float32(255 * std)
         rows -= np.float32(mean / std)

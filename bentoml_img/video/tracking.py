@@ -5,8 +5,8 @@ detections are matched to tracks first, unsure ones only to the tracks that are
 left, and never start one. Ours differs in that time is seconds and not frames,
 so that rates may vary; in that boxes are matched a margin wider, as in C-BIoU
 (Yang et al., WACV 2023), for the gaps between frames that are detected; in
-that a detection of another class is matched less readily; and in that what stood
-still is looked for longer.
+that a detection of another class is matched less readily; and in that what hardly
+moved is looked for longer.
 """
 
 from collections.abc import Sequence
@@ -29,9 +29,11 @@ UNSURE = 0.25
 CONFIRMED = 3  # detections in a row until a track has an id,
 CONFIRMED_SECONDS = 0.3  # and at least so long since the first: reflections flicker faster
 PATIENCE = 1.0  # seconds that a track is looked for once it is lost
-# What stood still, such as a parked car, is looked for where it was until what hides it has passed.
+# What stands, such as a parked car, is looked for where it was until what hides it has passed.
 STANDING_PATIENCE = 5.0
-STANDING = 1.0  # heights of its box in a second: what is slower stands
+# Heights of its box in a second: what is slower stands. The boxes of small things shake by as much;
+# somebody who walks is not much faster.
+STANDING = 1.0
 COAST = 0.3  # seconds that a track is shown where it must be, though it was not detected
 
 MARGIN = 0.3  # of a box's width and height, on each side, when boxes are matched
@@ -74,7 +76,7 @@ class _Track:
     hits: int = 1
     track_id: int | None = None
     mask: InstanceMask | None = None
-    began: float = 0.0
+    began: float = 0.0  # when it was first seen; states from before this was kept have none
 
     @property
     def label(self) -> str:
@@ -90,6 +92,16 @@ class _Track:
     @property
     def stands(self) -> bool:
         return float(np.abs(self.velocity).max()) < STANDING * _height(self.seen_box)
+
+    @property
+    def away(self) -> float:
+        """Seconds that it has not been seen for."""
+        return self.time - self.seen
+
+    @property
+    def patience(self) -> float:
+        """Seconds that it is looked for once it is lost."""
+        return STANDING_PATIENCE if self.stands else PATIENCE
 
     def predict(self, time: float) -> None:
         """Move on to a later second: constant velocity, white noise as acceleration."""
@@ -174,11 +186,10 @@ class Tracker:
             if track.seen == self._updated:
                 kept.append(track)
             elif track.track_id:
-                away = self._updated - track.seen
-                if away > PATIENCE and track.stands:
+                if track.away > PATIENCE and track.stands:
                     track.rest()
-                patience = STANDING_PATIENCE if track.stands else PATIENCE
-                ended.append(track.track_id) if away > patience else kept.append(track)
+                gone = track.away > track.patience
+                ended.append(track.track_id) if gone else kept.append(track)
         self._tracks, self.ended = kept, tuple(ended)
 
     def _confirm(self) -> None:
@@ -259,7 +270,7 @@ def _match(
     predicted = np.stack([track.state[0] for track in tracks])
     iou = _iou(_widened(predicted), _widened(boxes[list(candidates)]))
     for row, track in enumerate(tracks):
-        other = OTHER_CLASS if track.time - track.seen <= PATIENCE else 0.0
+        other = OTHER_CLASS if track.away <= PATIENCE else 0.0
         iou[row] *= [1.0 if labels[k] == track.label else other for k in candidates]
     _, columns, _ = lap.lapjv(1 - iou, extend_cost=True, cost_limit=1 - MIN_OVERLAP)
     return [

@@ -7,7 +7,8 @@ import bentoml_img_detect
 from bentoml_img import packaging, shelf
 from bentoml_img.detect import Detector
 from bentoml_img.packaging import PackagedBento
-from tests.detect_script.running import FRAMES, Colours, Invoke
+from tests.commands import Invoke
+from tests.detect_script.running import FRAMES, Colours
 from tests.detectors import manifest_of
 from tests.video.clips import write_clip
 

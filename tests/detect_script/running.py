@@ -1,10 +1,8 @@
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from click.testing import Result
 from PIL import Image
 
 from bentoml_img.engines.interface import Found, Photo
@@ -13,7 +11,6 @@ from tests.video.clips import NAMES, ColourDetector
 
 FRAMES = 40  # of the clip
 SUFFIXES = (".mp4", ".tracks.jsonl", ".events.csv", ".summary.json")
-Invoke = Callable[..., Result]
 
 
 class Colours:
@@ -34,18 +31,6 @@ class Colours:
         n = int(chosen.sum())
         masks = np.ones((n, 28, 28), np.float32)
         return Found(found.boxes_xyxy[chosen], labels[chosen], scores[chosen], masks)
-
-
-def lines(result: Result) -> list[str]:
-    assert result.exit_code == 0, result.output
-    return result.stdout.splitlines()
-
-
-def assert_error(result: Result, code: int, *parts: str) -> None:
-    assert result.exit_code == code, result.output
-    assert result.stdout == ""
-    for part in ("Error: ", *parts):
-        assert part in result.stderr
 
 
 def summary_of(stem: Path) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import pytest
 
 import bentoml_img_detect
 from bentoml_img.shelf import ROOT
-from tests.detect_script.running import Invoke, assert_error, lines
+from tests.commands import Invoke, assert_error, lines
 from tests.test_weights import NOWHERE
 from tests.training.streets import write_streets
 from tests.video.clips import picture, write_clip, write_gif

@@ -7,15 +7,8 @@ import pytest
 
 from bentoml_img.video import pipeline
 from bentoml_img.video.reading import open_video
-from tests.detect_script.running import (
-    FRAMES,
-    SUFFIXES,
-    Colours,
-    Invoke,
-    assert_error,
-    lines,
-    summary_of,
-)
+from tests.commands import Invoke, assert_error, lines
+from tests.detect_script.running import FRAMES, SUFFIXES, Colours, summary_of
 from tests.samples import huge
 from tests.video.clips import picture, write_clip
 

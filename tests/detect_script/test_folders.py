@@ -9,13 +9,8 @@ from PIL import Image
 
 import bentoml_img_detect
 from bentoml_img.shelf import ROOT
-from tests.detect_script.running import (
-    SUFFIXES,
-    Colours,
-    Invoke,
-    assert_error,
-    lines,
-)
+from tests.commands import Invoke, assert_error, lines
+from tests.detect_script.running import SUFFIXES, Colours
 from tests.video.clips import picture
 
 STREET = ROOT / "images" / "street.jpg"

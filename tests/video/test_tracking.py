@@ -114,6 +114,26 @@ def test_what_stands_is_looked_for_until_what_hides_it_has_passed() -> None:
     assert still.box == pytest.approx(scene(79)[3], abs=5)
 
 
+def test_what_stands_is_expected_where_it_was_seen() -> None:
+    """Not where the little that it moved would have brought it in four seconds."""
+    tracker = Tracker(SIZE)
+    for frame in range(80):
+        x = 100 + 1.5 * min(frame, 20)
+        boxes = [] if 20 < frame < 60 else [[x, 300, x + 40, 330]]
+        answer = tracker.update(found(boxes), frame / 10)
+    assert ids(answer) == [1]
+
+
+def test_what_was_lost_for_long_comes_back_as_its_own_class_only() -> None:
+    tracker = Tracker(SIZE)
+    box = [[100, 300, 140, 330]]
+    for frame in range(60):
+        walker, car = found(box, [2]), found(box, [1])
+        there = walker if frame < 20 else car if frame >= 40 else found([])
+        answer = tracker.update(there, frame / 10)
+    assert [(instance.track_id, instance.label) for instance in answer] == [(2, "car")]
+
+
 def test_what_stood_and_never_comes_back_is_given_up() -> None:
     tracker = Tracker(SIZE)
     ended = []
