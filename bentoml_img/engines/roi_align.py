@@ -12,19 +12,24 @@ import openvino as ov
 import openvino.opset16 as ops
 
 from bentoml_img.arrays import Floats, Indices
-from bentoml_img.engines.openvino import core, request
+from bentoml_img.engines.openvino import request
 from bentoml_img.engines.rules import Pooling
 
 EPSILON = 1e-6  # torchvision's: boxes that are as large as a level's smallest belong to it
 
 
 class PooledGraph:
-    """A graph that takes features of boxes, given feature maps and boxes instead."""
+    """A graph that takes features of boxes, given feature maps and boxes instead.
+
+    The features are always computed in single precision.
+    """
 
     def __init__(self, graph: Path, pooling: Pooling, threads: int | None, precision: str) -> None:
         self._pooling = pooling
-        model = pooled(core().read_model(graph), pooling)
-        self._request = request(model, threads, precision)
+        self._head = request(graph, threads, precision)
+        shape = self._head.get_compiled_model().input().get_partial_shape()
+        channels, rows, columns = (shape[axis].get_length() for axis in (1, 2, 3))
+        self._align = request(roi_align(channels, (rows, columns), pooling), threads, "fp32")
 
     def __call__(self, maps: Sequence[Floats], boxes: Floats, height: int) -> list[Floats]:
         """The graph's outputs for boxes (N, 4) in pixels of an image that is `height` high.
@@ -33,11 +38,17 @@ class PooledGraph:
         """
         maps = maps[: self._pooling.levels]
         strides = [height // level.shape[2] for level in maps]
-        level = levels(boxes, strides, self._pooling)
-        order = np.argsort(level, kind="stable")
-        split = np.split(boxes[order], np.searchsorted(level[order], range(1, len(maps))))
+        belongs = levels(boxes, strides, self._pooling)
+        order = np.argsort(belongs, kind="stable")
+        split = np.split(boxes[order], np.searchsorted(belongs[order], range(1, len(maps))))
         inside = [part / np.float32(stride) for part, stride in zip(split, strides, strict=True)]
-        outputs = self._request.infer([*maps, *inside], share_inputs=True, share_outputs=True)
+        # Where no box is, there is nothing to rearrange.
+        needed = [
+            level if len(part) else level[:, :, :1, :1]
+            for level, part in zip(maps, inside, strict=True)
+        ]
+        aligned = self._align.infer([*needed, *inside], share_inputs=True, share_outputs=True)
+        outputs = self._head.infer([aligned[0]], share_inputs=True, share_outputs=True)
         back = np.argsort(order)
         return [outputs[i][back] for i in range(len(outputs))]
 
@@ -52,26 +63,30 @@ def levels(boxes: Floats, strides: Sequence[int], pooling: Pooling) -> Indices:
     return (level - first).clip(0, len(strides) - 1).astype(np.intp)
 
 
-def pooled(graph: ov.Model, pooling: Pooling) -> ov.Model:
-    """A graph that takes (N, C, y, x), behind RoIAlign to y × x cells.
+def roi_align(channels: int, size: tuple[int, int], pooling: Pooling) -> ov.Model:
+    """A graph from the maps of all levels, then for each level the boxes in its cells.
 
-    It takes the maps of all levels, then for each level the boxes in its cells.
+    It gives (N, channels, *size), where the boxes are in the order of the levels.
     """
-    (features,) = graph.get_parameters()
-    shape = features.get_partial_shape()
-    channels, rows, columns = (shape[axis].get_length() for axis in (1, 2, 3))
     maps, boxes, aligned = [], [], []
     for _ in range(pooling.levels):
         level = ops.parameter([1, channels, -1, -1], np.float32)
         inside = ops.parameter([-1, 4], np.float32)
         count = ops.gather(ops.shape_of(inside), ops.constant([0]), ops.constant(0))
         images = ops.broadcast(ops.constant(0, np.int32), count)
+        pixels = _channels_last(level, channels)
         aligned.append(
-            ops.roi_align(
-                level, inside, images, rows, columns, pooling.samples, 1.0, "avg", "asymmetric"
-            )
+            ops.roi_align(pixels, inside, images, *size, pooling.samples, 1.0, "avg", "asymmetric")
         )
         maps.append(level)
         boxes.append(inside)
-    features.output(0).replace(ops.concat(aligned, 0).output(0))
-    return ov.Model(graph.get_results(), [*maps, *boxes])
+    return ov.Model([ops.concat(aligned, 0)], [*maps, *boxes])
+
+
+def _channels_last(level: ov.Node, channels: int) -> ov.Node:
+    """The same, but a convolution makes OpenVINO keep a pixel's channels beside each other.
+
+    So its RoIAlign takes a fifteenth of the time.
+    """
+    ones = ops.constant(np.ones((channels, 1, 1, 1, 1), np.float32))
+    return ops.group_convolution(level, ones, [1, 1], [0, 0], [0, 0], [1, 1])
