@@ -10,6 +10,8 @@ processor computes in it. Weights that are not at hand are random, scaled to fin
 about as many things in a photo as there are (`benchmarks.lively`), on a few
 photos. One JSON line a model and precision goes to stdout, medians over the
 photos, with the largest differences between both answers; a table to stderr.
+Masks are drawn in whole pixels: where a box ends next to the edge of one, the last
+digits decide whether its mask is a pixel larger.
 """
 
 import argparse
