@@ -42,7 +42,7 @@ class PooledGraph:
         order = np.argsort(belongs, kind="stable")
         split = np.split(boxes[order], np.searchsorted(belongs[order], range(1, len(maps))))
         inside = [part / np.float32(stride) for part, stride in zip(split, strides, strict=True)]
-        # Where no box is, there is nothing to rearrange.
+        # A map without boxes is not looked at: one pixel stands for it.
         needed = [
             level if len(part) else level[:, :, :1, :1]
             for level, part in zip(maps, inside, strict=True)
@@ -84,9 +84,9 @@ def roi_align(channels: int, size: tuple[int, int], pooling: Pooling) -> ov.Mode
 
 
 def _channels_last(level: ov.Node, channels: int) -> ov.Node:
-    """The same, but a convolution makes OpenVINO keep a pixel's channels beside each other.
+    """The same map, by a convolution that makes OpenVINO lay a pixel's channels side by side.
 
-    So its RoIAlign takes a fifteenth of the time.
+    Its RoIAlign, else most of what boxes cost, is many times as fast then.
     """
     ones = ops.constant(np.ones((channels, 1, 1, 1, 1), np.float32))
     return ops.group_convolution(level, ones, [1, 1], [0, 0], [0, 0], [1, 1])
