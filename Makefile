@@ -8,7 +8,7 @@ STORE  := $(CURDIR)/build/bentoml
 # Each Bento, an API of it that takes a photo and answers with JSON, a photo, its image's budget in MB.
 define IMAGES
 PytorchImageClassifier classify images/dog.jpg 600
-PytorchImageSegment segment images/street.jpg 600
+PytorchImageSegment segment images/people_mechanics.jpg 600
 PytorchInstanceDetector detect images/street.jpg 750
 endef
 export IMAGES
@@ -31,7 +31,7 @@ help:
 	@echo "make bentos  write dist/*.bento, for 'bentoml import' on another machine"
 	@echo "make eval CIFAR=DIR DATA=DIR   recompute the figures of the shipped weights"
 	@echo "make bench   measure all that is fast or lean beside what is common; docs/benchmarks.md"
-	@echo "make pictures  remake the pictures that the README shows, but for scripts/screenshot.py's"
+	@echo "make pictures  remake the pictures that the README shows, but for page.jpg and speed.png"
 	@echo "make image   build the container images, list their packages in dist/*.cdx.json, try them"
 	@echo "make image-sizes  what the built images are made of, beside their budgets"
 	@echo "make lock    renew the hashed requirements of the Bentos"

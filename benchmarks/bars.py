@@ -12,6 +12,7 @@ Row = Mapping[str, Any]
 Results = Mapping[str, Sequence[Row]]  # the JSON lines of each benchmark, by its name
 Value = Callable[[Results], float | None]
 
+REDUCED = PRECISIONS[1:]
 LOAD_OF_PHOTOS = "4 photos of 640×480 at a time"
 
 
@@ -103,17 +104,18 @@ def tail_over_rival(benchmark: str, rival: str, network: str, photos: str, form:
     return value
 
 
+_network = partial(figure, "engines", precision="fp32")
+_detector = partial(figure, "detectors", precision="fp32")
+
+
 def _segmenter(model: str, limit: float) -> Bar:
     name = f"`{model}`, OpenVINO over eager PyTorch"
-    return Bar(name, limit, figure("engines", "ratio", model=model))
+    return Bar(name, limit, _network("ratio", model=model))
 
 
 def _labels(model: str) -> Bar:
     name = f"`{model}`, share of labels that are equal"
-    return Bar(name, 0.9999, figure("engines", "label_agreement", model=model, weights=REAL))
-
-
-_detector = partial(figure, "detectors", precision="fp32")
+    return Bar(name, 0.9999, _network("label_agreement", model=model, weights=REAL))
 
 
 OFFICIAL = "maskrcnn_resnet50_fpn"
@@ -154,6 +156,11 @@ def _masks(rival: str) -> Bar:
     return Bar(name, 2.5, over_rival("segmenting", rival, form="multipart"))
 
 
+def _masks_in_int8(rival: str) -> Bar:
+    name = f"segmenter in int8, requests/s over {rival} with eager PyTorch"
+    return Bar(name, 2.5, over_rival("segmenting-int8", rival, form="multipart"))
+
+
 def _startup(step: str, engine: str) -> Value:
     return figure("startup-segmenter", "ms", step=step, engine=engine)
 
@@ -183,18 +190,18 @@ BARS = (
     Bar(
         "`maskrcnn_lite` with drawing, the faster of int8 and bf16 over eager PyTorch",
         3.5,
-        best(
-            *(
-                figure("detectors", "ratio", model="maskrcnn_lite", precision=precision)
-                for precision in PRECISIONS[1:]
-            )
-        ),
+        best(*(figure("detectors", "ratio", model="maskrcnn_lite", precision=p) for p in REDUCED)),
     ),
     _found("maskrcnn_lite"),
     Bar(
         "video, frames/s of the pipeline over the obvious loop",
         3.0,
         figure("video", "over_loop", way="pipeline"),
+    ),
+    Bar(
+        "video, the same in the faster of int8 and bf16",
+        3.0,
+        best(*(figure("video", "over_loop", way=f"pipeline, {p}") for p in REDUCED)),
     ),
     Bar(
         "video, the same with PyTorch in both",
@@ -209,6 +216,8 @@ BARS = (
     _classifier("shipped", "raw", 1.05),
     _masks("LitServe"),
     _masks("FastAPI"),
+    _masks_in_int8("LitServe"),
+    _masks_in_int8("FastAPI"),
     Bar(
         "`bentoml run` of the segmenter, whole process: PyTorch's time over OpenVINO's",
         3.0,

@@ -23,6 +23,7 @@ import click
 from bentoml_img.bundle import read_manifest, sha256
 from bentoml_img.detect import Detector
 from bentoml_img.films import annotate_film, film_options
+from bentoml_img.model_choice import precision_option
 from bentoml_img.shelf import ROOT, bundle_of
 from bentoml_img.video.frames import FOLDER_RATE
 from bentoml_img.video.reading import open_video
@@ -77,7 +78,8 @@ def first_frames(video: Path, count: int, folder: Path) -> Path:
 @click.option("--truth", "path", type=FILE, default=TRUTH, help="Its line and crossings, as JSON.")
 @click.option("--every", type=click.IntRange(min=1), default=1, show_default=True)
 @click.option("--model", default="maskrcnn_lite", show_default=True)
-def main(video: Path, path: Path, every: int, model: str) -> None:
+@precision_option
+def main(video: Path, path: Path, every: int, model: str, precision: str) -> None:
     """Hold the counts of a clip against its truth."""
     truth = json.loads(path.read_text())
     if truth.get("sha256", sha256(video)) != sha256(video):
@@ -93,7 +95,7 @@ def main(video: Path, path: Path, every: int, model: str) -> None:
         source = video
         if "frames" in truth:
             source = first_frames(video, truth["frames"], Path(folder, "frames"))
-        detector = Detector.from_bundle(bundle)
+        detector = Detector.from_bundle(bundle, precision=precision)
         result = annotate_film(source, Path(folder, "result.mp4"), detector, options)
         seen = [
             {"label": row["label"], "to": row["direction"], "time": float(row["time"])}
@@ -101,7 +103,8 @@ def main(video: Path, path: Path, every: int, model: str) -> None:
             if row["kind"] == "crossed"
         ]
     figures = compare(truth["crossings"], seen)
-    click.echo(json.dumps({"video": video.name, "model": model, "every": every, **figures}))
+    measured = {"video": video.name, "model": model, "precision": precision, "every": every}
+    click.echo(json.dumps({**measured, **figures}))
 
 
 if __name__ == "__main__":

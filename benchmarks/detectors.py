@@ -32,14 +32,12 @@ from rich.table import Table
 
 from benchmarks.eager import EagerMaskRcnn
 from benchmarks.machine import describe
-from benchmarks.weights import REAL, bundle_to_measure
+from benchmarks.weights import REAL, bundle_to_measure, precisions_of
 from bentoml_img.arrays import Floats
 from bentoml_img.bundle import read_manifest
 from bentoml_img.catalogue import names_of
 from bentoml_img.detect import Detections, Detector
 from bentoml_img.draw_instances import annotate
-from bentoml_img.engines import PRECISIONS
-from bentoml_img.engines.openvino import has_bfloat16
 from bentoml_img.images import load_rgb, open_image
 from bentoml_img.masks import InstanceMask
 from bentoml_img.shelf import ROOT
@@ -117,12 +115,6 @@ def drawn(photo: Image.Image, detector: Way) -> tuple[float, Detections]:
     return 1000 * (time.perf_counter() - start), found
 
 
-def precisions(bundle: Path) -> list[str]:
-    """In what a bundle's detector can be measured here."""
-    known = filter(read_manifest(bundle).knows_cost_of, PRECISIONS)
-    return [precision for precision in known if precision != "bf16" or has_bfloat16()]
-
-
 def measure(bundle: Path, precision: str, paths: Sequence[Path]) -> dict[str, Any]:
     """The JSON line of a bundle in a precision, but for the weights and the machine."""
     ours = Detector.from_bundle(bundle, "openvino", precision=precision)
@@ -165,7 +157,7 @@ def main() -> int:
     for name in options.models:
         with bundle_to_measure(name) as (bundle, weights):
             shown = paths if weights == REAL else paths[:FEW]
-            lines = [measure(bundle, precision, shown) for precision in precisions(bundle)]
+            lines = [measure(bundle, precision, shown) for precision in precisions_of(bundle)]
         for line in lines:
             print(json.dumps({"weights": weights, **line, **machine}), flush=True)
             table.add_row(

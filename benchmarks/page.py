@@ -51,9 +51,10 @@ BENCHMARKS = (
     Benchmark("detectors", "detectors", quick="--photos 2"),
     Benchmark("video", "video", quick="--rounds 1 --frames 4"),
     Benchmark("counting", "counting", quick="--every 20"),
-    Benchmark("stages", "stages", quick="--rounds 1"),
+    Benchmark("stages", "stages", quick="--rounds 1 --photos images/dog.jpg"),
     Benchmark("serving", "serving", quick=FEW),
     Benchmark("segmenting", "segmenting", quick=FEW),
+    Benchmark("segmenting-int8", "segmenting", "--precision int8", FEW),
     Benchmark("startup", "startup", quick="--rounds 1"),
     Benchmark(
         "startup-segmenter", "startup", f"{SEGMENTER} --engines openvino torch", "--rounds 1"

@@ -4,8 +4,8 @@
 
 Tries each of the settings below with the network that costs next to nothing,
 multipart and 32×32 photos, and prints requests/s, best first, a JSON line each
-on stdout. The winners are kept in `benchmarks/servers/__init__.py`, LitServe's with
-two workers as well.
+on stdout. The winners are kept in `benchmarks/servers/__init__.py`, and two workers
+beside them.
 """
 
 import argparse
@@ -56,7 +56,7 @@ def candidates() -> list[Server]:
         for options in LITSERVE
     ]
     fastapi = [
-        python_server(f"FastAPI {options}", "fastapi_app", options, [Route("multipart", "/async")])
+        python_server(f"FastAPI {options}", "fastapi_app", options, [Route("multipart")])
         for options in FASTAPI
     ]
     return litserve + fastapi

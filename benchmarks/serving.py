@@ -7,10 +7,12 @@ round starts every server anew. The client checks every answer. One JSON line a
 figure goes to stdout (medians over the rounds), a table to stderr.
 
 What the figures compare is serving: every server calls the same `Classifier`
-with the same bundle, and decodes in the same way; ours, LitServe and FastAPI
-write no line for each request. LitServe has one worker of one thread (1×1), and
-two (2×1). Ours has duties that the others do not bear: it checks type, size and
-every field of an upload, and BentoML's metrics are on.
+with the same bundle, and decodes in the same way, and writes no line for each
+request. LitServe and FastAPI (`async def`) have one worker and two, named with the
+threads that the network has in each: 1×1, 2×1. Ours has its defaults, two workers
+on two cores; BentoML has its own, one worker. Ours has duties that the others do
+not bear: it checks type, size and every field of an upload. Its metrics are on, and
+BentoML's.
 
 `rate` is right answers a second; `p50`, `p99`, and `cpu` (the server's, for each
 answer) are milliseconds; `base64` is JSON with the photo in it. `÷ X` is our rate
@@ -36,7 +38,7 @@ from benchmarks.machine import describe
 from benchmarks.network import write_tiny_bundle
 from benchmarks.photos import load_photos
 from benchmarks.process import ServerError, cpu_seconds, free_port, private_store, serving
-from benchmarks.servers import OTHERS, OURS, Server
+from benchmarks.servers import OTHERS, OURS, PLAIN_BENTOML, Server
 from benchmarks.servers.decoding import decode
 from bentoml_img.classify import Classifier
 from bentoml_img.shelf import ROOT, SHIPPED
@@ -86,7 +88,9 @@ def measure(server: Server, network: Network, plan: Plan) -> Iterator[tuple[Case
     service, _, _ = network.bento.partition(":")
     environment = {
         "BENCHMARK_BUNDLE": str(network.bundle),
-        "BENTOML_CONFIG_OPTIONS": f"services.{service}.logging.access.enabled=false",
+        "BENTOML_CONFIG_OPTIONS": " ".join(
+            f"services.{name}.logging.access.enabled=false" for name in (service, PLAIN_BENTOML)
+        ),
     }
     with serving(command, port, environment) as process:
         for route in server.routes:

@@ -2,8 +2,8 @@
 
     python -m benchmarks.video --rounds 3 --frames 40
 
-Five ways take turns in each round, all with the same weights and every frame
-detected but for the last:
+These ways take turns in each round, all with the same weights, in fp32 but for the
+last, and every frame detected but for one:
 
 - `loop`, the obvious one: decode, torchvision's Mask R-CNN in eager PyTorch
   (`benchmarks.eager`), draw, encode, one frame after another. Reader, drawing
@@ -15,7 +15,9 @@ detected but for the last:
   too;
 - `pipeline`: with OpenVINO;
 - `pipeline, no overlap`: the same, one stage after another in one thread;
-- `pipeline, every 3rd`: every third frame detected, tracks carried between.
+- `pipeline, every 3rd`: every third frame detected, tracks carried between;
+- `pipeline, bf16` and `pipeline, int8`: `pipeline` in each precision whose cost in
+  accuracy is in the model's manifest, if this processor computes in it.
 
 One JSON line a way goes to stdout, medians over the rounds; a table to stderr.
 """
@@ -37,6 +39,7 @@ from rich.table import Table
 
 from benchmarks.eager import EagerMaskRcnn
 from benchmarks.machine import describe
+from benchmarks.weights import precisions_of
 from bentoml_img.detect import Detector
 from bentoml_img.draw_instances import annotate
 from bentoml_img.films import annotate_film, film_options
@@ -85,6 +88,13 @@ def ways_of(bundle: Path) -> dict[str, Way]:
         "pipeline": partial(film, detector=openvino),
         "pipeline, no overlap": partial(without_overlap, detector=openvino),
         "pipeline, every 3rd": partial(film, detector=openvino, every=EVERY),
+        **{
+            f"pipeline, {precision}": partial(
+                film, detector=Detector.from_bundle(bundle, "openvino", precision=precision)
+            )
+            for precision in precisions_of(bundle)
+            if precision != "fp32"
+        },
     }
 
 

@@ -10,6 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bentoml_img.assemble import official_bundle
+from bentoml_img.bundle import read_manifest
+from bentoml_img.engines import PRECISIONS
+from bentoml_img.engines.openvino import has_bfloat16
 from bentoml_img.shelf import bundle_of, is_at_hand
 
 REAL, RANDOM = "real", "random"
@@ -29,3 +32,9 @@ def bundle_to_measure(name: str) -> Iterator[tuple[Path, str]]:
         state = Path(scratch) / f"{name}.pth"
         torch.save(random_network(name).state_dict(), state)
         yield official_bundle(name, Path(scratch) / name, state), RANDOM
+
+
+def precisions_of(bundle: Path) -> list[str]:
+    """In what a bundle can be measured here: where what it costs is known."""
+    known = filter(read_manifest(bundle).knows_cost_of, PRECISIONS)
+    return [precision for precision in known if precision != "bf16" or has_bfloat16()]

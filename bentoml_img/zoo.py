@@ -12,7 +12,7 @@ from bentoml_img.transforms import CIFAR, LITE, LITE_PYRAMID, PYRAMID, TORCHVISI
 if TYPE_CHECKING:
     from torch import nn
 
-PUBLISHED_LICENSE = "BSD-3-Clause"  # torchvision's, of all that it publishes
+PUBLISHED_LICENSE = "BSD-3-Clause"  # torchvision's; it says that the data's terms may apply, too
 
 
 @dataclass(frozen=True)
@@ -21,8 +21,8 @@ class Published:
 
     `file` carries the first digits of its SHA-256; `scores` are on COCO val2017,
     between 0 and 1: `coco_voc_miou` with VOC's classes, `coco_box_map` and
-    `coco_mask_map` with all of COCO's. `gflops` are 10⁹ multiply-adds, and
-    `parameters` include those of an auxiliary head that is for training only.
+    `coco_mask_map` with all of COCO's. `gflops` are 10⁹ multiply-adds of
+    a square photo; they and `parameters` include those of an auxiliary head that is for training only.
     """
 
     file: str

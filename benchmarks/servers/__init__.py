@@ -37,20 +37,25 @@ def python_server(name: str, module: str, options: str, routes: Sequence[Route])
     return Server(name, command, routes)
 
 
-# The best of LitServe's and uvicorn's settings in a run of benchmarks.search on two cores. Where
-# the network costs more than there, one worker leaves a core idle: LitServe has two, as well.
+# The best of LitServe's and uvicorn's settings in a run of benchmarks.search on two cores, for a
+# network that costs next to nothing; where it costs more, two workers are better, so both have two
+# as well: workers × threads of the network.
 LITSERVE = {f"LitServe, {workers}×1": f"--workers {workers} --batch 16" for workers in (1, 2)}
-FASTAPI = "--workers 1 --threads 2"
+FASTAPI = {
+    f"FastAPI, {workers}×{threads}": f"--workers {workers} --threads {threads}"
+    for workers, threads in ((1, 2), (2, 1))
+}
 
+PLAIN_BENTOML = "PlainClassifier"
 OURS = bento_server("ours", "{bento}", "multipart", "raw")
 OTHERS = (
     *(
         python_server(name, "litserve_app", options, [Route("multipart"), Route("base64")])
         for name, options in LITSERVE.items()
     ),
-    python_server(
-        "FastAPI", "fastapi_app", FASTAPI, [Route("multipart", "/async"), Route("raw", "/raw")]
+    *(
+        python_server(name, "fastapi_app", options, [Route("multipart"), Route("raw", "/raw")])
+        for name, options in FASTAPI.items()
     ),
-    python_server("FastAPI, def", "fastapi_app", FASTAPI, [Route("multipart", "/def")]),
-    bento_server("BentoML", "benchmarks.servers.bentoml_app:PlainClassifier", "multipart"),
+    bento_server("BentoML", f"benchmarks.servers.bentoml_app:{PLAIN_BENTOML}", "multipart"),
 )

@@ -13,10 +13,10 @@ BUNDLE = "BENCHMARK_BUNDLE"
 
 @bentoml.service
 class PlainClassifier:
-    """The defaults of BentoML, whatever they are."""
+    """The defaults of BentoML, whatever they are: one worker, one request at a time."""
 
     def __init__(self) -> None:
-        self.classifier = Classifier.from_bundle(Path(os.environ[BUNDLE]), threads=1)
+        self.classifier = Classifier.from_bundle(Path(os.environ[BUNDLE]))
 
     @bentoml.api  # type: ignore[untyped-decorator]
     def predict(self, image: Image.Image) -> str:

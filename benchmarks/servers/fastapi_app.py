@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import threading
 from pathlib import Path
 
 import uvicorn
@@ -19,20 +18,13 @@ def create() -> FastAPI:
     """The application; each of its worker processes loads the bundle."""
     classifier = Classifier.from_bundle(Path(os.environ[BUNDLE]), threads=int(os.environ[THREADS]))
     app = FastAPI()
-    turn = threading.Lock()
 
     def label(photo: bytes) -> str:
         return classifier([decode(photo)])[0].label
 
-    @app.post("/async")
-    async def predict_async(image: UploadFile) -> str:
+    @app.post("/predict")
+    async def predict(image: UploadFile) -> str:
         return label(await image.read())
-
-    @app.post("/def")
-    def predict(image: UploadFile) -> str:
-        photo = decode(image.file.read())
-        with turn:  # FastAPI calls it in many threads at once; the network is for one
-            return classifier([photo])[0].label
 
     @app.post("/raw")
     async def predict_raw(request: Request) -> str:

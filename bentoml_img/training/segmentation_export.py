@@ -23,8 +23,8 @@ def export(network: Network, trained_on: str, folder: Path) -> list[Path]:
 
 
 def _export(name: str, module: LiteSegmenter, trained_on: str, bundle: Path) -> Path:
-    height = LITE.input_size[0]
-    photo = torch.zeros(1, 3, height, height * 4 // 3)
+    side = LITE.input_size[0]
+    photo = torch.zeros(1, 3, side, side)  # a square, as torchvision counts
     manifest = zoo.find(name).manifest(
         license="unknown",
         trained_on=trained_on,

@@ -1,15 +1,9 @@
-from dataclasses import replace
-from pathlib import Path
-
 import numpy as np
 import pytest
 
-from benchmarks import detectors
-from benchmarks.detectors import compare, precisions
-from bentoml_img.bundle import copy, write_manifest
+from benchmarks.detectors import compare
 from bentoml_img.detect import Detections
 from bentoml_img.masks import InstanceMask
-from bentoml_img.shelf import SHIPPED
 
 
 def found(*boxes: list[int], label: int = 1, score: float = 0.9) -> Detections:
@@ -39,17 +33,3 @@ def test_another_place_or_class_is_another_thing() -> None:
     for ours in (found([3, 0, 13, 10]), found([0, 0, 10, 10], label=2), found()):
         agreement = compare([ours], [theirs])
         assert (agreement.instances, agreement.found) == (1, 0)
-
-
-def test_a_precision_is_measured_once_its_cost_is_known(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    bundle = tmp_path / "maskrcnn_lite"
-    manifest = copy(SHIPPED / bundle.name, bundle)
-    write_manifest(bundle, replace(manifest, scores={}), manifest.files)
-    assert precisions(bundle) == ["fp32"]
-    scores = {"int8_loss": 0.0, "bf16_loss": 0.0}
-    write_manifest(bundle, replace(manifest, scores=scores), manifest.files)
-    for has, able in ((False, ["fp32", "int8"]), (True, ["fp32", "bf16", "int8"])):
-        monkeypatch.setattr(detectors, "has_bfloat16", lambda has=has: has)
-        assert precisions(bundle) == able

@@ -23,7 +23,12 @@ def test_a_ratio_is_taken_round_by_round_against_the_rivals_best_form() -> None:
     assert ratio(measured, ours, "FastAPI") is None
 
 
-def test_litserve_has_a_worker_and_a_worker_for_each_core() -> None:
+def test_rivals_have_a_worker_and_a_worker_for_each_core() -> None:
     commands = {server.name: " ".join(server.command) for server in OTHERS}
-    for workers in (1, 2):
-        assert f"--workers {workers} --batch 16" in commands[f"LitServe, {workers}×1"]
+    for name, options in (
+        ("LitServe, 1×1", "--workers 1 --batch 16"),
+        ("LitServe, 2×1", "--workers 2 --batch 16"),
+        ("FastAPI, 1×2", "--workers 1 --threads 2"),
+        ("FastAPI, 2×1", "--workers 2 --threads 1"),
+    ):
+        assert options in commands[name]
