@@ -8,13 +8,16 @@ import os
 from pathlib import Path
 
 import click
+import numpy as np
 import pytest
 
 from bentoml_img import zoo
+from bentoml_img.images import load_rgb, open_image
 from bentoml_img.segment import Segmenter
 from bentoml_img.shelf import ROOT, SHIPPED, bundle_of
 from bentoml_img.training.layouts import Sample
 from bentoml_img.training.segmentation_scores import figures, validation_sets
+from scripts.samples import FOLDER, scenes
 from scripts.unpack import unpack
 
 DATA = Path(os.environ.get("BENTOML_IMG_DATA", ROOT.parent / "shared" / "data"))
@@ -40,14 +43,27 @@ def mean_ious(segmenter: Segmenter, sets: dict[str, list[Sample]]) -> dict[str, 
     return {figure.dataset: figure.value for figure in measured if figure.metric == "miou"}
 
 
-@pytest.mark.parametrize("name", ["deeplabv3_lite", "fcn_lite"])
+@pytest.mark.parametrize(
+    ("name", "precision", "prefix"),
+    [("deeplabv3_lite", "fp32", ""), ("deeplabv3_lite", "int8", "int8_"), ("fcn_lite", "fp32", "")],
+)
 def test_a_part_of_the_photos_gives_about_the_stated_figures(
-    name: str, sets: dict[str, list[Sample]]
+    name: str, precision: str, prefix: str, sets: dict[str, list[Sample]]
 ) -> None:
-    segmenter = Segmenter.from_bundle(SHIPPED / name)
+    segmenter = Segmenter.from_bundle(SHIPPED / name, precision=precision)
     part = {dataset: samples[::EVERY] for dataset, samples in sets.items()}
     for dataset, value in mean_ious(segmenter, part).items():
-        assert value == pytest.approx(segmenter.manifest.scores[f"{dataset}_miou"], abs=0.05)
+        stated = segmenter.manifest.scores[f"{prefix}{dataset}_miou"]
+        assert value == pytest.approx(stated, abs=0.05)
+
+
+def test_int8_tells_nearly_the_same_of_the_sample_photos() -> None:
+    bundle = SHIPPED / "deeplabv3_lite"
+    fp32, int8 = (Segmenter.from_bundle(bundle, precision=it) for it in ("fp32", "int8"))
+    photos = [load_rgb(open_image((FOLDER / scene).read_bytes())) for scene in scenes()]
+    equal = [np.mean(fp32([it])[0].mask == int8([it])[0].mask) for it in photos]
+    assert np.mean(equal) > 0.98
+    assert min(equal) < 1  # or both are one network
 
 
 @pytest.mark.skipif(not WEIGHTS, reason="BENTOML_IMG_OFFICIAL_WEIGHTS is not set")

@@ -47,7 +47,7 @@ with importing_extra():
 MAX_LOSS = {"classification": 0.001, "segmentation": 0.005, "detection": 0.003}
 # The least share of labels that stay the same; a detector finds but some fifty things in photos.
 LEAST_EQUAL = {"classification": 0.99, "segmentation": 0.99, "detection": 0.95}
-MAX_PHOTOS = 40
+MAX_PHOTOS = 100
 
 Predictor = Classifier | Segmenter | Detector
 PREDICTORS: dict[str, type[Predictor]] = {
