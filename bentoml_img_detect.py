@@ -278,7 +278,7 @@ def _annotate(
                 import matplotlib.figure  # noqa: F401 - before the work, not after it
     detector = Detector.from_bundle(bundle, engine, precision=precision)
     with _usage():
-        detector([], **asked)  # are there such classes?
+        detector.check_classes(names)
 
     def annotate(source: Path, bar: Progress) -> Done:
         target = targets[source]

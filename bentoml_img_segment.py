@@ -27,6 +27,7 @@ from bentoml_img.files import COMPARISON, Unreadable, inputs_of, reading, write_
 from bentoml_img.images import encode_jpeg
 from bentoml_img.interrupts import end_as_by_ctrl_c
 from bentoml_img.model_choice import (
+    SOURCES,
     ModelChoice,
     engine_option,
     list_option,
@@ -122,8 +123,12 @@ def main(
             if listed:
                 _list(context)
                 return
-            names = models or ([n for n in MODELS if is_at_hand(n)] if compared else [DEFAULT])
-            bundles = {name: _bundle(name, weights, weights_url) for name in names}
+            names = models or [DEFAULT]
+            bundles = (
+                _all_at_hand(context)
+                if compared and not models
+                else {name: _bundle(name, weights, weights_url) for name in names}
+            )
             if not (compared or applied or data):
                 package_and_show(bundles[names[0]], engine, precision, PHOTO)
                 return
@@ -144,6 +149,20 @@ def main(
 def _bundle(name: str, weights: Path | None, url: str | None) -> Path:
     with download_bar(name) as on_progress:
         return bundle_of(name, weights, url, on_progress)
+
+
+def _all_at_hand(context: click.Context) -> dict[str, Path]:
+    """The bundles of the models at hand, by name, less those that cannot be made after all."""
+    if unused := given(context, SOURCES):
+        raise click.UsageError(f"{unused} is for one model: give its --model, too")
+    bundles = {}
+    for name in filter(is_at_hand, MODELS):
+        try:
+            with plain_errors("torch"):
+                bundles[name] = bundle_of(name)
+        except click.ClickException as error:
+            console.print(f"{name} is left out: {error.message}")
+    return bundles
 
 
 def _list(context: click.Context) -> None:

@@ -199,12 +199,12 @@ BARS = (
         figure("video", "over_loop", way="pipeline"),
     ),
     Bar(
-        "video, the same in the faster of int8 and bf16",
+        "video, in the faster of int8 and bf16, over the obvious loop in fp32",
         3.0,
         best(*(figure("video", "over_loop", way=f"pipeline, {p}") for p in REDUCED)),
     ),
     Bar(
-        "video, the same with PyTorch in both",
+        "video, over the obvious loop, with PyTorch in both",
         1.3,
         figure("video", "over_loop", way="pipeline, PyTorch"),
     ),
@@ -239,7 +239,7 @@ BARS = (
         at_most=True,
     ),
     Bar(
-        "the same, at the heaviest load",
+        "memory of a segmenter's worker at the heaviest load: OpenVINO's over PyTorch's",
         0.5,
         quotient(
             highest("memory-openvino", "worker_mb"),

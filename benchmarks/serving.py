@@ -40,6 +40,7 @@ from benchmarks.photos import load_photos
 from benchmarks.process import ServerError, cpu_seconds, free_port, private_store, serving
 from benchmarks.servers import OTHERS, OURS, PLAIN_BENTOML, Server
 from benchmarks.servers.decoding import decode
+from bentoml_img.bundle import BundleError
 from bentoml_img.classify import Classifier
 from bentoml_img.shelf import ROOT, SHIPPED
 
@@ -214,7 +215,7 @@ def run_against(
     with private_store() as scratch:
         try:
             figures = compare(networks_in(scratch), (OURS, *others), plan)
-        except ServerError as error:
+        except (ServerError, BundleError) as error:
             print(error, file=sys.stderr)
             return 1
     report(figures, plan, others)

@@ -1,13 +1,14 @@
 """Pictures that are small files and much work: refused by what they are made of.
 
 Pillow adds the blocks of a GIF's comment to each other, looks at each chunk of a
-PNG, and makes a number of each value of a tag. Encoders write a few thousand of
-these at most. And of a TIFF libtiff decodes whole tiles, however small the picture.
+PNG, makes a number of each value of a tag, and begins anew at each strip of a TIFF.
+Encoders write a few thousand of these at most. It decodes the run lengths of a BMP
+in Python. And of a TIFF libtiff decodes whole tiles, however small the picture.
 JPEGs are in `bentoml_img.jpeg`.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from bentoml_img import jpeg
 
@@ -15,12 +16,15 @@ HEAD = 4 * 2**20  # bytes at the start of a long file that are enough to tell
 MAX_COMMENT, MAX_BLOCKS = 10_000, 100_000  # blocks of at most 255 bytes, before the first frame
 MAX_CHUNKS = 20_000
 MAX_VALUES = 600_000  # two for each tile of 16 × 16 pixels, in the largest pictures allowed
+MAX_STRIPS = 10_000  # or tiles, beside those that have as many pixels as the smallest tile
+MAX_RUNS = 1_000_000  # pixels that may be in run lengths, and bytes that these may have
 
 COMMENT = b"\xfe"  # the extension of a GIF that Pillow joins
 LARGE_TILE = 1024, 1024  # pixels; encoders write such for a picture of any size
 TILE_STEP = 16  # of which a tile's sides are multiples
 
 PICTURE_SIDES, TILE_SIDES = (256, 257), (322, 323)  # width and length, tags of a TIFF
+OFFSETS = 273, 324  # where its strips or its tiles are
 # Of TIFF's types those that stay what they are: bytes and text.
 _PLAIN = frozenset({1, 2, 7})
 # And the bytes of those that are whole numbers. Pillow does not know the last two, libtiff does.
@@ -39,7 +43,9 @@ def endless(data: bytes) -> str | None:
     if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
         return _of_chunks("WebP", _webp_chunks(data))
     if data.startswith((b"II", b"MM")):
-        return _of_tags("a TIFF", data)
+        return _of_tags("a TIFF", data) or _of_strips(data)
+    if data.startswith(b"BM"):
+        return _of_runs(data)
     return None
 
 
@@ -97,12 +103,38 @@ def _webp_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _of_tags(name: str, data: bytes) -> str | None:
-    values = 0
+    values = plain = 0
     for _, kind, count, _ in _entries(data):
         values += 1 if kind in _PLAIN else count
         if values > MAX_VALUES:
             return f"{name} of more than {MAX_VALUES} values in its tags"
+        if kind in _PLAIN and count <= len(data):  # or it cannot be read, and nobody keeps it
+            plain += count
+        if plain > len(data):
+            return f"{name} whose tags have the same bytes many times"
     return None
+
+
+def _of_strips(data: bytes) -> str | None:
+    strips = max((count for tag, _, count, _ in _entries(data) if tag in OFFSETS), default=0)
+    if strips <= MAX_STRIPS:
+        return None
+    width, height = (min(side, default=0) for side in _numbers(data, PICTURE_SIDES))
+    most = min(MAX_STRIPS + width * height // TILE_STEP**2, MAX_VALUES // 2)
+    return f"a TIFF of more than {most} strips or tiles" if strips > most else None
+
+
+def _of_runs(data: bytes) -> str | None:
+    def number(start: int) -> int:
+        return int.from_bytes(data[start : start + 4], "little")
+
+    if number(14) == 12 or number(30) not in (1, 2):  # the oldest header has no compression
+        return None
+    width, height = number(18), number(22)
+    pixels = width * min(height, 2**32 - height)  # from the top down it is negative
+    if max(pixels, len(data)) <= MAX_RUNS:
+        return None
+    return f"an RLE-compressed BMP of more than {MAX_RUNS} pixels or bytes"
 
 
 def oversized_tile(data: bytes) -> tuple[int, int] | None:
@@ -110,17 +142,22 @@ def oversized_tile(data: bytes) -> tuple[int, int] | None:
 
     Those that fit into the picture, or into LARGE_TILE, are not.
     """
-    sides: dict[int, list[int]] = {tag: [] for tag in (*PICTURE_SIDES, *TILE_SIDES)}
-    for tag, kind, _, value in _entries(data):
-        if tag in sides and kind in _WHOLE:
-            sides[tag].append(value)
     # Of a tag that is there twice, one reader takes the first, and another the last.
-    width, height = (max(sides[tag], default=0) for tag in TILE_SIDES)
-    picture = (min(sides[tag], default=0) for tag in PICTURE_SIDES)
-    across, down = (side + -side % TILE_STEP for side in picture)
+    sides = _numbers(data, (*PICTURE_SIDES, *TILE_SIDES))
+    across, down = (side + -side % TILE_STEP for side in (min(s, default=0) for s in sides[:2]))
+    width, height = (max(side, default=0) for side in sides[2:])
     if any(width <= w and height <= h for w, h in (LARGE_TILE, (across, down))):
         return None
     return width, height
+
+
+def _numbers(data: bytes, tags: Sequence[int]) -> list[list[int]]:
+    """The values of each of these tags; more than one where it is there more than once."""
+    found: dict[int, list[int]] = {tag: [] for tag in tags}
+    for tag, kind, _, value in _entries(data):
+        if tag in found and kind in _WHOLE:
+            found[tag].append(value)
+    return list(found.values())
 
 
 def _entries(data: bytes) -> Iterator[tuple[int, int, int, int]]:

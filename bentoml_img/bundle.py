@@ -114,9 +114,13 @@ def verify(bundle: Path) -> Manifest:
     for name, digest in manifest.files.items():
         if name != Path(name).name:
             raise BundleError(f"{bundle / MANIFEST} names {name!r}, which is not in the bundle")
-        if not (bundle / name).is_file():
-            raise BundleError(f"{bundle / name} is missing")
-        if sha256(bundle / name) != digest:
+        try:
+            found = sha256(bundle / name)
+        except FileNotFoundError:
+            raise BundleError(f"{bundle / name} is missing") from None
+        except OSError as error:
+            raise BundleError(f"cannot read {bundle / name}: {error.strerror}") from None
+        if found != digest:
             raise BundleError(f"{bundle / name} is damaged: its SHA-256 is not {digest}")
     return manifest
 

@@ -120,6 +120,10 @@ class Detector:
             for image in images
         ]
 
+    def check_classes(self, classes: Collection[str] | None) -> None:
+        """ValueError if the model has no class of one of those names."""
+        self._ids(classes)
+
     def _ids(self, classes: Collection[str] | None) -> Collection[int]:
         if classes is None:
             return range(len(self.manifest.labels))

@@ -60,7 +60,7 @@ class ImageError(ValueError):
 
 
 class UnsupportedImage(ImageError):
-    """Not one of FORMATS."""
+    """Not one of FORMATS, or of numbers of which nobody knows what is white."""
 
 
 class ImageTooLarge(ImageError):
@@ -95,6 +95,11 @@ def open_image(data: bytes, max_pixels: int = MAX_MEGAPIXELS * MEGAPIXEL) -> Ima
             f"the picture has {image.width}×{image.height} pixels, more than the "
             f"{max_pixels / MEGAPIXEL:g} megapixels allowed"
         )
+    if image.mode in ("F", "I"):
+        raise UnsupportedImage(
+            "the picture's samples are not unsigned numbers of 8 or 16 bits, and which of them is "
+            "white is not known: save it with such"
+        )
     if image.format == "TIFF" and (tile := blocks.oversized_tile(data)):
         raise ImageTooLarge(
             f"the picture has {image.width}×{image.height} pixels in tiles of "
@@ -109,7 +114,8 @@ def load_rgb(image: Image.Image, at_least: int | None = None) -> Image.Image:
     With `at_least`, a JPEG may be decoded at 1/2, 1/4 or 1/8 of its size, as
     long as both sides keep `at_least` pixels: several times faster, and the
     decoder averages the pixels that it skips. Transparent pixels are laid over
-    white, 16-bit samples are cut to their upper 8 bits. Raises DamagedImage.
+    white, 16-bit samples are cut to their upper 8 bits; a TIFF of signed, longer or
+    floating-point ones is refused by `open_image`. Raises DamagedImage.
     """
     try:
         if at_least is not None:
@@ -164,9 +170,10 @@ def _orientation(image: Image.Image) -> int:
     if exif_may_follow(image):
         image.load()  # whose errors are the picture's
     try:
-        return int(image.getexif().get(ExifTags.Base.Orientation, 1))
+        value = image.getexif().get(ExifTags.Base.Orientation, 1)
     except DECODER_ERRORS:
         return 1
+    return int(value) if value in range(1, 9) else 1  # Pillow turns for no text, nor for 6.5
 
 
 class Normalizer:
@@ -227,8 +234,8 @@ def _flat(image: Image.Image) -> Image.Image:
         return image
     if image.mode == "La":  # which convert() knows no other way from
         image = image.convert("LA")
-    if image.mode.startswith("I"):  # 16-bit grey, which convert() would clip at 255
-        grey = np.asarray(image).clip(0, 65535) >> 8
+    if image.mode.startswith("I;16"):  # which convert() would clip at 255
+        grey = np.asarray(image) >> 8
         return Image.fromarray(grey.astype(np.uint8)).convert("RGB")
     if image.has_transparency_data:
         rgba = image if image.mode == "RGBA" else image.convert("RGBA")

@@ -3,7 +3,7 @@
 libjpeg decodes each scan over all pixels: encoders write one, or about ten of a
 progressive picture, but ten bytes are enough for another, and a small file of
 them keeps a decoder busy for hours. Pillow keeps each segment of metadata, the
-smallest of which are four bytes.
+smallest of which are four bytes, and passes over what is between them byte by byte.
 """
 
 import re
@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 MAX_SCANS = 100
 MAX_SEGMENTS = 5000  # of at most 64 KiB each: what profiles and depth maps take are hundreds
+MAX_BETWEEN = 64 * 1024  # bytes between segments: most files have none, some cameras' hundreds
 MAX_EXIF = 16  # segments, where one is usual: Pillow joins them, and makes numbers of their values
 
 SIGNATURE = b"\xff\xd8\xff"
@@ -25,8 +26,11 @@ _WITH_LENGTH = frozenset({*range(0xC0, 0xD0), *range(0xDA, 0xF0), 0xFE} - {0xC8}
 def endless(data: bytes) -> str | None:
     """What a JPEG has more of than it may, if it does."""
     many_scans = data.count(bytes((0xFF, SCAN))) > MAX_SCANS
-    scans = exif = 0
-    for number, (marker, start) in enumerate(_markers(data)):
+    scans = exif = between = 0
+    for number, (marker, start, passed) in enumerate(_markers(data)):
+        between += 0 if scans else passed
+        if between > MAX_BETWEEN:
+            return f"a JPEG of more than {MAX_BETWEEN} bytes between its segments"
         if number > MAX_SEGMENTS:
             return f"a JPEG of more than {MAX_SEGMENTS} segments"
         if marker == APP1 and data.startswith(b"Exif\0\0", start + 2):
@@ -44,12 +48,15 @@ def endless(data: bytes) -> str | None:
     return None
 
 
-def _markers(data: bytes) -> Iterator[tuple[int, int]]:
-    """The markers before and between the scans' data, and where what follows each begins."""
+def _markers(data: bytes) -> Iterator[tuple[int, int, int]]:
+    """The markers before and between the scans' data, where what follows each begins, and how many
+    bytes there are between it and the segment before. The last one is END, if only in thought.
+    """
     position = len(SIGNATURE) - 1
     while found := _MARKER.search(data, position):
         marker = found[1][0]
+        yield marker, found.end(), found.start() - position
         position = found.end()
-        yield marker, position
         if marker in _WITH_LENGTH:
             position += max(2, int.from_bytes(data[position : position + 2]))
+    yield END, len(data), max(0, len(data) - position)

@@ -1,16 +1,18 @@
 """Where bundles are: the zoo's are shipped, made before, or made when asked for."""
 
 import contextlib
+from importlib.util import find_spec
 from pathlib import Path
 
 from bentoml_img import zoo
 from bentoml_img.assemble import official_bundle
-from bentoml_img.bundle import MANIFEST, BundleError, read_manifest
-from bentoml_img.weights import OnProgress, WeightsError, cache_folder, digest_in_name
+from bentoml_img.bundle import MANIFEST, BundleError, verify
+from bentoml_img.weights import OnProgress, WeightsError, cache_folder, digest_in_name, is_sound
 
 ROOT = Path(__file__).resolve().parent.parent
 SHIPPED = ROOT / "artifacts"
 MADE = ROOT / "build" / "models"
+MAKERS = ("safetensors", "torch", "torchvision")  # packages that make a bundle of weights
 
 
 def bundle_of(
@@ -46,12 +48,13 @@ def bundle_of(
 
 
 def is_at_hand(name: str) -> bool:
-    """Whether a model's bundle can be had without a download."""
+    """Whether a model's bundle can be had without a download: it is there, or can be made here."""
     published = zoo.find(name).published
     if not published:
         return (SHIPPED / name / MANIFEST).is_file()
     with contextlib.suppress(BundleError):
-        made = read_manifest(MADE / name)
-        if made.source_sha256.startswith(digest_in_name(published.file)):
+        if verify(MADE / name).source_sha256.startswith(digest_in_name(published.file)):
             return True
-    return (cache_folder() / published.file).is_file()
+    with contextlib.suppress(WeightsError):
+        return all(map(find_spec, MAKERS)) and is_sound(cache_folder() / published.file)
+    return False

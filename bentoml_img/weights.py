@@ -19,8 +19,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
+from bentoml_img.address import Address
 from bentoml_img.bundle import sha256
 
 if TYPE_CHECKING:
@@ -70,12 +70,12 @@ def fetch(
 ) -> Path:
     """The verified file of that name: from `folder`, or else downloaded into it.
 
-    `url` is a mirror, the folder or the file itself; by default what the
-    environment names, or torchvision's server. `folder` is by default torch's
-    cache. WeightsError if the file cannot be had whole.
+    `url` is a mirror, the folder or the file itself, with a user and password if it
+    asks for them; by default what the environment names, or torchvision's server.
+    `folder` is by default torch's cache. WeightsError if the file cannot be had whole.
     """
     target = (folder or cache_folder()) / file_name
-    if target.is_file() and _is_sound(target, file_name):
+    if is_sound(target):
         return target
     base = url or os.environ.get(URL_VARIABLE) or OFFICIAL_URL
     path, mark, query = base.partition("?")  # a token, say
@@ -100,15 +100,14 @@ def download(url: str, target: Path, on_progress: OnProgress = lambda done, tota
     """
     part = target.with_name(target.name + ".part")
     try:
-        if urlsplit(url).scheme not in ("http", "https"):
-            raise WeightsError(f"{url} is not an http or https address")
+        address = Address.parse(url)
         target.parent.mkdir(parents=True, exist_ok=True)
         with _alone(target.parent):
-            if not (target.is_file() and _is_sound(target, target.name)):
-                _complete_sound(url, part, target.name, on_progress)
+            if not is_sound(target):
+                _complete_sound(address, part, target.name, on_progress)
                 os.replace(part, target)
     except ValueError as error:
-        raise WeightsError(f"{url} is not an address: {error}") from None
+        raise WeightsError(f"cannot download {target.name}: {error}") from None
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         what = f"no space left for {target}" if full else f"cannot write {target}: {error}"
@@ -119,6 +118,18 @@ def digest_in_name(file_name: str) -> str:
     """The first hexadecimal digits of a file's SHA-256, empty if its name does not carry them."""
     found = re.search(r"-([0-9a-f]{8,64})\.", file_name)
     return found[1] if found else ""
+
+
+def is_sound(path: Path, file_name: str | None = None) -> bool:
+    """Whether a file is there with the SHA-256 that its name says the first digits of.
+
+    Or `file_name`, in its place. WeightsError if it cannot be read.
+    """
+    digest = digest_in_name(file_name or path.name)
+    try:
+        return bool(digest) and path.is_file() and sha256(path).startswith(digest)
+    except OSError as error:
+        raise WeightsError(f"cannot read {path}: {error.strerror}") from None
 
 
 def load_state(path: Path) -> dict[str, "Tensor"]:
@@ -141,11 +152,6 @@ def load_state(path: Path) -> dict[str, "Tensor"]:
     return state
 
 
-def _is_sound(path: Path, file_name: str) -> bool:
-    digest = digest_in_name(file_name)
-    return bool(digest) and sha256(path).startswith(digest)
-
-
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
     """Keep other downloads, of other processes too, out of a folder."""
@@ -157,48 +163,48 @@ def _alone(folder: Path) -> Iterator[None]:
         os.close(lock)
 
 
-def _complete_sound(url: str, part: Path, file_name: str, on_progress: OnProgress) -> None:
+def _complete_sound(address: Address, part: Path, file_name: str, on_progress: OnProgress) -> None:
     """Download until `part` is as the digest in the file's name says; WeightsError, and no part."""
     resumed = part.is_file()
-    if not resumed or not _is_sound(part, file_name):
-        _complete(url, part, on_progress)
-    if resumed and not _is_sound(part, file_name):
+    if not resumed or not is_sound(part, file_name):
+        _complete(address, part, on_progress)
+    if resumed and not is_sound(part, file_name):
         part.unlink()  # the beginning was of another file
-        _complete(url, part, on_progress)
-    if not _is_sound(part, file_name):
+        _complete(address, part, on_progress)
+    if not is_sound(part, file_name):
         part.unlink()
-        raise WeightsError(f"{url} is damaged: its SHA-256 does not begin as its name says")
+        raise WeightsError(f"{address} is damaged: its SHA-256 does not begin as its name says")
 
 
 class _ConnectionLostError(Exception):
     """The network failed, before the file was whole."""
 
 
-def _complete(url: str, part: Path, on_progress: OnProgress) -> None:
+def _complete(address: Address, part: Path, on_progress: OnProgress) -> None:
     """Download until `part` is as long as the server says, in as many pieces as it takes."""
     fruitless = most = 0
     while True:
         before = part.stat().st_size if part.is_file() else 0
         most = max(most, before)
         try:
-            return _download_rest(url, part, before, on_progress)
+            return _download_rest(address, part, before, on_progress)
         except urllib.error.HTTPError as error:
             if error.code != http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE or before == 0:
-                raise WeightsError(f"cannot download {url}: {error}") from error
+                raise WeightsError(f"cannot download {address}: {error}") from error
             part.unlink()  # it is longer than the file
             most = 0
         except _ConnectionLostError as error:
             after = part.stat().st_size if part.is_file() else 0
             fruitless = 0 if after > most else fruitless + 1
             if after == 0 or fruitless == ATTEMPTS:
-                raise WeightsError(f"cannot download {url}: {error}") from error
+                raise WeightsError(f"cannot download {address}: {error}") from error
             if fruitless:
                 time.sleep(PAUSE * 2 ** (fruitless - 1))
 
 
-def _download_rest(url: str, part: Path, start: int, on_progress: OnProgress) -> None:
+def _download_rest(address: Address, part: Path, start: int, on_progress: OnProgress) -> None:
     headers = {"User-Agent": "bentoml-img"} | ({"Range": f"bytes={start}-"} if start else {})
-    with _open(urllib.request.Request(url, headers=headers)) as answer:  # noqa: S310 - checked
+    with _open(address.request(headers)) as answer:
         done = start if answer.status == http.HTTPStatus.PARTIAL_CONTENT else 0
         length = answer.headers.get("Content-Length", "")
         total = done + int(length) if length.isdecimal() else None

@@ -22,7 +22,8 @@ class Published:
     `file` carries the first digits of its SHA-256; `scores` are on COCO val2017,
     between 0 and 1: `coco_voc_miou` with VOC's classes, `coco_box_map` and
     `coco_mask_map` with all of COCO's. `gflops` are 10⁹ multiply-adds of
-    a square photo; they and `parameters` include those of an auxiliary head that is for training only.
+    a square photo; they and `parameters` include those of an auxiliary head that is for
+    training only.
     """
 
     file: str

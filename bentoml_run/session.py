@@ -132,7 +132,7 @@ class Session:
                 self.report.failed(message, self._record(call, answer, None, task_id))
                 return False
             written = Path(call.sources[0].written).parent if call.sources else Path()
-            shown = Path(output_dir or written, path.name)
+            shown = Path(written if output_dir is None else output_dir, path.name)
         self.report.done(self._record(call, answer, path, task_id), answer, shown)
         return True
 

@@ -152,7 +152,7 @@ class PytorchInstanceDetector:
 
     def _check_classes(self, classes: list[str] | None) -> None:
         try:
-            self.detector([], classes=classes)
+            self.detector.check_classes(classes)
         except ValueError as error:
             raise RequestRefused(HTTPStatus.BAD_REQUEST, f"classes: {error}", "classes") from None
 

@@ -9,6 +9,7 @@ model, calls the API and renders its answer. All else passes through.
 
 import asyncio
 import hmac
+import io
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
@@ -24,13 +25,13 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bentoml_img.images import ImageError, open_image
-from services import multipart
 from services.body import ClientDisconnected, TooLarge, pieces
 from services.decoding import INLINE_BYTES
 from services.endpoints import Endpoint, image_endpoints
 from services.errors import Overloaded, RequestRefused, refuse_image, wrong_method
 from services.fields import Fields, is_form
 from services.memory import return_large_blocks
+from services.multipart import Form
 from services.page import is_page, page
 from services.paths import HEALTH
 from services.settings import MAX_UPLOAD, Settings
@@ -151,35 +152,41 @@ class Edge:
         reservation: "_Reservation",
     ) -> dict[str, Any]:
         """The values as sent; of a form nothing else is kept, as an answer may take long."""
-        form = is_form(headers, fields.file)
+        upload = io.BytesIO()  # it gives its bytes away without a copy
+        form = (
+            Form(headers["content-type"], fields.file, upload)
+            if is_form(headers, fields.file)
+            else None
+        )
         try:
             async with asyncio.timeout(UPLOAD_SECONDS):
-                body = await self._read_body(headers, receive, reservation)
+                await self._read_body(headers, receive, reservation, form or upload)
         except TimeoutError:
             raise RequestRefused(
                 HTTPStatus.REQUEST_TIMEOUT,
                 f"the upload took longer than {UPLOAD_SECONDS} seconds",
                 headers={"Connection": "close"},
             ) from None
-        if form:
-            arguments = body, headers["content-type"], fields.file
-            if len(body) <= INLINE_FORM:
-                parts = multipart.parse(*arguments)
-            else:
-                parts = await asyncio.to_thread(multipart.parse, *arguments)
-            return fields.from_form(parts, scope["query_string"])
-        return fields.from_raw(body, scope["query_string"])
+        query = scope["query_string"]
+        if form is None:
+            return fields.from_raw(upload.getvalue(), query)
+        return fields.from_form(form.close(), query, upload.getvalue())
 
     async def _read_body(
-        self, headers: Headers, receive: Receive, reservation: "_Reservation"
-    ) -> bytes:
-        received = []
+        self,
+        headers: Headers,
+        receive: Receive,
+        reservation: "_Reservation",
+        into: Form | io.BytesIO,
+    ) -> None:
         limit = self.settings.max_upload
         async with aclosing(pieces(headers, receive, limit, MAX_UPLOAD)) as body:
             async for piece in body:
                 reservation.grow(len(piece))
-                received.append(piece)
-        return b"".join(received)
+                if isinstance(into, Form) and reservation.size > INLINE_FORM:
+                    await asyncio.to_thread(into.write, piece)
+                else:
+                    into.write(piece)
 
     async def _open(self, upload: bytes, field: str) -> Image.Image:
         if len(upload) > self.settings.max_upload:
@@ -197,20 +204,20 @@ class _Reservation:
 
     def __init__(self, edge: Edge) -> None:
         self._edge = edge
-        self._size = 0
+        self.size = 0
 
     def grow(self, size: int) -> None:
         edge = self._edge
         if edge.bytes_in_flight + size > edge.settings.max_upload_in_flight:
             raise Overloaded
         edge.bytes_in_flight += size
-        self._size += size
+        self.size += size
 
     def __enter__(self) -> "_Reservation":
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._edge.bytes_in_flight -= self._size
+        self._edge.bytes_in_flight -= self.size
 
 
 def _json_errors(send: Send) -> Send:

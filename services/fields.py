@@ -39,9 +39,9 @@ class Fields:
     model: type[BaseModel]
 
     def from_form(
-        self, parts: Iterable[Part], query: bytes, upload: Path | None = None
+        self, parts: Iterable[Part], query: bytes, upload: bytes | Path
     ) -> dict[str, Any]:
-        """The values as sent, the file as bytes, or as `upload` where it was spooled there.
+        """The values as sent, the file as `upload`: what was spooled, or where it is.
 
         RequestRefused if a field is missing, unknown or given twice, if the file
         is text, or if the query is too long.
@@ -53,10 +53,8 @@ class Fields:
                     f"{self.file} must be an uploaded file; text and URLs are not fetched",
                     self.file,
                 )
-            if part.filename is None or (part.is_json and part.name != self.file):
-                pairs.append((part.name, _parameter(part.data.decode("utf-8", "replace"))))
-            else:
-                pairs.append((part.name, upload if part.spooled else bytes(part.data)))
+            text = part.data.decode("utf-8", "replace")
+            pairs.append((part.name, upload if part.spooled else _parameter(text)))
         return self._unique(pairs)
 
     def from_raw(self, upload: bytes | Path, query: bytes) -> dict[str, Any]:

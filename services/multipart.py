@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
 
 MAX_PARTS = 32
+MAX_HEADER = 4096  # bytes of a header of a part, its name and its value
 MAX_TEXT = 64 * 1024  # bytes of parameters: many values in little text cost much memory
 
 
@@ -23,7 +24,7 @@ class Part:
 
     `is_json` that its Content-Type is JSON's: so browsers send values, as a file.
 
-    `spooled` says that the data went elsewhere.
+    `spooled` says that it is the form's own file, whose data went elsewhere.
     """
 
     name: str = ""
@@ -33,21 +34,14 @@ class Part:
     is_json: bool = False
 
 
-def parse(body: bytes, content_type: str, file: str) -> list[Part]:
-    """The parts of a form whose file is in the field `file`; RequestRefused as in `Form`."""
-    form = Form(content_type, file)
-    form.write(body)
-    return form.close()
-
-
 class Form:
     """A form that comes in pieces; RequestRefused (400) if it is damaged, or has other files.
 
-    The file of the field `file` goes to the stream `spool`, if there is one; all
-    that is in other fields may have MAX_TEXT bytes together.
+    The file of the field `file` goes to the stream `spool`; all that is in other
+    fields may have MAX_TEXT bytes together.
     """
 
-    def __init__(self, content_type: str, file: str, spool: BinaryIO | None = None) -> None:
+    def __init__(self, content_type: str, file: str, spool: BinaryIO) -> None:
         _, options = parse_options_header(content_type)
         boundary = options.get(b"boundary")
         if not boundary:
@@ -75,14 +69,14 @@ def _damaged(why: str) -> RequestRefused:
 
 
 class _Collector:
-    def __init__(self, file: str, spool: BinaryIO | None) -> None:
+    def __init__(self, file: str, spool: BinaryIO) -> None:
         self._file = file
         self._spool = spool
         self._text = 0
         self.parts: list[Part] = []
         self.finished = False
-        self._header = b""
-        self._value = b""
+        self._header = bytearray()
+        self._value = bytearray()
 
     def callbacks(self) -> "MultipartCallbacks":
         return {
@@ -101,22 +95,28 @@ class _Collector:
         self.parts.append(Part())
 
     def _header_field(self, data: bytes, start: int, end: int) -> None:
-        self._header += data[start:end]
+        self._extend(self._header, data[start:end])
 
     def _header_value(self, data: bytes, start: int, end: int) -> None:
-        self._value += data[start:end]
+        self._extend(self._value, data[start:end])
+
+    def _extend(self, text: bytearray, piece: bytes) -> None:
+        text += piece
+        if len(self._header) + len(self._value) > MAX_HEADER:
+            raise _damaged(f"a header of a part has more than {MAX_HEADER} bytes")
 
     def _header_end(self) -> None:
         if self._header.lower() == b"content-disposition":
-            _, options = parse_options_header(self._value)
+            _, options = parse_options_header(bytes(self._value))
             part = self.parts[-1]
             part.name = options.get(b"name", b"").decode("utf-8", "replace")
             if (filename := options.get(b"filename")) is not None:
                 part.filename = filename.decode("utf-8", "replace")
         elif self._header.lower() == b"content-type":
-            kind, _ = parse_options_header(self._value)
+            kind, _ = parse_options_header(bytes(self._value))
             self.parts[-1].is_json = kind == b"application/json"
-        self._header = self._value = b""
+        self._header.clear()
+        self._value.clear()
 
     def _headers_finished(self) -> None:
         if not self.parts[-1].name:
@@ -125,7 +125,7 @@ class _Collector:
         if part.filename is None:
             return
         if part.name == self._file:
-            part.spooled = self._spool is not None
+            part.spooled = True
         elif not part.is_json:
             raise RequestRefused(
                 HTTPStatus.BAD_REQUEST, f"no file {part.name!r} here, only {self._file}", part.name
@@ -133,13 +133,12 @@ class _Collector:
 
     def _part_data(self, data: bytes, start: int, end: int) -> None:
         part, view = self.parts[-1], memoryview(data)[start:end]
-        if self._spool is not None and part.spooled:
+        if part.spooled:
             self._spool.write(view)
             return
-        if part.filename is None or part.name != self._file:
-            self._text += len(view)
-            if self._text > MAX_TEXT:
-                raise _damaged(f"its parameters have more than {MAX_TEXT} bytes")
+        self._text += len(view)
+        if self._text > MAX_TEXT:
+            raise _damaged(f"its parameters have more than {MAX_TEXT} bytes")
         part.data += view
 
     def _end(self) -> None:

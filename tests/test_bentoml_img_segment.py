@@ -1,8 +1,11 @@
+import hashlib
 import json
 import os
 import shutil
 import signal
+import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -13,18 +16,19 @@ from PIL import Image
 
 import bentoml_img_segment
 from bentoml_img import apply as applying
-from bentoml_img import packaging, shelf
-from bentoml_img.bundle import MANIFEST
+from bentoml_img import packaging, shelf, zoo
+from bentoml_img.bundle import MANIFEST, WEIGHTS, write_manifest
 from bentoml_img.draw_masks import blend
 from bentoml_img.packaging import PackagedBento
 from bentoml_img.segment import Segmentation
 from bentoml_img.shelf import ROOT, SHIPPED
 from bentoml_img.video.reading import open_video
+from bentoml_img.weights import cache_folder
 from scripts.samples import FOLDER, scenes
 from tests.commands import Invoke, assert_error, lines
 from tests.samples import photo
 from tests.test_assemble import state_file
-from tests.test_weights import NOWHERE
+from tests.test_weights import CONTENT, NAME, NOWHERE
 from tests.training.scenes import write_scenes
 
 __all__ = ["state_file"]
@@ -72,6 +76,57 @@ def test_compares_what_is_at_hand(invoke: Invoke, tmp_path: Path) -> None:
     assert "fcn_lite: " in result.stderr
     with Image.open(tmp_path / "new" / "street_compare.jpg") as sheet:
         assert sheet.width > 3 * 480
+
+
+@pytest.fixture
+def cached(invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file in the cache that has the digest of a published model's, and holds no weights."""
+    entry = zoo.find(LRASPP)
+    assert entry.published is not None
+    published = replace(entry.published, file=NAME)
+    monkeypatch.setitem(zoo.ZOO, LRASPP, replace(entry, published=published))
+    path = cache_folder() / NAME
+    path.parent.mkdir(parents=True)
+    path.write_bytes(CONTENT)
+    return path
+
+
+def test_what_cannot_be_made_is_not_compared(invoke: Invoke, cached: Path, tmp_path: Path) -> None:
+    result = invoke("--compare", STREET, "--output-dir", tmp_path)
+    assert lines(result) == [str(tmp_path / "street_compare.jpg")]
+    assert f"{LRASPP} is left out: {cached} holds no weights" in result.stderr
+    assert "fcn_lite: " in result.stderr
+    named = invoke("--compare", STREET, "--output-dir", tmp_path, "--model", LRASPP)
+    assert_error(named, 1, f"{cached} holds no weights")
+
+
+@pytest.mark.parametrize("package", ["torch", "torchvision", "safetensors"])
+def test_weights_are_at_hand_where_a_bundle_can_be_made_of_them(
+    invoke: Invoke, cached: Path, package: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert shelf.is_at_hand(LRASPP)
+    cached.write_bytes(CONTENT[:-1])
+    assert not shelf.is_at_hand(LRASPP)
+    cached.write_bytes(CONTENT)
+    monkeypatch.setitem(sys.modules, package, None)
+    assert not shelf.is_at_hand(LRASPP)
+    assert "\n".join(lines(invoke("--list"))).count("to download") == 6
+
+
+def test_a_bundle_that_is_made_is_at_hand_as_long_as_it_is_whole(
+    cached: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cached.unlink()
+    monkeypatch.setitem(sys.modules, "torch", None)
+    made = shelf.MADE / LRASPP
+    made.mkdir(parents=True)
+    (made / WEIGHTS).write_bytes(b"weights")
+    digest = hashlib.sha256(CONTENT).hexdigest()
+    manifest = zoo.find(LRASPP).manifest(license="", trained_on="", source_sha256=digest)
+    write_manifest(made, manifest, [WEIGHTS])
+    assert shelf.is_at_hand(LRASPP)
+    (made / WEIGHTS).write_bytes(b"other")
+    assert not shelf.is_at_hand(LRASPP)
 
 
 def test_a_very_tall_photo_is_compared_in_little_memory(invoke: Invoke, tmp_path: Path) -> None:
@@ -298,6 +353,8 @@ def test_wrong_usage(invoke: Invoke, tmp_path: Path) -> None:
     for first, second in (sources, sources[::-1]):
         both = invoke("--model", LRASPP, *first, *second)
         assert_error(both, 2, "--weights and --weights-url: give one of them")
+    without_model = invoke("--compare", STREET, "--weights", STREET)
+    assert_error(without_model, 2, "--weights is for one model: give its --model, too")
     assert_error(invoke("--list", "--engine", "torch"), 2, "--engine chooses a model")
     assert_error(invoke("--palette", "hub"), 2, "--palette is for --compare and --apply")
     assert_error(invoke("--list", "--output-dir", tmp_path), 2, "--output-dir is for --compare")

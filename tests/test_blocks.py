@@ -5,9 +5,18 @@ import zlib
 import pytest
 from PIL import Image
 
-from bentoml_img.blocks import MAX_BLOCKS, MAX_CHUNKS, MAX_COMMENT, MAX_VALUES, endless
+from bentoml_img.blocks import (
+    MAX_BLOCKS,
+    MAX_CHUNKS,
+    MAX_COMMENT,
+    MAX_RUNS,
+    MAX_STRIPS,
+    MAX_VALUES,
+    endless,
+)
 from bentoml_img.images import FORMATS, DamagedImage, ImageTooLarge, load_rgb, open_image
-from tests.samples import encode, photo, tiled_tiff
+from bentoml_img.jpeg import MAX_BETWEEN
+from tests.samples import encode, jpeg, photo, tiled_tiff
 
 
 def gif(blocks: bytes, extension: bytes = b"\xfe") -> bytes:
@@ -38,6 +47,45 @@ def tags(values: int, order: str = "<", kind: int = 5) -> bytes:
     return struct.pack(f"{order}2sHIHHHII", mark, 42, 8, 1, 700, kind, values, 26)
 
 
+def tiff(size: tuple[int, int], *more: tuple[int, int, int, int]) -> bytes:
+    """Grey, its rows a strip or more, with `more` tags: number, type, count and value."""
+    sides = [(256 + k, 4, 1, side) for k, side in enumerate(size)]
+    entries = sorted([*sides, (258, 3, 1, 8), (262, 3, 1, 1), *more])
+    directory = b"".join(struct.pack("<HHII", *entry) for entry in entries)
+    head = struct.pack("<2sHIH", b"II", 42, 8, len(entries)) + directory
+    return head + bytes(4)
+
+
+def striped(size: tuple[int, int], strips: int, tag: int = 273) -> bytes:
+    """With strips, or tiles of 16 × 16 pixels (`tag` 324), that all have the same bytes."""
+    sides = [(322, 3, 1, 16), (323, 3, 1, 16)] if tag == 324 else [(278, 3, 1, 1)]
+    start = len(tiff(size, (tag, 4, strips, 0), *sides))
+    offsets = struct.pack("<I", start) * strips
+    return tiff(size, (tag, 4, strips, start), *sides) + offsets + bytes(max(size[0], 256))
+
+
+def overlapping(tags: int, length: int) -> bytes:
+    """With so many tags of `length` bytes, the same for all of them."""
+    return tiff((8, 8), *((1000 + k, 1, length, 8) for k in range(tags))) + bytes(length)
+
+
+def bmp(size: tuple[int, int], runs: bytes, compression: int = 1) -> bytes:
+    """In run lengths, of 8 (1) or of 4 bits (2) a pixel; from the top down if `size` says so."""
+    bits = 8 // compression
+    colours = encode(Image.new("P", (1, 1)), "BMP")[54 : 54 + (4 << bits)]
+    lengths = compression, len(runs), 0, 0, 0, 0
+    header = struct.pack("<IiiHHIIiiII", 40, *size, 1, bits, *lengths)
+    start = 14 + len(header) + len(colours)
+    return struct.pack("<2sIII", b"BM", start + len(runs), 0, start) + header + colours + runs
+
+
+def padded(padding: bytes) -> bytes:
+    """A JPEG with bytes between two segments."""
+    data = jpeg(8, 8)
+    table = data.index(b"\xff\xdb")
+    return data[:table] + padding + data[table:]
+
+
 @pytest.mark.parametrize("name", FORMATS)
 def test_what_encoders_write_is_not_endless(name: str) -> None:
     assert endless(encode(photo(300, 200), name)) is None
@@ -57,6 +105,21 @@ def test_what_encoders_write_is_not_endless(name: str) -> None:
         (tags(MAX_VALUES + 1, kind=6), "a TIFF of more than"),
         (tags(MAX_VALUES + 1, ">")[:2] + b"\0+" + tags(MAX_VALUES + 1, ">")[4:], "a TIFF of more"),
         (tags(MAX_VALUES + 1, ">"), "a TIFF of more than"),
+        (overlapping(2000, 50_000), "a TIFF whose tags have the same bytes many times"),
+        (png(chunk(b"eXIf", overlapping(2000, 50_000))), "a PNG whose tags have the same bytes"),
+        (striped((10, 10), MAX_STRIPS + 1), "a TIFF of more than 10000 strips or tiles"),
+        (striped((1, 65_500), 65_500), "a TIFF of more than 10255 strips or tiles"),
+        (striped((160, 160), MAX_STRIPS + 101, 324), "a TIFF of more than 10100 strips or tiles"),
+        (striped((60_000, 60_000), MAX_VALUES // 2 + 1), "a TIFF of more than 300000 strips"),
+        (bmp((65_500, 977), b"\1\0\0\0" * 977), "an RLE-compressed BMP of more than"),
+        (bmp((1000, -1001), b"\0\1"), "an RLE-compressed BMP of more than"),
+        (bmp((1001, 1000), b"\0\1", 2), "an RLE-compressed BMP of more than"),
+        (bmp((8, 8), bytes(MAX_RUNS)), "an RLE-compressed BMP of more than"),
+        (padded(b"\xff" * (MAX_BETWEEN + 1)), "a JPEG of more than 65536 bytes between"),
+        (padded(b"\xff\0" * MAX_BETWEEN), "a JPEG of more than 65536 bytes between"),
+        (padded(b"\xff\xd0" * MAX_BETWEEN), "a JPEG of more than 65536 bytes between"),
+        (padded((bytes(30_000) + b"\xff\xfe\0\2") * 3), "a JPEG of more than 65536 bytes between"),
+        (jpeg()[:3] + b"\xff" * MAX_BETWEEN, "a JPEG of more than 65536 bytes between"),
     ],
 )
 def test_small_files_of_much_work_are_refused(data: bytes, what: str) -> None:
@@ -71,8 +134,27 @@ def test_what_is_just_allowed_is_opened() -> None:
         gif(b"\x01a" * MAX_COMMENT + b"\0!\xfe\x01a", b"\xff"),
         png(chunk(b"prVt", b"") * (MAX_CHUNKS - 9)),
         png(chunk(b"eXIf", tags(1, kind=7))),
+        png(chunk(b"eXIf", tiff((8, 8), (270, 2, 2**32 - 1, 8), (271, 2, 2**31, 8)))),
+        striped((10, 10), MAX_STRIPS),
+        striped((1600, 1600), 100 * 100, 324),
+        bmp((1000, 1000), b"\1\0\0\0" * 1000),
+        bmp((1000, -1000), b"\1\0\0\0" * 1000, 2),
+        padded(b"\xff" * MAX_BETWEEN),
+        jpeg(8, 8) + b"\xff\xd0" * MAX_BETWEEN,
     ):
-        assert Image.open(io.BytesIO(data)).size == open_image(data).size
+        assert Image.open(io.BytesIO(data)).size == load_rgb(open_image(data)).size
+
+
+def test_a_row_may_be_a_strip() -> None:
+    assert load_rgb(open_image(striped((400, 20_000), 20_000))).size == (400, 20_000)
+
+
+def test_a_bmp_that_is_not_in_run_lengths_may_be_large() -> None:
+    assert open_image(encode(photo(1500, 1000), "BMP")).size == (1500, 1000)
+    oldest = (
+        struct.pack("<2sIIIIHHHH", b"BM", 0, 0, 26, 12, 1200, 900, 1, 24) + b"\1\0\0\0" * 810_000
+    )
+    assert load_rgb(open_image(oldest)).size == (1200, 900)
 
 
 @pytest.mark.parametrize("name", FORMATS)

@@ -1,3 +1,4 @@
+import errno
 import json
 import shutil
 from collections.abc import Callable
@@ -5,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from bentoml_img import bundle as bundles
 from bentoml_img.bundle import (
     GRAPH,
     MANIFEST,
@@ -88,6 +90,16 @@ def test_a_missing_file_is_named(tiny: Path) -> None:
     with pytest.raises(BundleError) as error:
         verify(tiny)
     assert_one_line(error, str(tiny / GRAPH), "missing")
+
+
+def test_a_file_that_cannot_be_read_is_named(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path) -> str:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(bundles, "sha256", refuse)
+    with pytest.raises(BundleError) as error:
+        verify(tiny)
+    assert str(error.value) == f"cannot read {tiny / WEIGHTS}: Permission denied"
 
 
 def test_unknown_entries_are_named(tiny: Path) -> None:

@@ -122,10 +122,12 @@ def test_classes_are_asked_for_by_name() -> None:
     detector = Detector(manifest_of("maskrcnn_lite"), Fixed())
     for name in ("background", "zebra"):
         with pytest.raises(ValueError, match=f"no class '{name}': choose from person, bicycle"):
-            detector([], classes=[name])
+            detector.check_classes([name])
     coco = Detector(manifest_of("maskrcnn_resnet50_fpn"), Fixed())
     with pytest.raises(ValueError, match="no class 'N/A'"):
-        coco([], classes=["N/A"])
+        coco.check_classes(["N/A"])
+    for known in (None, ["car", "person"]):
+        detector.check_classes(known)
 
 
 def test_an_answer_is_json_with_masks_as_coco_has_them() -> None:

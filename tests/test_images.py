@@ -104,6 +104,29 @@ def test_a_tag_of_a_wrong_type_does_not_spoil_a_turned_picture(name: str) -> Non
     assert upright_size(open_image(data)) == photo().size
 
 
+@pytest.mark.parametrize("name", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize(
+    ("kind", "count", "value", "turned"),
+    [
+        (2, 2, b"6\0", False),
+        (1, 1, b"6", False),
+        (7, 1, b"6", False),
+        (3, 1, struct.pack("<H", 9), False),
+        (11, 1, struct.pack("<f", 6.5), False),
+        (11, 1, struct.pack("<f", 6), True),
+    ],
+    ids=["text", "bytes", "undefined", "9", "6.5", "6.0"],
+)
+def test_what_is_no_orientation_turns_neither_picture_nor_size(
+    name: str, kind: int, count: int, value: bytes, turned: bool
+) -> None:
+    entry = struct.pack("<HHI", 0x0112, kind, count) + value.ljust(4, b"\0")
+    exif = b"Exif\0\0II*\0" + struct.pack("<IH", 8, 1) + entry + bytes(4)
+    data = encode(photo(), name, exif=exif)
+    assert (decoded(data).size != photo().size) == turned
+    assert upright_size(open_image(data)) == decoded(data).size
+
+
 @pytest.mark.parametrize("name", ["JPEG", "PNG"])
 def test_metadata_does_not_come_into_what_is_made_of_a_picture(name: str) -> None:
     stream = io.BytesIO()
@@ -174,9 +197,13 @@ def test_16_bit_big_endian_tiff_is_read() -> None:
     assert [p[0] for p in np.asarray(decoded(encode(image, "TIFF")))[0]] == [0, 128, 255]
 
 
-def test_floating_point_tiff_is_clipped_to_grey_levels() -> None:
-    image = Image.fromarray(np.array([[-5.0, 100.4, 300.0]], np.float32))
-    assert [p[0] for p in np.asarray(decoded(encode(image, "TIFF")))[0]] == [0, 100, 255]
+@pytest.mark.parametrize("kind", [np.float32, np.int32])
+def test_a_tiff_of_numbers_of_which_nobody_knows_what_is_white_is_unsupported(
+    kind: type[np.number[Any]],
+) -> None:
+    image = Image.fromarray(np.array([[0, 1, 255]], kind))
+    with pytest.raises(UnsupportedImage, match="not unsigned numbers of 8 or 16 bits"):
+        open_image(encode(image, "TIFF"))
 
 
 @pytest.mark.parametrize("name", ["PNG", "TIFF", "BMP", "GIF"])

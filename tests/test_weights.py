@@ -1,3 +1,4 @@
+import base64
 import errno
 import hashlib
 import http.server
@@ -8,6 +9,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -45,17 +47,22 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 class Server(http.server.ThreadingHTTPServer):
-    """Serves one content; `break_after` bytes it hangs up, `breaks` times; it logs ranges."""
+    """Serves one content; `break_after` bytes it hangs up, `breaks` times.
+
+    It logs ranges, and as whom it was asked.
+    """
 
     content = CONTENT
     ranges = True
     length = True
     breaks = 0
     break_after: Iterator[int] = itertools.repeat(300_000)
+    moved = ""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.asked: list[tuple[str, str | None]] = []
+        self.authorizations: list[str | None] = []
 
     @property
     def url(self) -> str:
@@ -68,6 +75,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         server, asked = self.server, self.headers["Range"]
         server.asked.append((self.path, asked))
+        server.authorizations.append(self.headers["Authorization"])
+        if server.moved:
+            self.send_response(302)
+            self.send_header("Location", server.moved)
+            return self.end_headers()
         if not self.path.partition("?")[0].endswith(".pth"):
             return self.send_error(404)
         content, start = server.content, 0
@@ -91,14 +103,20 @@ class Handler(http.server.BaseHTTPRequestHandler):
         pass
 
 
-@pytest.fixture
-def server() -> Iterator[Server]:
+@contextmanager
+def serving() -> Iterator[Server]:
     with Server() as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         yield server
         server.shutdown()
         thread.join()
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with serving() as server:
+        yield server
 
 
 def assert_nothing_usable(folder: Path, kept: int | None = None) -> None:
@@ -148,6 +166,35 @@ def test_an_address_may_have_a_query(
 ) -> None:
     fetch(NAME, f"{server.url}{mirror}?token=a/b", tmp_path)
     assert server.asked == [(f"/models{file}?token=a/b", None)]
+
+
+def test_a_user_and_a_password_in_an_address_are_for_its_server_alone(
+    server: Server, tmp_path: Path
+) -> None:
+    with serving() as mirror:
+        mirror.moved = f"{server.url}/{NAME}"
+        fetch(NAME, mirror.url.replace("//", "//me:a%2Fb%40c@"), tmp_path)
+        assert mirror.asked == [(f"/models/{NAME}", None)]
+        assert mirror.authorizations == ["Basic " + base64.b64encode(b"me:a/b@c").decode()]
+    assert server.authorizations == [None]
+
+
+def test_what_is_secret_in_an_address_is_not_told(server: Server, tmp_path: Path) -> None:
+    server.content = b"other"
+    served = server.url.replace("//", "//me:secret@")
+    for url, file in (
+        (f"{served}?token=secret", NAME),  # damaged
+        (f"{served}?token=secret", "net-12345678.bin"),  # 404
+        ("http://me:secret@127.0.0.1:9/?token=secret", NAME),  # nobody there
+        ("http://127.0.0.1:9/?token=a secret", NAME),
+        ("http://me:secret/secret@host/", NAME),
+        ("http://me:secret?@host/", NAME),
+        ("http://me:secret@ho\u2100st/", NAME),
+        ("ftp://me:secret@host/", NAME),
+    ):
+        with pytest.raises(WeightsError) as error:
+            fetch(file, url, tmp_path)
+        assert "secret" not in str(error.value)
 
 
 def test_a_mirror_can_be_set_in_the_environment(
@@ -256,6 +303,19 @@ def test_a_damaged_file_in_the_cache_is_named_offline(tmp_path: Path) -> None:
     assert f"{tmp_path / NAME} is damaged, and cannot download {NOWHERE}" in str(error.value)
 
 
+def test_a_file_in_the_cache_that_cannot_be_read_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path, *_: Any) -> Any:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    (tmp_path / NAME).write_bytes(CONTENT)
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(WeightsError) as error:
+        fetch(NAME, NOWHERE, tmp_path)
+    assert str(error.value) == f"cannot read {tmp_path / NAME}: Permission denied"
+
+
 def test_offline(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match=r"cannot download .*refused"):
         fetch(NAME, NOWHERE, tmp_path)
@@ -268,9 +328,15 @@ def test_only_http(url: str, tmp_path: Path) -> None:
         fetch(NAME, url, tmp_path)
 
 
-@pytest.mark.parametrize("url", ["http://[x/", "http://127.0.0.1/ü/", "http://.a/"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("http://[x/", "http://127.0.0.1/ü/", "http://127.0.0.1/a b/", "http://.a/"),
+        *("http://127.0.0.1:port/", "http://127.0.0.1:0/", "http:///models"),
+    ],
+)
 def test_what_is_no_address(url: str, tmp_path: Path) -> None:
-    with pytest.raises(WeightsError, match="is not an address"):
+    with pytest.raises(WeightsError, match=f"cannot download {NAME}: not an http or https address"):
         fetch(NAME, url, tmp_path)
     assert_nothing_usable(tmp_path)
 

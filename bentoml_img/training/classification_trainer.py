@@ -133,6 +133,13 @@ class Trainer(Run[CifarNet, tuple[Tensor, Tensor]]):
         self._last = dict(progress.figures)
         return progress
 
+    def _state(self) -> dict[str, Any]:
+        return {**super()._state(), "last": self._last}
+
+    def _set_state(self, state: Mapping[str, Any]) -> None:
+        super()._set_state(state)
+        self._last = state.get("last", self._last)  # which older checkpoints lack
+
     def evaluate(
         self, on_photo: Callable[[int, int], None] = lambda done, total: None
     ) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from bentoml_img.labels import COCO_CATEGORIES
 from bentoml_img.training.annotations import complete
 from bentoml_img.training.dataset import DatasetError
 from bentoml_img.training.figures import Figure, OnPhoto, watched
-from bentoml_img.training.layouts import find_coco, load_photo, reading
+from bentoml_img.training.layouts import check_categories, find_coco, load_photo, reading
 
 METRICS = ("ap50", "ap", "precision", "recall")
 ALL_SIZES = [0, 1e10]  # square pixels
@@ -69,6 +69,7 @@ class Truth:
             for i, annotation in enumerate(content["annotations"], 1):
                 complete(annotation)
                 annotation["id"] = i  # to pycocotools an instance of id 0 is one never found
+            check_categories(annotations, content)
             coco.dataset = {"categories": [], **content}
             coco.createIndex()
         if not coco.imgs:

@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -125,7 +125,7 @@ def read_coco_split(root: Path, split: str) -> CocoSplit:
         for annotation in content["annotations"]:
             complete(annotation)
             instances[annotation["image_id"]].append(annotation)
-        _check_categories(annotations, content.get("categories", []))
+        check_categories(annotations, content)
         photos = [
             CocoPhoto(
                 folder / image["file_name"],
@@ -140,10 +140,10 @@ def read_coco_split(root: Path, split: str) -> CocoSplit:
     return CocoSplit(folder, annotations, photos)
 
 
-def _check_categories(annotations: Path, categories: list[dict[str, Any]]) -> None:
-    """UnusableFile if one of COCO's names has another id than there."""
+def check_categories(annotations: Path, content: Mapping[str, Any]) -> None:
+    """UnusableFile if in a file's content one of COCO's names has another id than there."""
     ids = {name: k for k, name in COCO_CATEGORIES.items()}
-    for category in categories:
+    for category in content.get("categories", []):
         name, k = category.get("name", ""), category["id"]
         if ids.get(name, k) != k:
             raise UnusableFile(

@@ -16,7 +16,7 @@ from bentoml_img.video.tracking import Instance
 
 CLEAR = 0.1  # of the longer side of a thing's box: so far beyond a line it is across
 BACK = 0.2  # seconds within which what comes back to its side of a line never left it
-SPEED_WINDOW = 1.0  # seconds over which a speed is measured
+SPEED_WINDOW = 1.0  # seconds over which a speed is measured; from the look before, if that is more
 
 Kind = Literal["appeared", "disappeared", "crossed", "entered", "left"]
 
@@ -114,7 +114,7 @@ class Counter:
             path = self._paths[track_id] = _Path(frame, time, instance.label, instance.box)
         path.frame, path.time, path.label, path.box = frame, time, instance.label, instance.box
         path.way.append((time, *path.foot))
-        while path.way[0][0] < time - SPEED_WINDOW:
+        while len(path.way) > 2 and path.way[0][0] < time - SPEED_WINDOW:
             del path.way[0]
         events = [_event(track_id, path, "appeared")] if new else []
         for line in self.lines:

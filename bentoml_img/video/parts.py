@@ -2,16 +2,21 @@
 
 They lie in a folder beside the result until it is whole. The segment at hand is
 in the manifest only once it is closed, with the state of tracker and counter at
-its end: a resumed run does over what came after.
+its end: a resumed run does over what came after. A run holds a lock in the
+folder, which the system takes back when the process dies.
 """
 
+import errno
+import fcntl
 import json
+import os
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from PIL import Image
 
@@ -21,6 +26,8 @@ from bentoml_img.video.frames import Frame, VideoError, VideoInfo
 from bentoml_img.video.records import SCHEMA, frame_record, rows
 from bentoml_img.video.segments import Segment, SegmentWriter
 from bentoml_img.video.tracking import Instance
+
+LOCK = "lock"
 
 
 class CannotResume(VideoError):
@@ -65,22 +72,53 @@ class Progress:
     counter: dict[str, Any]
 
 
+@contextmanager
+def held(output: Path) -> Iterator[Path]:
+    """The folder for the parts of `output`, kept from all other runs until the end of the block.
+
+    BlockingIOError, whose strerror is for the user, if one of them has it.
+    """
+    folder = output.with_name(f"{output.name}.parts")
+    lock = None
+    try:
+        while lock is None:
+            folder.mkdir(parents=True, exist_ok=True)
+            lock = _locked(folder / LOCK)
+    except BlockingIOError:
+        message = "it is being written by another run"
+        raise BlockingIOError(errno.EWOULDBLOCK, message, str(output)) from None
+    with lock:
+        yield folder
+
+
+def _locked(path: Path) -> BinaryIO | None:
+    """The lock, None if a run that ended took it away meanwhile; BlockingIOError if one has it."""
+    with suppress(FileNotFoundError), ExitStack() as opened:
+        lock = opened.enter_context(path.open("wb"))
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.path.samestat(os.fstat(lock.fileno()), path.stat()):
+            opened.pop_all()
+            return lock
+    return None
+
+
 class Parts:
-    """The parts of `output`. `key`, as JSON has it, says what they are made of: others cannot go
-    on with them.
+    """The parts of `output`, in a folder that is `held`. `key`, as JSON has it, says what they are
+    made of: others cannot go on with them.
     """
 
-    def __init__(self, output: Path, info: VideoInfo, key: dict[str, Any], resume: bool) -> None:
+    def __init__(
+        self, folder: Path, output: Path, info: VideoInfo, key: dict[str, Any], resume: bool
+    ) -> None:
         self._output, self._info = output, info
         self.key = key
-        self.folder = output.with_name(f"{output.name}.parts")
+        self.folder = folder
         self.segments: list[Segment] = []
         self.reached = Progress(0, None, {})
         if resume and self._manifest.exists():
             self._load()
         else:
-            shutil.rmtree(self.folder, ignore_errors=True)
-        self.folder.mkdir(parents=True, exist_ok=True)
+            self._clear()
 
     @property
     def _manifest(self) -> Path:
@@ -139,4 +177,13 @@ class Parts:
             target.write(last)
 
     def remove(self) -> None:
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self._clear()
+        with suppress(OSError):  # from here on another run may have come in
+            (self.folder / LOCK).unlink()
+            self.folder.rmdir()
+
+    def _clear(self) -> None:
+        for path in self.folder.iterdir():
+            if path.name != LOCK:
+                with suppress(OSError):
+                    path.unlink()

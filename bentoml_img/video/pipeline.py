@@ -21,7 +21,7 @@ from bentoml_img.video import records
 from bentoml_img.video.counting import Counter
 from bentoml_img.video.frames import FOLDER_RATE, DamagedVideo, Frame, VideoError
 from bentoml_img.video.ground import Ground
-from bentoml_img.video.parts import Part, Parts, Progress
+from bentoml_img.video.parts import Part, Parts, Progress, held
 from bentoml_img.video.prefetch import prefetch
 from bentoml_img.video.reading import Video, open_video, pictures
 from bentoml_img.video.regions import Line, Zone
@@ -30,7 +30,9 @@ from bentoml_img.video.trackable import Trackable
 from bentoml_img.video.tracking import Instance, Tracker
 from bentoml_img.video.writing import check_output, join
 
-SEGMENT = 4.0  # seconds of video, about: done over at most when a run goes on; each has a key frame
+# Seconds of video, about, or one look (`every`) or frame, if that is longer: done over at most when
+# a run goes on. Each has a key frame.
+SEGMENT = 4.0
 
 Detect = Callable[[Sequence[Image.Image]], Sequence[Trackable]]
 Draw = Callable[[Image.Image, Sequence[Instance]], Image.Image]
@@ -102,30 +104,33 @@ def annotate_video(
     error of `detect` or `draw`, which is raised again. Stopped, and no such files,
     after a frame at whose end `stop` says so. KeyboardInterrupt, and no summary, if
     Ctrl-C comes when all frames are done and are being joined. With `resume`, a
-    run that did not end goes on where it was, and one that did is left as it is.
+    run that did not end goes on where it was, at most SEGMENT before, and one that did
+    is left as it is.
     VideoError if the source is no video, before anything is written, CannotResume if
-    one cannot go on.
+    one cannot go on, BlockingIOError if another run writes `output`.
     """
     check_output(output)
     with open_video(source, options.rate) as video:
         key = json.loads(json.dumps({"source": _fingerprint(source), "options": asdict(options)}))
         if resume and (done := _finished(output, key)):
             return done
-        run = _Run(video, output, Parts(output, video.info, key, resume), options)
-        sound = source if video.info.audio else None
-        try:
-            damage = run(detect, draw, progress, stop)
-        except Stopped:
-            run.abandon()
-            raise
-        except KeyboardInterrupt:
-            raise Interrupted(run.finish(INTERRUPTED, True, sound)) from None
-        except Exception as error:
-            run.finish(str(error) or type(error).__name__, True, sound)
-            raise
-        result = run.finish(damage, False, sound)
-        assert result is not None  # noqa: S101 - a video that was opened has a frame
-        return result
+        with held(output) as folder:
+            parts = Parts(folder, output, video.info, key, resume)
+            run = _Run(video, output, parts, options)
+            sound = source if video.info.audio else None
+            try:
+                damage = run(detect, draw, progress, stop)
+            except Stopped:
+                run.abandon()
+                raise
+            except KeyboardInterrupt:
+                raise Interrupted(run.finish(INTERRUPTED, True, sound)) from None
+            except Exception as error:
+                run.finish(str(error) or type(error).__name__, True, sound)
+                raise
+            result = run.finish(damage, False, sound)
+            assert result is not None  # noqa: S101 - a video that was opened has a frame
+            return result
 
 
 class _Run:

@@ -36,6 +36,7 @@ class Segment:
 class SegmentWriter:
     """Writes frames as H.264 into one file; its time starts with its first frame.
 
+    `close` makes a segment of it; at an error, a `with` block drops the file.
     For a `.mp4`, yuv420p: an odd width or height gets one more column or row, a
     copy of the last. For a `.gif` without loss, as its colours are chosen once
     all frames are known.

@@ -140,6 +140,16 @@ def test_the_home_folder_is_known_after_an_equals_sign(
     assert Path(result.stdout.strip()).parent == texts / "o"
 
 
+def test_an_output_folder_without_a_name_is_the_one_at_hand(bentoml: Command, texts: Path) -> None:
+    (texts / "in").mkdir()
+    (texts / "a.txt").rename(texts / "in" / "a.txt")
+    result = bentoml(
+        *("run", "TextTools", "upper", "--input-file=in/a.txt", "--output-dir="), cwd=texts
+    )
+    assert result.stdout == b"a_CAPS.md\n"
+    assert (texts / "a_CAPS.md").read_text() == "ONE TWO THREE\n"
+
+
 @pytest.mark.parametrize(
     ("redirection", "message"),
     [(">&-", "standard output is closed"), ("> /dev/full", "standard output cannot be written")],

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from bentoml_img.video import pipeline
+from bentoml_img.video.parts import held
 from bentoml_img.video.reading import open_video
 from tests.commands import Invoke, assert_error, lines
 from tests.detect_script.running import FRAMES, SUFFIXES, Colours, summary_of
@@ -129,6 +130,17 @@ def test_ctrl_c_before_there_is_a_result(
     assert "road.mkv: interrupted, without a result yet; --resume goes on" in result.stderr
     film = Path(lines(invoke(clip, "--resume"))[0])
     assert summary_of(film)["frames"] == FRAMES
+
+
+def test_a_film_that_another_run_writes_is_told(invoke: Invoke, clip: Path, tmp_path: Path) -> None:
+    target = tmp_path / "road_result.mp4"
+    for resume in ((), ("--resume",)):
+        with held(target):
+            result = invoke(clip, "--output-dir", tmp_path, *resume)
+        assert_error(result, 1)
+        why = f"cannot write {target}: it is being written by another run"
+        assert f"Error: {why}; --output-dir writes elsewhere" in result.stderr
+    assert lines(invoke(clip, "--output-dir", tmp_path))[0] == str(target)
 
 
 def test_ctrl_c_counts_more_than_a_plot(

@@ -3,7 +3,7 @@ import json
 import logging
 import threading
 import tracemalloc
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import bentoml
@@ -16,6 +16,7 @@ from starlette.types import Message
 from bentoml_img import images
 from services import edge
 from services.edge import guard
+from services.multipart import Form
 from tests.samples import encode, huge, jpeg, photo
 from tests.services.asgi import exchange, run, scope_of, started
 from tests.services.echo import Echo
@@ -277,24 +278,31 @@ def test_uploads_beyond_the_budget_are_refused_until_others_are_done(
 
 
 @pytest.mark.parametrize("form", [True, False])
-def test_an_upload_that_waits_is_held_once(form: bool, service: Any) -> None:
+def test_an_upload_is_held_once_while_it_comes_and_while_it_waits(form: bool, service: Any) -> None:
     upload = encode(photo())
     upload += bytes(4 * MIB - len(upload))
     files = {"files": {"image": ("a.png", upload)}}
     request = httpx.Request("POST", "http://test/", **(files if form else {"content": upload}))
     body, headers = request.read(), {"content_type": request.headers.get("content-type", "")}
 
+    def messages() -> Iterator[Message]:
+        for start in range(0, len(body), 64 * 1024):
+            piece = body[start : start + 64 * 1024]
+            yield {"type": "http.request", "body": piece, "more_body": True}
+        yield {"type": "http.request"}
+
     async def main() -> None:
         app = new_edge()
         tracemalloc.start()
-        waiting = asyncio.ensure_future(exchange(app, "/wait", chunks(body), **headers))
+        waiting = asyncio.ensure_future(exchange(app, "/wait", messages(), **headers))
         while not service.waits:
             await asyncio.sleep(0.01)
-        held, _ = tracemalloc.get_traced_memory()
+        held, most = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         service.go.set()
         assert status(await waiting) == 200
-        assert held < 1.5 * len(upload)
+        assert held < 1.1 * len(upload)
+        assert most < 1.5 * len(upload)
 
     run(main())
 
@@ -320,6 +328,22 @@ def test_the_headers_of_long_files_are_read_in_a_thread(monkeypatch: pytest.Monk
     assert post("/describe", content=jpeg()).status_code == 200
     assert post("/describe", content=jpeg() + bytes(MIB)).status_code == 200
     assert [thread is threading.main_thread() for thread in threads] == [True, False]
+
+
+def test_a_long_form_is_parsed_in_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: list[threading.Thread] = []
+    write = Form.write
+
+    def noting(form: Form, piece: bytes) -> None:
+        threads.append(threading.current_thread())
+        write(form, piece)
+
+    monkeypatch.setattr(Form, "write", noting)
+    assert post("/describe", files={"image": FILE}).status_code == 200
+    assert all(thread is threading.main_thread() for thread in threads)
+    long = ("photo.jpg", jpeg() + bytes(MIB))
+    assert post("/describe", files={"image": long}).status_code == 200
+    assert threads[-1] is not threading.main_thread()
 
 
 class TestBehindBentoML:

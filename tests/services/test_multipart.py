@@ -1,11 +1,24 @@
+import io
 from http import HTTPStatus
 
 import pytest
 
 from services.errors import RequestRefused
-from services.multipart import MAX_PARTS, MAX_TEXT, Part, parse
+from services.multipart import MAX_HEADER, MAX_PARTS, MAX_TEXT, Form, Part
 
 TYPE = "multipart/form-data; boundary=edge"
+
+
+def parse(body: bytes, content_type: str, file: str) -> list[Part]:
+    """The parts of a form that comes as one piece, the file's data with it."""
+    spool = io.BytesIO()
+    form = Form(content_type, file, spool)
+    form.write(body)
+    parts = form.close()
+    for part in parts:
+        if part.spooled:
+            part.data += spool.getvalue()
+    return parts
 
 
 def part(disposition: str, data: bytes = b"data", *more: str) -> bytes:
@@ -24,7 +37,7 @@ END = b"--edge--\r\n"
 
 
 def file(data: bytes) -> list[Part]:
-    return [Part("image", "a.jpg", bytearray(data))]
+    return [Part("image", "a.jpg", bytearray(data), spooled=True)]
 
 
 def test_files_and_text_are_told_apart() -> None:
@@ -92,6 +105,7 @@ def test_an_empty_form_has_no_parts() -> None:
         (b"--edge\r\n\r\ndata\r\n" + END, TYPE, "has no name"),
         (b"--edge\r\nno colon\r\n\r\ndata\r\n" + END, TYPE, "header"),
         (b"--edge\r\n" + b"X: " + b"y" * 100_000 + b"\r\n\r\ndata\r\n" + END, TYPE, "header"),
+        (b"--edge\r\nX: " + b"y" * MAX_HEADER + END, TYPE, "a header of a part has more than"),
         (b"--edge\r\n" + b"X: y\r\n" * 1000 + b"\r\ndata\r\n" + END, TYPE, "header"),
         (FILE * (MAX_PARTS + 1) + END, TYPE, f"more than {MAX_PARTS} parts"),
         (part('form-data; name="a"', bytes(MAX_TEXT // 2)) * 3 + END, TYPE, "its parameters have"),
@@ -110,3 +124,24 @@ def test_a_file_of_another_field_is_refused_before_it_is_read() -> None:
     with pytest.raises(RequestRefused, match="no file 'photo' here, only image") as refused:
         parse(other[:-6], TYPE, "image")
     assert (refused.value.status, refused.value.field) == (HTTPStatus.BAD_REQUEST, "photo")
+
+
+def test_a_form_may_come_byte_by_byte() -> None:
+    spool = io.BytesIO()
+    form = Form(TYPE, "image", spool)
+    for byte in FILE + part('form-data; name="top_k"', b"5") + END:
+        form.write(bytes([byte]))
+    assert form.close() == [
+        Part("image", "a.jpg", spooled=True),
+        Part("top_k", None, bytearray(b"5")),
+    ]
+    assert spool.getvalue() == b"\xff\xd8"
+
+
+def test_a_header_that_comes_byte_by_byte_is_refused_where_it_is_too_long() -> None:
+    form = Form(TYPE, "image", io.BytesIO())
+    form.write(b"--edge\r\nX: ")
+    for _ in range(MAX_HEADER - 1):
+        form.write(b"y")
+    with pytest.raises(RequestRefused, match="a header of a part has more than 4096 bytes"):
+        form.write(b"y")

@@ -110,6 +110,17 @@ def test_an_evaluation_is_an_entry_in_the_history_and_changes_nothing(
     }
 
 
+def test_an_evaluation_after_a_resume_is_that_of_an_uninterrupted_run(
+    tmp_path: Path, train: Split, held_out: Split
+) -> None:
+    stopped = tiny_trainer(train, held_out, tiny_recipe())
+    stopped.run()
+    stopped.save(tmp_path / "checkpoint.pt")
+    resumed = tiny_trainer(train, held_out, tiny_recipe())
+    resumed.restore(tmp_path / "checkpoint.pt")
+    assert resumed.evaluate() == stopped.evaluate()
+
+
 def test_a_checkpoint_of_another_recipe_is_refused(
     tmp_path: Path, train: Split, held_out: Split
 ) -> None:

@@ -146,6 +146,16 @@ def test_speeds_only_with_a_scale() -> None:
     assert event.km_h == pytest.approx(50 * 0.1 * 3.6)
 
 
+def test_speeds_of_what_is_looked_at_now_and_then() -> None:
+    """Over more than a second, or else over the last of it."""
+    for looks in ([(0, 80), (1.2, 140)], [(0, 60), (0.8, 75), (1.6, 115)]):
+        counter = Counter(SIZE, [GATE], ground=Ground.from_scale(0.1))
+        for frame, (time, y) in enumerate(looks):
+            counter.update(frame, time, [seen(1, 60, y)])
+        (event,) = [e for e in counter.finish() if e.kind == "crossed"]
+        assert event.km_h == pytest.approx(50 * 0.1 * 3.6)
+
+
 def test_two_lines_of_one_name() -> None:
     with pytest.raises(ValueError, match="one name"):
         Counter(SIZE, [GATE, GATE])
