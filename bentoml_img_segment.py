@@ -23,6 +23,7 @@ from bentoml_img.console import (
     print_table,
 )
 from bentoml_img.each import Done, do_each, shortfall
+from bentoml_img.engines import resolve
 from bentoml_img.files import COMPARISON, Unreadable, inputs_of, reading, write_result
 from bentoml_img.images import encode_jpeg
 from bentoml_img.interrupts import end_as_by_ctrl_c
@@ -125,7 +126,7 @@ def main(
                 return
             names = models or [DEFAULT]
             bundles = (
-                _all_at_hand(context)
+                _all_at_hand(context, engine, precision)
                 if compared and not models
                 else {name: _bundle(name, weights, weights_url) for name in names}
             )
@@ -151,17 +152,21 @@ def _bundle(name: str, weights: Path | None, url: str | None) -> Path:
         return bundle_of(name, weights, url, on_progress)
 
 
-def _all_at_hand(context: click.Context) -> dict[str, Path]:
-    """The bundles of the models at hand, by name, less those that cannot be made after all."""
+def _all_at_hand(context: click.Context, engine: str, precision: str) -> dict[str, Path]:
+    """The bundles of the models at hand, by name, less those that cannot be made or run so."""
     if unused := given(context, SOURCES):
         raise click.UsageError(f"{unused} is for one model: give its --model, too")
     bundles = {}
     for name in filter(is_at_hand, MODELS):
         try:
             with plain_errors("torch"):
-                bundles[name] = bundle_of(name)
+                bundle = bundle_of(name)
+                resolve(bundle, engine, precision)
+            bundles[name] = bundle
         except click.ClickException as error:
             console.print(f"{name} is left out: {error.message}")
+    if not bundles:
+        raise click.ClickException("no model is left to be compared")
     return bundles
 
 

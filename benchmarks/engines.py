@@ -133,7 +133,7 @@ def plot(rows: list[Row], path: Path) -> None:
         ylabel="mIoU on COCO val2017 (shipped ones: on 258 photos)",
     )
     axes.minorticks_off()
-    axes.margins(x=0.1)
+    axes.margins(0.1)
     axes.grid(alpha=0.3)
     with beside(path) as part:
         figure.savefig(part, format="png", dpi=110)

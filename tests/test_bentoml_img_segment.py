@@ -100,6 +100,13 @@ def test_what_cannot_be_made_is_not_compared(invoke: Invoke, cached: Path, tmp_p
     assert_error(named, 1, f"{cached} holds no weights")
 
 
+def test_what_is_not_ready_for_a_precision_is_not_compared(invoke: Invoke, tmp_path: Path) -> None:
+    result = invoke("--compare", STREET, "--output-dir", tmp_path, "--precision", "int8")
+    assert lines(result) == [str(tmp_path / "street_compare.jpg")]
+    assert "fcn_lite is left out: " in result.stderr
+    assert "deeplabv3_lite: " in result.stderr
+
+
 @pytest.mark.parametrize("package", ["torch", "torchvision", "safetensors"])
 def test_weights_are_at_hand_where_a_bundle_can_be_made_of_them(
     invoke: Invoke, cached: Path, package: str, monkeypatch: pytest.MonkeyPatch

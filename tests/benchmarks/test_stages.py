@@ -20,6 +20,6 @@ def test_both_ways_give_the_same_mask() -> None:
 
 
 def test_a_ratio_is_the_median_of_the_rounds_own(capsys: pytest.CaptureFixture[str]) -> None:
-    report({"ours": {"decode": [1, 2, 4]}, "common": {"decode": [4, 10, 16]}}, 1)
+    report({"ours": {"decode": [1, 2, 4]}, "common": {"decode": [4, 10, 16]}}, [1])
     line = json.loads(capsys.readouterr().out)
     assert (line["ours_ms"], line["common_ms"], line["ratio"]) == (2, 10, 4)
