@@ -151,14 +151,9 @@ def _tail(network: str, form: str) -> Bar:
     )
 
 
-def _masks(rival: str) -> Bar:
-    name = f"segmenter, requests/s over {rival} with eager PyTorch"
-    return Bar(name, 2.5, over_rival("segmenting", rival, form="multipart"))
-
-
-def _masks_in_int8(rival: str) -> Bar:
-    name = f"segmenter in int8, requests/s over {rival} with eager PyTorch"
-    return Bar(name, 2.5, over_rival("segmenting-int8", rival, form="multipart"))
+def _masks(rival: str, segmenter: str = "segmenter", benchmark: str = "segmenting") -> Bar:
+    name = f"{segmenter}, requests/s over {rival} with eager PyTorch"
+    return Bar(name, 2.5, over_rival(benchmark, rival, form="multipart"))
 
 
 def _startup(step: str, engine: str) -> Value:
@@ -216,8 +211,8 @@ BARS = (
     _classifier("shipped", "raw", 1.05),
     _masks("LitServe"),
     _masks("FastAPI"),
-    _masks_in_int8("LitServe"),
-    _masks_in_int8("FastAPI"),
+    _masks("LitServe", "segmenter in int8", "segmenting-int8"),
+    _masks("FastAPI", "segmenter in int8", "segmenting-int8"),
     Bar(
         "`bentoml run` of the segmenter, whole process: PyTorch's time over OpenVINO's",
         3.0,

@@ -7,8 +7,8 @@ what examples do: Pillow, the network in eager PyTorch, all scores enlarged by
 `torch.nn.functional.interpolate`, a default PNG (`common` in
 `benchmarks.stages`); each with one worker of two threads and with two of one.
 All masks have to be those of OpenVINO in fp32, but for a hundredth of the pixels;
-with --precision, which is for our server alone, but for a seventh: in int8 one photo
-of the fifty differs in a tenth, all of them in a hundredth on average.
+with --precision, which is for our server alone, but for a seventh: what the network
+is unsure of in a photo may be another class as a whole.
 """
 
 import argparse
