@@ -89,7 +89,7 @@ class Numbers(click.ParamType[tuple[float, ...]]):
     default=DEFAULT,
     show_default=True,
     metavar="NAME",
-    help="See --list; or the folder of a bundle that you trained.",
+    help="A name from --list, or the folder of a bundle.",
 )
 @list_option
 @click.option(
@@ -223,7 +223,7 @@ def _list(context: click.Context) -> None:
     print_table(catalogue("detection", ["mask AP", "box AP", "classes"], _published_ap))
     console.print(
         "AP on COCO val2017 and all of its classes, as published. "
-        "GFLOPs are 10⁹ multiply-adds a photo."
+        "GFLOPs are 10⁹ multiply-adds for a square photo."
     )
     for name in MODELS:
         if not zoo.find(name).published:

@@ -49,13 +49,14 @@ DEFAULT = "deeplabv3_lite"
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("paths", nargs=-1, type=InputPath())
 @click.option(
     "--model",
     "models",
     type=ModelChoice("segmentation"),
     multiple=True,
     metavar="NAME",
-    help="See --list; or the folder of a bundle that you trained. Several to compare. "
+    help="A name from --list, or the folder of a bundle. Several to compare. "
     f"Default: {DEFAULT}, or all at hand to compare.",
 )
 @list_option
@@ -66,13 +67,7 @@ DEFAULT = "deeplabv3_lite"
     metavar="PHOTO",
     help="Draw the models side by side.",
 )
-@click.option(
-    "--apply",
-    "applied",
-    type=InputPath(),
-    metavar="PATH",
-    help="Mask a photo, a GIF, a film, or all of a folder.",
-)
+@click.option("--apply", "applied", is_flag=True, help="Mask PATHS, as is done without it.")
 @click.option(
     "--evaluate",
     "data",
@@ -99,10 +94,11 @@ DEFAULT = "deeplabv3_lite"
 @click.pass_context
 def main(
     context: click.Context,
+    paths: tuple[Path, ...],
     models: tuple[str, ...],
     listed: bool,
     compared: Path | None,
-    applied: Path | None,
+    applied: bool,
     data: Path | None,
     output_dir: Path | None,
     weights: Path | None,
@@ -111,13 +107,14 @@ def main(
     engine: str,
     precision: str,
 ) -> None:
-    """Package a segmentation model as the Bento PytorchImageSegment."""
-    if sum(map(bool, (listed, compared, applied, data))) > 1:
-        raise click.UsageError("--list, --compare, --apply and --evaluate: give one of them")
-    if not (compared or applied) and (unused := given(context, ("output_dir", "palette"))):
-        raise click.UsageError(f"{unused} is for --compare and --apply: give one of them")
-    if len(models) > 1 and not compared:
-        raise click.UsageError("several models can be compared only")
+    """Package a segmentation model as the Bento PytorchImageSegment.
+
+    With PATHS (photos, GIFs, films, folders of them), mask them instead: dog.jpg
+    becomes dog_seg.png and dog_overlay.jpg.
+    """
+    if sum(map(bool, (listed, compared, paths or applied, data))) > 1:
+        raise click.UsageError("--list, --compare, --evaluate and PATHS: give one of them")
+    _check_used(context, models, compared, paths, applied)
     end_as_by_ctrl_c()
     try:
         with plain_errors("torch", Unreadable):
@@ -130,7 +127,7 @@ def main(
                 if compared and not models
                 else {name: _bundle(name, weights, weights_url) for name in names}
             )
-            if not (compared or applied or data):
+            if not (compared or paths or data):
                 package_and_show(bundles[names[0]], engine, precision, PHOTO)
                 return
             segmenters = {
@@ -139,12 +136,28 @@ def main(
             }
             if compared:
                 _compare(compared, segmenters, palette, output_dir)
-            elif applied:
-                context.exit(_apply(applied, segmenters[names[0]], palette, output_dir))
+            elif paths:
+                context.exit(_apply(paths, segmenters[names[0]], palette, output_dir))
             elif data:
                 _evaluate(segmenters[names[0]], data)
     except KeyboardInterrupt:
         context.exit(130)
+
+
+def _check_used(
+    context: click.Context,
+    models: tuple[str, ...],
+    compared: Path | None,
+    paths: tuple[Path, ...],
+    applied: bool,
+) -> None:
+    """UsageError if something is given that nothing is made of."""
+    if applied and not paths:
+        raise click.UsageError("--apply masks PATHS: give some")
+    if not (compared or paths) and (unused := given(context, ("output_dir", "palette"))):
+        raise click.UsageError(f"{unused} is for --compare and PATHS: give one of them")
+    if len(models) > 1 and not compared:
+        raise click.UsageError("several models can be compared only")
 
 
 def _bundle(name: str, weights: Path | None, url: str | None) -> Path:
@@ -175,7 +188,7 @@ def _list(context: click.Context) -> None:
     print_table(catalogue("segmentation", ["mIoU"], _miou))
     console.print(
         "mIoU on COCO val2017 with the 21 classes of PASCAL VOC: as published, on 5,000 photos; "
-        "of the shipped models on 258 of them. GFLOPs are 10⁹ multiply-adds a photo."
+        "of the shipped models on 258 of them. GFLOPs are 10⁹ multiply-adds for a square photo."
     )
 
 
@@ -197,11 +210,13 @@ def _compare(
     print_line(bytes(target))
 
 
-def _apply(path: Path, segmenter: Segmenter, palette: PaletteName, output_dir: Path | None) -> int:
+def _apply(
+    paths: tuple[Path, ...], segmenter: Segmenter, palette: PaletteName, output_dir: Path | None
+) -> int:
     """Mask each photo; those that cannot be read are named at the end. The exit status."""
-    inputs = inputs_of(path)
+    inputs = dict.fromkeys(file for path in paths for file in inputs_of(path))
     if not inputs:
-        raise click.ClickException(f"no pictures or films in {path}")
+        raise click.ClickException(f"no pictures or films in {', '.join(map(str, paths))}")
     try:
         check_apart((photo, mask_of(photo, output_dir or photo.parent)) for photo in inputs)
     except ValueError as error:

@@ -14,7 +14,10 @@ from bentoml_img.atomic import write
 from bentoml_img.blocks import HEAD, endless
 from bentoml_img.images import DECODER_ERRORS, FORMATS, ImageError
 
-PHOTOS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
+PHOTOS = frozenset(
+    {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
+    | {".avif", ".heic", ".heif"}  # not read here: so they are refused, and not passed over
+)
 FILMS = frozenset(
     {".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".ogv", ".flv", ".wmv"}
     | {".mpg", ".mpeg", ".ts", ".mts", ".m2ts"}

@@ -146,19 +146,37 @@ def test_a_very_tall_photo_is_compared_in_little_memory(invoke: Invoke, tmp_path
 def test_applies_to_a_folder_and_names_what_failed(invoke: Invoke, tmp_path: Path) -> None:
     photo(60, 40).save(tmp_path / "good.png")
     (tmp_path / "bad.jpg").write_text("not a picture")
+    (tmp_path / "phone.HEIC").write_bytes(b"\0\0\0\x18ftypheic")
     (tmp_path / "lost.jpg").symlink_to("n" * 300)
     (tmp_path / "notes.txt").write_text("not asked for")
     result = invoke("--apply", tmp_path)
     assert result.exit_code == 1
     written = [tmp_path / "good_seg.png", tmp_path / "good_overlay.jpg"]
     assert result.stdout.splitlines() == list(map(str, written))
-    bad, lost = result.stderr.splitlines()
+    bad, lost, phone = result.stderr.splitlines()
     assert bad.startswith(f"Error: {tmp_path / 'bad.jpg'}: not a picture")
+    assert phone.startswith(f"Error: {tmp_path / 'phone.HEIC'}: not a picture in a format that is")
     assert lost == f"Error: {tmp_path / 'lost.jpg'}: File name too long"
     with Image.open(written[0]) as mask:
         assert (mask.mode, mask.size) == ("P", (60, 40))
     again = invoke("--apply", tmp_path)
     assert again.stdout == result.stdout, "results are no inputs"
+
+
+def test_a_photo_in_a_format_that_is_not_read_is_no_film(invoke: Invoke, tmp_path: Path) -> None:
+    photo(60, 40).save(tmp_path / "phone.avif")
+    result = invoke(tmp_path / "phone.avif")
+    assert_error(result, 1, "phone.avif: not a picture in a format that is read here")
+    assert [path.name for path in tmp_path.iterdir()] == ["phone.avif"]
+
+
+def test_several_paths(invoke: Invoke, tmp_path: Path) -> None:
+    paths = [tmp_path / "cat.png", tmp_path / "dog.png"]
+    for path in paths:
+        photo(60, 40).save(path)
+    written = lines(invoke("--apply", *paths, paths[0]))
+    assert written == lines(invoke(*paths)), "--apply says what is done anyway, once a file"
+    assert written[::2] == [str(tmp_path / f"{name}_seg.png") for name in ("cat", "dog")]
 
 
 def test_a_file_name_may_be_of_any_bytes(invoke: Invoke, tmp_path: Path) -> None:
@@ -353,6 +371,8 @@ def test_wrong_usage(invoke: Invoke, tmp_path: Path) -> None:
     for option in ("--apply", "--compare"):
         assert_error(invoke(option, "-"), 2, "not read from standard input; save it first")
     assert_error(invoke("--model", "fcn_lite", "--model", LRASPP), 2, "compared only")
+    assert_error(invoke("--apply"), 2, "--apply masks PATHS: give some")
+    assert_error(invoke("--compare", STREET, STREET), 2, "give one of them")
     assert_error(invoke("--apply", tmp_path), 1, "no pictures or films in")
     assert_error(invoke("--evaluate", tmp_path), 1, "no COCO data in")
     assert_error(invoke("--weights", STREET), 1, "comes with its weights")
@@ -363,7 +383,7 @@ def test_wrong_usage(invoke: Invoke, tmp_path: Path) -> None:
     without_model = invoke("--compare", STREET, "--weights", STREET)
     assert_error(without_model, 2, "--weights is for one model: give its --model, too")
     assert_error(invoke("--list", "--engine", "torch"), 2, "--engine chooses a model")
-    assert_error(invoke("--palette", "hub"), 2, "--palette is for --compare and --apply")
+    assert_error(invoke("--palette", "hub"), 2, "--palette is for --compare and PATHS")
     assert_error(invoke("--list", "--output-dir", tmp_path), 2, "--output-dir is for --compare")
     assert_error(invoke("--compare", Path(__file__)), 1, f"Error: {__file__}: not a picture")
 
