@@ -1,6 +1,6 @@
 """Load test of the segmenter: this service, and the same weights in eager PyTorch elsewhere.
 
-    python -m benchmarks.segmenting --rounds 3 --seconds 10
+    python -m benchmarks.segmenting --clients 8 --rounds 3 --seconds 10
 
 As `benchmarks.serving`, with photos of 640×480. LitServe and plain FastAPI do
 what examples do: Pillow, the network in eager PyTorch, all scores enlarged by

@@ -1,6 +1,6 @@
 """Load test: this service and the same model under other servers, on the same two cores.
 
-    python -m benchmarks.serving --rounds 3 --seconds 4
+    python -m benchmarks.serving --clients 16 --rounds 3 --seconds 4
 
 One server at a time runs on two cores, which it shares with the client; each
 round starts every server anew. The client checks every answer. One JSON line a
