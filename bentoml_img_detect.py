@@ -17,33 +17,35 @@ from bentoml_img.annotate import annotate_photo
 from bentoml_img.bundle import read_manifest
 from bentoml_img.catalogue import catalogue, names_of
 from bentoml_img.console import (
-    FiniteRange,
-    InputPath,
     console,
-    counts_table,
     download_bar,
     frames_bar,
-    given,
-    package_and_show,
+    plain_ending,
     plain_errors,
     print_line,
     print_table,
 )
+from bentoml_img.counts_table import counts_table
 from bentoml_img.detect import MAX_INSTANCES, SCORE_THRESHOLD, Detector
 from bentoml_img.each import Done, do_each, shortfall
 from bentoml_img.files import PLOT, Unreadable, writing
-from bentoml_img.interrupts import end_as_by_ctrl_c
-from bentoml_img.model_choice import (
+from bentoml_img.naming import is_film, results_of
+from bentoml_img.options import (
+    FiniteRange,
+    InputPath,
     ModelChoice,
     engine_option,
+    given,
     list_option,
     precision_option,
     refuse_choice,
+    version_option,
     weights_option,
     weights_url_option,
 )
-from bentoml_img.naming import is_film, results_of
 from bentoml_img.shelf import bundle_of
+from bentoml_img.show_packaging import package_and_show
+from bentoml_img.training.dataset import DatasetError
 from bentoml_img.video.frames import FOLDER_RATE
 from bentoml_img.video.results import INTERRUPTED, RECORDS, Result
 
@@ -177,6 +179,7 @@ class Numbers(click.ParamType[tuple[float, ...]]):
 )
 @click.option("--plot", is_flag=True, help="Draw how many are in a film over time.")
 @click.option("--resume", is_flag=True, help="Go on with films that were interrupted.")
+@version_option
 @click.pass_context
 def main(
     context: click.Context,
@@ -191,31 +194,27 @@ def main(
     precision: str,
     **wanted: Any,
 ) -> None:
-    """Package a detection model as the Bento PytorchInstanceDetector.
+    """Package a detection model as PytorchInstanceDetector:latest, in the store BENTOML_HOME.
 
-    With PATHS (photos, GIFs, films, folders of them), draw what is in them
+    With PATHS (photos, GIFs, videos, folders of them), draw what is in them
     instead: street.jpg becomes street_result.jpg, and films are tracked and counted.
     """
     if sum(map(bool, (paths, listed, data))) > 1:
         raise click.UsageError("--list, --evaluate and PATHS: give one of them")
     if not paths and (unused := given(context, wanted)):
         raise click.UsageError(f"{unused} is for PATHS: give some")
-    end_as_by_ctrl_c()
-    try:
-        with plain_errors("torch", Unreadable):
-            if listed:
-                _list(context)
-                return
-            with download_bar(model) as on_progress:
-                bundle = bundle_of(model, weights, weights_url, on_progress)
-            if paths:
-                context.exit(_annotate(paths, bundle, engine, precision, **wanted))
-            elif data:
-                _evaluate(Detector.from_bundle(bundle, engine, precision=precision), data)
-            else:
-                package_and_show(bundle, engine, precision, PHOTO)
-    except KeyboardInterrupt:
-        context.exit(130)
+    with plain_ending(context, "torch", Unreadable):
+        if listed:
+            _list(context)
+            return
+        with download_bar(model) as on_progress:
+            bundle = bundle_of(model, weights, weights_url, on_progress)
+        if paths:
+            context.exit(_annotate(paths, bundle, engine, precision, **wanted))
+        elif data:
+            _evaluate(Detector.from_bundle(bundle, engine, precision=precision), data)
+        else:
+            package_and_show(bundle, engine, precision, PHOTO)
 
 
 def _list(context: click.Context) -> None:
@@ -228,18 +227,17 @@ def _list(context: click.Context) -> None:
     for name in MODELS:
         if not zoo.find(name).published:
             scores = read_manifest(bundle_of(name)).scores
-            measured = (
-                f"{score.replace('_mask_ap50', '').replace('_', ' ')} {value:.2f}"
-                for score, value in scores.items()
-                if "_mask_ap50" in score
+            coco, street = scores["coco_mask_ap50"], scores["street_mask_ap50"]
+            console.print(
+                f"{name}: mask AP50 {coco:.2f} on COCO and {street:.2f} on street scenes, by class "
+                f"in artifacts/{name}/README.md"
             )
-            console.print(f"{name}, mask AP50: {', '.join(measured)}")
 
 
 def _published_ap(entry: zoo.Entry, scores: Mapping[str, float]) -> list[str]:
     classes = len(set(entry.labels) - {"background", "N/A"})
     values = (scores.get(f"coco_{kind}_map") for kind in ("mask", "box"))
-    return [*("below" if value is None else f"{value:.3f}" for value in values), str(classes)]
+    return [*("–" if value is None else f"{value:.3f}" for value in values), str(classes)]
 
 
 def _annotate(
@@ -363,11 +361,9 @@ def _lines(source: Path, done: Mapping[str, Any], as_json: bool) -> Sequence[str
 
 
 def _evaluate(detector: Detector, data: Path) -> None:
-    with plain_errors("train"):
-        from bentoml_img.training.dataset import DatasetError
+    with plain_errors("train", DatasetError):
         from bentoml_img.training.detection_eval import validation_sets, watched_figures
 
-    with plain_errors("train", DatasetError):
         for figure in watched_figures(detector, validation_sets(data)):
             print_line(figure.to_json())
 

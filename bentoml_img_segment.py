@@ -12,12 +12,10 @@ from bentoml_img.apply import apply
 from bentoml_img.catalogue import catalogue, names_of
 from bentoml_img.compare import side_by_side, timed_masks
 from bentoml_img.console import (
-    InputPath,
     console,
     download_bar,
     frames_bar,
-    given,
-    package_and_show,
+    plain_ending,
     plain_errors,
     print_line,
     print_table,
@@ -26,21 +24,25 @@ from bentoml_img.each import Done, do_each, shortfall
 from bentoml_img.engines import resolve
 from bentoml_img.files import COMPARISON, Unreadable, inputs_of, reading, write_result
 from bentoml_img.images import encode_jpeg
-from bentoml_img.interrupts import end_as_by_ctrl_c
-from bentoml_img.model_choice import (
+from bentoml_img.naming import check_apart, mask_of
+from bentoml_img.options import (
     SOURCES,
+    InputPath,
     ModelChoice,
     engine_option,
+    given,
     list_option,
     precision_option,
     refuse_choice,
+    version_option,
     weights_option,
     weights_url_option,
 )
-from bentoml_img.naming import check_apart, mask_of
 from bentoml_img.palettes import DEFAULT_PALETTE, PALETTES, PaletteName
 from bentoml_img.segment import Segmenter
 from bentoml_img.shelf import bundle_of, is_at_hand
+from bentoml_img.show_packaging import package_and_show
+from bentoml_img.training.dataset import DatasetError
 from bentoml_img.video.results import INTERRUPTED
 
 PHOTO = "images/dog.jpg"  # to try the Bento on
@@ -91,6 +93,7 @@ DEFAULT = "deeplabv3_lite"
 )
 @engine_option
 @precision_option
+@version_option
 @click.pass_context
 def main(
     context: click.Context,
@@ -107,41 +110,37 @@ def main(
     engine: str,
     precision: str,
 ) -> None:
-    """Package a segmentation model as the Bento PytorchImageSegment.
+    """Package a segmentation model as PytorchImageSegment:latest, in the store BENTOML_HOME.
 
-    With PATHS (photos, GIFs, films, folders of them), mask them instead: dog.jpg
+    With PATHS (photos, GIFs, videos, folders of them), mask them instead: dog.jpg
     becomes dog_seg.png and dog_overlay.jpg.
     """
     if sum(map(bool, (listed, compared, paths or applied, data))) > 1:
         raise click.UsageError("--list, --compare, --evaluate and PATHS: give one of them")
     _check_used(context, models, compared, paths, applied)
-    end_as_by_ctrl_c()
-    try:
-        with plain_errors("torch", Unreadable):
-            if listed:
-                _list(context)
-                return
-            names = models or [DEFAULT]
-            bundles = (
-                _all_at_hand(context, engine, precision)
-                if compared and not models
-                else {name: _bundle(name, weights, weights_url) for name in names}
-            )
-            if not (compared or paths or data):
-                package_and_show(bundles[names[0]], engine, precision, PHOTO)
-                return
-            segmenters = {
-                name: Segmenter.from_bundle(bundle, engine, precision=precision)
-                for name, bundle in bundles.items()
-            }
-            if compared:
-                _compare(compared, segmenters, palette, output_dir)
-            elif paths:
-                context.exit(_apply(paths, segmenters[names[0]], palette, output_dir))
-            elif data:
-                _evaluate(segmenters[names[0]], data)
-    except KeyboardInterrupt:
-        context.exit(130)
+    with plain_ending(context, "torch", Unreadable):
+        if listed:
+            _list(context)
+            return
+        names = models or [DEFAULT]
+        bundles = (
+            _all_at_hand(context, engine, precision)
+            if compared and not models
+            else {name: _bundle(name, weights, weights_url) for name in names}
+        )
+        if not (compared or paths or data):
+            package_and_show(bundles[names[0]], engine, precision, PHOTO)
+            return
+        segmenters = {
+            name: Segmenter.from_bundle(bundle, engine, precision=precision)
+            for name, bundle in bundles.items()
+        }
+        if compared:
+            _compare(compared, segmenters, palette, output_dir)
+        elif paths:
+            context.exit(_apply(paths, segmenters[names[0]], palette, output_dir))
+        elif data:
+            _evaluate(segmenters[names[0]], data)
 
 
 def _check_used(
@@ -236,11 +235,9 @@ def _apply(
 
 
 def _evaluate(segmenter: Segmenter, data: Path) -> None:
-    with plain_errors("train"):
-        from bentoml_img.training.dataset import DatasetError
+    with plain_errors("train", DatasetError), tempfile.TemporaryDirectory() as masks:
         from bentoml_img.training.segmentation_scores import validation_sets, watched_figures
 
-    with plain_errors("train", DatasetError), tempfile.TemporaryDirectory() as masks:
         for figure in watched_figures(segmenter, validation_sets(data, Path(masks))):
             print_line(figure.to_json())
 

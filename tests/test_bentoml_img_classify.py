@@ -99,6 +99,9 @@ def test_from_data_to_a_bento(invoke: Invoke) -> None:
     manifest = verify(folder / "cifar_net")
     assert "60 training images" in manifest.trained_on
 
+    packaged = invoke("--model", str(folder / "cifar_net"))
+    assert (packaged.exit_code, packaged.stdout) == (0, "PytorchImageClassifier:1\n")
+
     evaluated = invoke("--evaluate", str(folder / "cifar_net"), "--data-dir", "data")
     assert evaluated.exit_code == 0, evaluated.output
     figures = [json.loads(line) for line in evaluated.stdout.splitlines()]
@@ -189,6 +192,11 @@ def test_evaluating_a_bundle_for_another_task(invoke: Invoke, model: str, task: 
 
 def test_options_that_exclude_each_other(invoke: Invoke) -> None:
     assert invoke("--pretrained", "--evaluate").exit_code == 2
+    assert invoke("--pretrained", "--model", str(SHIPPED / "cifar_net")).exit_code == 2
+    other_task = invoke("--model", str(SHIPPED / "fcn_lite"))
+    assert other_task.exit_code == 2
+    assert "fcn_lite is a bundle for segmentation" in other_task.stderr
+    assert "--precision is for a bundle that is there" in invoke("--precision", "bf16").stderr
     result = invoke("--pretrained", "--seed", "0")
     assert result.exit_code == 2
     assert "--seed is for training" in result.stderr

@@ -363,7 +363,8 @@ def test_without_a_network_the_ways_out_are_named(invoke: Invoke) -> None:
 
 
 def test_wrong_usage(invoke: Invoke, tmp_path: Path) -> None:
-    assert_error(invoke("--model", "unet"), 2, "'unet' is no bundle's folder", "deeplabv3_lite")
+    assert_error(invoke("--model", "unet"), 2, "'unet' is no model", "deeplabv3_lite, fcn_lite")
+    assert_error(invoke("--model", "fcn_light"), 2, "'fcn_light' is no", "did you mean fcn_lite?")
     detector = SHIPPED / "maskrcnn_lite"
     assert_error(invoke("--model", detector), 2, "maskrcnn_lite is a bundle for detection")
     assert_error(invoke("--compare", "none.jpg"), 2, "none.jpg")

@@ -13,6 +13,7 @@ import bentoml_img_segment
 from bentoml_img import console
 from bentoml_img.each import Done, do_each
 from bentoml_img.packaging import PackagedBento
+from bentoml_img.show_packaging import show_packaged
 
 PRINTERS = (
     partial(console.print_line, "a line"),
@@ -32,7 +33,7 @@ def test_what_is_shown_of_a_bento_fits_on_a_screen(
     ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
-    console.show_packaged(PackagedBento("Some:1", tmp_path), "images/dog.jpg")
+    show_packaged(PackagedBento("Some:1", tmp_path), "images/dog.jpg")
     written = capsys.readouterr()
     assert written.out == "Some:1\n"  # for scripts
     assert [line.strip("├└│─ ") for line in written.err.splitlines()] == [

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
 
@@ -172,6 +173,12 @@ def test_a_precision_whose_cost_is_not_known_is_refused(light_int8: Path, tmp_pa
 STREET = str(ROOT / "images" / "street.jpg")
 
 
+@pytest.mark.parametrize("script", [bentoml_img_classify, bentoml_img_segment, bentoml_img_detect])
+def test_every_script_tells_its_version(script: ModuleType) -> None:
+    told = CliRunner().invoke(script.main, ["--version"])
+    assert told.output == f"main, version {version('bentoml-img')}\n"
+
+
 @pytest.mark.parametrize(
     ("script", "to_package", "to_compute"),
     [
@@ -204,7 +211,7 @@ def test_every_script_takes_the_precision(
 def test_what_is_about_to_be_trained_has_fp32_only() -> None:
     refused = CliRunner().invoke(bentoml_img_classify.main, ["--precision", "int8"])
     assert refused.exit_code == 2
-    assert "--precision is for --pretrained and --evaluate" in refused.stderr
+    assert "--precision is for a bundle that is there" in refused.stderr
 
 
 def test_list_takes_capitals(python: Command, packaged: list[str]) -> None:

@@ -7,7 +7,8 @@ from typing import Any, TypeVar
 
 import click
 
-from bentoml_img.console import FiniteRange, console, plain_errors
+from bentoml_img.console import console, plain_errors
+from bentoml_img.options import FiniteRange
 from bentoml_img.training.checkpoint import CheckpointError
 from bentoml_img.training.dataset import DatasetError
 from bentoml_img.training.fit import TrainingInterrupted, command_to_resume
@@ -48,7 +49,7 @@ def run_options(recipe: type[RunRecipe]) -> Callable[[Command], Command]:
 
 
 @contextmanager
-def plain_ending(context: click.Context) -> Iterator[None]:
+def resumable(context: click.Context) -> Iterator[None]:
     """Say in one line what a user can mend, and after Ctrl-C how to go on."""
     try:
         with plain_errors("train", DatasetError, CheckpointError, Diverged, OSError):

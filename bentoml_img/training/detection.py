@@ -16,7 +16,7 @@ with importing_extra():
 
     from bentoml_img.engines.torch import best_device
     from bentoml_img.training import checkpoint
-    from bentoml_img.training.command import FOLDER, plain_ending, run_options
+    from bentoml_img.training.command import FOLDER, resumable, run_options
     from bentoml_img.training.detection_data import read_animals, read_instances
     from bentoml_img.training.detection_eval import Truth, record
     from bentoml_img.training.detection_export import export
@@ -66,7 +66,7 @@ def main(
     if threads:
         torch.set_num_threads(threads)
     given = {name: folder for name, folder in folders.items() if folder}
-    with plain_ending(context):
+    with resumable(context):
         path = checkpoint.locate(out, resume)
         out.mkdir(parents=True, exist_ok=True)
         trainer = Trainer(

@@ -17,7 +17,7 @@ with importing_extra():
 
     from bentoml_img.engines.torch import best_device
     from bentoml_img.training import checkpoint
-    from bentoml_img.training.command import FOLDER, plain_ending, run_options
+    from bentoml_img.training.command import FOLDER, resumable, run_options
     from bentoml_img.training.fit import fit, progress_bar
     from bentoml_img.training.layouts import Sample, read_voc
     from bentoml_img.training.log import Log
@@ -75,7 +75,7 @@ def main(
     if threads:
         torch.set_num_threads(threads)
     log = Log(out / "log.jsonl")
-    with plain_ending(context):
+    with resumable(context):
         path = checkpoint.locate(out, resume)
         out.mkdir(parents=True, exist_ok=True)
         recipe = Recipe(epochs=epochs, seed=seed)

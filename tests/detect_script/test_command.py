@@ -30,7 +30,7 @@ def test_lists_every_model(invoke: Invoke) -> None:
     assert "0.379" in table
     assert table.count("shipped") == 1
     assert table.count("to download") == 2
-    assert "street car 0." in result.stderr
+    assert "maskrcnn_lite: mask AP50 0." in result.stderr
 
 
 def test_evaluates(invoke: Invoke, tmp_path: Path) -> None:

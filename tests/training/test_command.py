@@ -3,7 +3,7 @@ import torch
 from click.testing import CliRunner
 
 from bentoml_img.training.classification_trainer import Recipe
-from bentoml_img.training.command import plain_ending, run_options
+from bentoml_img.training.command import resumable, run_options
 from bentoml_img.training.run import Diverged, RunRecipe
 from bentoml_img.training.seed_range import SEEDS
 from tests.training.tiny import make_split, tiny_trainer
@@ -13,7 +13,7 @@ from tests.training.tiny import make_split, tiny_trainer
 @run_options(RunRecipe)
 @click.pass_context
 def diverge(context: click.Context, /, **options: object) -> None:
-    with plain_ending(context):
+    with resumable(context):
         raise Diverged("loss is nan in step 1")
 
 

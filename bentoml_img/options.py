@@ -1,18 +1,62 @@
-"""The options that choose a model, and how it computes: the same for all scripts."""
+"""The options of the scripts: what chooses a model, and how it computes, is the same for all."""
 
+import difflib
+import math
+import os
+from collections.abc import Container
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from bentoml_img.bundle import MANIFEST, BundleError, read_manifest
 from bentoml_img.catalogue import names_of
-from bentoml_img.console import given
 from bentoml_img.engines import ENGINES, PRECISIONS
 
 SOURCES = ("weights", "weights_url")  # of weights
 CHOICES = ("model", "models", *SOURCES, "engine", "precision")
 T = TypeVar("T")
+
+
+class FiniteRange(click.FloatRange):
+    """Numbers in a range, which infinity and nan are not in."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        number: float = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a finite number.", param, ctx)
+        return number
+
+
+class InputPath(click.Path[Path]):
+    """A file or a folder that is there, and no stream of bytes."""
+
+    def __init__(self, *, dir_okay: bool = True) -> None:
+        super().__init__(exists=True, dir_okay=dir_okay, path_type=Path)
+
+    def convert(
+        self,
+        value: str | os.PathLike[str],
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> Path:
+        stream = os.path.exists(value) and not (os.path.isfile(value) or os.path.isdir(value))
+        if stream or os.fspath(value) in ("-", "/dev/stdin"):
+            what = "photos and films are not read from standard input; save it first"
+            self.fail(f"{value} is no file: {what}", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+def given(context: click.Context, names: Container[str]) -> str | None:
+    """The first of the parameters `names` that is on the command line, as it is written there."""
+    for parameter in context.command.params:
+        source = context.get_parameter_source(parameter.name or "")
+        if parameter.name in names and source is ParameterSource.COMMANDLINE:
+            return parameter.opts[0]
+    return None
 
 
 def _only_one(context: click.Context, param: click.Parameter, value: T) -> T:
@@ -22,6 +66,7 @@ def _only_one(context: click.Context, param: click.Parameter, value: T) -> T:
     return value
 
 
+version_option = click.version_option(package_name="bentoml-img")
 list_option = click.option(
     "--list", "listed", is_flag=True, help="Print the models that can be chosen."
 )
@@ -39,7 +84,8 @@ engine_option = click.option(
     type=click.Choice(ENGINES),
     default="auto",
     show_default=True,
-    help="What it computes with.",
+    help="What it computes with. auto: OpenVINO where the bundle has its graph, else PyTorch "
+    "(on a GPU if there is one).",
 )
 precision_option = click.option(
     "--precision",
@@ -63,9 +109,9 @@ class ModelChoice(click.ParamType[str]):
         if value in names:
             return value
         if not Path(value, MANIFEST).is_file():
-            self.fail(
-                f"{value!r} is no bundle's folder, and none of {', '.join(names)}", param, ctx
-            )
+            near = difflib.get_close_matches(value, names, n=1)
+            advice = f"did you mean {near[0]}?" if near else f"choose one of {', '.join(names)}"
+            self.fail(f"{value!r} is no model, and no bundle's folder: {advice}", param, ctx)
         try:
             task = read_manifest(Path(value)).task
         except BundleError as error:
