@@ -60,7 +60,7 @@ def _encode(api: Api, call: Call, route: str, files: ExitStack) -> httpx.Request
     if api.raw is not None:
         body = call.document.path.read_bytes() if call.document else call.body
         return post(content=body, headers={"content-type": _raw_type(api, call)})
-    if not call.files:
+    if not call.uploads:
         return post(
             content=json.dumps(_merged(call), ensure_ascii=False).encode(),
             headers={"content-type": "application/json"},
@@ -69,7 +69,7 @@ def _encode(api: Api, call: Call, route: str, files: ExitStack) -> httpx.Request
     data = {name: json.dumps(value, ensure_ascii=False) for name, value in call.fields.items()}
     parts = [
         (name, (_sendable(path.name), files.enter_context(path.open("rb")), _type(path.name)))
-        for name, path in ((name, file.path) for name, file in call.files)
+        for name, path in ((name, file.path) for name, file in call.uploads)
     ]
     return post(data=data, files=parts)
 

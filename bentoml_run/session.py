@@ -141,7 +141,7 @@ class Session:
     ) -> dict[str, Any]:
         """What was asked and answered, if it was, in the shape that BentoML 0.x logged."""
         task_id = task_id or str(uuid.uuid4())
-        files = [f"--input-file={file.written}" for file in call.sources]
+        files = [f"--input-file={file.written}" for file in call.input_files]
         data: dict[str, str] | str | None = None
         if result is not None:
             data = describe(result)

@@ -70,6 +70,23 @@ def test_info_line(bentoml: Command, texts: Path) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--input-file=a.txt", "--param=words=@b.txt"],
+        ["--param=text=@a.txt", "--param=words=@b.txt"],
+    ],
+    ids=str,
+)
+def test_a_record_has_the_options_that_were_given(
+    options: list[str], bentoml: Command, texts: Path
+) -> None:
+    result = bentoml("run", "TextTools", "replace", *options, "--format", "json", cwd=texts)
+    task = json.loads(result.stdout)["task"]
+    assert [file["name"] for file in task["data"]] == ["a.txt", "b.txt"]
+    assert task["cli_args"] == options
+
+
 def test_json_records(bentoml: Command, texts: Path) -> None:
     result = bentoml(
         *("run", "TextTools", "upper", "--input-file", "*.txt", "--output-dir", "out/new"),
