@@ -221,8 +221,6 @@ def test_a_file_name_that_is_no_text(bentoml: Command, texts: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["TextTool", "add"], "There is no Bento TextTool. Did you mean texttools?"),
-        (["TextTools:v2"], "There is no Bento TextTools:v2. Did you mean texttools:v1?"),
         (["./x", "add"], "'./x' is not the tag of a Bento: write NAME or NAME:VERSION."),
         (["TextTools", "Ad"], "TextTools has no API 'Ad'. Did you mean add?"),
         (["TextTools", "add", "--param", "A1=1"], "add has no parameter 'A1'. Did you mean a?"),
@@ -246,6 +244,37 @@ def test_wrong_usage(arguments: list[str], message: str, bentoml: Command) -> No
     assert result.stdout == b""
     assert "imported" not in result.stderr
     assert result.stderr.splitlines()[-1].startswith(f"Error: {message}")
+
+
+@pytest.mark.parametrize(
+    ("tag", "advice"),
+    [
+        ("TextTool", "Did you mean texttools?"),
+        ("TextTools:v2", "Did you mean texttools:v1?"),
+        ("Other", "'bentoml list' shows what there is."),
+    ],
+)
+def test_an_unknown_bento_is_told_with_the_store(
+    tag: str, advice: str, bentoml: Command, environment: dict[str, str]
+) -> None:
+    result = bentoml("run", tag, "add")
+    assert (result.status, result.stdout) == (2, b"")
+    home = environment["BENTOML_HOME"]
+    assert result.stderr == f"Error: There is no Bento {tag} in {home} (BENTOML_HOME). {advice}\n"
+
+
+def test_the_store_is_where_a_relative_path_leads(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    result = subprocess.run(
+        [*BENTOML, "run", "TextTools:latest", "add"],
+        cwd=tmp_path,
+        env={**environment, "BENTOML_HOME": "store"},
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 2
+    assert f"There is no Bento TextTools:latest in {tmp_path / 'store'} (" in result.stderr
 
 
 def test_missing_bento(bentoml: Command) -> None:
