@@ -127,9 +127,9 @@ class Session:
         if is_file(answer):
             try:
                 path = self.results.write(call, self.api.name, answer)
-            except OSError as error:
-                message = f"{name}: its result cannot be written: {one_line(error)}"
-                self.report.failed(message, self._record(call, answer, None, task_id))
+            except Failure as error:
+                record = self._record(call, answer, None, task_id)
+                self.report.failed(f"{name}: {error.message}", record)
                 return False
             written = Path(call.sources[0].written).parent if call.sources else Path()
             shown = Path(written if output_dir is None else output_dir, path.name)

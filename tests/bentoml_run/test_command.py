@@ -140,8 +140,19 @@ def test_unwritable_result(bentoml: Command, texts: Path) -> None:
     )
     assert result.status == 1
     assert json.loads(result.stdout)["result"]["data"] is None
-    (line,) = own_lines(result.stderr)
-    assert line.startswith("Error: a.txt: its result cannot be written: NotADirectoryError")
+    path = texts / "file" / "out" / "a_CAPS.md"
+    assert own_lines(result.stderr) == [f"Error: a.txt: cannot write {path}: Not a directory"]
+
+
+def test_a_result_that_a_folder_is_in_the_place_of(bentoml: Command, texts: Path) -> None:
+    path = texts / "a_CAPS.md"
+    path.mkdir()
+    result = bentoml("run", "TextTools", "upper", "-q", "--input-file", "a.txt", "b.txt", cwd=texts)
+    assert (result.status, result.stdout) == (1, b"b_CAPS.md\n")
+    assert own_lines(result.stderr) == [
+        f"Error: a.txt: cannot write {path}: Is a directory; --output-dir writes elsewhere"
+    ]
+    assert not [name for name in os.listdir(texts) if name.endswith(".part")]
 
 
 def test_the_home_folder_is_known_after_an_equals_sign(
