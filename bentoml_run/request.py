@@ -3,6 +3,7 @@
 import asyncio
 import json
 import mimetypes
+import re
 from contextlib import ExitStack
 from http import HTTPStatus
 from typing import Any
@@ -103,7 +104,10 @@ def _type(name: str) -> str:
 
 
 def error_message(answer: Answer) -> str:
-    """The words of an error answer in one line: BentoML's JSON shapes, or the body itself."""
+    """The words of an error answer in one line: BentoML's JSON shapes, or the body itself.
+
+    The field that an error is about follows in brackets, unless the words begin with it.
+    """
     text = answer.body.decode(errors="replace").strip()
     try:
         content = json.loads(text)
@@ -113,8 +117,10 @@ def error_message(answer: Answer) -> str:
         content = content[0]
     if not isinstance(content, dict) or "error" not in content:
         return text.replace("\n", " ")
-    field = f" ({content['field']})" if content.get("field") else ""
-    return f"{content['error']}{field}" + _details(content.get("detail"))
+    words, field = str(content["error"]), str(content.get("field") or "")
+    if field and not re.match(rf"{re.escape(field)}\b", words):
+        words += f" ({field})"
+    return words + _details(content.get("detail"))
 
 
 def _details(details: Any) -> str:
