@@ -95,7 +95,8 @@ def run(
     their paths go to standard output; a label 'run.suffix.<api>' of the Bento replaces '_<api>'.
 
     The exit status is 0 when all is well, 1 when an input failed (the others are still done), and
-    2 for wrong usage.
+    2 for wrong usage. Input files are looked for before anything is loaded: if one is missing or
+    unreadable, nothing is done and the status is 2.
 
     \b
     Examples:

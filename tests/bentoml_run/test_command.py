@@ -238,6 +238,7 @@ def test_a_file_name_that_is_no_text(bentoml: Command, texts: Path) -> None:
         (["TextTools", "add"], "add needs a: --param a=VALUE."),
         (["TextTools", "upper"], "upper needs text: --input-file FILE."),
         (["TextTools", "upper", "--input-file", "no.txt"], "no.txt: no such file."),
+        (["TextTools", "upper", "--input-file", "/dev/null", "no.txt"], "no.txt: no such file."),
         (["None", "none", "--input-file", "*.no"], "*.no: no file matches."),
         (["None", "none", "--input-file", ""], "a file without a name."),
         (["None", "none", "--input-file", "."], ". is a folder: name its files, as in './*'."),
