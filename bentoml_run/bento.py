@@ -60,9 +60,10 @@ def find(tag: str) -> "Bento":
     """The Bento of a tag in the local store, as ``bentoml get`` finds it.
 
     Raises:
-        WrongUsage: There is none; the message names the nearest.
+        WrongUsage: There is none; the message names the store and the nearest tag.
     """
     import bentoml
+    from bentoml._internal.configuration.containers import BentoMLContainer
     from bentoml.exceptions import BentoMLException, NotFound
 
     try:
@@ -71,7 +72,8 @@ def find(tag: str) -> "Bento":
         tags = [str(bento.tag) for bento in bentoml.list()]
         known = tags if ":" in tag else {name.partition(":")[0] for name in tags}
         near = did_you_mean(tag, known) or " 'bentoml list' shows what there is."
-        raise WrongUsage(f"There is no Bento {tag}.{near}") from None
+        home = Path(BentoMLContainer.bentoml_home.get()).absolute()
+        raise WrongUsage(f"There is no Bento {tag} in {home} (BENTOML_HOME).{near}") from None
     except ValueError:
         raise WrongUsage(
             f"{tag!r} is not the tag of a Bento: write NAME or NAME:VERSION."

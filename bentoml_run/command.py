@@ -90,12 +90,13 @@ def run(
     BENTO is a tag, NAME or NAME:VERSION. 'bentoml run BENTO --help' lists its APIs, 'bentoml run
     BENTO API --help' what one takes.
 
-    Answers go to standard output, one a line. Files that the API answers with are written beside
-    the input as <stem>_<api>.<extension>, and their paths go to standard output; a label
-    'run.suffix.<api>' of the Bento replaces '_<api>'.
+    Answers go to standard output, one a line; --format json also says which input each belongs to.
+    Files that the API answers with are written beside the input as <stem>_<api>.<extension>, and
+    their paths go to standard output; a label 'run.suffix.<api>' of the Bento replaces '_<api>'.
 
     The exit status is 0 when all is well, 1 when an input failed (the others are still done), and
-    2 for wrong usage.
+    2 for wrong usage. Input files are looked for before anything is loaded: if one is missing or
+    unreadable, nothing is done and the status is 2.
 
     \b
     Examples:

@@ -29,6 +29,11 @@ def one_line(error: BaseException) -> str:
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
+def reason(error: OSError) -> str:
+    """Why the system refused, in its own words, without the name of the file."""
+    return error.strerror or one_line(error)
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """A sentence with the names nearest to a word, capitals aside; empty where none is near."""
     by_lower = {name.lower(): name for name in known}

@@ -51,25 +51,43 @@ class InputFile:
 
 @dataclass(frozen=True)
 class Call:
-    """One request to an API: its fields, and its files with the field that each goes into.
+    """One request to an API, in one of three shapes.
 
-    The files of ``--input-file`` come first: results have the name of the first file.
+    - Of an API with file fields: ``fields``, ``files`` and ``attached``.
+    - Of an API with other fields alone: ``fields``, and perhaps a ``document``.
+    - Of an API with a root input: a ``document`` or a ``body``, and the ``query``.
 
-    ``body`` is a raw body for an API with a root input. ``document`` is a file that holds the
-    request itself: the raw body, or the JSON object of the fields.
+    Attributes:
+        fields: The values of ``--input`` and ``--param``.
+        files: The files of ``--input-file``, each with the field that it goes into.
+        attached: The files of ``--param``, likewise.
+        document: The file of ``--input-file`` that holds the request itself: the JSON object of
+            the fields, or the raw body.
+        body: The raw body, as ``--input`` gives it.
+        query: The parameters beside a raw body.
     """
 
     fields: Mapping[str, Any]
     files: tuple[tuple[str, InputFile], ...] = ()
+    attached: tuple[tuple[str, InputFile], ...] = ()
     document: InputFile | None = None
     body: bytes | None = None
     query: Mapping[str, str] | None = None
 
     @property
+    def uploads(self) -> tuple[tuple[str, InputFile], ...]:
+        """Every file that goes into a field."""
+        return self.files + self.attached
+
+    @property
+    def input_files(self) -> tuple[InputFile, ...]:
+        """What ``--input-file`` gave."""
+        return (self.document,) if self.document else tuple(file for _, file in self.files)
+
+    @property
     def sources(self) -> tuple[InputFile, ...]:
-        """Every file that the call reads."""
-        document = (self.document,) if self.document else ()
-        return (*(file for _, file in self.files), *document)
+        """Every file that the call reads; results have the name of the first."""
+        return (*self.input_files, *(file for _, file in self.attached))
 
 
 def expand(patterns: Iterable[str]) -> list[InputFile]:
@@ -130,11 +148,11 @@ def plan(
     if not api.file_fields:
         return [Call(fields, document=file) for file in files] or [_complete(api, Call(fields))]
     if not files:
-        return [_complete(api, Call(fields, attached))]
+        return [_complete(api, Call(fields, attached=attached))]
     field = _file_field(api, {name for name, _ in attached})
     groups = [files] if field.takes_many_files else [[file] for file in files]
     return [
-        _complete(api, Call(fields, (*((field.name, file) for file in group), *attached)))
+        _complete(api, Call(fields, tuple((field.name, file) for file in group), attached))
         for group in groups
     ]
 
@@ -209,7 +227,7 @@ def _file_field(api: Api, attached: set[str]) -> Field:
 
 
 def _complete(api: Api, call: Call) -> Call:
-    given = {*call.fields, *(name for name, _ in call.files)}
+    given = {*call.fields, *(name for name, _ in call.uploads)}
     for field in api.fields.values():
         if field.required and field.name not in given:
             how = "--input-file FILE" if field.takes_files else f"--param {field.name}=VALUE"

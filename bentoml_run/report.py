@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import click
 
 from bentoml_run.asgi import Answer
-from bentoml_run.errors import Failure, one_line
+from bentoml_run.errors import Failure, reason
 from bentoml_run.inputs import Call
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ class Report:
         except BrokenPipeError:
             raise
         except OSError as error:
-            raise Failure(f"standard output cannot be written: {one_line(error)}") from error
+            raise Failure(f"standard output cannot be written: {reason(error)}") from error
 
     def _advance(self) -> None:
         if self._progress is not None:

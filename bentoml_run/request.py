@@ -3,6 +3,7 @@
 import asyncio
 import json
 import mimetypes
+import re
 from contextlib import ExitStack
 from http import HTTPStatus
 from typing import Any
@@ -60,7 +61,7 @@ def _encode(api: Api, call: Call, route: str, files: ExitStack) -> httpx.Request
     if api.raw is not None:
         body = call.document.path.read_bytes() if call.document else call.body
         return post(content=body, headers={"content-type": _raw_type(api, call)})
-    if not call.files:
+    if not call.uploads:
         return post(
             content=json.dumps(_merged(call), ensure_ascii=False).encode(),
             headers={"content-type": "application/json"},
@@ -69,7 +70,7 @@ def _encode(api: Api, call: Call, route: str, files: ExitStack) -> httpx.Request
     data = {name: json.dumps(value, ensure_ascii=False) for name, value in call.fields.items()}
     parts = [
         (name, (_sendable(path.name), files.enter_context(path.open("rb")), _type(path.name)))
-        for name, path in ((name, file.path) for name, file in call.files)
+        for name, path in ((name, file.path) for name, file in call.uploads)
     ]
     return post(data=data, files=parts)
 
@@ -103,7 +104,10 @@ def _type(name: str) -> str:
 
 
 def error_message(answer: Answer) -> str:
-    """The words of an error answer in one line: BentoML's JSON shapes, or the body itself."""
+    """The words of an error answer in one line: BentoML's JSON shapes, or the body itself.
+
+    The field that an error is about follows in brackets, unless the words begin with it.
+    """
     text = answer.body.decode(errors="replace").strip()
     try:
         content = json.loads(text)
@@ -113,8 +117,10 @@ def error_message(answer: Answer) -> str:
         content = content[0]
     if not isinstance(content, dict) or "error" not in content:
         return text.replace("\n", " ")
-    field = f" ({content['field']})" if content.get("field") else ""
-    return f"{content['error']}{field}" + _details(content.get("detail"))
+    words, field = str(content["error"]), str(content.get("field") or "")
+    if field and not re.match(rf"{re.escape(field)}\b", words):
+        words += f" ({field})"
+    return words + _details(content.get("detail"))
 
 
 def _details(details: Any) -> str:

@@ -8,6 +8,7 @@ from email.message import Message
 from pathlib import Path, PurePath
 
 from bentoml_run.asgi import Answer
+from bentoml_run.errors import Failure, reason
 from bentoml_run.inputs import Call
 
 SUFFIX_LABEL = "run.suffix."
@@ -52,22 +53,21 @@ class Results:
         """Write the body of an answer, and give the path.
 
         Raises:
-            OSError: The file cannot be written.
+            Failure: The file cannot be written.
         """
         if call.sources:
             source = call.sources[0].path
             folder, stem = self._folder or source.parent, f"{source.stem}{self._suffix}"
         else:
             folder, stem = self._folder or self._here, api
-        folder.mkdir(parents=True, exist_ok=True)
-        path = self._free(folder, stem, extension(answer))
-        self._part = path.with_name(f".{path.name[-48:]}.{os.getpid()}.part")
+        path = folder / f"{stem}{extension(answer)}"
         try:
-            self._part.write_bytes(answer.body)
-            os.replace(self._part, path)
-        finally:
-            self.discard_unfinished()
-        self._taken.add(_identity(path))
+            folder.mkdir(parents=True, exist_ok=True)
+            path = self._free(path)
+            self._put(path, answer.body)
+        except OSError as error:
+            advice = "" if self._folder else "; --output-dir writes elsewhere"
+            raise Failure(f"cannot write {path}: {reason(error)}{advice}") from error
         return path
 
     def discard_unfinished(self) -> None:
@@ -75,12 +75,22 @@ class Results:
         if self._part is not None:
             self._part.unlink(missing_ok=True)
 
-    def _free(self, folder: Path, stem: str, extension: str) -> Path:
-        path, count = folder / f"{stem}{extension}", 1
-        while path.exists() and _identity(path) in self._taken:
+    def _put(self, path: Path, content: bytes) -> None:
+        self._part = path.with_name(f".{path.name[-48:]}.{os.getpid()}.part")
+        try:
+            self._part.write_bytes(content)
+            os.replace(self._part, path)
+        finally:
+            self.discard_unfinished()
+        self._taken.add(_identity(path))
+
+    def _free(self, path: Path) -> Path:
+        """The path, or the first of ``<stem>-2``, ``<stem>-3``… that is not taken."""
+        free, count = path, 1
+        while free.exists() and _identity(free) in self._taken:
             count += 1
-            path = folder / f"{stem}-{count}{extension}"
-        return path
+            free = path.with_stem(f"{path.stem}-{count}")
+        return free
 
 
 def extension(answer: Answer) -> str:

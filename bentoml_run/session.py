@@ -127,9 +127,9 @@ class Session:
         if is_file(answer):
             try:
                 path = self.results.write(call, self.api.name, answer)
-            except OSError as error:
-                message = f"{name}: its result cannot be written: {one_line(error)}"
-                self.report.failed(message, self._record(call, answer, None, task_id))
+            except Failure as error:
+                record = self._record(call, answer, None, task_id)
+                self.report.failed(f"{name}: {error.message}", record)
                 return False
             written = Path(call.sources[0].written).parent if call.sources else Path()
             shown = Path(written if output_dir is None else output_dir, path.name)
@@ -141,7 +141,7 @@ class Session:
     ) -> dict[str, Any]:
         """What was asked and answered, if it was, in the shape that BentoML 0.x logged."""
         task_id = task_id or str(uuid.uuid4())
-        files = [f"--input-file={file.written}" for file in call.sources]
+        files = [f"--input-file={file.written}" for file in call.input_files]
         data: dict[str, str] | str | None = None
         if result is not None:
             data = describe(result)

@@ -70,6 +70,23 @@ def test_info_line(bentoml: Command, texts: Path) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--input-file=a.txt", "--param=words=@b.txt"],
+        ["--param=text=@a.txt", "--param=words=@b.txt"],
+    ],
+    ids=str,
+)
+def test_a_record_has_the_options_that_were_given(
+    options: list[str], bentoml: Command, texts: Path
+) -> None:
+    result = bentoml("run", "TextTools", "replace", *options, "--format", "json", cwd=texts)
+    task = json.loads(result.stdout)["task"]
+    assert [file["name"] for file in task["data"]] == ["a.txt", "b.txt"]
+    assert task["cli_args"] == options
+
+
 def test_json_records(bentoml: Command, texts: Path) -> None:
     result = bentoml(
         *("run", "TextTools", "upper", "--input-file", "*.txt", "--output-dir", "out/new"),
@@ -123,8 +140,19 @@ def test_unwritable_result(bentoml: Command, texts: Path) -> None:
     )
     assert result.status == 1
     assert json.loads(result.stdout)["result"]["data"] is None
-    (line,) = own_lines(result.stderr)
-    assert line.startswith("Error: a.txt: its result cannot be written: NotADirectoryError")
+    path = texts / "file" / "out" / "a_CAPS.md"
+    assert own_lines(result.stderr) == [f"Error: a.txt: cannot write {path}: Not a directory"]
+
+
+def test_a_result_that_a_folder_is_in_the_place_of(bentoml: Command, texts: Path) -> None:
+    path = texts / "a_CAPS.md"
+    path.mkdir()
+    result = bentoml("run", "TextTools", "upper", "-q", "--input-file", "a.txt", "b.txt", cwd=texts)
+    assert (result.status, result.stdout) == (1, b"b_CAPS.md\n")
+    assert own_lines(result.stderr) == [
+        f"Error: a.txt: cannot write {path}: Is a directory; --output-dir writes elsewhere"
+    ]
+    assert not [name for name in os.listdir(texts) if name.endswith(".part")]
 
 
 def test_the_home_folder_is_known_after_an_equals_sign(
@@ -204,14 +232,13 @@ def test_a_file_name_that_is_no_text(bentoml: Command, texts: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["TextTool", "add"], "There is no Bento TextTool. Did you mean texttools?"),
-        (["TextTools:v2"], "There is no Bento TextTools:v2. Did you mean texttools:v1?"),
         (["./x", "add"], "'./x' is not the tag of a Bento: write NAME or NAME:VERSION."),
         (["TextTools", "Ad"], "TextTools has no API 'Ad'. Did you mean add?"),
         (["TextTools", "add", "--param", "A1=1"], "add has no parameter 'A1'. Did you mean a?"),
         (["TextTools", "add"], "add needs a: --param a=VALUE."),
         (["TextTools", "upper"], "upper needs text: --input-file FILE."),
         (["TextTools", "upper", "--input-file", "no.txt"], "no.txt: no such file."),
+        (["TextTools", "upper", "--input-file", "/dev/null", "no.txt"], "no.txt: no such file."),
         (["None", "none", "--input-file", "*.no"], "*.no: no file matches."),
         (["None", "none", "--input-file", ""], "a file without a name."),
         (["None", "none", "--input-file", "."], ". is a folder: name its files, as in './*'."),
@@ -229,6 +256,37 @@ def test_wrong_usage(arguments: list[str], message: str, bentoml: Command) -> No
     assert result.stdout == b""
     assert "imported" not in result.stderr
     assert result.stderr.splitlines()[-1].startswith(f"Error: {message}")
+
+
+@pytest.mark.parametrize(
+    ("tag", "advice"),
+    [
+        ("TextTool", "Did you mean texttools?"),
+        ("TextTools:v2", "Did you mean texttools:v1?"),
+        ("Other", "'bentoml list' shows what there is."),
+    ],
+)
+def test_an_unknown_bento_is_told_with_the_store(
+    tag: str, advice: str, bentoml: Command, environment: dict[str, str]
+) -> None:
+    result = bentoml("run", tag, "add")
+    assert (result.status, result.stdout) == (2, b"")
+    home = environment["BENTOML_HOME"]
+    assert result.stderr == f"Error: There is no Bento {tag} in {home} (BENTOML_HOME). {advice}\n"
+
+
+def test_the_store_is_where_a_relative_path_leads(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    result = subprocess.run(
+        [*BENTOML, "run", "TextTools:latest", "add"],
+        cwd=tmp_path,
+        env={**environment, "BENTOML_HOME": "store"},
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 2
+    assert f"There is no Bento TextTools:latest in {tmp_path / 'store'} (" in result.stderr
 
 
 def test_missing_bento(bentoml: Command) -> None:

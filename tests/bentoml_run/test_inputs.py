@@ -90,14 +90,15 @@ def test_one_call_for_each_file_or_one_for_all(folder: Path) -> None:
     (batch,) = plan(api("images", images=FILES), [a, b], None, [])
     assert batch.files == (("images", a), ("images", b))
     (given,) = plan(api("images", images=FILES), [], None, [("images", "@?.txt")])
-    assert given.files == batch.files
+    assert (given.files, given.attached) == ((), batch.files)
 
 
 def test_the_file_field_that_is_left(folder: Path) -> None:
     a, b = expand(["a.txt", "b.txt"])
     two = api("photo", "mask", photo=FILE, mask=FILE)
     (call,) = plan(two, [a], None, [("mask", "@b.txt")])
-    assert call.files == (("photo", a), ("mask", b))
+    assert (call.files, call.attached) == ((("photo", a),), (("mask", b),))
+    assert (call.input_files, call.sources) == ((a,), (a, b))
     with pytest.raises(WrongUsage, match=r"photo, mask.*--param mask=@FILE"):
         plan(two, [a], None, [])
     with pytest.raises(WrongUsage, match="no file field left"):
@@ -155,7 +156,8 @@ def test_raw_body(folder: Path) -> None:
 def test_requests_from_files(folder: Path) -> None:
     (a,) = expand(["a.txt"])
     (call,) = plan(api("x", x=NUMBER), [a], None, [("x", "1")])
-    assert (call.document, call.sources, call.fields) == (a, (a,), {"x": 1})
+    assert (call.document, call.input_files, call.sources) == (a, (a,), (a,))
+    assert call.fields == {"x": 1}
 
 
 def test_unreadable_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,9 @@ from bentoml_run.request import error_message
     ("body", "message"),
     [
         ('{"error": "too large", "field": "image"}', "too large (image)"),
+        ('{"error": "top_k: too large", "field": "top_k"}', "top_k: too large"),
+        ('{"error": "line.0: too short", "field": "line"}', "line.0: too short"),
+        ('{"error": "images differ", "field": "image"}', "images differ (image)"),
         ('[{"error": "not welcome"}]', "not welcome"),
         (
             '{"error": "1 validation error for Input",'

@@ -1,11 +1,14 @@
 """Names of result files."""
 
+import errno
 import os
+import re
 from pathlib import Path
 
 import pytest
 
 from bentoml_run.asgi import Answer
+from bentoml_run.errors import Failure
 from bentoml_run.inputs import Call, InputFile, plan
 from bentoml_run.results import Results, extension, file_name, is_file, suffix_of
 from bentoml_run.schema import Api
@@ -67,6 +70,22 @@ def test_a_result_is_named_after_the_input_and_put_beside_it(tmp_path: Path) -> 
     results = Results([source.path for source in call.sources], None, "_cut", Path())
     path = results.write(call, "cut", answer("image/png"))
     assert path == tmp_path / "photos" / "dog_cut.png"
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.ENOSPC], ids=errno.errorcode.get)
+@pytest.mark.parametrize("chosen", [True, False], ids=["--output-dir", "beside the input"])
+def test_an_unwritable_result_is_told_by_its_own_name(
+    chosen: bool, number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path, content: bytes) -> None:  # root may write everywhere
+        raise OSError(number, os.strerror(number), str(path))
+
+    monkeypatch.setattr(Path, "write_bytes", refuse)
+    results = Results([], tmp_path if chosen else None, "", tmp_path)
+    message = f"cannot write {tmp_path / 'predict.png'}: {os.strerror(number)}"
+    advice = "" if chosen else "; --output-dir writes elsewhere"
+    with pytest.raises(Failure, match=f"^{re.escape(message + advice)}$"):
+        results.write(Call({}), "predict", answer("image/png"))
 
 
 def test_what_is_unfinished_can_be_discarded(
