@@ -16,7 +16,7 @@ from bentoml_img.console import (
 )
 from bentoml_img.interrupts import end_as_by_ctrl_c
 from bentoml_img.model_choice import engine_option, precision_option
-from bentoml_img.shelf import SHIPPED
+from bentoml_img.paths import SHIPPED
 from bentoml_img.training import cifar10
 from bentoml_img.training.classification_eval import Evaluation, evaluate
 from bentoml_img.training.dataset import DatasetError

@@ -40,7 +40,7 @@ from bentoml_img.detect import Detections, Detector
 from bentoml_img.draw_instances import annotate
 from bentoml_img.images import load_rgb, open_image
 from bentoml_img.masks import InstanceMask
-from bentoml_img.shelf import ROOT
+from bentoml_img.paths import ROOT
 
 MODELS = names_of("detection")
 FEW = 5  # photos, for random weights

@@ -34,8 +34,8 @@ from bentoml_img.atomic import beside
 from bentoml_img.bundle import Manifest
 from bentoml_img.catalogue import names_of
 from bentoml_img.images import load_rgb, open_image
+from bentoml_img.paths import ROOT
 from bentoml_img.segment import Segmenter
-from bentoml_img.shelf import ROOT
 
 TICKS = (20, 50, 100, 200, 500, 1000, 2000, 5000)  # milliseconds
 SHIPPED_COLOUR, OFFICIAL_COLOUR = "tab:orange", "tab:blue"

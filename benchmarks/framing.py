@@ -20,7 +20,7 @@ from PIL import Image
 
 from bentoml_img.classify import Classifier
 from bentoml_img.labels import CIFAR10, VOC, VOC_IGNORE
-from bentoml_img.shelf import SHIPPED
+from bentoml_img.paths import SHIPPED
 
 SAME = {
     "aeroplane": "airplane",

@@ -8,7 +8,7 @@ from torchvision.transforms.functional import to_tensor
 from bentoml_img import zoo
 from bentoml_img.images import load_rgb, open_image
 from bentoml_img.models.efficientnet_lite import ConvNorm
-from bentoml_img.shelf import ROOT
+from bentoml_img.paths import ROOT
 
 PHOTO = ROOT / "images" / "street.jpg"
 # The deviation of the logits of COCO's classes, and what the background has more of: with these

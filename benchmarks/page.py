@@ -22,7 +22,7 @@ from typing import Any
 
 from benchmarks.bars import BARS, Bar, Results, Row
 from bentoml_img.atomic import beside, write
-from bentoml_img.shelf import ROOT
+from bentoml_img.paths import ROOT
 
 KEPT = ROOT / "build" / "bench"
 PAGE = ROOT / "docs" / "benchmarks.md"

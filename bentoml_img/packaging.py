@@ -14,7 +14,7 @@ from bentoml_img import atomic
 from bentoml_img import bundle as bundles
 from bentoml_img.engines import how_to_reduce, resolve
 from bentoml_img.files import ANNOTATED, MASK
-from bentoml_img.shelf import ROOT
+from bentoml_img.paths import ROOT
 
 # Sources of a Bento: what serving imports, and nothing that only training needs.
 SOURCES = ("services/**/*.py", "services/page/*.*", "bentoml_img/**/*.py")

@@ -15,7 +15,7 @@ import re
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,7 +24,7 @@ from bentoml_img.address import Address
 from bentoml_img.bundle import sha256
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
 OFFICIAL_URL = "https://download.pytorch.org/models/"
 URL_VARIABLE = "BENTOML_IMG_WEIGHTS_URL"
@@ -150,6 +150,25 @@ def load_state(path: Path) -> dict[str, "Tensor"]:
     ):
         raise WeightsError(f"{path} is not a state dict: parameter names with their tensors")
     return state
+
+
+def load_into(module: "nn.Module", state: Mapping[str, "Tensor"], path: Path) -> None:
+    """Give a module the weights read from `path`; WeightsError if they are of another network.
+
+    An auxiliary head, which is for training only, is left aside.
+    """
+    given = {k: v for k, v in state.items() if not k.startswith("aux_classifier.")}
+    try:
+        # Detectors know the names that their layers had when the weights were published.
+        missing, left_over = module.load_state_dict(given, strict=False)
+    except RuntimeError as error:
+        misfits = [line.strip() for line in str(error).splitlines()[1:]]
+    else:
+        misfits = [*(f"it lacks {k}" for k in missing), *(f"it has {k}" for k in left_over)]
+    if misfits:
+        raise WeightsError(
+            f"{path} does not fit this model: {misfits[0]} ({len(misfits)} such differences)"
+        )
 
 
 @contextmanager

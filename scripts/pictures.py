@@ -24,8 +24,8 @@ from bentoml_img.draw_masks import colour_mask, overlay
 from bentoml_img.files import MASK
 from bentoml_img.images import encode_png, load_rgb, open_image
 from bentoml_img.ink import font
+from bentoml_img.paths import ROOT, SHIPPED
 from bentoml_img.segment import Segmentation, Segmenter
-from bentoml_img.shelf import ROOT, SHIPPED
 from scripts import samples
 
 CAPTION, TEXT = 22, 15  # pixels in height

@@ -28,7 +28,7 @@ from bentoml_img.bundle import (
 )
 from bentoml_img.engines import openvino
 from bentoml_img.packaging import PackagedBento, package
-from bentoml_img.shelf import ROOT
+from bentoml_img.paths import ROOT
 from services.page import FILES
 
 BENTO = "PytorchImageClassifier"

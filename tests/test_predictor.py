@@ -5,9 +5,9 @@ import pytest
 from bentoml_img.bundle import BundleError
 from bentoml_img.classify import Classifier
 from bentoml_img.detect import Detector
+from bentoml_img.paths import SHIPPED
 from bentoml_img.predictor import Predictor
 from bentoml_img.segment import Segmenter
-from bentoml_img.shelf import SHIPPED
 
 
 @pytest.mark.parametrize("engine", ["openvino", "torch"])

@@ -13,8 +13,9 @@ import pytest
 
 from bentoml_img import zoo
 from bentoml_img.images import load_rgb, open_image
+from bentoml_img.paths import ROOT, SHIPPED
 from bentoml_img.segment import Segmenter
-from bentoml_img.shelf import ROOT, SHIPPED, bundle_of
+from bentoml_img.shelf import bundle_of
 from bentoml_img.training.layouts import Sample
 from bentoml_img.training.segmentation_scores import figures, validation_sets
 from scripts.samples import FOLDER, scenes

@@ -21,7 +21,7 @@ from bentoml_img.bundle import (
 from bentoml_img.classify import Classifier
 from bentoml_img.engines import load_engine, openvino, resolve
 from bentoml_img.images import load_rgb, open_image
-from bentoml_img.shelf import SHIPPED
+from bentoml_img.paths import SHIPPED
 
 
 def bundle_with(folder: Path, model: Path, *files: str) -> Path:
