@@ -30,6 +30,7 @@ from bentoml_img.console import console, plain_errors
 from bentoml_img.detect import Detector
 from bentoml_img.engines import PRECISIONS
 from bentoml_img.engines.openvino_maskrcnn import NumpyMaskRcnn
+from bentoml_img.engines.parity import parity
 from bentoml_img.engines.quantize import quantize
 from bentoml_img.engines.resize import prepare
 from bentoml_img.files import PHOTOS, Unreadable, inputs_of, reading
@@ -41,7 +42,6 @@ from bentoml_img.training.dataset import DatasetError
 from bentoml_img.training.extra import importing_extra
 
 with importing_extra():
-    from bentoml_img.engines.export import parity
     from bentoml_img.training import detection_eval, segmentation_scores
     from bentoml_img.training.command import FOLDER
 
