@@ -31,7 +31,7 @@ from bentoml_img.console import (
 )
 from bentoml_img.detect import MAX_INSTANCES, SCORE_THRESHOLD, Detector
 from bentoml_img.each import Done, do_each, shortfall
-from bentoml_img.files import PLOT, Unreadable, writing
+from bentoml_img.files import PLOT, FileError, writing
 from bentoml_img.interrupts import end_as_by_ctrl_c
 from bentoml_img.model_choice import (
     ModelChoice,
@@ -202,7 +202,7 @@ def main(
         raise click.UsageError(f"{unused} is for PATHS: give some")
     end_as_by_ctrl_c()
     try:
-        with plain_errors("torch", Unreadable):
+        with plain_errors("torch", FileError):
             if listed:
                 _list(context)
                 return
@@ -333,7 +333,7 @@ def _done(source: Path, result: Result, plot: bool, as_json: bool) -> Done:
         failed = shortfall(source, result.video, result.stopped)
     try:
         return Done(_lines(source, _report(result, plot), as_json), failed, interrupted)
-    except Unreadable as error:
+    except FileError as error:
         return Done((), [*failed, str(error)], interrupted)
 
 

@@ -24,7 +24,7 @@ from bentoml_img.console import (
 )
 from bentoml_img.each import Done, do_each, shortfall
 from bentoml_img.engines import resolve
-from bentoml_img.files import COMPARISON, Unreadable, inputs_of, reading, write_result
+from bentoml_img.files import COMPARISON, FileError, inputs_of, reading, write_result
 from bentoml_img.images import encode_jpeg
 from bentoml_img.interrupts import end_as_by_ctrl_c
 from bentoml_img.model_choice import (
@@ -117,7 +117,7 @@ def main(
     _check_used(context, models, compared, paths, applied)
     end_as_by_ctrl_c()
     try:
-        with plain_errors("torch", Unreadable):
+        with plain_errors("torch", FileError):
             if listed:
                 _list(context)
                 return

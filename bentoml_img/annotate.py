@@ -14,7 +14,7 @@ from bentoml_img.images import ENCODERS, load_rgb, open_image
 def annotate_photo(
     source: Path, target: Path, detect: Callable[[Sequence[Image.Image]], Sequence[Detections]]
 ) -> Detections:
-    """Draw what is detected in a photo into `target`; Unreadable if that cannot be."""
+    """Draw what is detected in a photo into `target`; FileError if that cannot be."""
     with reading(source):
         photo = load_rgb(open_image(source.read_bytes()))
         (found,) = detect([photo])

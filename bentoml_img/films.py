@@ -83,7 +83,7 @@ def annotate_film(
     """Detect, track and draw in a film, an animation or a folder of frames.
 
     After Ctrl-C the result is what was done, stopped as INTERRUPTED;
-    KeyboardInterrupt if that was nothing. Unreadable if the source is none of
+    KeyboardInterrupt if that was nothing. FileError if the source is none of
     these, or if the result cannot be written. The rest is as `annotate_video` has it.
     """
     detect, draw = film_detector(detector, options), film_drawer(options)

@@ -33,7 +33,7 @@ from bentoml_img.engines.openvino_maskrcnn import NumpyMaskRcnn
 from bentoml_img.engines.parity import parity
 from bentoml_img.engines.quantize import quantize
 from bentoml_img.engines.resize import prepare
-from bentoml_img.files import PHOTOS, Unreadable, inputs_of, reading
+from bentoml_img.files import PHOTOS, FileError, inputs_of, reading
 from bentoml_img.images import load_rgb, open_image
 from bentoml_img.predictor import Predictor
 from bentoml_img.segment import Segmenter
@@ -69,7 +69,7 @@ PREDICTORS: dict[str, type[AnyPredictor]] = {
 @click.option("--data", type=FOLDER, required=True, help="What to measure the accuracy on.")
 def main(bundle: Path, precision: str, photos: Path, data: Path) -> None:
     """Make BUNDLE ready for int8 or bf16, if that costs little accuracy."""
-    with plain_errors("train", DatasetError, Unreadable):
+    with plain_errors("train", DatasetError, FileError):
         click.echo(json.dumps(reduce(bundle, precision, read_photos(photos), data)))
 
 
