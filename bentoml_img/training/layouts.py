@@ -10,7 +10,7 @@ from typing import Any
 
 from PIL import Image
 
-from bentoml_img.images import DECODER_ERRORS, load_rgb, open_image
+from bentoml_img.images import DECODER_ERRORS, read_rgb
 from bentoml_img.labels import COCO_CATEGORIES
 from bentoml_img.training.annotations import complete
 from bentoml_img.training.dataset import DatasetError, UnusableFile
@@ -68,7 +68,7 @@ def reading(path: Path) -> Iterator[None]:
 def load_photo(path: Path, annotated: tuple[int, int]) -> Image.Image:
     """A photo as RGB, upright; UnusableFile, also if its size is not the annotated one."""
     with reading(path):
-        photo = load_rgb(open_image(path.read_bytes()))
+        photo = read_rgb(path)
     check_size(path, photo.size, annotated)
     return photo
 

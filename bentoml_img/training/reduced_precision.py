@@ -34,7 +34,7 @@ from bentoml_img.engines.parity import parity
 from bentoml_img.engines.quantize import quantize
 from bentoml_img.engines.resize import prepare
 from bentoml_img.files import PHOTOS, FileError, inputs_of, reading
-from bentoml_img.images import load_rgb, open_image
+from bentoml_img.images import read_rgb
 from bentoml_img.predictor import Predictor
 from bentoml_img.segment import Segmenter
 from bentoml_img.training import cifar10, classification_eval
@@ -82,7 +82,7 @@ def read_photos(folder: Path) -> list[Image.Image]:
     n = min(len(paths), MAX_PHOTOS)
     for path in (paths[i * len(paths) // n] for i in range(n)):
         with reading(path):
-            photos.append(load_rgb(open_image(path.read_bytes())))
+            photos.append(read_rgb(path))
     return photos
 
 
