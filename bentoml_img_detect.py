@@ -33,6 +33,7 @@ from bentoml_img.detect import MAX_INSTANCES, SCORE_THRESHOLD, Detector
 from bentoml_img.each import Done, do_each, shortfall
 from bentoml_img.files import PLOT, FileError, writing
 from bentoml_img.interrupts import end_as_by_ctrl_c
+from bentoml_img.labels import real_classes
 from bentoml_img.model_choice import (
     ModelChoice,
     engine_option,
@@ -237,7 +238,7 @@ def _list(context: click.Context) -> None:
 
 
 def _published_ap(entry: zoo.Entry, scores: Mapping[str, float]) -> list[str]:
-    classes = len(set(entry.labels) - {"background", "N/A"})
+    classes = len(real_classes(entry.labels))
     values = (scores.get(f"coco_{kind}_map") for kind in ("mask", "box"))
     return [*("below" if value is None else f"{value:.3f}" for value in values), str(classes)]
 

@@ -11,6 +11,7 @@ from bentoml_img.arrays import Floats, Ids
 from bentoml_img.duplicates import distinct
 from bentoml_img.engines import load_detection_engine
 from bentoml_img.engines.interface import DetectionEngine
+from bentoml_img.labels import real_classes
 from bentoml_img.masks import InstanceMask, paste
 from bentoml_img.predictor import Predictor
 
@@ -112,7 +113,7 @@ class Detector(Predictor[DetectionEngine, Detections]):
     def _ids(self, classes: Collection[str] | None) -> Collection[int]:
         if classes is None:
             return range(len(self.manifest.labels))
-        known = {name: k for k, name in enumerate(self.manifest.labels) if k and name != "N/A"}
+        known = real_classes(self.manifest.labels)
         if unknown := sorted(set(classes) - set(known)):
             raise ValueError(f"no class {unknown[0]!r}: choose from {', '.join(known)}")
         return {known[name] for name in classes}

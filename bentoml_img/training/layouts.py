@@ -11,7 +11,7 @@ from typing import Any
 from PIL import Image
 
 from bentoml_img.images import DECODER_ERRORS, read_rgb
-from bentoml_img.labels import COCO_CATEGORIES
+from bentoml_img.labels import COCO_IDS
 from bentoml_img.training.annotations import complete
 from bentoml_img.training.dataset import DatasetError, UnusableFile
 
@@ -142,12 +142,11 @@ def read_coco_split(root: Path, split: str) -> CocoSplit:
 
 def check_categories(annotations: Path, content: Mapping[str, Any]) -> None:
     """UnusableFile if in a file's content one of COCO's names has another id than there."""
-    ids = {name: k for k, name in COCO_CATEGORIES.items()}
     for category in content.get("categories", []):
         name, k = category.get("name", ""), category["id"]
-        if ids.get(name, k) != k:
+        if (expected := COCO_IDS.get(name, k)) != k:
             raise UnusableFile(
-                f"{annotations} has {name} as category {k}: ids are to be COCO's, {ids[name]} here"
+                f"{annotations} has {name} as category {k}: ids are to be COCO's, {expected} here"
             )
 
 
