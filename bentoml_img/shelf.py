@@ -80,7 +80,7 @@ def official_bundle(
         made = verify(folder)
         if made.name == name and made.source_sha256.startswith(digest):
             return folder
-    path = weights or fetch(published.file, url, on_progress=on_progress)
+    path = weights or fetch(published.file, url, on_progress)
     from bentoml_img.assemble import assemble  # which needs PyTorch
 
     module = zoo.build(name)

@@ -65,16 +65,15 @@ def cache_folder() -> Path:
 def fetch(
     file_name: str,
     url: str | None = None,
-    folder: Path | None = None,
     on_progress: OnProgress = lambda done, total: None,
 ) -> Path:
-    """The verified file of that name: from `folder`, or else downloaded into it.
+    """The verified file of that name: from torch's cache, or else downloaded into it.
 
     `url` is a mirror, the folder or the file itself, with a user and password if it
     asks for them; by default what the environment names, or torchvision's server.
-    `folder` is by default torch's cache. WeightsError if the file cannot be had whole.
+    WeightsError if the file cannot be had whole.
     """
-    target = (folder or cache_folder()) / file_name
+    target = cache_folder() / file_name
     if is_sound(target):
         return target
     base = url or os.environ.get(URL_VARIABLE) or OFFICIAL_URL

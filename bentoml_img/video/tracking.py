@@ -64,11 +64,15 @@ class Instance:
 
 @dataclass
 class _Track:
-    """`state` is box and velocity, (2, 4); the four sides share one covariance, (2, 2)."""
+    """`state` is box and velocity, (2, 4); the four sides share one covariance, (2, 2).
+
+    It was first seen at `began`, and last at `seen`; all times are in seconds.
+    """
 
     state: Box
     covariance: Box
     time: float
+    began: float
     seen: float
     seen_box: Box
     score: float
@@ -76,7 +80,6 @@ class _Track:
     hits: int = 1
     track_id: int | None = None
     mask: InstanceMask | None = None
-    began: float = 0.0  # when it was first seen; states from before this was kept have none
 
     @property
     def label(self) -> str:
@@ -254,7 +257,7 @@ def _new(box: Box, label: str, score: float, mask: Any, time: float) -> _Track:
     covariance = np.diag([(MEASURED * height) ** 2, (SPEED * height) ** 2])
     state = np.stack([box, np.zeros(4)])
     votes = {label: score}
-    return _Track(state, covariance, time, time, box, score, votes, mask=mask, began=time)
+    return _Track(state, covariance, time, time, time, box, score, votes, mask=mask)
 
 
 def _height(box: Box) -> float:
