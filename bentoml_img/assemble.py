@@ -96,9 +96,10 @@ def _compare_segmenters(bundle: Path, classes: int) -> dict[str, float]:
 
 
 def _compare_detectors(bundle: Path) -> dict[str, float]:
-    """How far the engines are apart on the classes and masks of random boxes in random pictures.
+    """How far the engines are apart on random boxes in random pictures.
 
-    And on what is proposed; only the largest difference of them all is kept.
+    Labels are the boxes' classes. The largest difference is that of the probabilities of
+    classes, of pixels in masks, and of objects at anchors.
     """
     random = np.random.default_rng(0)
     answers = []

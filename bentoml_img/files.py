@@ -88,7 +88,8 @@ def write_result(target: Path, content: bytes) -> Path:
 def inputs_of(path: Path) -> list[Path]:
     """The file itself, or the photos and films in a folder, but for earlier results.
 
-    So is what cannot be looked at: it is told of when it is read. FileError if the folder is.
+    A file that cannot be looked at, such as a broken link, is among them: reading it says why.
+    FileError if the folder cannot be read.
     """
     if not os.path.isdir(path):
         return [path]

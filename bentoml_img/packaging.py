@@ -58,12 +58,11 @@ class PackagedBento:
 
 
 def package(bundle: Path, engine: str = "auto", precision: str = "fp32") -> PackagedBento:
-    """Verify a bundle and build the Bento that serves it; BundleError if it is unusable.
+    """Verify a bundle, and build the Bento that serves it on an engine, in a precision.
 
-    So it is in a precision of which nobody knows what it costs in accuracy.
-
-    Versions are digests of the contents: packaging the same thing again finds
-    what is there.
+    Its version is a digest of its contents: what was packaged before is found
+    again. BundleError if the bundle is unusable, or if it was not measured what
+    the precision costs in accuracy.
     """
     manifest = bundles.verify(bundle)
     engine = resolve(bundle, engine, precision)

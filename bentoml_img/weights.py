@@ -120,9 +120,10 @@ def digest_in_name(file_name: str) -> str:
 
 
 def is_sound(path: Path, file_name: str | None = None) -> bool:
-    """Whether a file is there with the SHA-256 that its name says the first digits of.
+    """Whether a file is there whose SHA-256 begins with the digits in its name.
 
-    Or `file_name`, in its place. WeightsError if it cannot be read.
+    Those in `file_name` count instead, if it is given. WeightsError if the file cannot
+    be read.
     """
     digest = digest_in_name(file_name or path.name)
     try:

@@ -80,7 +80,7 @@ def load_engine(
 def load_detection_engine(
     bundle: Path, engine: str, threads: int | None, precision: str
 ) -> DetectionEngine:
-    """The same for a detector."""
+    """Load a detector's networks; `threads` is at most how many they compute with (None: all)."""
     if resolve(bundle, engine, precision) == "openvino":
         from bentoml_img.engines.openvino_maskrcnn import openvino_detector
 

@@ -225,7 +225,7 @@ def figures(
 
 
 def watched_figures(detector: Detector, truths: Mapping[str, Truth]) -> Iterator[Figure]:
-    """The same, with a bar."""
+    """The detector's `figures`, with a bar that shows how many photos are done."""
     photos = sum(len(truth.image_ids) for truth in truths.values())
     return watched(partial(figures, detector, truths), photos)
 
