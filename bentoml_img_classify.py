@@ -15,7 +15,7 @@ from bentoml_img.options import (
     precision_option,
     version_option,
 )
-from bentoml_img.shelf import SHIPPED
+from bentoml_img.paths import SHIPPED
 from bentoml_img.show_packaging import package_and_show
 from bentoml_img.training import cifar10
 from bentoml_img.training.classification_eval import Evaluation, evaluate

@@ -28,7 +28,8 @@ from bentoml_img.console import (
 from bentoml_img.counts_table import counts_table
 from bentoml_img.detect import MAX_INSTANCES, SCORE_THRESHOLD, Detector
 from bentoml_img.each import Done, do_each, shortfall
-from bentoml_img.files import PLOT, Unreadable, writing
+from bentoml_img.files import PLOT, FileError, writing
+from bentoml_img.labels import real_classes
 from bentoml_img.naming import is_film, results_of
 from bentoml_img.options import (
     FiniteRange,
@@ -203,7 +204,7 @@ def main(
         raise click.UsageError("--list, --evaluate and PATHS: give one of them")
     if not paths and (unused := given(context, wanted)):
         raise click.UsageError(f"{unused} is for PATHS: give some")
-    with plain_ending(context, "torch", Unreadable):
+    with plain_ending(context, "torch", FileError):
         if listed:
             _list(context)
             return
@@ -235,7 +236,7 @@ def _list(context: click.Context) -> None:
 
 
 def _published_ap(entry: zoo.Entry, scores: Mapping[str, float]) -> list[str]:
-    classes = len(set(entry.labels) - {"background", "N/A"})
+    classes = len(real_classes(entry.labels))
     values = (scores.get(f"coco_{kind}_map") for kind in ("mask", "box"))
     return [*("–" if value is None else f"{value:.3f}" for value in values), str(classes)]
 
@@ -331,7 +332,7 @@ def _done(source: Path, result: Result, plot: bool, as_json: bool) -> Done:
         failed = shortfall(source, result.video, result.stopped)
     try:
         return Done(_lines(source, _report(result, plot), as_json), failed, interrupted)
-    except Unreadable as error:
+    except FileError as error:
         return Done((), [*failed, str(error)], interrupted)
 
 

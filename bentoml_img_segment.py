@@ -22,7 +22,7 @@ from bentoml_img.console import (
 )
 from bentoml_img.each import Done, do_each, shortfall
 from bentoml_img.engines import resolve
-from bentoml_img.files import COMPARISON, Unreadable, inputs_of, reading, write_result
+from bentoml_img.files import COMPARISON, FileError, inputs_of, reading, write_result
 from bentoml_img.images import encode_jpeg
 from bentoml_img.naming import check_apart, mask_of
 from bentoml_img.options import (
@@ -118,7 +118,7 @@ def main(
     if sum(map(bool, (listed, compared, paths or applied, data))) > 1:
         raise click.UsageError("--list, --compare, --evaluate and PATHS: give one of them")
     _check_used(context, models, compared, paths, applied)
-    with plain_ending(context, "torch", Unreadable):
+    with plain_ending(context, "torch", FileError):
         if listed:
             _list(context)
             return

@@ -24,7 +24,8 @@ from bentoml_img.bundle import read_manifest, sha256
 from bentoml_img.detect import Detector
 from bentoml_img.films import annotate_film, film_options
 from bentoml_img.options import precision_option
-from bentoml_img.shelf import ROOT, bundle_of
+from bentoml_img.paths import ROOT
+from bentoml_img.shelf import bundle_of
 from bentoml_img.video.frames import FOLDER_RATE
 from bentoml_img.video.reading import open_video
 from bentoml_img.video.records import read_events

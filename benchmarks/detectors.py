@@ -38,9 +38,9 @@ from bentoml_img.bundle import read_manifest
 from bentoml_img.catalogue import names_of
 from bentoml_img.detect import Detections, Detector
 from bentoml_img.draw_instances import annotate
-from bentoml_img.images import load_rgb, open_image
+from bentoml_img.images import read_rgb
 from bentoml_img.masks import InstanceMask
-from bentoml_img.shelf import ROOT
+from bentoml_img.paths import ROOT
 
 MODELS = names_of("detection")
 FEW = 5  # photos, for random weights
@@ -125,9 +125,9 @@ def measure(bundle: Path, precision: str, paths: Sequence[Path]) -> dict[str, An
     times: dict[str, list[float]] = {way: [] for way in ways}
     answers: dict[str, list[Detections]] = {way: [] for way in ways}
     for detector in ways.values():
-        drawn(load_rgb(open_image(paths[0].read_bytes())), detector)  # to warm up
+        drawn(read_rgb(paths[0]), detector)  # to warm up
     for path in paths:
-        photo = load_rgb(open_image(path.read_bytes()))
+        photo = read_rgb(path)
         for way, detector in ways.items():
             milliseconds, found = drawn(photo, detector)
             times[way].append(milliseconds)

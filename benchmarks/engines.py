@@ -33,9 +33,9 @@ from bentoml_img.arrays import Floats
 from bentoml_img.atomic import beside
 from bentoml_img.bundle import Manifest
 from bentoml_img.catalogue import names_of
-from bentoml_img.images import load_rgb, open_image
+from bentoml_img.images import read_rgb
+from bentoml_img.paths import ROOT
 from bentoml_img.segment import Segmenter
-from bentoml_img.shelf import ROOT
 
 TICKS = (20, 50, 100, 200, 500, 1000, 2000, 5000)  # milliseconds
 SHIPPED_COLOUR, OFFICIAL_COLOUR = "tab:orange", "tab:blue"
@@ -66,7 +66,7 @@ def compare(
     name: str, precision: str, bundle: Path, photos: list[Path], rounds: int, weights: str
 ) -> Row:
     segmenter = Segmenter.from_bundle(bundle, "openvino", precision=precision)
-    inputs = [segmenter.preprocess(load_rgb(open_image(path.read_bytes()))) for path in photos]
+    inputs = [segmenter.preprocess(read_rgb(path)) for path in photos]
     ways: dict[str, Callable[[Floats], Floats]] = {
         "openvino": segmenter.scores,
         "torch": eager_segmenter(bundle).scores,

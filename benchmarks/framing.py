@@ -19,24 +19,15 @@ import numpy as np
 from PIL import Image
 
 from bentoml_img.classify import Classifier
-from bentoml_img.labels import CIFAR10, VOC, VOC_IGNORE
-from bentoml_img.shelf import SHIPPED
+from bentoml_img.labels import CIFAR10, VOC, VOC_IGNORE, VOC_TO_CIFAR10
+from bentoml_img.paths import SHIPPED
 
-SAME = {
-    "aeroplane": "airplane",
-    "bird": "bird",
-    "boat": "ship",
-    "car": "automobile",
-    "cat": "cat",
-    "dog": "dog",
-    "horse": "horse",
-}
 MOST = 60
 
 
 def find_photos(folders: Iterable[Path]) -> list[tuple[Path, str]]:
     """Photos with one class, and its CIFAR-10 label."""
-    shared = {VOC.index(name): label for name, label in SAME.items()}
+    shared = {VOC.index(name): label for name, label in VOC_TO_CIFAR10.items()}
     person = VOC.index("person")
     photos: dict[str, list[Path]] = defaultdict(list)
     for folder in folders:

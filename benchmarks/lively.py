@@ -6,9 +6,9 @@ from torchvision.models.detection import MaskRCNN
 from torchvision.transforms.functional import to_tensor
 
 from bentoml_img import zoo
-from bentoml_img.images import load_rgb, open_image
+from bentoml_img.images import read_rgb
 from bentoml_img.models.efficientnet_lite import ConvNorm
-from bentoml_img.shelf import ROOT
+from bentoml_img.paths import ROOT
 
 PHOTO = ROOT / "images" / "street.jpg"
 # The deviation of the logits of COCO's classes, and what the background has more of: with these
@@ -22,7 +22,7 @@ def random_network(name: str) -> nn.Module:
     torch.manual_seed(0)
     network = zoo.build(name)
     if isinstance(network, MaskRCNN):
-        photo = to_tensor(load_rgb(open_image(PHOTO.read_bytes())))
+        photo = to_tensor(read_rgb(PHOTO))
         enliven(network, photo, CLASSES, BACKGROUND)
     return network
 

@@ -23,7 +23,7 @@ from rich.table import Table
 from benchmarks.machine import describe
 from benchmarks.process import free_port, private_store, serving
 from bentoml_img.engines import ENGINES, resolve
-from bentoml_img.shelf import ROOT, SHIPPED
+from bentoml_img.paths import ROOT, SHIPPED
 
 MB = 1_000_000
 # The size, format and number of photos that are sent at a time; 64 megapixels are the limit.

@@ -20,9 +20,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.bars import BARS, Bar, Results, Row
+from benchmarks.bars import BARS, Results, Row
 from bentoml_img.atomic import beside, write
-from bentoml_img.shelf import ROOT
+from bentoml_img.paths import ROOT
 
 KEPT = ROOT / "build" / "bench"
 PAGE = ROOT / "docs" / "benchmarks.md"
@@ -108,10 +108,10 @@ def _markdown(columns: Sequence[str], cells: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def bars(results: Results, wanted: Sequence[Bar] = BARS) -> str:
+def bars(results: Results) -> str:
     """What should be reached, and what was, as a table."""
     cells = []
-    for bar in wanted:
+    for bar in BARS:
         value = bar.value(results)
         limit = f"{'≤' if bar.at_most else '≥'} {bar.limit:g}"
         reached = UNKNOWN if value is None else "yes" if bar.reached(value) else "no"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]
 
-from bentoml_img.shelf import ROOT
+from bentoml_img.paths import ROOT
 
 START_SECONDS = 180
 STOP_SECONDS = 20

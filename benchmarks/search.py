@@ -21,7 +21,7 @@ from benchmarks.network import write_tiny_bundle
 from benchmarks.process import private_store
 from benchmarks.servers import Route, Server, python_server
 from benchmarks.serving import CORES, Figures, Plan, measure, median, prepare
-from bentoml_img.shelf import ROOT
+from bentoml_img.paths import ROOT
 
 LITSERVE = (
     "--workers 1",

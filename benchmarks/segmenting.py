@@ -24,8 +24,8 @@ from benchmarks.stages import agreement
 from bentoml_img.bundle import read_manifest
 from bentoml_img.draw_masks import colour_mask
 from bentoml_img.images import encode_png, load_rgb, open_image
+from bentoml_img.paths import ROOT, SHIPPED
 from bentoml_img.segment import Segmenter
-from bentoml_img.shelf import ROOT, SHIPPED
 
 SIZE = 640, 480
 LEAST_AGREEMENT = {"fp32": 0.99, "bf16": 6 / 7, "int8": 6 / 7}

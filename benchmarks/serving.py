@@ -42,7 +42,7 @@ from benchmarks.servers import OTHERS, OURS, PLAIN_BENTOML, Server
 from benchmarks.servers.decoding import decode
 from bentoml_img.bundle import BundleError
 from bentoml_img.classify import Classifier
-from bentoml_img.shelf import ROOT, SHIPPED
+from bentoml_img.paths import ROOT, SHIPPED
 
 CORES = 2
 SIZES = {"32x32": (32, 32), "640x480": (640, 480)}

@@ -31,8 +31,8 @@ from benchmarks.machine import describe
 from benchmarks.photos import cut
 from bentoml_img.draw_masks import colour_mask
 from bentoml_img.images import encode_png, load_rgb, open_image, upright_size
+from bentoml_img.paths import SHIPPED
 from bentoml_img.segment import Segmentation, Segmenter
-from bentoml_img.shelf import SHIPPED
 from scripts.samples import FOLDER, scenes
 
 SIZE = 4000, 3000
@@ -73,7 +73,7 @@ def ours(photo: bytes, segmenter: Segmenter) -> tuple[bytes, list[float]]:
 
 
 def common(photo: bytes, segmenter: Segmenter) -> tuple[bytes, list[float]]:
-    """The same with Pillow and PyTorch, as examples have it."""
+    """The mask's PNG as examples make it, with Pillow and PyTorch, and the time of each stage."""
     manifest = segmenter.manifest
     clock = Clock()
     image = Image.open(io.BytesIO(photo)).convert("RGB")

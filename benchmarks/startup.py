@@ -19,7 +19,7 @@ import time
 from itertools import pairwise
 from pathlib import Path
 
-from bentoml_img.shelf import ROOT, SHIPPED
+from bentoml_img.paths import ROOT, SHIPPED
 
 STEPS = {
     "python": "the interpreter starts",

@@ -43,7 +43,8 @@ from benchmarks.weights import precisions_of
 from bentoml_img.detect import Detector
 from bentoml_img.draw_instances import annotate
 from bentoml_img.films import annotate_film, film_options
-from bentoml_img.shelf import ROOT, bundle_of
+from bentoml_img.paths import ROOT
+from bentoml_img.shelf import bundle_of
 from bentoml_img.video import pipeline
 from bentoml_img.video.reading import open_video
 from bentoml_img.video.segments import SegmentWriter

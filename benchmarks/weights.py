@@ -9,11 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bentoml_img.assemble import official_bundle
 from bentoml_img.bundle import read_manifest
 from bentoml_img.engines import PRECISIONS
 from bentoml_img.engines.openvino import has_bfloat16
-from bentoml_img.shelf import bundle_of, is_at_hand
+from bentoml_img.shelf import bundle_of, is_at_hand, official_bundle
 
 REAL, RANDOM = "real", "random"
 

@@ -8,15 +8,15 @@ from PIL import Image
 from bentoml_img.detect import Detections
 from bentoml_img.draw_instances import annotate
 from bentoml_img.files import reading, write_result
-from bentoml_img.images import ENCODERS, load_rgb, open_image
+from bentoml_img.images import ENCODERS, read_rgb
 
 
 def annotate_photo(
     source: Path, target: Path, detect: Callable[[Sequence[Image.Image]], Sequence[Detections]]
 ) -> Detections:
-    """Draw what is detected in a photo into `target`; Unreadable if that cannot be."""
+    """Draw what is detected in a photo into `target`; FileError if that cannot be."""
     with reading(source):
-        photo = load_rgb(open_image(source.read_bytes()))
+        photo = read_rgb(source)
         (found,) = detect([photo])
         drawn = ENCODERS[target.suffix.lower()](annotate(photo, found))
     write_result(target, drawn)

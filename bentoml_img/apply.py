@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bentoml_img.draw_masks import blend, colour_mask, overlay
-from bentoml_img.files import OVERLAY, Unreadable, named, reading, write_result, writing
+from bentoml_img.files import OVERLAY, FileError, named, reading, write_result, writing
 from bentoml_img.images import encode_jpeg, encode_png, load_rgb, open_image
 from bentoml_img.interrupts import uninterrupted
 from bentoml_img.naming import mask_of
@@ -35,7 +35,7 @@ def apply(
     """Write a photo's mask and overlay, or a film's overlay, into `folder`.
 
     A film that breaks off is written as far as it goes, and so is one at Ctrl-C, or
-    at an error of the segmenter, which is raised again. Unreadable if it is neither,
+    at an error of the segmenter, which is raised again. FileError if it is neither,
     or if that cannot be written; KeyboardInterrupt if nothing was done until then.
     `on_progress` is told of each frame of a film.
     """
@@ -111,5 +111,5 @@ def _film(
     if segment is None:
         if stopped == INTERRUPTED:
             raise KeyboardInterrupt
-        raise Unreadable(named(source, str(stopped)))
+        raise FileError(named(source, str(stopped)))
     return stopped

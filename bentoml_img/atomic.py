@@ -41,7 +41,10 @@ def beside(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def folder_beside(folder: Path) -> Iterator[Path]:
-    """The same for a folder, to be filled; it may be given as `.`, which has no name."""
+    """An empty folder to fill, which takes the place of `folder` at the end of the block.
+
+    If the block raises, `folder` stays as it was. It may be given as `.`, which has no name.
+    """
     folder = folder.resolve()
     _sweep(folder.parent)
     _put_back(folder)

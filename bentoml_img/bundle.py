@@ -65,7 +65,7 @@ class Manifest:
         return DETECTION_GRAPHS if self.task == "detection" else (GRAPH,)
 
     def graphs_in(self, precision: str) -> tuple[str, ...]:
-        """The same for a precision: in int8, the first of them has another in its place."""
+        """The graphs that an engine needs in a precision: in int8, another one is the first."""
         first, *others = self.graphs
         if precision == "int8":
             first = f"{Path(first).stem}_int8.xml"

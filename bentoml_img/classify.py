@@ -2,17 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from bentoml_img.arrays import Floats
-from bentoml_img.bundle import BundleError, Manifest, read_manifest
+from bentoml_img.bundle import Manifest
 from bentoml_img.engines import load_engine
 from bentoml_img.engines.interface import Engine
 from bentoml_img.images import Normalizer
+from bentoml_img.predictor import Predictor
 from bentoml_img.probabilities import softmax
 
 
@@ -31,26 +31,15 @@ class Classification:
         return asdict(self)
 
 
-class Classifier:
+class Classifier(Predictor[Engine, Classification]):
     """Labels for photos of any size, from a model bundle."""
 
-    def __init__(self, manifest: Manifest, engine: Engine) -> None:
-        if manifest.task != "classification":
-            raise BundleError(f"the model {manifest.name} is for {manifest.task}")
-        self.manifest = manifest
-        self.engine = engine
-        self._normalize = Normalizer(manifest.mean, manifest.std)
+    task = "classification"
+    _load = staticmethod(load_engine)
 
-    @classmethod
-    def from_bundle(
-        cls,
-        bundle: Path,
-        engine: str = "auto",
-        threads: int | None = None,
-        precision: str = "fp32",
-    ) -> "Classifier":
-        """Load a bundle; BundleError if it is incomplete or for another task."""
-        return cls(read_manifest(bundle), load_engine(bundle, engine, threads, precision))
+    def __init__(self, manifest: Manifest, engine: Engine) -> None:
+        super().__init__(manifest, engine)
+        self._normalize = Normalizer(manifest.mean, manifest.std)
 
     @property
     def decode_at_least(self) -> int:

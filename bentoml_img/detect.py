@@ -2,18 +2,18 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from bentoml_img.arrays import Floats, Ids
-from bentoml_img.bundle import BundleError, Manifest, read_manifest
 from bentoml_img.duplicates import distinct
 from bentoml_img.engines import load_detection_engine
 from bentoml_img.engines.interface import DetectionEngine
+from bentoml_img.labels import real_classes
 from bentoml_img.masks import InstanceMask, paste
+from bentoml_img.predictor import Predictor
 
 SCORE_THRESHOLD = 0.5
 MAX_INSTANCES = 100
@@ -78,25 +78,11 @@ class Detections:
         }
 
 
-class Detector:
+class Detector(Predictor[DetectionEngine, Detections]):
     """Instances in photos of any size, from a model bundle."""
 
-    def __init__(self, manifest: Manifest, engine: DetectionEngine) -> None:
-        if manifest.task != "detection":
-            raise BundleError(f"the model {manifest.name} is for {manifest.task}")
-        self.manifest = manifest
-        self.engine = engine
-
-    @classmethod
-    def from_bundle(
-        cls,
-        bundle: Path,
-        engine: str = "auto",
-        threads: int | None = None,
-        precision: str = "fp32",
-    ) -> "Detector":
-        """Load a bundle; BundleError if it is incomplete or for another task."""
-        return cls(read_manifest(bundle), load_detection_engine(bundle, engine, threads, precision))
+    task = "detection"
+    _load = staticmethod(load_detection_engine)
 
     def __call__(
         self,
@@ -127,7 +113,7 @@ class Detector:
     def _ids(self, classes: Collection[str] | None) -> Collection[int]:
         if classes is None:
             return range(len(self.manifest.labels))
-        known = {name: k for k, name in enumerate(self.manifest.labels) if k and name != "N/A"}
+        known = real_classes(self.manifest.labels)
         if unknown := sorted(set(classes) - set(known)):
             raise ValueError(f"no class {unknown[0]!r}: choose from {', '.join(known)}")
         return {known[name] for name in classes}

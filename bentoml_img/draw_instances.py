@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -13,24 +13,12 @@ from bentoml_img.ink import INK, LUMA, MIN_TEXT, PAPER, font
 from bentoml_img.masks import InstanceMask
 from bentoml_img.palettes import instance_colour
 
+if TYPE_CHECKING:
+    from bentoml_img.video.tracking import Instance
+
 OPACITY = 0.4  # of a mask, but for its edge
 LINE_WIDTH = 1 / 450  # of the picture, as its other sizes are: of the root of width times height
 TEXT_HEIGHT = 1 / 48
-
-
-class Tracked(Protocol):
-    """A thing in a frame of a video: box is left, top, right, bottom in pixels."""
-
-    @property
-    def track_id(self) -> int: ...
-    @property
-    def label(self) -> str: ...
-    @property
-    def score(self) -> float: ...
-    @property
-    def box(self) -> tuple[float, float, float, float]: ...
-    @property
-    def mask(self) -> InstanceMask | None: ...
 
 
 def annotate(photo: Image.Image, detections: Detections) -> Image.Image:
@@ -51,10 +39,11 @@ def annotate(photo: Image.Image, detections: Detections) -> Image.Image:
 
 def annotate_tracks(
     frame: Image.Image,
-    tracks: Sequence[Tracked],
+    tracks: "Sequence[Instance]",
     places: Mapping[str, Sequence[tuple[float, float]]],
 ) -> Image.Image:
-    """The same for a frame of a video: colours are by track, whose numbers lead the labels.
+    """A frame of a video with its tracks: as `annotate`, with colours by track, and its number in
+    the label.
 
     The oldest come first, so that labels stay where they are from frame to frame.
     `places` are lines (two points) and zones (more), by name, in white.

@@ -8,7 +8,7 @@ import click
 from rich.progress import Progress
 
 from bentoml_img.console import cleared, print_line, work_bar
-from bentoml_img.files import Unreadable, named
+from bentoml_img.files import FileError, named
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ def do_each(sources: Collection[Path], do: Callable[[Path, Progress], Done]) -> 
     """Do one input after the other, until Ctrl-C. The exit status.
 
     `do` is given a source and the bars to show its progress on, and may raise
-    Unreadable. What failed is named at the end, also where that is another error.
+    FileError. What failed is named at the end, also where that is another error.
     """
     failed: list[str] = []
     try:
@@ -33,7 +33,7 @@ def do_each(sources: Collection[Path], do: Callable[[Path, Progress], Done]) -> 
             for source in sources:
                 try:
                     done = do(source, bar)
-                except Unreadable as error:
+                except FileError as error:
                     done = Done(failed=[str(error)])
                 failed += done.failed
                 if done.lines:

@@ -30,7 +30,7 @@ Kind = Literal["photo", "animation", "film"]
 MASK, ANNOTATED = "_seg", "_result"
 OVERLAY, COMPARISON = "_overlay.jpg", "_compare.jpg"
 PLOT = ".counts.png"  # behind that of a result
-MOVING: dict[Kind, str] = {"animation": ".gif", "film": ".mp4"}
+MOVING: dict[Kind, str] = {"film": ".mp4", "animation": ".gif"}
 RESULTS = (
     MASK + ".png",
     OVERLAY,
@@ -41,7 +41,7 @@ RESULTS = (
 )
 
 
-class Unreadable(Exception):
+class FileError(Exception):
     """A file that is no usable picture or film, or a result that cannot be written; the message
     names it.
     """
@@ -60,27 +60,27 @@ def reason(error: Exception) -> str:
 
 @contextmanager
 def reading(source: Path, *others: type[Exception]) -> Iterator[None]:
-    """Unreadable if the file is no usable picture; so are `others`."""
+    """FileError in place of what shows that a file is no usable picture, or of `others`."""
     expected: tuple[type[Exception], ...] = (OSError, ImageError, *others)
     try:
         yield
     except expected as error:
-        raise Unreadable(named(source, reason(error))) from error
+        raise FileError(named(source, reason(error))) from error
 
 
 @contextmanager
 def writing(target: Path, *others: type[Exception]) -> Iterator[None]:
-    """Unreadable if the result cannot be written; so are `others`."""
+    """FileError in place of what keeps a result from being written, or of `others`."""
     expected: tuple[type[Exception], ...] = (OSError, *others)
     try:
         yield
     except expected as error:
         message = f"cannot write {target}: {reason(error)}; --output-dir writes elsewhere"
-        raise Unreadable(message) from error
+        raise FileError(message) from error
 
 
 def write_result(target: Path, content: bytes) -> Path:
-    """Write a result, and its folder if there is none; Unreadable if that cannot be."""
+    """Write a result, and its folder if there is none; FileError if that cannot be."""
     with writing(target):
         return write(target, content)
 
@@ -88,7 +88,8 @@ def write_result(target: Path, content: bytes) -> Path:
 def inputs_of(path: Path) -> list[Path]:
     """The file itself, or the photos and films in a folder, but for earlier results.
 
-    So is what cannot be looked at: it is told of when it is read. Unreadable if the folder is.
+    A file that cannot be looked at, such as a broken link, is among them: reading it says why.
+    FileError if the folder cannot be read.
     """
     if not os.path.isdir(path):
         return [path]

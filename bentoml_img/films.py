@@ -9,14 +9,14 @@ from av.error import FFmpegError
 from PIL import Image
 
 from bentoml_img.detect import MAX_INSTANCES, SCORE_THRESHOLD, Detections, Detector
-from bentoml_img.draw_instances import Tracked, annotate_tracks
+from bentoml_img.draw_instances import annotate_tracks
 from bentoml_img.files import reading, writing
 from bentoml_img.video.frames import VideoError
 from bentoml_img.video.ground import Ground
 from bentoml_img.video.pipeline import Interrupted, Options, annotate_video
 from bentoml_img.video.regions import Line, Point, Zone
 from bentoml_img.video.results import Result, Speed
-from bentoml_img.video.tracking import UNSURE
+from bentoml_img.video.tracking import UNSURE, Instance
 
 
 def film_options(
@@ -63,7 +63,7 @@ def film_detector(
 
 def film_drawer(
     options: Options,
-) -> Callable[[Image.Image, Sequence[Tracked]], Image.Image]:
+) -> Callable[[Image.Image, Sequence[Instance]], Image.Image]:
     """What draws tracks into a frame, and the lines and zones that they are counted at."""
     places: dict[str, Sequence[Point]] = {
         **{line.name: (line.start, line.end) for line in options.lines},
@@ -83,7 +83,7 @@ def annotate_film(
     """Detect, track and draw in a film, an animation or a folder of frames.
 
     After Ctrl-C the result is what was done, stopped as INTERRUPTED;
-    KeyboardInterrupt if that was nothing. Unreadable if the source is none of
+    KeyboardInterrupt if that was nothing. FileError if the source is none of
     these, or if the result cannot be written. The rest is as `annotate_video` has it.
     """
     detect, draw = film_detector(detector, options), film_drawer(options)

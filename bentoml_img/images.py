@@ -8,6 +8,7 @@ picture of the wrong kind or size is refused before a pixel is decoded;
 import io
 import struct
 import warnings
+from pathlib import Path
 
 import numpy as np
 from PIL import ExifTags, Image, ImageFile, ImageOps, UnidentifiedImageError
@@ -124,6 +125,16 @@ def load_rgb(image: Image.Image, at_least: int | None = None) -> Image.Image:
         return flatten(turn_upright(image))
     except DECODER_ERRORS as error:
         raise DamagedImage(f"the picture is damaged: {error}") from None
+
+
+def read_rgb(
+    path: Path, at_least: int | None = None, max_pixels: int = MAX_MEGAPIXELS * MEGAPIXEL
+) -> Image.Image:
+    """A file's picture, opened by `open_image` and decoded by `load_rgb`.
+
+    Raises ImageError, or OSError if the file cannot be read.
+    """
+    return load_rgb(open_image(path.read_bytes(), max_pixels), at_least)
 
 
 def turn_upright(image: Image.Image) -> Image.Image:

@@ -1,5 +1,7 @@
 """Class names, and which classes of two data sets are one."""
 
+from collections.abc import Sequence
+
 # The classes of a data set, in the order of its ids.
 CIFAR10 = (
     "airplane",
@@ -38,6 +40,16 @@ VOC = (
     "tvmonitor",
 )
 VOC_IGNORE = 255  # pixels of a mask that belong to no class: borders, crowds, doubt
+
+VOC_TO_CIFAR10 = {
+    "aeroplane": "airplane",
+    "bird": "bird",
+    "boat": "ship",
+    "car": "automobile",
+    "cat": "cat",
+    "dog": "dog",
+    "horse": "horse",
+}
 
 # COCO's ids leave gaps: 80 of the 91 categories once planned are in the data.
 COCO_CATEGORIES = {
@@ -122,6 +134,7 @@ COCO_CATEGORIES = {
     89: "hair drier",
     90: "toothbrush",
 }
+COCO_IDS = {name: k for k, name in COCO_CATEGORIES.items()}
 VOC_NAMES_IN_COCO = {
     "aeroplane": "airplane",
     "diningtable": "dining table",
@@ -138,7 +151,11 @@ COCO_TO_VOC = {
 }
 
 # With a name for each id, as torchvision's detectors count: the gaps are classes that never occur.
-COCO = ("background", *(COCO_CATEGORIES.get(k, "N/A") for k in range(1, max(COCO_CATEGORIES) + 1)))
+NO_CLASS = "N/A"
+COCO = (
+    "background",
+    *(COCO_CATEGORIES.get(k, NO_CLASS) for k in range(1, max(COCO_CATEGORIES) + 1)),
+)
 
 # What stands or moves on roads, and the animals that are met there.
 TRAFFIC = (
@@ -161,3 +178,8 @@ COCO_TO_TRAFFIC = {
 VOC_TO_TRAFFIC = {
     COCO_TO_VOC[coco_id]: k for coco_id, k in COCO_TO_TRAFFIC.items() if coco_id in COCO_TO_VOC
 }
+
+
+def real_classes(labels: Sequence[str]) -> dict[str, int]:
+    """A detector's classes and their ids: no background, whose id is 0, and no gaps."""
+    return {name: k for k, name in enumerate(labels) if k and name != NO_CLASS}

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from bentoml_img.files import ANNOTATED, MASK, MOVING, inputs_of, kind_of
 from bentoml_img.images import ENCODERS
-from bentoml_img.video.results import SUFFIXES
 
 
 def mask_of(source: Path, folder: Path) -> Path:
@@ -42,7 +41,7 @@ def results_of(
 
 def is_film(target: Path) -> bool:
     """Whether a result is a film or an animation, by its suffix."""
-    return target.suffix.lower() in SUFFIXES
+    return target.suffix.lower() in MOVING.values()
 
 
 def check_apart(places: Iterable[tuple[Path, Path]]) -> None:
@@ -57,7 +56,7 @@ def check_apart(places: Iterable[tuple[Path, Path]]) -> None:
 
 def _check_suffix(output: Path, source: Path) -> None:
     kind = kind_of(source)
-    known = tuple(ENCODERS) if kind == "photo" else SUFFIXES
+    known = ENCODERS.keys() if kind == "photo" else MOVING.values()
     if output.suffix.lower() not in known:
         result = f"the result of {source} ({kind}) is one of {', '.join(known)}"
         raise ValueError(f"cannot write {output}: {result}")

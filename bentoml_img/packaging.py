@@ -14,7 +14,7 @@ from bentoml_img import atomic
 from bentoml_img import bundle as bundles
 from bentoml_img.engines import how_to_reduce, resolve
 from bentoml_img.files import ANNOTATED, MASK
-from bentoml_img.shelf import ROOT
+from bentoml_img.paths import ROOT
 
 # Sources of a Bento: what serving imports, and nothing that only training needs.
 SOURCES = ("services/**/*.py", "services/page/*.*", "bentoml_img/**/*.py")
@@ -58,12 +58,11 @@ class PackagedBento:
 
 
 def package(bundle: Path, engine: str = "auto", precision: str = "fp32") -> PackagedBento:
-    """Verify a bundle and build the Bento that serves it; BundleError if it is unusable.
+    """Verify a bundle, and build the Bento that serves it on an engine, in a precision.
 
-    So it is in a precision of which nobody knows what it costs in accuracy.
-
-    Versions are digests of the contents: packaging the same thing again finds
-    what is there.
+    Its version is a digest of its contents: what was packaged before is found
+    again. BundleError if the bundle is unusable, or if it was not measured what
+    the precision costs in accuracy.
     """
     manifest = bundles.verify(bundle)
     engine = resolve(bundle, engine, precision)

@@ -3,17 +3,17 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
 from bentoml_img.arrays import Floats
-from bentoml_img.bundle import BundleError, Manifest, read_manifest
+from bentoml_img.bundle import Manifest
 from bentoml_img.engines import load_engine
 from bentoml_img.engines.interface import Engine
 from bentoml_img.images import Normalizer, load_rgb, upright_size
 from bentoml_img.palettes import DEFAULT_PALETTE, PALETTES, PaletteName
+from bentoml_img.predictor import Predictor
 from bentoml_img.upsample import Mask, upsample_labels
 
 # Of a panorama, the network sees no more than this many times its short side.
@@ -66,30 +66,19 @@ class Segmentation:
         }
 
 
-class Segmenter:
+class Segmenter(Predictor[Engine, Segmentation]):
     """Masks for photos of any size, from a model bundle.
 
     The three steps of a call are there one by one, for whoever runs them in
     different threads: `prepare` or `preprocess`, `scores`, `segmentation`.
     """
 
-    def __init__(self, manifest: Manifest, engine: Engine) -> None:
-        if manifest.task != "segmentation":
-            raise BundleError(f"the model {manifest.name} is for {manifest.task}")
-        self.manifest = manifest
-        self.engine = engine
-        self._normalize = Normalizer(manifest.mean, manifest.std)
+    task = "segmentation"
+    _load = staticmethod(load_engine)
 
-    @classmethod
-    def from_bundle(
-        cls,
-        bundle: Path,
-        engine: str = "auto",
-        threads: int | None = None,
-        precision: str = "fp32",
-    ) -> "Segmenter":
-        """Load a bundle; BundleError if it is incomplete or for another task."""
-        return cls(read_manifest(bundle), load_engine(bundle, engine, threads, precision))
+    def __init__(self, manifest: Manifest, engine: Engine) -> None:
+        super().__init__(manifest, engine)
+        self._normalize = Normalizer(manifest.mean, manifest.std)
 
     def __call__(
         self, images: Sequence[Image.Image], palette: PaletteName = DEFAULT_PALETTE

@@ -5,13 +5,19 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from bentoml_img import zoo
-from bentoml_img.assemble import official_bundle
-from bentoml_img.bundle import MANIFEST, BundleError, verify
-from bentoml_img.weights import OnProgress, WeightsError, cache_folder, digest_in_name, is_sound
+from bentoml_img.bundle import MANIFEST, BundleError, sha256, verify
+from bentoml_img.paths import MADE, SHIPPED
+from bentoml_img.weights import (
+    OnProgress,
+    WeightsError,
+    cache_folder,
+    digest_in_name,
+    fetch,
+    is_sound,
+    load_into,
+    load_state,
+)
 
-ROOT = Path(__file__).resolve().parent.parent
-SHIPPED = ROOT / "artifacts"
-MADE = ROOT / "build" / "models"
 MAKERS = ("safetensors", "torch", "torchvision")  # packages that make a bundle of weights
 
 
@@ -45,6 +51,49 @@ def bundle_of(
             f"{error}; give --weights FILE, or a mirror with --weights-url URL or the variable "
             f"BENTOML_IMG_WEIGHTS_URL, or choose {' or '.join(shipped)}, which {needs} no download"
         ) from error
+
+
+def official_bundle(
+    name: str,
+    folder: Path,
+    weights: Path | None = None,
+    url: str | None = None,
+    on_progress: OnProgress = lambda done, total: None,
+) -> Path:
+    """The bundle `folder` of a model that torchvision publishes; made if it is not there yet.
+
+    The weights come from the file `weights`, or else they are fetched: see
+    `bentoml_img.weights.fetch`. WeightsError if they cannot be had or do not
+    fit; BundleError if no such model is published.
+    """
+    entry = zoo.find(name)
+    published = entry.published
+    if published is None:
+        raise BundleError(f"nobody publishes weights for {name}: it comes with its bundle")
+    if weights and not weights.is_file():
+        raise WeightsError(f"there is no file {weights}")
+    digest = sha256(weights) if weights else digest_in_name(published.file)
+    own = not digest.startswith(digest_in_name(published.file))
+    if weights and own and weights.name == published.file:
+        raise WeightsError(f"{weights} is damaged: its SHA-256 does not begin as its name says")
+    with contextlib.suppress(BundleError):
+        made = verify(folder)
+        if made.name == name and made.source_sha256.startswith(digest):
+            return folder
+    path = weights or fetch(published.file, url, on_progress)
+    from bentoml_img.assemble import assemble  # which needs PyTorch
+
+    module = zoo.build(name)
+    load_into(module, load_state(path), path)
+    scores = {f"{score}_published": value for score, value in published.scores.items()}
+    manifest = entry.manifest(
+        license="unknown" if own else zoo.PUBLISHED_LICENSE,
+        trained_on=f"unknown data ({path.name})" if own else published.trained_on,
+        source_sha256=sha256(path),
+        scores={} if own else scores,
+    )
+    assemble(module, manifest, folder, half=False)
+    return folder
 
 
 def is_at_hand(name: str) -> bool:

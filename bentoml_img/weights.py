@@ -15,7 +15,7 @@ import re
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,7 +24,7 @@ from bentoml_img.address import Address
 from bentoml_img.bundle import sha256
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
 OFFICIAL_URL = "https://download.pytorch.org/models/"
 URL_VARIABLE = "BENTOML_IMG_WEIGHTS_URL"
@@ -65,16 +65,15 @@ def cache_folder() -> Path:
 def fetch(
     file_name: str,
     url: str | None = None,
-    folder: Path | None = None,
     on_progress: OnProgress = lambda done, total: None,
 ) -> Path:
-    """The verified file of that name: from `folder`, or else downloaded into it.
+    """The verified file of that name: from torch's cache, or else downloaded into it.
 
     `url` is a mirror, the folder or the file itself, with a user and password if it
     asks for them; by default what the environment names, or torchvision's server.
-    `folder` is by default torch's cache. WeightsError if the file cannot be had whole.
+    WeightsError if the file cannot be had whole.
     """
-    target = (folder or cache_folder()) / file_name
+    target = cache_folder() / file_name
     if is_sound(target):
         return target
     base = url or os.environ.get(URL_VARIABLE) or OFFICIAL_URL
@@ -121,9 +120,10 @@ def digest_in_name(file_name: str) -> str:
 
 
 def is_sound(path: Path, file_name: str | None = None) -> bool:
-    """Whether a file is there with the SHA-256 that its name says the first digits of.
+    """Whether a file is there whose SHA-256 begins with the digits in its name.
 
-    Or `file_name`, in its place. WeightsError if it cannot be read.
+    Those in `file_name` count instead, if it is given. WeightsError if the file cannot
+    be read.
     """
     digest = digest_in_name(file_name or path.name)
     try:
@@ -150,6 +150,25 @@ def load_state(path: Path) -> dict[str, "Tensor"]:
     ):
         raise WeightsError(f"{path} is not a state dict: parameter names with their tensors")
     return state
+
+
+def load_into(module: "nn.Module", state: Mapping[str, "Tensor"], path: Path) -> None:
+    """Give a module the weights read from `path`; WeightsError if they are of another network.
+
+    An auxiliary head, which is for training only, is left aside.
+    """
+    given = {k: v for k, v in state.items() if not k.startswith("aux_classifier.")}
+    try:
+        # Detectors know the names that their layers had when the weights were published.
+        missing, left_over = module.load_state_dict(given, strict=False)
+    except RuntimeError as error:
+        misfits = [line.strip() for line in str(error).splitlines()[1:]]
+    else:
+        misfits = [*(f"it lacks {k}" for k in missing), *(f"it has {k}" for k in left_over)]
+    if misfits:
+        raise WeightsError(
+            f"{path} does not fit this model: {misfits[0]} ({len(misfits)} such differences)"
+        )
 
 
 @contextmanager

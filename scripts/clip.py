@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from bentoml_img.shelf import ROOT
+from bentoml_img.paths import ROOT
 from bentoml_img.video.frames import Frame
 from bentoml_img.video.segments import SegmentWriter
 from bentoml_img.video.writing import join

@@ -17,7 +17,7 @@ from bentoml.exceptions import BentoMLException
 from rich.console import Console
 
 from bentoml_img.atomic import write
-from bentoml_img.shelf import ROOT
+from bentoml_img.paths import ROOT
 from scripts.buildah import BuildError, Image, Storage
 from scripts.sbom import bill_of_materials
 

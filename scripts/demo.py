@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from bentoml_img.shelf import ROOT
+from bentoml_img.paths import ROOT
 from scripts import samples
 
 RESULTS = "build/demo"

@@ -22,10 +22,10 @@ from bentoml_img.detect import Detections, Detector
 from bentoml_img.draw_instances import annotate
 from bentoml_img.draw_masks import colour_mask, overlay
 from bentoml_img.files import MASK
-from bentoml_img.images import encode_png, load_rgb, open_image
+from bentoml_img.images import encode_png, open_image, read_rgb
 from bentoml_img.ink import font
+from bentoml_img.paths import ROOT, SHIPPED
 from bentoml_img.segment import Segmentation, Segmenter
-from bentoml_img.shelf import ROOT, SHIPPED
 from scripts import samples
 
 CAPTION, TEXT = 22, 15  # pixels in height
@@ -106,7 +106,7 @@ def things(found: Detections) -> str:
 
 
 def read(name: str, at_least: int | None = None) -> Image.Image:
-    return load_rgb(open_image((samples.FOLDER / name).read_bytes()), at_least)
+    return read_rgb(samples.FOLDER / name, at_least)
 
 
 def save(picture: Image.Image, path: Path) -> None:

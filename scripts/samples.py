@@ -4,7 +4,7 @@ import csv
 from collections import Counter
 from collections.abc import Iterable
 
-from bentoml_img.shelf import ROOT
+from bentoml_img.paths import ROOT
 
 FOLDER = ROOT / "images"
 NONE = "none"  # what photos show that show none of the classifier's classes

@@ -3,11 +3,10 @@
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar
 
 import bentoml
 from bentoml._internal.configuration.containers import BentoMLContainer
-from bentoml.validators import ContentType
 from PIL import Image
 from pydantic import BaseModel
 
@@ -20,14 +19,13 @@ from services.jobs import Job, JobStore
 from services.parameters import Count, Names, Score, VideoRequest
 from services.precision import precision_here
 from services.runner import Runner
-from services.serving import BentoArguments, options
+from services.serving import BentoArguments, Jpeg, options
 from services.settings import Settings
 from services.stages import Stages
 from services.tasks import Tasks
 from services.videos import check_video, work
 
 Result = TypeVar("Result")
-Jpeg = Annotated[bytes, ContentType("image/jpeg")]
 
 
 class Arguments(BentoArguments):

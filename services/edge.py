@@ -30,7 +30,6 @@ from services.decoding import INLINE_BYTES
 from services.endpoints import Endpoint, image_endpoints
 from services.errors import Overloaded, RequestRefused, refuse_image, wrong_method
 from services.fields import Fields, is_form
-from services.memory import return_large_blocks
 from services.multipart import Form
 from services.page import is_page, page
 from services.paths import HEALTH
@@ -73,7 +72,6 @@ class Edge:
     def __init__(
         self, app: ASGIApp, service: Any, inner: Sequence[Callable[[ASGIApp, Any], ASGIApp]] = ()
     ) -> None:
-        return_large_blocks()
         self.entry: ASGIApp = self._respond
         if isinstance(app, CORSMiddleware):
             self.entry, app = app, app.app

@@ -58,7 +58,10 @@ class Fields:
         return self._unique(pairs)
 
     def from_raw(self, upload: bytes | Path, query: bytes) -> dict[str, Any]:
-        """The same where the file is the whole body."""
+        """The values as sent, where the body is the file and the query has the others.
+
+        RequestRefused as in `from_form`.
+        """
         return self._unique([*_parameters(query), (self.file, upload)])
 
     def validate(self, values: dict[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import re
 import shutil
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
@@ -184,7 +184,7 @@ class JobStore:
         work and result. To be closed, whether it is submitted or not.
         """
         with self._alone():
-            self._check_waiting()
+            self._check_waiting(self._sweep())
             self._make_room(DISK_SHARE * size)
             job = Job(self._folder / uuid.uuid4().hex)
             job.source_folder.mkdir(parents=True)
@@ -198,7 +198,7 @@ class JobStore:
         StoreFull if too many wait by now.
         """
         with self._alone():
-            self._check_waiting()
+            self._check_waiting(self._sweep())
             path = str(source.relative_to(job.folder))
             job.write(Record("pending", _now(), path, parameters, self._model))
 
@@ -219,7 +219,7 @@ class JobStore:
     def take(self) -> Job | None:
         """The job whose turn it is, held and in progress; None if one is worked on already."""
         with self._alone():
-            active = self._active()
+            active = self._sweep()
             if any(record.state == "in_progress" for _, record in active):
                 return None
             for job, record in sorted(active, key=lambda pair: pair[1].created_at):
@@ -271,7 +271,7 @@ class JobStore:
                 raise WrongState(f"task {job.id} is {record.state}: there is nothing to retry")
             if record.unusable or not record.source:
                 raise WrongState(f"task {job.id} would fail again: {record.error}")
-            self._check_waiting()
+            self._check_waiting(self._sweep())
             (job.folder / CANCELED).unlink(missing_ok=True)
             job.write(
                 Record("pending", record.created_at, record.source, record.parameters, self._model)
@@ -283,13 +283,16 @@ class JobStore:
             return None
         return f"it waits for a server of {record.model}: retry, and {self._model} does it here"
 
-    def _check_waiting(self) -> None:
-        """StoreFull; what is still being sent does not count, however long that takes."""
-        if (waiting := len(self._active())) >= self._max_waiting:
-            raise StoreFull(f"{waiting} videos are waiting already, try again later")
+    def _check_waiting(self, active: Sequence[tuple[Job, Record]]) -> None:
+        """StoreFull if so many jobs are too many; one still being sent is not among them."""
+        if len(active) >= self._max_waiting:
+            raise StoreFull(f"{len(active)} videos are waiting already, try again later")
 
     def _make_room(self, size: int) -> None:
-        """See that so many bytes are free, if need be by deleting what was cancelled; StoreFull."""
+        """See that so many bytes are free, if need be by deleting what was cancelled; StoreFull.
+
+        What was cancelled is known from the last sweep, so there must have been one just before.
+        """
         cancelled = self._cancelled()
         while shutil.disk_usage(self._folder).free < size:
             if (job := next(cancelled, None)) is None:
@@ -297,16 +300,17 @@ class JobStore:
             shutil.rmtree(job.folder, ignore_errors=True)
 
     def _cancelled(self) -> Iterator[Job]:
-        """The jobs that were cancelled, the longest ago first."""
+        """Of the jobs that the last sweep saw ended those that were cancelled, the oldest first."""
         for name in sorted(self._ended, key=self._ended.__getitem__):
             job = Job(self._folder / name)
             if job.record().state == "canceled":
                 yield job
 
-    def _active(self) -> list[tuple[Job, Record]]:
-        """The jobs of this model that wait or are worked on, and their records.
+    def _sweep(self) -> list[tuple[Job, Record]]:
+        """Go through all jobs; those of this model that wait or are worked on, with their records.
 
-        What ended too long ago is deleted, and what was left before it was submitted.
+        What ended too long ago is deleted, and what was left before it was submitted. What
+        ended since then is remembered, so that its record need not be read the next time.
         """
         active, ended = [], {}
         for folder in os.scandir(self._folder):

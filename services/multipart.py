@@ -22,9 +22,9 @@ MAX_TEXT = 64 * 1024  # bytes of parameters: many values in little text cost muc
 class Part:
     """One field of a form: `filename` is None where it is text, not a file.
 
-    `is_json` that its Content-Type is JSON's: so browsers send values, as a file.
-
-    `spooled` says that it is the form's own file, whose data went elsewhere.
+    `spooled` says that it is the file that the form is for, whose data went to a
+    stream and not into `data`. `is_json` says that its Content-Type is JSON's:
+    browsers send parameters so, as if they were files.
     """
 
     name: str = ""

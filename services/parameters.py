@@ -99,7 +99,7 @@ class VideoRequest(BaseModel):
     max_instances: Count = MAX_INSTANCES
 
     def options(self, model: str, precision: str) -> Options:
-        """The same for the pipeline, with the detector's name, and what it computes in."""
+        """The request as the pipeline takes it, for a detector of that name, in that precision."""
         return film_options(
             every=self.every,
             score_threshold=self.score_threshold,

@@ -16,13 +16,12 @@ from bentoml_img.palettes import DEFAULT_PALETTE, PaletteName
 from bentoml_img.segment import ClassArea, Segmentation, Segmenter
 from services.edge import guard
 from services.precision import precision_here
-from services.serving import BentoArguments, options
+from services.serving import BentoArguments, Jpeg, options
 from services.settings import Settings
 from services.stages import Stages
 
 Result = TypeVar("Result")
 Png = Annotated[bytes, ContentType("image/png")]
-Jpeg = Annotated[bytes, ContentType("image/jpeg")]
 
 
 class Arguments(BentoArguments):

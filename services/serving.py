@@ -1,24 +1,32 @@
-"""What the three services have in common: how a Bento is built, and how BentoML is to serve it."""
+"""What the services have in common: how a Bento is built, and how BentoML is to serve it."""
 
-from typing import Any
+from typing import Annotated, Any
 
 from _bentoml_sdk import Service  # type: ignore[import-untyped]
+from bentoml.validators import ContentType
 from pydantic import BaseModel
 
 from services.container import locked_image
+from services.memory import return_large_blocks
 from services.openapi import Description, describe
 from services.paths import KnownPaths, paths_of
 from services.settings import Settings
 
+Jpeg = Annotated[bytes, ContentType("image/jpeg")]
+
 
 class PublicService(Service):  # type: ignore[misc]
-    """A BentoML service with a description of ours, and with KnownPaths before all else."""
+    """A BentoML service with a description of ours, and with KnownPaths before all else.
+
+    Its application is built once in each process that serves it.
+    """
 
     @property
     def openapi_spec(self) -> Description:
         return describe(self)
 
     def to_asgi(self, is_main: bool = True) -> Any:
+        return_large_blocks()
         app = super().to_asgi(is_main)
         app.add_middleware(KnownPaths, paths=paths_of(app.routes))
         return app

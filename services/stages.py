@@ -51,5 +51,5 @@ class Stages:
         *args: Parameters.args,
         **kwargs: Parameters.kwargs,
     ) -> Result:
-        """The same, for one that may wait."""
+        """What the network gives, for a thread that may wait until it is free."""
         return self._network.submit(compute, *args, **kwargs).result()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bentoml_img import images
-from bentoml_img.shelf import SHIPPED
+from bentoml_img.paths import SHIPPED
 from scripts import samples
 
 

@@ -39,7 +39,7 @@ def _fit(norm: nn.Module, inputs: tuple[torch.Tensor]) -> None:
 
 
 def _fit_folded(layer: nn.Module, inputs: tuple[torch.Tensor]) -> None:
-    """The same, where the normalisation is folded into a convolution."""
+    """As `_fit`, for a normalisation that is folded into a convolution."""
     assert isinstance(layer, ConvNorm)
     activation, layer.activation = layer.activation, False
     _fit(layer.norm, (layer.forward(inputs[0]),))

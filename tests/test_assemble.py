@@ -7,11 +7,12 @@ import torch
 
 from bentoml_img import assemble as assembling
 from bentoml_img import weights, zoo
-from bentoml_img.assemble import assemble, load_into, official_bundle
+from bentoml_img.assemble import assemble
 from bentoml_img.bundle import GRAPH, GRAPH_DATA, WEIGHTS, BundleError, sha256, verify
-from bentoml_img.engines import export, load_engine
+from bentoml_img.engines import load_engine
 from bentoml_img.segment import Segmenter
-from bentoml_img.weights import WeightsError
+from bentoml_img.shelf import official_bundle
+from bentoml_img.weights import WeightsError, load_into
 from tests.segmenters import lively_module, manifest_of
 from tests.test_segment import noisy_photo
 from tests.test_weights import Server, server
@@ -109,7 +110,7 @@ def without_graphs(monkeypatch: pytest.MonkeyPatch) -> None:
         path.touch()
         path.with_suffix(".bin").touch()
 
-    monkeypatch.setattr(export, "save_graph", touch)
+    monkeypatch.setattr(assembling, "save_graph", touch)
     agreed = {"export_label_agreement": 1.0}
     monkeypatch.setattr(assembling, "_compare_engines", lambda bundle, classes: agreed)
 

@@ -20,8 +20,8 @@ from bentoml_img import packaging, shelf, zoo
 from bentoml_img.bundle import MANIFEST, WEIGHTS, write_manifest
 from bentoml_img.draw_masks import blend
 from bentoml_img.packaging import PackagedBento
+from bentoml_img.paths import ROOT, SHIPPED
 from bentoml_img.segment import Segmentation
-from bentoml_img.shelf import ROOT, SHIPPED
 from bentoml_img.video.reading import open_video
 from bentoml_img.weights import cache_folder
 from scripts.samples import FOLDER, scenes
@@ -121,11 +121,11 @@ def test_weights_are_at_hand_where_a_bundle_can_be_made_of_them(
 
 
 def test_a_bundle_that_is_made_is_at_hand_as_long_as_it_is_whole(
-    cached: Path, monkeypatch: pytest.MonkeyPatch
+    cached: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cached.unlink()
     monkeypatch.setitem(sys.modules, "torch", None)
-    made = shelf.MADE / LRASPP
+    made = tmp_path / "made" / LRASPP
     made.mkdir(parents=True)
     (made / WEIGHTS).write_bytes(b"weights")
     digest = hashlib.sha256(CONTENT).hexdigest()

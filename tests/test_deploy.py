@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml  # type: ignore[import-untyped]
 
-from bentoml_img.shelf import ROOT
+from bentoml_img.paths import ROOT
 from services.container import SERVING_STAGE
 from services.paths import HEALTH
 from services.settings import Settings

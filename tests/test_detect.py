@@ -1,6 +1,5 @@
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,13 +11,13 @@ from torchvision.models.detection import MaskRCNN
 from torchvision.transforms.functional import to_tensor
 
 from bentoml_img import zoo
-from bentoml_img.bundle import BundleError, Manifest
+from bentoml_img.bundle import Manifest
 from bentoml_img.detect import Detections, Detector
 from bentoml_img.engines.interface import DetectionEngine, Found, Photo
 from bentoml_img.engines.torch_maskrcnn import TorchMaskRcnn
 from bentoml_img.labels import TRAFFIC
 from bentoml_img.masks import paste
-from bentoml_img.shelf import ROOT
+from bentoml_img.paths import ROOT
 from tests.detectors import alike, lively_detector, manifest_of, noise, numpy_engine
 
 DETECTORS = [name for name, entry in zoo.ZOO.items() if entry.task == "detection"]
@@ -161,11 +160,3 @@ def test_a_sliver_seen_first_changes_nothing() -> None:
         [Image.new("RGB", (300, 10)), image]
     )
     np.testing.assert_allclose(found.scores, expected.scores, atol=1e-4)
-
-
-def test_a_bundle_for_another_task_is_refused() -> None:
-    with pytest.raises(BundleError, match="deeplabv3_lite is for segmentation"):
-        Detector(
-            replace(manifest_of("maskrcnn_lite"), name="deeplabv3_lite", task="segmentation"),
-            Fixed(),
-        )

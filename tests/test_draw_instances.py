@@ -1,4 +1,4 @@
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,6 +9,7 @@ from bentoml_img.draw_instances import annotate, annotate_tracks
 from bentoml_img.labels import TRAFFIC
 from bentoml_img.masks import InstanceMask
 from bentoml_img.palettes import instance_colour
+from bentoml_img.video.tracking import Instance
 from tests.samples import photo
 
 
@@ -64,28 +65,28 @@ def test_lines_grow_with_the_picture() -> None:
     assert widths[1] > 4 * widths[0] > 0
 
 
-@dataclass(frozen=True)
-class Track:
-    track_id: int
-    box: tuple[float, float, float, float]
-    mask: InstanceMask | None = None
-    label: str = "car"
-    score: float = 0.75
+def track(
+    track_id: int,
+    box: tuple[float, float, float, float],
+    mask: InstanceMask | None = None,
+    label: str = "car",
+) -> Instance:
+    return Instance(track_id, label, 0.75, box, mask, detected=True)
 
 
 def test_a_track_keeps_its_colour_and_shows_its_number() -> None:
     left, right = (20.0, 40.0, 90.0, 140.0), (200.0, 60.0, 280.0, 180.0)
     frame = photo(320, 240)
-    first = np.asarray(annotate_tracks(frame, [Track(4, left), Track(9, right)], {}))
-    second = np.asarray(annotate_tracks(frame, [Track(9, left), Track(4, right)], {}))
+    first = np.asarray(annotate_tracks(frame, [track(4, left), track(9, right)], {}))
+    second = np.asarray(annotate_tracks(frame, [track(9, left), track(4, right)], {}))
     assert tuple(first[80, 20].tolist()) == tuple(second[120, 200].tolist()) == instance_colour(4)
-    other = np.asarray(annotate_tracks(frame, [Track(4, left, label="bus"), Track(9, right)], {}))
+    other = np.asarray(annotate_tracks(frame, [track(4, left, label="bus"), track(9, right)], {}))
     assert not np.array_equal(other, first)
 
 
 def test_a_track_may_have_left_the_frame_for_a_part() -> None:
     mask = InstanceMask(-10, 20, np.ones((30, 40), np.bool_))
-    frame = annotate_tracks(photo(96, 64), [Track(1, (-10, 20, 30, 50), mask)], {})
+    frame = annotate_tracks(photo(96, 64), [track(1, (-10, 20, 30, 50), mask)], {})
     assert frame.size == (96, 64)
 
 
@@ -96,7 +97,7 @@ def test_lines_and_zones_are_under_the_tracks() -> None:
     assert (bare[200, 150] == 255).all()
     assert (bare[95, 120] == 255).all(), "a zone's last side goes back to its first corner"
     assert (bare[100, 60] == frame.getpixel((60, 100))).all(), "a zone is not filled"
-    over = np.asarray(annotate_tracks(frame, [Track(4, (100, 150, 140, 201))], places))
+    over = np.asarray(annotate_tracks(frame, [track(4, (100, 150, 140, 201))], places))
     assert tuple(over[200, 120].tolist()) == instance_colour(4)
 
 

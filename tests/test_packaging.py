@@ -29,7 +29,7 @@ from bentoml_img.bundle import (
 )
 from bentoml_img.engines import openvino
 from bentoml_img.packaging import PackagedBento, package
-from bentoml_img.shelf import ROOT
+from bentoml_img.paths import ROOT
 from services.page import FILES
 
 BENTO = "PytorchImageClassifier"
@@ -143,7 +143,7 @@ def test_the_chosen_engine_becomes_the_latest(
 
 @pytest.fixture(scope="module")
 def light_int8(light: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same with an int8 graph that was measured."""
+    """The bundle `light` with an int8 graph whose cost was measured."""
     folder = tmp_path_factory.mktemp("int8")
     files = (*copy(light, folder).files, "model_int8.xml", "model_int8.bin")
     for name in files[-2:]:

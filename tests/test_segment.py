@@ -9,7 +9,7 @@ from torchvision.models import get_model, get_model_weights
 
 from bentoml_img import zoo
 from bentoml_img.arrays import Floats
-from bentoml_img.bundle import BundleError, Manifest
+from bentoml_img.bundle import Manifest
 from bentoml_img.images import open_image
 from bentoml_img.labels import VOC
 from bentoml_img.segment import Segmentation, Segmenter
@@ -165,8 +165,3 @@ def test_classes_are_counted_the_largest_first() -> None:
         "pixels": 5,
         "share": 0.025,
     }
-
-
-def test_a_bundle_for_another_task_is_refused() -> None:
-    with pytest.raises(BundleError, match="cifar_net is for classification"):
-        Segmenter(replace(TORCHVISION, name="cifar_net", task="classification"), CornerEngine())

@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 
 from bentoml_img import zoo
-from bentoml_img.images import load_rgb, open_image
+from bentoml_img.images import read_rgb
+from bentoml_img.paths import ROOT, SHIPPED
 from bentoml_img.segment import Segmenter
-from bentoml_img.shelf import ROOT, SHIPPED, bundle_of
+from bentoml_img.shelf import bundle_of
 from bentoml_img.training.layouts import Sample
 from bentoml_img.training.segmentation_scores import figures, validation_sets
 from scripts.samples import FOLDER, scenes
@@ -60,7 +61,7 @@ def test_a_part_of_the_photos_gives_about_the_stated_figures(
 def test_int8_tells_nearly_the_same_of_the_sample_photos() -> None:
     bundle = SHIPPED / "deeplabv3_lite"
     fp32, int8 = (Segmenter.from_bundle(bundle, precision=it) for it in ("fp32", "int8"))
-    photos = [load_rgb(open_image((FOLDER / scene).read_bytes())) for scene in scenes()]
+    photos = [read_rgb(FOLDER / scene) for scene in scenes()]
     equal = [np.mean(fp32([it])[0].mask == int8([it])[0].mask) for it in photos]
     assert np.mean(equal) > 0.98
     assert min(equal) < 1  # or both are one network

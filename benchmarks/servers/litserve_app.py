@@ -41,7 +41,7 @@ class ClassifierAPI(BundleAPI):
 
 
 class AsyncClassifierAPI(ClassifierAPI):
-    """The same with LitServe's asynchronous loop."""
+    """ClassifierAPI on LitServe's asynchronous loop."""
 
     async def decode_request(self, request: Request) -> Image.Image:  # type: ignore[override]
         return decode(photo(request))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bentoml_img.bundle import WEIGHTS, BundleError, Manifest, read_manifest
 from bentoml_img.engines.interface import DetectionEngine, Engine
+from bentoml_img.paths import SHIPPED
 
 ENGINES = ("auto", "openvino", "torch")
 PRECISIONS = ("fp32", "bf16", "int8")
@@ -53,8 +54,6 @@ def how_to_reduce(bundle: Path, precision: str) -> str:
 
     A shipped one stays as it is: the command is for a copy.
     """
-    from bentoml_img.shelf import SHIPPED
-
     own, copy = bundle, ""
     if bundle.resolve().parent == SHIPPED:
         own = Path("runs", f"{bundle.name}_{precision}")
@@ -81,7 +80,7 @@ def load_engine(
 def load_detection_engine(
     bundle: Path, engine: str, threads: int | None, precision: str
 ) -> DetectionEngine:
-    """The same for a detector."""
+    """Load a detector's networks; `threads` is at most how many they compute with (None: all)."""
     if resolve(bundle, engine, precision) == "openvino":
         from bentoml_img.engines.openvino_maskrcnn import openvino_detector
 

@@ -4,7 +4,6 @@ import itertools
 from collections.abc import Collection
 from pathlib import Path
 
-import numpy as np
 import openvino as ov
 import torch
 from safetensors.torch import save_file
@@ -12,9 +11,7 @@ from torchvision.models.detection import MaskRCNN
 from torchvision.models.detection._utils import BoxCoder
 from torchvision.ops import MultiScaleRoIAlign
 
-from bentoml_img.arrays import Floats
 from bentoml_img.engines.rules import Choice, Pooling, Rules
-from bentoml_img.probabilities import softmax
 
 MIN_INSTANCE_SIDE = 1e-2  # pixels: written into torchvision's `postprocess_detections`
 
@@ -77,14 +74,6 @@ def save_graph(
     graph = ov.convert_model(program)
     graph.reshape([-1 if axis in dynamic else n for axis, n in enumerate(example.shape)])
     ov.save_model(graph, path, compress_to_fp16=half)
-
-
-def parity(expected: Floats, logits: Floats, of: str = "export") -> dict[str, float]:
-    """How far two networks' answers (N, classes) are apart: labels, and probabilities."""
-    return {
-        f"{of}_label_agreement": float((expected.argmax(1) == logits.argmax(1)).mean()),
-        f"{of}_max_difference": float(np.abs(softmax(expected) - softmax(logits)).max()),
-    }
 
 
 def rules_of(model: MaskRCNN) -> Rules:

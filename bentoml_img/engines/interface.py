@@ -35,5 +35,5 @@ class DetectionEngine(Protocol):
     def __call__(self, photo: Photo, score_threshold: float) -> Found:
         """Take an RGB photo (height, width, 3), return its instances, the surest first.
 
-        Those of which it is that sure, but of none that scores under 0.05; 100 at most.
+        Those whose score is `score_threshold` or more, and at least 0.05; 100 at most.
         """

@@ -84,9 +84,10 @@ def roi_align(channels: int, size: tuple[int, int], pooling: Pooling) -> ov.Mode
 
 
 def _channels_last(level: ov.Node, channels: int) -> ov.Node:
-    """The same map, by a convolution that makes OpenVINO lay a pixel's channels side by side.
+    """The map `level`, through a convolution that changes no value of it.
 
-    Its RoIAlign, else most of what boxes cost, is many times as fast then.
+    It makes OpenVINO lay a pixel's channels side by side. Its RoIAlign, else most of
+    what boxes cost, is many times as fast then.
     """
     ones = ops.constant(np.ones((channels, 1, 1, 1, 1), np.float32))
     return ops.group_convolution(level, ones, [1, 1], [0, 0], [0, 0], [1, 1])

@@ -36,9 +36,9 @@ class LitePyramid(nn.Module):
     Images are normalised as the backbone says; H and W are multiples of 32.
     """
 
-    def __init__(self, scale: str = BACKBONE) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.body = EfficientNetLite(scale, output_stride=PYRAMID_STRIDES[-1])
+        self.body = EfficientNetLite(BACKBONE, output_stride=PYRAMID_STRIDES[-1])
         self.fpn = FeaturePyramidNetwork(
             self.body.level_channels, CHANNELS, extra_blocks=LastLevelMaxPool()
         )
@@ -52,14 +52,14 @@ class LitePyramid(nn.Module):
         return features
 
 
-def maskrcnn_lite(scale: str = BACKBONE) -> MaskRCNN:
+def maskrcnn_lite() -> MaskRCNN:
     """Mask R-CNN for the classes of TRAFFIC, random weights."""
     classes = len(TRAFFIC)
     mask_predictor = MaskRCNNPredictor(MASK_LAYERS[-1], CHANNELS, classes)
     # Else masks begin as sure of themselves as they are wrong.
     nn.init.normal_(mask_predictor.mask_fcn_logits.weight, std=1e-3)
     return MaskRCNN(
-        LitePyramid(scale),
+        LitePyramid(),
         min_size=LITE_PYRAMID.input_size[0],
         max_size=LITE_PYRAMID.input_size[1],
         image_mean=LITE_PYRAMID.mean,

@@ -7,6 +7,7 @@ size that the mask shall have, instead of twice.
 """
 
 from collections.abc import Callable
+from functools import partial
 
 from torch import Tensor, nn
 from torchvision.models import detection, segmentation
@@ -40,28 +41,12 @@ def _build(function: Callable[..., nn.Module]) -> ScoreGrid:
     return ScoreGrid(function(weights=None, weights_backbone=None, num_classes=len(VOC)))
 
 
-def deeplabv3_resnet101() -> ScoreGrid:
-    return _build(segmentation.deeplabv3_resnet101)
-
-
-def deeplabv3_resnet50() -> ScoreGrid:
-    return _build(segmentation.deeplabv3_resnet50)
-
-
-def deeplabv3_mobilenet_v3_large() -> ScoreGrid:
-    return _build(segmentation.deeplabv3_mobilenet_v3_large)
-
-
-def fcn_resnet101() -> ScoreGrid:
-    return _build(segmentation.fcn_resnet101)
-
-
-def fcn_resnet50() -> ScoreGrid:
-    return _build(segmentation.fcn_resnet50)
-
-
-def lraspp_mobilenet_v3_large() -> ScoreGrid:
-    return _build(segmentation.lraspp_mobilenet_v3_large)
+deeplabv3_resnet101 = partial(_build, segmentation.deeplabv3_resnet101)
+deeplabv3_resnet50 = partial(_build, segmentation.deeplabv3_resnet50)
+deeplabv3_mobilenet_v3_large = partial(_build, segmentation.deeplabv3_mobilenet_v3_large)
+fcn_resnet101 = partial(_build, segmentation.fcn_resnet101)
+fcn_resnet50 = partial(_build, segmentation.fcn_resnet50)
+lraspp_mobilenet_v3_large = partial(_build, segmentation.lraspp_mobilenet_v3_large)
 
 
 def maskrcnn_resnet50_fpn() -> detection.MaskRCNN:

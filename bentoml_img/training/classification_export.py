@@ -10,7 +10,8 @@ from bentoml_img.assemble import check_agreement
 from bentoml_img.atomic import folder_beside
 from bentoml_img.bundle import GRAPH, GRAPH_DATA, WEIGHTS, write_manifest
 from bentoml_img.classify import Classifier
-from bentoml_img.engines import export as engines
+from bentoml_img.engines.export import save_graph, save_weights
+from bentoml_img.engines.parity import parity
 from bentoml_img.models.cifar_net import CifarNet
 from bentoml_img.training.cifar10 import SIDE, Split
 from bentoml_img.training.classification_eval import Evaluation, predict_logits
@@ -31,7 +32,7 @@ def export(model: CifarNet, trained_on: str, test: Split, bundle: Path, engine: 
     model.cpu()
     manifest = zoo.find("cifar_net").manifest(license="unknown", trained_on=trained_on)
     with folder_beside(bundle) as part:
-        engines.save_weights(model, part / WEIGHTS, half=True)
+        save_weights(model, part / WEIGHTS, half=True)
         save_classifier_graph(model, part / GRAPH)
         write_manifest(part, manifest, FILES)
         logits = predict_logits(Classifier.from_bundle(part, engine), test.images)
@@ -39,7 +40,7 @@ def export(model: CifarNet, trained_on: str, test: Split, bundle: Path, engine: 
         scores = {name: value for name, value, _ in evaluation.scores()}
         scores |= {
             "accuracy_before_export": float((expected.argmax(1) == test.labels).mean()),
-            **engines.parity(expected, logits),
+            **parity(expected, logits),
         }
         measured = replace(manifest, temperature=evaluation.temperature, scores=scores)
         check_agreement(write_manifest(part, measured, FILES))
@@ -52,4 +53,4 @@ def save_classifier_graph(model: CifarNet, path: Path) -> None:
     It takes what the module takes: normalised float32 images (N, 3, 32, 32).
     """
     example = torch.zeros(2, 3, SIDE, SIDE)
-    engines.save_graph(model, example, path, dynamic={0}, half=True)
+    save_graph(model, example, path, dynamic={0}, half=True)

@@ -1,8 +1,4 @@
-"""Pictures of a training run.
-
-`python -m bentoml_img.training.classification_plots CHECKPOINT PICTURE` draws the curves of a
-run that is under way or done.
-"""
+"""Pictures of a training run."""
 
 import os
 import subprocess
@@ -10,27 +6,27 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import click
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bentoml_img.atomic import beside
-from bentoml_img.console import plain_errors
 from bentoml_img.labels import CIFAR10
 from bentoml_img.training.cifar10 import SIDE, Split
 from bentoml_img.training.classification_eval import Evaluation, Reliability
 
+COLUMNS = 10  # of the picture of samples
 
-def save_samples(split: Split, path: Path, columns: int = 10) -> None:
-    """A row of a split's first images for each class, with its label."""
+
+def save_samples(split: Split, path: Path) -> None:
+    """A row of a split's first COLUMNS images for each class, with its label."""
     cell = SIDE + 2
-    mosaic = np.full((len(CIFAR10) * cell, columns * cell, 3), 255, np.uint8)
+    mosaic = np.full((len(CIFAR10) * cell, COLUMNS * cell, 3), 255, np.uint8)
     for label in range(len(CIFAR10)):
-        for column, index in enumerate(np.flatnonzero(split.labels == label)[:columns]):
+        for column, index in enumerate(np.flatnonzero(split.labels == label)[:COLUMNS]):
             top, left = label * cell, column * cell
             mosaic[top : top + SIDE, left : left + SIDE] = split.images[index]
-    figure = Figure(figsize=(columns + 1.5, len(CIFAR10)), layout="constrained")
+    figure = Figure(figsize=(COLUMNS + 1.5, len(CIFAR10)), layout="constrained")
     axes = figure.subplots()
     axes.imshow(mosaic)
     axes.set_xticks([])
@@ -111,18 +107,3 @@ def open_window(picture: Path) -> subprocess.Popen[bytes] | None:
         [sys.executable, "-m", "bentoml_img.training.window", str(picture)],
         stderr=subprocess.DEVNULL,
     )
-
-
-@click.command()
-@click.argument("checkpoint", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.argument("picture", type=click.Path(path_type=Path))
-def main(checkpoint: Path, picture: Path) -> None:
-    """Draw the curves of the run that saved CHECKPOINT into the file PICTURE (PNG)."""
-    from bentoml_img.training.checkpoint import CheckpointError, load
-
-    with plain_errors("train", CheckpointError):
-        save_curves(load(checkpoint)["history"], picture)
-
-
-if __name__ == "__main__":
-    main()

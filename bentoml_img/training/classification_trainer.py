@@ -138,7 +138,7 @@ class Trainer(Run[CifarNet, tuple[Tensor, Tensor]]):
 
     def _set_state(self, state: Mapping[str, Any]) -> None:
         super()._set_state(state)
-        self._last = state.get("last", self._last)  # which older checkpoints lack
+        self._last = state["last"]
 
     def evaluate(
         self, on_photo: Callable[[int, int], None] = lambda done, total: None

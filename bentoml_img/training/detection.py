@@ -18,7 +18,7 @@ with importing_extra():
     from bentoml_img.training import checkpoint
     from bentoml_img.training.command import FOLDER, resumable, run_options
     from bentoml_img.training.detection_data import read_animals, read_instances
-    from bentoml_img.training.detection_eval import Truth, record
+    from bentoml_img.training.detection_eval import WATCHED, Truth, record
     from bentoml_img.training.detection_export import export
     from bentoml_img.training.detection_sampler import Source
     from bentoml_img.training.detection_trainer import Recipe, Trainer
@@ -29,7 +29,6 @@ with importing_extra():
 # With 1,100 street scenes, 320 photos of COCO and 1,535 single animals of VOC, 49, 23 and 27 % of
 # the batches are of them.
 SOURCE_WEIGHTS = {"street": 1.7, "coco": 1.5, "voc": 0.8}
-WATCHED = ("street", "coco")
 EVERY = 8  # of so many val photos one is looked at while training
 
 

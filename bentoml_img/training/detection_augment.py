@@ -68,9 +68,9 @@ class Crop:
 
 
 def load_batch(sampler: Sampler, n: int, how: Augmentation, seed: Sequence[int]) -> list[Crop]:
-    """A batch of one of the sources that depends on `seed` alone.
+    """A batch of one of the sources; the same seed gives the same batch.
 
-    And on which photos cannot be read, for which others are drawn.
+    Photos that cannot be read are replaced by others.
     """
     rng = np.random.default_rng(seed)
     source, scenes = sampler.draw(n, rng)

@@ -17,12 +17,13 @@ from pycocotools.cocoeval import COCOeval
 
 from bentoml_img.bundle import add_scores
 from bentoml_img.detect import SCORE_THRESHOLD, Detections, Detector
-from bentoml_img.labels import COCO_CATEGORIES
+from bentoml_img.labels import COCO_CATEGORIES, COCO_IDS
 from bentoml_img.training.annotations import complete
 from bentoml_img.training.dataset import DatasetError
 from bentoml_img.training.figures import Figure, OnPhoto, watched
 from bentoml_img.training.layouts import check_categories, find_coco, load_photo, reading
 
+WATCHED = ("street", "coco")  # the data sets whose val photos are looked at
 METRICS = ("ap50", "ap", "precision", "recall")
 ALL_SIZES = [0, 1e10]  # square pixels
 
@@ -95,26 +96,25 @@ def evaluate(detector: Detector, truth: Truth, on_photo: OnPhoto = lambda: None)
     not know.
     """
     classes = [name for name in truth.classes if name in detector.manifest.labels]
-    ids = {name: k for k, name in COCO_CATEGORIES.items()}
     results: list[dict[str, Any]] = []
     shown: list[dict[str, Any]] = []
     labels = [detector.manifest.labels.index(name) for name in classes]
     for image_id, image in truth.images():
         (found,) = detector([image], score_threshold=0, duplicates=True)
-        results += rows(found.only(labels), image_id, ids)
+        results += rows(found.only(labels), image_id)
         sure = found.at(np.flatnonzero(found.scores >= SCORE_THRESHOLD).tolist())
-        shown += rows(sure.distinct().only(labels), image_id, ids)
+        shown += rows(sure.distinct().only(labels), image_id)
         on_photo()
     measured = []
     for kind, iou_type in (("mask", "segm"), ("box", "bbox")):
         whole, part = (
-            _compare(truth, some, [ids[name] for name in classes], iou_type)
+            _compare(truth, some, [COCO_IDS[name] for name in classes], iou_type)
             for some in (results, shown)
         )
         for name in classes:
-            n = len(truth.coco.getAnnIds(truth.image_ids, ids[name], iscrowd=False))
-            curves = _curves(whole, ids[name])
-            answers, right = _hits(part, ids[name])
+            n = len(truth.coco.getAnnIds(truth.image_ids, COCO_IDS[name], iscrowd=False))
+            curves = _curves(whole, COCO_IDS[name])
+            answers, right = _hits(part, COCO_IDS[name])
             measured.append(
                 Quality(
                     name,
@@ -129,13 +129,13 @@ def evaluate(detector: Detector, truth: Truth, on_photo: OnPhoto = lambda: None)
     return measured
 
 
-def rows(found: Detections, image_id: int, ids: Mapping[str, int]) -> list[dict[str, Any]]:
+def rows(found: Detections, image_id: int) -> list[dict[str, Any]]:
     """Detections as COCO's API takes them."""
     instances = zip(found.labels, found.scores, found.boxes_xyxy, found.masks, strict=True)
     return [
         {
             "image_id": image_id,
-            "category_id": ids[found.names[label]],
+            "category_id": COCO_IDS[found.names[label]],
             "score": float(score),
             "bbox": [*map(float, box[:2]), *map(float, box[2:] - box[:2])],
             "segmentation": mask.to_coco(found.size),
@@ -184,7 +184,7 @@ def _hits(measured: COCOeval | None, category_id: int) -> tuple[int, int]:
 
 def validation_sets(data: Path) -> dict[str, Truth]:
     """The val photos in DATA/street and DATA/coco, by name; else DatasetError."""
-    return {name: Truth.read(data / name, "val") for name in ("street", "coco")}
+    return {name: Truth.read(data / name, "val") for name in WATCHED}
 
 
 def mean_ap50(measured: Sequence[Quality]) -> float:
@@ -225,7 +225,7 @@ def figures(
 
 
 def watched_figures(detector: Detector, truths: Mapping[str, Truth]) -> Iterator[Figure]:
-    """The same, with a bar."""
+    """The detector's `figures`, with a bar that shows how many photos are done."""
     photos = sum(len(truth.image_ids) for truth in truths.values())
     return watched(partial(figures, detector, truths), photos)
 

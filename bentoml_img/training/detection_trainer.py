@@ -66,13 +66,12 @@ class Trainer(AveragedRun[MaskRCNN, tuple[Tensor, list[Target]]]):
         recipe: Recipe,
         validation: Mapping[str, Truth] | None = None,
         start: Callable[[MaskRCNN], None] = lambda network: None,
-        build: Callable[[], MaskRCNN] = maskrcnn_lite,
         device: str | torch.device = "cpu",
     ) -> None:
         self.validation = dict(validation or {})
         self.sampler = Sampler(sources, recipe.rare)
         torch.manual_seed(recipe.seed)
-        network = build()
+        network = maskrcnn_lite()
         start(network)
         super().__init__(
             network,

@@ -10,8 +10,8 @@ from typing import Any
 
 from PIL import Image
 
-from bentoml_img.images import DECODER_ERRORS, load_rgb, open_image
-from bentoml_img.labels import COCO_CATEGORIES
+from bentoml_img.images import DECODER_ERRORS, read_rgb
+from bentoml_img.labels import COCO_IDS
 from bentoml_img.training.annotations import complete
 from bentoml_img.training.dataset import DatasetError, UnusableFile
 
@@ -68,7 +68,7 @@ def reading(path: Path) -> Iterator[None]:
 def load_photo(path: Path, annotated: tuple[int, int]) -> Image.Image:
     """A photo as RGB, upright; UnusableFile, also if its size is not the annotated one."""
     with reading(path):
-        photo = load_rgb(open_image(path.read_bytes()))
+        photo = read_rgb(path)
     check_size(path, photo.size, annotated)
     return photo
 
@@ -142,12 +142,11 @@ def read_coco_split(root: Path, split: str) -> CocoSplit:
 
 def check_categories(annotations: Path, content: Mapping[str, Any]) -> None:
     """UnusableFile if in a file's content one of COCO's names has another id than there."""
-    ids = {name: k for k, name in COCO_CATEGORIES.items()}
     for category in content.get("categories", []):
         name, k = category.get("name", ""), category["id"]
-        if ids.get(name, k) != k:
+        if (expected := COCO_IDS.get(name, k)) != k:
             raise UnusableFile(
-                f"{annotations} has {name} as category {k}: ids are to be COCO's, {ids[name]} here"
+                f"{annotations} has {name} as category {k}: ids are to be COCO's, {expected} here"
             )
 
 

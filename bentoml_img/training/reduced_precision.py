@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
@@ -29,17 +30,18 @@ from bentoml_img.console import console, plain_errors
 from bentoml_img.detect import Detector
 from bentoml_img.engines import PRECISIONS
 from bentoml_img.engines.openvino_maskrcnn import NumpyMaskRcnn
+from bentoml_img.engines.parity import parity
 from bentoml_img.engines.quantize import quantize
 from bentoml_img.engines.resize import prepare
-from bentoml_img.files import PHOTOS, Unreadable, inputs_of, reading
-from bentoml_img.images import load_rgb, open_image
+from bentoml_img.files import PHOTOS, FileError, inputs_of, reading
+from bentoml_img.images import read_rgb
+from bentoml_img.predictor import Predictor
 from bentoml_img.segment import Segmenter
 from bentoml_img.training import cifar10, classification_eval
 from bentoml_img.training.dataset import DatasetError
 from bentoml_img.training.extra import importing_extra
 
 with importing_extra():
-    from bentoml_img.engines.export import parity
     from bentoml_img.training import detection_eval, segmentation_scores
     from bentoml_img.training.command import FOLDER
 
@@ -49,11 +51,9 @@ MAX_LOSS = {"classification": 0.001, "segmentation": 0.005, "detection": 0.003}
 LEAST_EQUAL = {"classification": 0.99, "segmentation": 0.99, "detection": 0.95}
 MAX_PHOTOS = 100
 
-Predictor = Classifier | Segmenter | Detector
-PREDICTORS: dict[str, type[Predictor]] = {
-    "classification": Classifier,
-    "segmentation": Segmenter,
-    "detection": Detector,
+AnyPredictor = Predictor[Any, Any]
+PREDICTORS: dict[str, type[AnyPredictor]] = {
+    predictor.task: predictor for predictor in (Classifier, Segmenter, Detector)
 }
 
 
@@ -69,7 +69,7 @@ PREDICTORS: dict[str, type[Predictor]] = {
 @click.option("--data", type=FOLDER, required=True, help="What to measure the accuracy on.")
 def main(bundle: Path, precision: str, photos: Path, data: Path) -> None:
     """Make BUNDLE ready for int8 or bf16, if that costs little accuracy."""
-    with plain_errors("train", DatasetError, Unreadable):
+    with plain_errors("train", DatasetError, FileError):
         click.echo(json.dumps(reduce(bundle, precision, read_photos(photos), data)))
 
 
@@ -82,7 +82,7 @@ def read_photos(folder: Path) -> list[Image.Image]:
     n = min(len(paths), MAX_PHOTOS)
     for path in (paths[i * len(paths) // n] for i in range(n)):
         with reading(path):
-            photos.append(load_rgb(open_image(path.read_bytes())))
+            photos.append(read_rgb(path))
     return photos
 
 
@@ -121,15 +121,15 @@ def _add_int8(bundle: Path, manifest: Manifest, photos: Sequence[Image.Image]) -
     return files
 
 
-def _input(predictor: Predictor, photo: Image.Image) -> Floats:
+def _input(predictor: AnyPredictor, photo: Image.Image) -> Floats:
     """What the first of the networks sees of a photo: (1, 3, H, W)."""
-    if isinstance(predictor, Detector):
-        return prepare(np.asarray(photo), predictor.manifest)[0]
-    return predictor.preprocess(photo)[None]
+    if isinstance(predictor, Classifier | Segmenter):
+        return predictor.preprocess(photo)[None]
+    return prepare(np.asarray(photo), predictor.manifest)[0]
 
 
 def compare(
-    reference: Predictor, reduced: Predictor, photos: Sequence[Image.Image], precision: str
+    reference: AnyPredictor, reduced: AnyPredictor, photos: Sequence[Image.Image], precision: str
 ) -> dict[str, float]:
     """The share of equal labels, the largest difference of a probability, and the speed over fp32.
 
@@ -164,7 +164,7 @@ def compare(
     return scores | {f"{precision}_speed_over_fp32": round(medians["fp32"] / medians[precision], 2)}
 
 
-def _logits(reference: Predictor, reduced: Predictor, photo: Image.Image) -> list[Floats]:
+def _logits(reference: AnyPredictor, reduced: AnyPredictor, photo: Image.Image) -> list[Floats]:
     """What both say of a photo, each of shape (N, classes)."""
     pair = reference, reduced
     if isinstance(reference, Detector):
@@ -174,16 +174,16 @@ def _logits(reference: Predictor, reduced: Predictor, photo: Image.Image) -> lis
         scale = all_of_it[:, 2:] / photo.size
         boxes = np.concatenate([found.boxes_xyxy * np.tile(scale, 2), all_of_it], dtype=np.float32)
         return [_engine(it).logits(image, boxes)[1] for it in pair]
-    answers = [it.engine(_input(it, photo)) for it in pair if not isinstance(it, Detector)]
+    answers = [it.engine(_input(it, photo)) for it in pair]
     return [np.moveaxis(a, 1, -1).reshape(-1, a.shape[1]) for a in answers]
 
 
-def _engine(predictor: Predictor) -> NumpyMaskRcnn:
+def _engine(predictor: AnyPredictor) -> NumpyMaskRcnn:
     assert isinstance(predictor.engine, NumpyMaskRcnn)  # noqa: S101 - for the type checker
     return predictor.engine
 
 
-def measure(predictor: Predictor, data: Path) -> dict[str, float]:
+def measure(predictor: AnyPredictor, data: Path) -> dict[str, float]:
     """The figures that MAX_LOSS is of, on the task's val photos, by data set."""
     if isinstance(predictor, Classifier):
         _, test = cifar10.load(data)
@@ -193,6 +193,7 @@ def measure(predictor: Predictor, data: Path) -> dict[str, float]:
             sets = segmentation_scores.validation_sets(data, Path(masks))
             figures = list(segmentation_scores.watched_figures(predictor, sets))
     else:
+        assert isinstance(predictor, Detector)  # noqa: S101 - for the type checker
         truths = detection_eval.validation_sets(data)
         figures = list(detection_eval.watched_figures(predictor, truths))
     return {

@@ -77,9 +77,9 @@ def paste(onto: tuple[Pixels, Mask], source: tuple[Pixels, Mask], class_id: int)
 def load_batch(
     samples: Sequence[Sample], sampler: Sampler, n: int, how: Augmentation, seed: Sequence[int]
 ) -> tuple[Pixels, Mask]:
-    """A batch that depends on `seed` alone: photos (n, side, side, 3) and masks (n, side, side).
+    """A batch: photos (n, side, side, 3), masks (n, side, side). The same seed gives the same.
 
-    And on which files cannot be read, for which others are drawn.
+    Photos that cannot be read, or whose masks cannot, are replaced by others.
     """
     rng = np.random.default_rng(seed)
     places = sampler.draw(n, rng)

@@ -46,7 +46,7 @@ def figures(
 
 
 def watched_figures(segmenter: Segmenter, sets: Mapping[str, Sequence[Sample]]) -> Iterator[Figure]:
-    """The same, with a bar."""
+    """The segmenter's `figures`, with a bar that shows how many photos are done."""
     photos = sum(len(samples) for samples in sets.values())
     return watched(partial(figures, segmenter, sets), photos)
 

@@ -12,8 +12,7 @@ from bentoml_img.images import (
     ImageError,
     exif_may_follow,
     flatten,
-    load_rgb,
-    open_image,
+    read_rgb,
     turn_upright,
     upright_size,
 )
@@ -146,7 +145,7 @@ class Folder:
 
 def _load(file: Path) -> Image.Image:
     try:
-        return load_rgb(open_image(file.read_bytes(), MAX_PIXELS))
+        return read_rgb(file, max_pixels=MAX_PIXELS)
     except (OSError, ImageError) as error:
         raise VideoError(f"{file.name}: {reason(error)}") from None
 

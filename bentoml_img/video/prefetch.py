@@ -17,7 +17,7 @@ class _End:
 
 
 def prefetch(items: Generator[T]) -> Generator[T]:
-    """The same items, made ahead in another thread, a few at a time.
+    """The items of a generator, made ahead in another thread, a few at a time.
 
     An error is raised here, after the items before it. When this generator is
     closed, the thread stops before its next item and closes `items`.

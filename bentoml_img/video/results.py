@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-SUFFIXES = (".mp4", ".gif")
 # What replaces the suffix of the annotated video in the names of its records.
 RECORDS = {"tracks": ".tracks.jsonl", "events": ".events.csv", "summary": ".summary.json"}
 INTERRUPTED = "interrupted"  # by Ctrl-C: why a result ends early

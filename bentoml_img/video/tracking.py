@@ -20,7 +20,8 @@ import numpy.typing as npt
 from bentoml_img.masks import InstanceMask
 from bentoml_img.video.trackable import Trackable
 
-Box = npt.NDArray[np.float64]
+Values = npt.NDArray[np.float64]
+Box = Values  # left, top, right, bottom in pixels: of shape (4,)
 
 SURE = 0.5  # a score that starts a track
 # A score that may go on with one. ByteTrack has 0.1, where a Mask R-CNN finds a hundred things in
@@ -64,11 +65,15 @@ class Instance:
 
 @dataclass
 class _Track:
-    """`state` is box and velocity, (2, 4); the four sides share one covariance, (2, 2)."""
+    """`state` is box and velocity, (2, 4); the four sides share one covariance, (2, 2).
 
-    state: Box
-    covariance: Box
+    It was first seen at `began`, and last at `seen`; all times are in seconds.
+    """
+
+    state: Values
+    covariance: Values
     time: float
+    began: float
     seen: float
     seen_box: Box
     score: float
@@ -76,7 +81,6 @@ class _Track:
     hits: int = 1
     track_id: int | None = None
     mask: InstanceMask | None = None
-    began: float = 0.0  # when it was first seen; states from before this was kept have none
 
     @property
     def label(self) -> str:
@@ -84,9 +88,9 @@ class _Track:
         return max(self.votes, key=self.votes.__getitem__)
 
     @property
-    def velocity(self) -> Box:
+    def velocity(self) -> Values:
         """Of the box's middle, pixels a second to the right and downwards."""
-        velocity: Box = self.state[1].reshape(2, 2).mean(axis=0)
+        velocity: Values = self.state[1].reshape(2, 2).mean(axis=0)
         return velocity
 
     @property
@@ -254,7 +258,7 @@ def _new(box: Box, label: str, score: float, mask: Any, time: float) -> _Track:
     covariance = np.diag([(MEASURED * height) ** 2, (SPEED * height) ** 2])
     state = np.stack([box, np.zeros(4)])
     votes = {label: score}
-    return _Track(state, covariance, time, time, box, score, votes, mask=mask, began=time)
+    return _Track(state, covariance, time, time, time, box, score, votes, mask=mask)
 
 
 def _height(box: Box) -> float:
@@ -262,7 +266,7 @@ def _height(box: Box) -> float:
 
 
 def _match(
-    tracks: Sequence[_Track], candidates: Sequence[int], boxes: Box, labels: Sequence[str]
+    tracks: Sequence[_Track], candidates: Sequence[int], boxes: Values, labels: Sequence[str]
 ) -> list[tuple[int, _Track]]:
     """Detections and their tracks: the assignment with the largest sum of overlaps."""
     if not tracks or not candidates:
@@ -280,23 +284,23 @@ def _match(
     ]
 
 
-def _widened(boxes: Box) -> Box:
+def _widened(boxes: Values) -> Values:
     margin = MARGIN * (boxes[:, 2:] - boxes[:, :2])
     return np.concatenate([boxes[:, :2] - margin, boxes[:, 2:] + margin], axis=1)
 
 
-def _iou(a: Box, b: Box) -> Box:
+def _iou(a: Values, b: Values) -> Values:
     """Intersection over union, (len(a), len(b)), of boxes (…, 4)."""
     top_left = np.maximum(a[:, None, :2], b[None, :, :2])
     bottom_right = np.minimum(a[:, None, 2:], b[None, :, 2:])
     shared = np.clip(bottom_right - top_left, 0, None).prod(axis=2)
     area_a, area_b = ((boxes[:, 2:] - boxes[:, :2]).prod(axis=1) for boxes in (a, b))
     union = area_a[:, None] + area_b[None] - shared
-    iou: Box = shared / np.maximum(union, 1e-9)
+    iou: Values = shared / np.maximum(union, 1e-9)
     return iou
 
 
-def _moved(mask: InstanceMask | None, shift: Box, size: tuple[int, int]) -> InstanceMask | None:
+def _moved(mask: InstanceMask | None, shift: Values, size: tuple[int, int]) -> InstanceMask | None:
     """A mask moved with its box; what leaves the frame is cut off."""
     if mask is None:
         return None

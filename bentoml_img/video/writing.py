@@ -4,16 +4,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bentoml_img.atomic import beside
+from bentoml_img.files import MOVING
 from bentoml_img.video.frames import VideoError
 from bentoml_img.video.gif import write_gif
 from bentoml_img.video.mp4 import write_mp4
-from bentoml_img.video.results import SUFFIXES
 from bentoml_img.video.segments import Segment
 
 
 def check_output(path: Path) -> None:
     """VideoError unless the name ends in .mp4 or .gif."""
-    if path.suffix.lower() not in SUFFIXES:
+    if path.suffix.lower() not in MOVING.values():
         raise VideoError(f"cannot write {path.name}: the result is a .mp4 or a .gif")
 
 

@@ -6,8 +6,8 @@ from PIL import Image
 from benchmarks.detectors import compare
 from benchmarks.eager import EagerMaskRcnn, eager_segmenter
 from bentoml_img.detect import Detector
+from bentoml_img.paths import ROOT, SHIPPED
 from bentoml_img.segment import Segmenter
-from bentoml_img.shelf import ROOT, SHIPPED
 
 
 def photo(name: str) -> Image.Image:

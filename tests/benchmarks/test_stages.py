@@ -6,8 +6,8 @@ import pytest
 from PIL import Image
 
 from benchmarks.stages import STAGES, agreement, common, ours, report
+from bentoml_img.paths import ROOT, SHIPPED
 from bentoml_img.segment import Segmenter
-from bentoml_img.shelf import ROOT, SHIPPED
 
 
 def test_both_ways_give_the_same_mask() -> None:

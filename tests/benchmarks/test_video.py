@@ -9,7 +9,7 @@ from PIL import Image
 
 from benchmarks.video import Way, cut, film, loop, without_overlap
 from bentoml_img.detect import Detections
-from bentoml_img.shelf import ROOT
+from bentoml_img.paths import ROOT
 from bentoml_img.video.reading import open_video
 
 CLIP = ROOT / "videos" / "3.gif"

@@ -6,7 +6,7 @@ import pytest
 from benchmarks import weights
 from benchmarks.weights import precisions_of
 from bentoml_img.bundle import copy, write_manifest
-from bentoml_img.shelf import SHIPPED
+from bentoml_img.paths import SHIPPED
 
 
 def test_a_precision_is_measured_once_its_cost_is_known(

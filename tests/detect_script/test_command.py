@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 import bentoml_img_detect
-from bentoml_img.shelf import ROOT
+from bentoml_img.paths import ROOT
 from tests.commands import Invoke, assert_error, lines
 from tests.test_weights import NOWHERE
 from tests.training.streets import write_streets

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 import bentoml_img_detect
-from bentoml_img.shelf import ROOT
+from bentoml_img.paths import ROOT
 from tests.commands import Invoke, assert_error, lines
 from tests.detect_script.running import SUFFIXES, Colours
 from tests.video.clips import picture

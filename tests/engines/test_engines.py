@@ -20,8 +20,8 @@ from bentoml_img.bundle import (
 )
 from bentoml_img.classify import Classifier
 from bentoml_img.engines import load_engine, openvino, resolve
-from bentoml_img.images import load_rgb, open_image
-from bentoml_img.shelf import SHIPPED
+from bentoml_img.images import read_rgb
+from bentoml_img.paths import SHIPPED
 
 
 def bundle_with(folder: Path, model: Path, *files: str) -> Path:
@@ -142,7 +142,7 @@ def test_an_answer_is_not_overwritten_by_the_next_one(bundle: Path) -> None:
 
 def test_both_engines_agree_on_photos(bundle: Path, photos: dict[Path, str]) -> None:
     pytest.importorskip("torch")
-    images = [load_rgb(open_image(photo.read_bytes())) for photo in photos]
+    images = [read_rgb(photo) for photo in photos]
     graph, module = (Classifier.from_bundle(bundle, name)(images) for name in ("openvino", "torch"))
     assert [answer.label for answer in graph] == [answer.label for answer in module]
     for one, other in zip(graph, module, strict=True):

@@ -10,7 +10,7 @@ from bentoml_img.assemble import assemble
 from bentoml_img.bundle import DETECTION_GRAPHS, RULES, WEIGHTS, BundleError, verify
 from bentoml_img.detect import Detector
 from bentoml_img.engines import resolve
-from bentoml_img.shelf import ROOT
+from bentoml_img.paths import ROOT
 from tests.detectors import alike, lively_detector, manifest_of, noise
 
 PHOTO = Image.open(ROOT / "images" / "street.jpg")

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bentoml_img.shelf import ROOT
+from bentoml_img.paths import ROOT
 from scripts.buildah import BuildError
 from scripts.sbom import bill_of_materials, hashes
 from tests.scripts.images import PACKAGES, image, write

@@ -4,7 +4,7 @@ from collections.abc import Generator, Iterator
 
 import pytest
 
-from bentoml_img.shelf import SHIPPED
+from bentoml_img.paths import SHIPPED
 from tests.services.live import CLASSIFIER, DETECTOR, SEGMENTER, Server, Service, serving
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bentoml_img.classify import Classifier
-from bentoml_img.images import load_rgb, open_image
+from bentoml_img.images import read_rgb
 from bentoml_img.labels import CIFAR10
 from tests.services.live import CLASSIFIER, Answers, Server, answers
 
@@ -61,5 +61,5 @@ def test_the_library_gives_the_same_answer(served: Answers, bundle: Path) -> Non
     classifier = Classifier.from_bundle(bundle)
     at_least = 2 * max(classifier.manifest.input_size)
     for photo, body in served["classify"].items():
-        (answer,) = classifier([load_rgb(open_image(photo.read_bytes()), at_least)])
+        (answer,) = classifier([read_rgb(photo, at_least)])
         assert answer.to_dict() == json.loads(body)

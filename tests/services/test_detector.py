@@ -17,7 +17,7 @@ from _bentoml_impl.tasks import ResultStatus  # type: ignore[import-untyped]
 from bentoml_img.detect import Detector
 from bentoml_img.draw_instances import annotate
 from bentoml_img.images import encode_jpeg, load_rgb, open_image
-from bentoml_img.shelf import ROOT, SHIPPED
+from bentoml_img.paths import ROOT, SHIPPED
 from bentoml_img.video.reading import open_video
 from services.jobs import LEFT_BEHIND
 from services.tasks import METHODS

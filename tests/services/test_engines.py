@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bentoml_img.shelf import ROOT, SHIPPED
+from bentoml_img.paths import ROOT, SHIPPED
 from tests.services.live import CLASSIFIER, DETECTOR, SEGMENTER, Server, Service, serving
 
 PHOTOS = [ROOT / "images" / name for name in ("street.jpg", "dog.jpg", "person_astronaut.jpg")]

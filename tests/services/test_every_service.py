@@ -10,7 +10,7 @@ import bentoml
 import httpx
 import pytest
 
-from bentoml_img.shelf import ROOT
+from bentoml_img.paths import ROOT
 from scripts.samples import FOLDER, scenes
 from services.paths import UNKNOWN
 from tests.samples import jpeg

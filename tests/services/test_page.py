@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, Route, expect, sync_playwright
 
 from bentoml_img.packaging import package
-from bentoml_img.shelf import ROOT, SHIPPED
+from bentoml_img.paths import ROOT, SHIPPED
 from scripts.screenshot import chromium
 from tests.services.live import CLASSIFIER, DETECTOR, JSON, Server, Service, serving
 from tests.video.clips import write_clip, write_gif

@@ -7,7 +7,7 @@ from safetensors.torch import load_file
 
 from bentoml_img.bundle import verify
 from bentoml_img.classify import Classifier
-from bentoml_img.engines.export import parity, save_weights
+from bentoml_img.engines.export import save_weights
 from bentoml_img.engines.openvino import OpenVinoEngine
 from bentoml_img.labels import CIFAR10
 from bentoml_img.models.cifar_net import CifarNet
@@ -55,15 +55,6 @@ def test_filters_are_halved_vectors_and_counters_kept(model: CifarNet, tmp_path:
     for name, value in state.items():
         assert (value.dtype == torch.float16) == (value.ndim > 1)
         torch.testing.assert_close(value.float(), expected[name].float(), rtol=1e-3, atol=1e-6)
-
-
-def test_parity() -> None:
-    logits = np.array([[4.0, 0.0], [0.0, 4.0]], np.float32)
-    assert parity(logits, logits) == {"export_label_agreement": 1.0, "export_max_difference": 0.0}
-    flipped = parity(logits, logits[:, ::-1])
-    assert flipped["export_label_agreement"] == 0
-    assert flipped["export_max_difference"] == pytest.approx(np.tanh(2))
-    assert set(parity(logits, logits, "int8")) == {"int8_label_agreement", "int8_max_difference"}
 
 
 def test_a_bundle_states_what_was_measured_on_it(

@@ -2,8 +2,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
-from click.testing import CliRunner
 from PIL import Image
 
 from bentoml_img.labels import CIFAR10
@@ -39,7 +37,7 @@ def test_samples(tmp_path: Path, train: Split) -> None:
 
 
 def test_samples_of_a_split_without_some_classes(tmp_path: Path, train: Split) -> None:
-    classification_plots.save_samples(train.subset(3), tmp_path / "samples.png", columns=2)
+    classification_plots.save_samples(train.subset(3), tmp_path / "samples.png")
     assert_picture(tmp_path / "samples.png")
 
 
@@ -53,17 +51,9 @@ def test_reliability(tmp_path: Path, evaluation: Evaluation) -> None:
     assert_picture(tmp_path / "reliability.png")
 
 
-def test_curves_of_a_checkpoint(tmp_path: Path) -> None:
-    (tmp_path / "out").mkdir()
-    checkpoint, picture = tmp_path / "checkpoint.pt", tmp_path / "out" / "curves.png"
-    torch.save({"recipe": {}, "history": HISTORY}, checkpoint)
-    result = CliRunner().invoke(classification_plots.main, [str(checkpoint), str(picture)])
-    assert result.exit_code == 0, result.output
-    assert_picture(picture)
-    checkpoint.write_bytes(checkpoint.read_bytes()[:100])
-    damaged = CliRunner().invoke(classification_plots.main, [str(checkpoint), str(picture)])
-    assert damaged.exit_code == 1
-    assert damaged.stderr.startswith(f"Error: cannot read the checkpoint {checkpoint}")
+def test_curves(tmp_path: Path) -> None:
+    classification_plots.save_curves(HISTORY, tmp_path / "curves.png")
+    assert_picture(tmp_path / "curves.png")
 
 
 def test_no_window_without_a_display(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,7 +67,7 @@ def test_a_display_that_does_not_answer_harms_nobody(
     tmp_path: Path, train: Split, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("DISPLAY", ":12345")
-    classification_plots.save_samples(train, tmp_path / "samples.png", columns=2)
+    classification_plots.save_samples(train, tmp_path / "samples.png")
     window = classification_plots.open_window(tmp_path / "samples.png")
     assert window is not None
     window.wait(60)

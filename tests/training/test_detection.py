@@ -13,7 +13,7 @@ from bentoml_img.bundle import WEIGHTS, verify
 from bentoml_img.labels import TRAFFIC
 from bentoml_img.models.detectors import maskrcnn_lite
 from bentoml_img.models.efficientnet_lite import EfficientNetLite
-from bentoml_img.shelf import SHIPPED
+from bentoml_img.paths import SHIPPED
 from bentoml_img.training import detection, pretrained
 from bentoml_img.training.detection_augment import Augmentation
 from bentoml_img.training.detection_trainer import Recipe, Trainer

@@ -21,7 +21,7 @@ BOXES = torch.tensor([[10.0, 10, 40, 40], [50, 20, 90, 60]])
 @pytest.fixture(scope="module")
 def model() -> MaskRCNN:
     torch.manual_seed(0)
-    return maskrcnn_lite("lite0").train()
+    return maskrcnn_lite().train()
 
 
 def target(boxes: torch.Tensor, crowds: torch.Tensor) -> Target:

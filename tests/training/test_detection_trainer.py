@@ -1,12 +1,10 @@
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import save_file
 
-from bentoml_img.models.detectors import maskrcnn_lite
 from bentoml_img.models.efficientnet_lite import EfficientNetLite
 from bentoml_img.models.segmenters import deeplabv3_lite
 from bentoml_img.training.checkpoint import CheckpointError
@@ -37,7 +35,7 @@ def make_trainer(root: Path, recipe: Recipe = TINY) -> Trainer:
     if not folder.exists():
         write_streets(folder, 4)
     sources = [Source(read_instances(folder, "train"), 1.0, (50, 90), pastes=True)]
-    return Trainer(sources, recipe, build=partial(maskrcnn_lite, "lite0"))
+    return Trainer(sources, recipe)
 
 
 def test_a_resumed_run_gives_the_weights_of_an_uninterrupted_one(tmp_path: Path) -> None:

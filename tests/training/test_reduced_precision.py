@@ -12,7 +12,7 @@ from bentoml_img.arrays import Floats
 from bentoml_img.bundle import copy, verify
 from bentoml_img.classify import Classifier
 from bentoml_img.labels import CIFAR10
-from bentoml_img.shelf import ROOT, SHIPPED
+from bentoml_img.paths import ROOT, SHIPPED
 from bentoml_img.training import cifar10, reduced_precision
 from bentoml_img.training.cifar10 import Split
 from tests.training.scenes import write_scenes

@@ -1,0 +1,14 @@
+"""How far what two networks say is apart."""
+
+import numpy as np
+
+from bentoml_img.arrays import Floats
+from bentoml_img.probabilities import softmax
+
+
+def parity(expected: Floats, logits: Floats, of: str = "export") -> dict[str, float]:
+    """How far two networks' answers (N, classes) are apart: labels, and probabilities."""
+    return {
+        f"{of}_label_agreement": float((expected.argmax(1) == logits.argmax(1)).mean()),
+        f"{of}_max_difference": float(np.abs(softmax(expected) - softmax(logits)).max()),
+    }

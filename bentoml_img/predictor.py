@@ -1,0 +1,46 @@
+"""What the predictors of all tasks have in common: each is made of a model bundle for its task."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar, Generic, Self, TypeVar
+
+from PIL import Image
+
+from bentoml_img.bundle import BundleError, Manifest, read_manifest
+
+E = TypeVar("E")  # the engine
+A = TypeVar("A")  # the answer for a photo
+
+
+class Predictor(ABC, Generic[E, A]):
+    """A loaded network and its manifest, called with photos; a class for each task."""
+
+    task: ClassVar[str]
+
+    def __init__(self, manifest: Manifest, engine: E) -> None:
+        self.manifest = manifest
+        self.engine = engine
+
+    @classmethod
+    def from_bundle(
+        cls,
+        bundle: Path,
+        engine: str = "auto",
+        threads: int | None = None,
+        precision: str = "fp32",
+    ) -> Self:
+        """Load a bundle; BundleError if it is incomplete or for another task."""
+        manifest = read_manifest(bundle)
+        if manifest.task != cls.task:
+            raise BundleError(f"the model {manifest.name} is for {manifest.task}")
+        return cls(manifest, cls._load(bundle, engine, threads, precision))
+
+    @staticmethod
+    @abstractmethod
+    def _load(bundle: Path, engine: str, threads: int | None, precision: str) -> E:
+        """The engine of a bundle for this task."""
+
+    @abstractmethod
+    def __call__(self, images: Sequence[Image.Image]) -> list[A]:
+        """The answers for RGB photos, one each."""

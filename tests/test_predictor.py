@@ -1,0 +1,26 @@
+from typing import Any
+
+import pytest
+
+from bentoml_img.bundle import BundleError
+from bentoml_img.classify import Classifier
+from bentoml_img.detect import Detector
+from bentoml_img.paths import SHIPPED
+from bentoml_img.predictor import Predictor
+from bentoml_img.segment import Segmenter
+
+
+@pytest.mark.parametrize("engine", ["openvino", "torch"])
+@pytest.mark.parametrize(
+    ("predictor", "model", "task"),
+    [
+        (Classifier, "maskrcnn_lite", "detection"),
+        (Segmenter, "cifar_net", "classification"),
+        (Detector, "deeplabv3_lite", "segmentation"),
+    ],
+)
+def test_a_bundle_for_another_task_is_refused(
+    predictor: type[Predictor[Any, Any]], model: str, task: str, engine: str
+) -> None:
+    with pytest.raises(BundleError, match=f"the model {model} is for {task}"):
+        predictor.from_bundle(SHIPPED / model, engine)
