@@ -12,7 +12,7 @@ from bentoml.exceptions import NotFound
 
 from bentoml_img import atomic
 from bentoml_img import bundle as bundles
-from bentoml_img.engines import how_to_reduce, resolve
+from bentoml_img.engines import resolve
 from bentoml_img.files import ANNOTATED, MASK
 from bentoml_img.paths import ROOT
 
@@ -69,7 +69,7 @@ def package(bundle: Path, engine: str = "auto", precision: str = "fp32") -> Pack
     if not manifest.knows_cost_of(precision):
         raise bundles.BundleError(
             f"what {precision} costs {manifest.name} in accuracy has not been measured: "
-            f"{how_to_reduce(bundle, precision)}"
+            "docs/precision.md tells how"
         )
     service = SERVICES[manifest.task]
     model_tag = _store_model(bundle, manifest)

@@ -37,7 +37,9 @@ def bundle_of(
     own = model not in zoo.ZOO and (Path(model) / MANIFEST).is_file()
     if own or not zoo.find(model).published:
         if weights or url:
-            raise WeightsError(f"{model} comes with its weights: leave out the others")
+            raise WeightsError(
+                f"{model} comes with its weights: name the model of --list that others are for"
+            )
         return Path(model) if own else SHIPPED / model
     entry = zoo.find(model)
     try:

@@ -4,12 +4,10 @@ Nothing above this package knows which engine runs, and no engine is imported
 before it is chosen: serving with OpenVINO needs no PyTorch.
 """
 
-import shlex
 from pathlib import Path
 
 from bentoml_img.bundle import WEIGHTS, BundleError, Manifest, read_manifest
 from bentoml_img.engines.interface import DetectionEngine, Engine
-from bentoml_img.paths import SHIPPED
 
 ENGINES = ("auto", "openvino", "torch")
 PRECISIONS = ("fp32", "bf16", "int8")
@@ -41,26 +39,12 @@ def _check(precision: str, bundle: Path, manifest: Manifest, engine: str) -> Non
         raise BundleError(f"the engine 'torch' computes in fp32 only, not in {precision}")
     graph, *_ = manifest.graphs_in(precision)
     if graph not in manifest.files:
-        raise BundleError(f"{bundle} has no {graph}: {how_to_reduce(bundle, precision)}")
+        raise BundleError(f"{bundle} has no {graph}: docs/precision.md tells how it is made")
     if precision == "bf16":
         from bentoml_img.engines.openvino import has_bfloat16
 
         if not has_bfloat16():
             raise BundleError("this processor has no bfloat16: choose fp32 or int8")
-
-
-def how_to_reduce(bundle: Path, precision: str) -> str:
-    """What to run so that a bundle has what a precision needs, and says what that costs.
-
-    A shipped one stays as it is: the command is for a copy.
-    """
-    own, copy = bundle, ""
-    if bundle.resolve().parent == SHIPPED:
-        own = Path("runs", f"{bundle.name}_{precision}")
-        copy = f"mkdir -p runs && cp -r {shlex.quote(str(bundle))} {own} && "
-    module = "bentoml_img.training.reduced_precision"
-    options = f"--precision {precision} --photos DIR --data DATA"
-    return f"run {copy}python3 -m {module} {shlex.quote(str(own))} {options}"
 
 
 def load_engine(
