@@ -32,6 +32,7 @@ from rich.table import Table
 
 from benchmarks.eager import EagerMaskRcnn
 from benchmarks.machine import describe
+from benchmarks.ratios import median_ratio
 from benchmarks.weights import REAL, bundle_to_measure, precisions_of
 from bentoml_img.arrays import Floats
 from bentoml_img.bundle import read_manifest
@@ -132,7 +133,7 @@ def measure(bundle: Path, precision: str, paths: Sequence[Path]) -> dict[str, An
             milliseconds, found = drawn(photo, detector)
             times[way].append(milliseconds)
             answers[way].append(found)
-    ratio = statistics.median(b / a for a, b in zip(times["openvino"], times["torch"], strict=True))
+    ratio = median_ratio(times["torch"], times["openvino"])
     return {
         "model": read_manifest(bundle).name,
         "precision": precision,

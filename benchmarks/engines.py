@@ -27,6 +27,7 @@ from rich.table import Table
 
 from benchmarks.eager import eager_segmenter
 from benchmarks.machine import describe
+from benchmarks.ratios import median_ratio
 from benchmarks.weights import REAL, bundle_to_measure, precisions_of
 from bentoml_img import zoo
 from bentoml_img.arrays import Floats
@@ -82,7 +83,7 @@ def compare(
             run(inputs[i % len(inputs)])
             times[way].append(1000 * (time.perf_counter() - start))
     medians = {way: statistics.median(values) for way, values in times.items()}
-    ratio = statistics.median(b / a for a, b in zip(times["openvino"], times["torch"], strict=True))
+    ratio = median_ratio(times["torch"], times["openvino"])
     return Row(
         name,
         precision,

@@ -12,8 +12,9 @@ import httptools
 import numpy as np
 import uvloop
 
+from benchmarks.servers import Form
+
 BOUNDARY = "----------------------------benchmark"
-FORMS = ("multipart", "raw", "base64")
 
 Right = Callable[[bytes], bool]
 
@@ -48,8 +49,8 @@ def says(label: str) -> Right:
     return lambda body: body.strip(b'"') == expected
 
 
-def request(path: str, photo: bytes, form: str) -> bytes:
-    """An HTTP request with a photo, in one of FORMS: as a form's file, as the body, in JSON."""
+def request(path: str, photo: bytes, form: Form) -> bytes:
+    """An HTTP request with a photo, as the file of a form, as the body, or in JSON."""
     if form == "multipart":
         content_type = f"multipart/form-data; boundary={BOUNDARY}"
         head = (

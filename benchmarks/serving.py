@@ -38,6 +38,7 @@ from benchmarks.machine import describe
 from benchmarks.network import write_tiny_bundle
 from benchmarks.photos import load_photos
 from benchmarks.process import ServerError, cpu_seconds, free_port, private_store, serving
+from benchmarks.ratios import median_ratio
 from benchmarks.servers import OTHERS, OURS, PLAIN_BENTOML, Server
 from benchmarks.servers.decoding import decode
 from bentoml_img.bundle import BundleError
@@ -158,9 +159,8 @@ def ratio(figures: Figures, case: Case, rival: str) -> float | None:
     if not forms:
         return None
     best = max(forms, key=lambda rounds: median(rounds).rate)
-    return statistics.median(
-        ours.rate / theirs.rate for ours, theirs in zip(figures[case], best, strict=True)
-    )
+    ours, theirs = ([figure.rate for figure in rounds] for rounds in (figures[case], best))
+    return median_ratio(ours, theirs)
 
 
 def report(figures: Figures, plan: Plan, others: Sequence[Server]) -> None:

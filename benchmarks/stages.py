@@ -29,6 +29,7 @@ from rich.table import Table
 
 from benchmarks.machine import describe
 from benchmarks.photos import cut
+from benchmarks.ratios import median_ratio
 from bentoml_img.draw_masks import colour_mask
 from bentoml_img.images import encode_png, load_rgb, open_image, upright_size
 from bentoml_img.paths import SHIPPED
@@ -142,7 +143,7 @@ def report(times: dict[str, dict[str, list[float]]], equal: list[float]) -> None
     for stage, rounds in times["ours"].items():
         others = times["common"][stage]
         milliseconds, other = statistics.median(rounds), statistics.median(others)
-        ratio = statistics.median(b / a for a, b in zip(rounds, others, strict=True))
+        ratio = median_ratio(others, rounds)
         figures = {"ours_ms": milliseconds, "common_ms": other, "ratio": ratio}
         rounded = {name: round(value, 2) for name, value in figures.items()}
         print(json.dumps({"stage": stage, **rounded, **machine}))

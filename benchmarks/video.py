@@ -39,6 +39,7 @@ from rich.table import Table
 
 from benchmarks.eager import EagerMaskRcnn
 from benchmarks.machine import describe
+from benchmarks.ratios import median_ratio
 from benchmarks.weights import precisions_of
 from bentoml_img.detect import Detector
 from bentoml_img.draw_instances import annotate
@@ -148,7 +149,7 @@ def report(rates: Mapping[str, list[float]], measured: Mapping[str, str | int]) 
     machine = describe()
     for name, rounds in rates.items():
         rate = statistics.median(rounds)
-        gain = statistics.median(a / b for a, b in zip(rounds, rates["loop"], strict=True))
+        gain = median_ratio(rounds, rates["loop"])
         figures = {"frames_per_second": round(rate, 3), "over_loop": round(gain, 2)}
         print(json.dumps({**measured, "way": name, **figures, **machine}))
         table.add_row(name, f"{rate:.2f}", f"{gain:.2f}×")

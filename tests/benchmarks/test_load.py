@@ -2,10 +2,12 @@ import io
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import get_args
 
 import pytest
 
-from benchmarks.load import BOUNDARY, FORMS, Exchange, request, run, says
+from benchmarks import servers
+from benchmarks.load import BOUNDARY, Exchange, request, run, says
 from services.multipart import Form
 
 
@@ -33,8 +35,8 @@ def port() -> Iterator[int]:
         thread.join()
 
 
-@pytest.mark.parametrize("form", FORMS)
-def test_right_answers_are_counted_and_timed(port: int, form: str) -> None:
+@pytest.mark.parametrize("form", get_args(servers.Form))
+def test_right_answers_are_counted_and_timed(port: int, form: servers.Form) -> None:
     figure = run(port, [Exchange(request("/", b"photo", form), says("dog"))], 2, 0.1)
     assert figure.answered >= 2
     assert figure.errors == 0
