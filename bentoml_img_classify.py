@@ -17,8 +17,8 @@ from bentoml_img.options import (
 )
 from bentoml_img.paths import SHIPPED
 from bentoml_img.show_packaging import package_and_show
-from bentoml_img.training import cifar10
-from bentoml_img.training.classification_eval import Evaluation, evaluate
+from bentoml_img.training.classification import cifar10
+from bentoml_img.training.classification.evaluation import Evaluation, evaluate
 from bentoml_img.training.dataset import DatasetError
 from bentoml_img.training.figures import Figure
 from bentoml_img.training.seed_range import SEEDS
@@ -120,9 +120,10 @@ def _train(
     engine: str,
 ) -> None:
     from bentoml_img.engines.torch import best_device
-    from bentoml_img.training import checkpoint, classification_plots
-    from bentoml_img.training.classification_export import export
-    from bentoml_img.training.classification_trainer import Recipe, Trainer
+    from bentoml_img.training import checkpoint
+    from bentoml_img.training.classification import plots
+    from bentoml_img.training.classification.export import export
+    from bentoml_img.training.classification.trainer import Recipe, Trainer
     from bentoml_img.training.command import resumable
     from bentoml_img.training.fit import fit
 
@@ -131,22 +132,22 @@ def _train(
         train, test = _dataset(data_dir)
         output_dir.mkdir(parents=True, exist_ok=True)
         samples = output_dir / "samples.png"
-        classification_plots.save_samples(train, samples)
-        classification_plots.open_window(samples)
+        plots.save_samples(train, samples)
+        plots.open_window(samples)
         console.print(f"sample images with their labels: {samples}")
 
         trainer = Trainer(train, test, Recipe(epochs=epochs, seed=seed), device=best_device())
         if resume:
             trainer.restore(path)
         fit(trainer, path, console)
-        classification_plots.save_curves(trainer.history, output_dir / "curves.png")
+        plots.save_curves(trainer.history, output_dir / "curves.png")
 
         console.print(f"exporting, and evaluating on {len(test)} images")
         trained_on = f"CIFAR-10 (Krizhevsky, 2009), {len(train)} training images, seed {seed}"
         evaluation = export(trainer.network, trained_on, test, output_dir / "cifar_net", engine)
         _print_table(evaluation)
-        classification_plots.save_confusion(evaluation, output_dir / "confusion.png")
-        classification_plots.save_reliability(evaluation, output_dir / "reliability.png")
+        plots.save_confusion(evaluation, output_dir / "confusion.png")
+        plots.save_reliability(evaluation, output_dir / "reliability.png")
         console.print(f"curves, confusion matrix and reliability: {output_dir}/*.png")
 
 

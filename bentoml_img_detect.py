@@ -363,7 +363,7 @@ def _lines(source: Path, done: Mapping[str, Any], as_json: bool) -> Sequence[str
 
 def _evaluate(detector: Detector, data: Path) -> None:
     with plain_errors("train", DatasetError):
-        from bentoml_img.training.detection_eval import validation_sets, watched_figures
+        from bentoml_img.training.detection.evaluation import validation_sets, watched_figures
 
         for figure in watched_figures(detector, validation_sets(data)):
             print_line(figure.to_json())

@@ -236,7 +236,7 @@ def _apply(
 
 def _evaluate(segmenter: Segmenter, data: Path) -> None:
     with plain_errors("train", DatasetError), tempfile.TemporaryDirectory() as masks:
-        from bentoml_img.training.segmentation_scores import validation_sets, watched_figures
+        from bentoml_img.training.segmentation.scores import validation_sets, watched_figures
 
         for figure in watched_figures(segmenter, validation_sets(data, Path(masks))):
             print_line(figure.to_json())

@@ -16,7 +16,9 @@ from bentoml_img import packaging
 from bentoml_img.bundle import GRAPH_DATA, WEIGHTS, Manifest, verify
 from bentoml_img.packaging import PackagedBento
 from bentoml_img.paths import SHIPPED
-from bentoml_img.training import cifar10, classification_plots, classification_trainer
+from bentoml_img.training.classification import cifar10
+from bentoml_img.training.classification import plots as classification_plots
+from bentoml_img.training.classification import trainer as classification_trainer
 from bentoml_img.training.run import Progress
 from tests.training.tiny import WIDTHS, make_split, tiny_recipe
 

@@ -21,9 +21,11 @@ FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
 def run_options(recipe: type[RunRecipe]) -> Callable[[Command], Command]:
-    """The options --out, --resume, --epochs, --seed and --threads, with a recipe's defaults."""
+    """Options --output-dir, --resume, --epochs, --seed, --threads, with a recipe's defaults."""
     options = (
-        click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True),
+        click.option(
+            "--output-dir", "out", type=click.Path(file_okay=False, path_type=Path), required=True
+        ),
         click.option(
             "--resume", is_flag=True, help="Go on from the checkpoint in the output folder."
         ),

@@ -37,13 +37,15 @@ from bentoml_img.files import PHOTOS, FileError, inputs_of, reading
 from bentoml_img.images import read_rgb
 from bentoml_img.predictor import Predictor
 from bentoml_img.segment import Segmenter
-from bentoml_img.training import cifar10, classification_eval
+from bentoml_img.training.classification import cifar10
+from bentoml_img.training.classification import evaluation as classification_evaluation
 from bentoml_img.training.dataset import DatasetError
 from bentoml_img.training.extra import importing_extra
 
 with importing_extra():
-    from bentoml_img.training import detection_eval, segmentation_scores
     from bentoml_img.training.command import FOLDER
+    from bentoml_img.training.detection import evaluation as detection_evaluation
+    from bentoml_img.training.segmentation import scores as segmentation_scores
 
 # What may be lost of each figure: points of accuracy, of mIoU, of AP, each a part of 1.
 MAX_LOSS = {"classification": 0.001, "segmentation": 0.005, "detection": 0.003}
@@ -187,15 +189,15 @@ def measure(predictor: AnyPredictor, data: Path) -> dict[str, float]:
     """The figures that MAX_LOSS is of, on the task's val photos, by data set."""
     if isinstance(predictor, Classifier):
         _, test = cifar10.load(data)
-        return {"accuracy": next(classification_eval.evaluate(predictor, test).scores())[1]}
+        return {"accuracy": next(classification_evaluation.evaluate(predictor, test).scores())[1]}
     if isinstance(predictor, Segmenter):
         with tempfile.TemporaryDirectory() as masks:
             sets = segmentation_scores.validation_sets(data, Path(masks))
             figures = list(segmentation_scores.watched_figures(predictor, sets))
     else:
         assert isinstance(predictor, Detector)  # noqa: S101 - for the type checker
-        truths = detection_eval.validation_sets(data)
-        figures = list(detection_eval.watched_figures(predictor, truths))
+        truths = detection_evaluation.validation_sets(data)
+        figures = list(detection_evaluation.watched_figures(predictor, truths))
     return {
         figure.name: figure.value
         for figure in figures

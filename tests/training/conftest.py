@@ -3,7 +3,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from bentoml_img.training.cifar10 import Split
+from bentoml_img.training.classification.cifar10 import Split
 from tests.training.tiny import make_split
 
 

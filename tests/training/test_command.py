@@ -2,7 +2,7 @@ import click
 import torch
 from click.testing import CliRunner
 
-from bentoml_img.training.classification_trainer import Recipe
+from bentoml_img.training.classification.trainer import Recipe
 from bentoml_img.training.command import resumable, run_options
 from bentoml_img.training.run import Diverged, RunRecipe
 from bentoml_img.training.seed_range import SEEDS
@@ -18,12 +18,12 @@ def diverge(context: click.Context, /, **options: object) -> None:
 
 
 def test_a_run_that_diverges_ends_in_one_line() -> None:
-    result = CliRunner().invoke(diverge, ["--out", "out"])
+    result = CliRunner().invoke(diverge, ["--output-dir", "out"])
     assert (result.exit_code, result.stderr) == (1, "Error: loss is nan in step 1\n")
 
 
 def test_a_seed_too_large_for_the_generators_is_refused() -> None:
-    result = CliRunner().invoke(diverge, ["--out", "out", "--seed", "20250101"])
+    result = CliRunner().invoke(diverge, ["--output-dir", "out", "--seed", "20250101"])
     assert result.exit_code == 2
     assert "0<=x<=16777215" in result.stderr
 

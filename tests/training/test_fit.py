@@ -11,8 +11,8 @@ import torch
 from rich.console import Console
 from torch import Tensor
 
-from bentoml_img.training.cifar10 import Split
-from bentoml_img.training.classification_trainer import Trainer
+from bentoml_img.training.classification.cifar10 import Split
+from bentoml_img.training.classification.trainer import Trainer
 from bentoml_img.training.fit import TrainingInterrupted, command_to_resume, fit
 from bentoml_img.training.log import Log
 from bentoml_img.training.run import Diverged
@@ -189,8 +189,15 @@ def test_a_run_may_be_logged_and_ends_with_an_evaluation(
 
 @pytest.mark.parametrize("resumed", [[], ["--resume"]])
 def test_the_command_to_go_on(monkeypatch: pytest.MonkeyPatch, resumed: list[str]) -> None:
-    typed = ["python3", "-m", "bentoml_img.training.segmentation", "--out", "my run", *resumed]
+    typed = [
+        "python3",
+        "-m",
+        "bentoml_img.training.segmentation",
+        "--output-dir",
+        "my run",
+        *resumed,
+    ]
     monkeypatch.setattr(sys, "orig_argv", typed)
     assert command_to_resume() == (
-        "python3 -m bentoml_img.training.segmentation --out 'my run' --resume"
+        "python3 -m bentoml_img.training.segmentation --output-dir 'my run' --resume"
     )

@@ -8,12 +8,12 @@ from PIL import ExifTags, Image
 
 from bentoml_img.segment import Segmenter
 from bentoml_img.training.dataset import DatasetError, UnusableFile
-from bentoml_img.training.detection_data import read_instances
-from bentoml_img.training.detection_eval import Truth
+from bentoml_img.training.detection.data import read_instances
+from bentoml_img.training.detection.evaluation import Truth
 from bentoml_img.training.layouts import Sample, load_photo, read_voc
-from bentoml_img.training.segmentation_data import read_coco
-from bentoml_img.training.segmentation_eval import Confusion
-from bentoml_img.training.segmentation_scores import count
+from bentoml_img.training.segmentation.data import read_coco
+from bentoml_img.training.segmentation.evaluation import Confusion
+from bentoml_img.training.segmentation.scores import count
 from tests.segmenters import manifest_of
 from tests.training.streets import write_streets
 

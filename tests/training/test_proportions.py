@@ -1,7 +1,8 @@
 import pytest
 
-from bentoml_img.training import detection, segmentation
+from bentoml_img.training.detection import command as detection
 from bentoml_img.training.proportions import proportions
+from bentoml_img.training.segmentation import command as segmentation
 
 
 def test_a_source_of_a_hundred_times_the_photos_is_drawn_ten_times_as_often() -> None:

@@ -13,8 +13,9 @@ from bentoml_img.bundle import copy, verify
 from bentoml_img.classify import Classifier
 from bentoml_img.labels import CIFAR10
 from bentoml_img.paths import ROOT, SHIPPED
-from bentoml_img.training import cifar10, reduced_precision
-from bentoml_img.training.cifar10 import Split
+from bentoml_img.training import reduced_precision
+from bentoml_img.training.classification import cifar10
+from bentoml_img.training.classification.cifar10 import Split
 from tests.training.scenes import write_scenes
 from tests.training.streets import write_streets
 

@@ -4,8 +4,8 @@ from functools import partial
 
 import numpy as np
 
-from bentoml_img.training.cifar10 import SIDE, Split
-from bentoml_img.training.classification_trainer import Recipe, Trainer
+from bentoml_img.training.classification.cifar10 import SIDE, Split
+from bentoml_img.training.classification.trainer import Recipe, Trainer
 
 WIDTHS = (24, 32, 32)
 

@@ -1,0 +1,56 @@
+"""From a trained network to an evaluated bundle."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from bentoml_img import zoo
+from bentoml_img.assemble import check_agreement
+from bentoml_img.atomic import folder_beside
+from bentoml_img.bundle import GRAPH, GRAPH_DATA, WEIGHTS, write_manifest
+from bentoml_img.classify import Classifier
+from bentoml_img.engines.export import save_graph, save_weights
+from bentoml_img.engines.parity import parity
+from bentoml_img.models.cifar_net import CifarNet
+from bentoml_img.training.classification.cifar10 import SIDE, Split
+from bentoml_img.training.classification.evaluation import Evaluation, predict_logits
+from bentoml_img.training.classification.trainer import module_logits
+
+FILES = (WEIGHTS, GRAPH, GRAPH_DATA)
+
+
+def export(model: CifarNet, trained_on: str, test: Split, bundle: Path, engine: str) -> Evaluation:
+    """Write a bundle in half precision, and evaluate what was written, with `engine`.
+
+    The manifest's scores are those of the files, not of `model`; how far they
+    are apart is among them: the accuracy of `model`, the share of equal labels
+    and the largest difference of a probability. BundleError if they are no longer
+    the same for all practical purposes.
+    """
+    expected = module_logits(model, test.images)
+    model.cpu()
+    manifest = zoo.find("cifar_net").manifest(license="unknown", trained_on=trained_on)
+    with folder_beside(bundle) as part:
+        save_weights(model, part / WEIGHTS, half=True)
+        save_classifier_graph(model, part / GRAPH)
+        write_manifest(part, manifest, FILES)
+        logits = predict_logits(Classifier.from_bundle(part, engine), test.images)
+        evaluation = Evaluation.of(logits, test.labels, manifest.labels)
+        scores = {name: value for name, value, _ in evaluation.scores()}
+        scores |= {
+            "accuracy_before_export": float((expected.argmax(1) == test.labels).mean()),
+            **parity(expected, logits),
+        }
+        measured = replace(manifest, temperature=evaluation.temperature, scores=scores)
+        check_agreement(write_manifest(part, measured, FILES))
+    return evaluation
+
+
+def save_classifier_graph(model: CifarNet, path: Path) -> None:
+    """The network as an OpenVINO graph for batches of any size, weights in half precision.
+
+    It takes what the module takes: normalised float32 images (N, 3, 32, 32).
+    """
+    example = torch.zeros(2, 3, SIDE, SIDE)
+    save_graph(model, example, path, dynamic={0}, half=True)

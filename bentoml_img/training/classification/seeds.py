@@ -1,0 +1,97 @@
+"""How much the classifier's accuracy depends on the seed.
+
+`python -m bentoml_img.training.classification.seeds --data-dir DIR --epochs 3 --seeds 3` trains
+a short schedule once for each seed and prints one JSON object a run, then their
+mean and spread. It may be stopped and started again: runs that are done are not
+repeated.
+"""
+
+import json
+import statistics
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bentoml_img import atomic
+from bentoml_img.console import console, plain_errors
+from bentoml_img.engines.torch import best_device
+from bentoml_img.options import FiniteRange
+from bentoml_img.training.checkpoint import CheckpointError
+from bentoml_img.training.classification import cifar10
+from bentoml_img.training.classification.trainer import Recipe, Trainer, module_logits
+from bentoml_img.training.dataset import DatasetError
+from bentoml_img.training.fit import TrainingInterrupted, fit
+from bentoml_img.training.run import Diverged
+
+
+def run(train: cifar10.Split, test: cifar10.Split, recipe: Recipe, folder: Path) -> dict[str, Any]:
+    """The result of one recipe: read from `folder` if it is there, else trained and kept there."""
+    result = folder / f"seed_{recipe.seed}.json"
+    if result.is_file():
+        kept: dict[str, Any] = json.loads(result.read_text())
+        if kept["recipe"] == asdict(recipe):
+            return kept
+    checkpoint = folder / f"seed_{recipe.seed}.pt"
+    trainer = Trainer(train, test, recipe, device=best_device())
+    if checkpoint.is_file():
+        trainer.restore(checkpoint)
+    fit(trainer, checkpoint, console)
+    hits = module_logits(trainer.network, test.images).argmax(1) == test.labels
+    kept = {
+        "seed": recipe.seed,
+        "accuracy": float(hits.mean()),
+        "n": len(test),
+        "seconds": round(trainer.seconds),
+        "recipe": asdict(recipe),
+    }
+    atomic.write(result, json.dumps(kept).encode())
+    checkpoint.unlink()
+    return kept
+
+
+def summary(runs: list[dict[str, Any]]) -> dict[str, float]:
+    """Mean, sample standard deviation, least and greatest accuracy of several runs."""
+    accuracies = [result["accuracy"] for result in runs]
+    return {
+        "runs": len(runs),
+        "epochs": runs[0]["recipe"]["epochs"],
+        "mean": statistics.mean(accuracies),
+        "std": statistics.stdev(accuracies) if len(runs) > 1 else 0.0,
+        "min": min(accuracies),
+        "max": max(accuracies),
+    }
+
+
+@click.command()
+@click.option("--data-dir", type=click.Path(file_okay=False, path_type=Path), required=True)
+@click.option("--epochs", type=FiniteRange(min=0, min_open=True), default=3, show_default=True)
+@click.option("--seeds", type=click.IntRange(min=1), default=3, show_default=True, help="How many.")
+@click.option(
+    "--output-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("runs/seeds"),
+    show_default=True,
+)
+@click.pass_context
+def main(
+    context: click.Context, data_dir: Path, epochs: float, seeds: int, output_dir: Path
+) -> None:
+    """Train a short schedule with the seeds 0, 1, … and print the mean and spread of accuracy."""
+    output_dir.mkdir(parents=True, exist_ok=True)
+    runs = []
+    try:
+        with plain_errors("train", DatasetError, CheckpointError, Diverged):
+            train, test = cifar10.load(data_dir)
+            for seed in range(seeds):
+                runs.append(run(train, test, Recipe(epochs=epochs, seed=seed), output_dir))
+                click.echo(json.dumps(runs[-1]))
+    except TrainingInterrupted as interrupted:
+        console.print(f"{interrupted}; the same command goes on from here")
+        context.exit(130)
+    click.echo(json.dumps(summary(runs)))
+
+
+if __name__ == "__main__":
+    main()

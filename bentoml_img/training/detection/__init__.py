@@ -1,0 +1,1 @@
+"""Mask R-CNN: its data, how it learns, what it reaches."""

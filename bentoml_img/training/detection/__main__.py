@@ -1,0 +1,3 @@
+from bentoml_img.training.detection.command import main
+
+main()

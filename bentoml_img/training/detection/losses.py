@@ -1,0 +1,175 @@
+"""What a Mask R-CNN is trained by: torchvision's losses, with crowds left out.
+
+Where a crowd is, nobody says how many and where exactly: what is proposed there
+is neither right nor wrong. COCO's evaluation ignores it, and so does each loss.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+from torchvision.models.detection import MaskRCNN
+from torchvision.models.detection._utils import Matcher
+from torchvision.models.detection.image_list import ImageList
+from torchvision.models.detection.roi_heads import RoIHeads, fastrcnn_loss, maskrcnn_loss
+from torchvision.models.detection.rpn import RegionProposalNetwork
+
+from bentoml_img.models.maskrcnn import BoxBranch, MaskBranch, Trunk, flatten, levels_of, propose
+from bentoml_img.training.detection.roi_align import roi_align
+
+IN_CROWD = 0.5  # of a box's area, from which on it counts as of the crowd
+MASKED = 32  # of an image's boxes that masks are learned from: all took a fifth of a step
+SMOOTH = 1 / 9  # torchvision's: where the loss of a proposal's sides becomes linear
+
+
+@dataclass(frozen=True, eq=False)
+class Target:
+    """A picture's truth: boxes (N, 4), labels (N,), masks (N, H, W) of uint8, crowds (M, 4)."""
+
+    boxes: Tensor
+    labels: Tensor
+    masks: Tensor
+    crowds: Tensor
+
+    def to(self, device: torch.device) -> "Target":
+        return Target(
+            self.boxes.to(device),
+            self.labels.to(device),
+            self.masks.to(device),
+            self.crowds.to(device),
+        )
+
+
+def losses(model: MaskRCNN, images: Tensor, targets: Sequence[Target]) -> dict[str, Tensor]:
+    """The five losses of a batch of normalised images (N, 3, H, W), on average over it.
+
+    The networks compute as autocast says, what lies between in single precision.
+    """
+    outputs = [output.float() for output in Trunk(model)(images)]
+    features, objectness, shifts = levels_of(outputs)
+    all_objectness, all_shifts, counts = flatten(objectness, shifts)
+    size = images.shape[2], images.shape[3]
+    sizes = [size] * len(images)
+    anchors = model.rpn.anchor_generator(ImageList(images, sizes), outputs[: len(counts)])
+    proposals = propose(
+        model.rpn, anchors, all_objectness.detach(), all_shifts.detach(), counts, sizes
+    )
+    found = _proposal_losses(model.rpn, anchors[0], all_objectness, all_shifts, targets)
+
+    heads = model.roi_heads
+    boxes, matched, labels = _choose(heads, proposals, targets)
+    truth = [
+        target.boxes[m] if len(target.boxes) else row
+        for target, m, row in zip(targets, matched, boxes, strict=True)
+    ]
+    logits, regression = BoxBranch(model)(roi_align(heads.box_roi_pool, features, boxes, sizes))
+    if len(logits):
+        found["class"], found["box"] = fastrcnn_loss(
+            logits.float(), regression.float(), labels, heads.box_coder.encode(truth, boxes)
+        )
+    else:  # of nothing torchvision's would be no numbers
+        found["class"], found["box"] = logits.sum(), regression.sum()
+    positive = [_some((label > 0).nonzero()[:, 0], MASKED) for label in labels]
+    boxes = [row[p] for row, p in zip(boxes, positive, strict=True)]
+    (masks,) = MaskBranch(model)(roi_align(heads.mask_roi_pool, features, boxes, sizes))
+    found["mask"] = maskrcnn_loss(
+        masks.float(),
+        boxes,
+        [target.masks for target in targets],
+        [target.labels for target in targets],
+        [m[p] for m, p in zip(matched, positive, strict=True)],
+    )
+    return found
+
+
+def _proposal_losses(
+    rpn: RegionProposalNetwork,
+    anchors: Tensor,
+    objectness: Tensor,
+    shifts: Tensor,
+    targets: Sequence[Target],
+) -> dict[str, Tensor]:
+    """Of the anchors (A, 4), which are those of every image; only for those that are sampled."""
+    logits, holds, distances = [], [], []
+    for target, row, moves in zip(targets, objectness, shifts, strict=True):
+        match = _match(rpn.proposal_matcher, target.boxes, anchors)
+        labels = (match >= 0).float()
+        labels[match == rpn.proposal_matcher.BETWEEN_THRESHOLDS] = -1
+        labels[(labels == 0) & in_crowd(anchors, target.crowds)] = -1
+        (positive,), (negative,) = rpn.fg_bg_sampler([labels])
+        chosen = (positive | negative).bool()
+        logits.append(row[chosen])
+        holds.append(labels[chosen])
+        if len(hits := positive.nonzero()[:, 0]):
+            sides = rpn.box_coder.encode_single(target.boxes[match[hits]], anchors[hits])
+            distances.append(
+                functional.smooth_l1_loss(moves[hits], sides, beta=SMOOTH, reduction="sum")
+            )
+    flat = torch.cat(logits)
+    unsure = functional.binary_cross_entropy_with_logits(flat, torch.cat(holds), reduction="sum")
+    distance = torch.stack(distances).sum() if distances else shifts.sum() * 0
+    sampled = max(1, len(flat))
+    return {"objectness": unsure / sampled, "proposal": distance / sampled}
+
+
+def _choose(
+    heads: RoIHeads, proposals: Sequence[Tensor], targets: Sequence[Target]
+) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
+    """For each image boxes to learn from, which true instance each matches, and its label."""
+    boxes, matched, labels = [], [], []
+    for proposed, target in zip(proposals, targets, strict=True):
+        candidates = torch.cat([proposed, target.boxes])
+        match = _match(heads.proposal_matcher, target.boxes, candidates)
+        label = torch.zeros(len(candidates), dtype=torch.int64, device=candidates.device)
+        label[match >= 0] = target.labels[match[match >= 0]]
+        label[match == heads.proposal_matcher.BETWEEN_THRESHOLDS] = -1
+        label[(label == 0) & in_crowd(candidates, target.crowds)] = -1
+        (positive,), (negative,) = heads.fg_bg_sampler([label])
+        chosen = (positive | negative).nonzero()[:, 0]
+        boxes.append(candidates[chosen])
+        matched.append(match[chosen].clamp(min=0))
+        labels.append(label[chosen])
+    return boxes, matched, labels
+
+
+def _some(places: Tensor, n: int) -> Tensor:
+    """At most n of the places (N,), whichever."""
+    return places[torch.randperm(len(places), device=places.device)[:n]]
+
+
+def _match(matcher: Matcher, truth: Tensor, boxes: Tensor) -> Tensor:
+    """For each of the boxes the place of the true one that it matches, or a negative number."""
+    if not len(truth):
+        return torch.full((len(boxes),), matcher.BELOW_LOW_THRESHOLD, device=boxes.device)
+    shared = intersections(truth, boxes)
+    union = area(truth)[:, None] + area(boxes) - shared
+    match: Tensor = matcher(shared.div_(union))
+    return match
+
+
+def in_crowd(boxes: Tensor, crowds: Tensor) -> Tensor:
+    """Which of the boxes (N, 4) lie for the most part in one of the crowds (M, 4)."""
+    if not len(crowds):
+        return torch.zeros(len(boxes), dtype=torch.bool, device=boxes.device)
+    return intersections(crowds, boxes).amax(dim=0) > IN_CROWD * area(boxes)
+
+
+def intersections(some: Tensor, boxes: Tensor) -> Tensor:
+    """The areas that M boxes share with N: (M, N).
+
+    Side by side instead of two coordinates at once, as torchvision does, it takes
+    a fraction of the time for the many anchors of a picture.
+    """
+    sides = []
+    for axis in (0, 1):
+        low = torch.maximum(some[:, axis, None], boxes[:, axis].contiguous())
+        high = torch.minimum(some[:, axis + 2, None], boxes[:, axis + 2].contiguous())
+        sides.append(high.sub_(low).clamp_(min=0))
+    return sides[0].mul_(sides[1])
+
+
+def area(boxes: Tensor) -> Tensor:
+    """The areas of boxes (N, 4)."""
+    return (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])

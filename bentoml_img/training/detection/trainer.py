@@ -1,0 +1,145 @@
+"""Train the light Mask R-CNN.
+
+A run as in `bentoml_img.training.averaged_run`. The backbone learns more slowly, and most
+slowly where it sees large things: what a few small scenes teach it there costs it
+what it knows of them.
+"""
+
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torchvision.models.detection import MaskRCNN
+
+from bentoml_img import zoo
+from bentoml_img.detect import Detector
+from bentoml_img.engines.torch_maskrcnn import TorchMaskRcnn
+from bentoml_img.models.detectors import maskrcnn_lite
+from bentoml_img.training.autocast import autocast
+from bentoml_img.training.averaged_run import AveragedRecipe, AveragedRun
+from bentoml_img.training.detection.augment import Augmentation, Crop, boxes_of, load_batch
+from bentoml_img.training.detection.evaluation import Truth, evaluate, mean_ap50
+from bentoml_img.training.detection.losses import Target, losses
+from bentoml_img.training.detection.sampler import Sampler, Source
+from bentoml_img.training.detection.weight_gradients import fast_weight_gradients
+from bentoml_img.training.normalize import normalize
+from bentoml_img.transforms import LITE_PYRAMID
+
+
+@dataclass(frozen=True)
+class Recipe(AveragedRecipe):
+    """What a run depends on, beside the data.
+
+    `backbone_lr` is for the backbone's stages, `deep_lr` for those of them at the
+    largest stride; the stem does not learn. `clip` is the norm that a gradient has
+    at most, `rare` the share of scenes under which a class is drawn more often.
+    """
+
+    epochs: float = 12
+    batch_size: int = 4
+    cool_down: float = 0.6
+    lr: float = 8e-4
+    warm_up_steps: int = 300
+    backbone_lr: float = 1.5e-4
+    deep_lr: float = 5e-5
+    clip: float = 5.0
+    rare: float = 0.5
+    augmentation: Augmentation = field(default_factory=Augmentation)
+
+
+class Trainer(AveragedRun[MaskRCNN, tuple[Tensor, list[Target]]]):
+    """A run of which each entry of the history has the mask AP50 of each validation set.
+
+    `start` gives the network the weights to begin with; `validation` has the
+    photos to evaluate with, by name.
+    """
+
+    recipe: Recipe
+
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        recipe: Recipe,
+        validation: Mapping[str, Truth] | None = None,
+        start: Callable[[MaskRCNN], None] = lambda network: None,
+        device: str | torch.device = "cpu",
+    ) -> None:
+        self.validation = dict(validation or {})
+        self.sampler = Sampler(sources, recipe.rare)
+        torch.manual_seed(recipe.seed)
+        network = maskrcnn_lite()
+        start(network)
+        super().__init__(
+            network,
+            _parts(network, recipe),
+            recipe,
+            len(self.sampler.scenes),
+            self.sampler.batches(recipe.batch_size),
+            device,
+        )
+
+    def _load(self, step: int) -> tuple[Tensor, list[Target]]:
+        recipe = self.recipe
+        crops = load_batch(
+            self.sampler, recipe.batch_size, recipe.augmentation, (recipe.seed, step)
+        )
+        images = torch.from_numpy(np.stack([crop.pixels for crop in crops]))
+        return images, [_target(crop) for crop in crops]
+
+    def _backward(self, batch: tuple[Tensor, list[Target]]) -> Mapping[str, Tensor]:
+        images, targets = batch
+        here = [target.to(self.device) for target in targets]
+        with autocast(self.device), fast_weight_gradients(self.device):
+            found = losses(self.network, normalize(images.to(self.device), LITE_PYRAMID), here)
+        torch.autograd.backward(torch.stack(list(found.values())).sum())
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip)
+        return found
+
+    def evaluate(
+        self, on_photo: Callable[[int, int], None] = lambda done, total: None
+    ) -> dict[str, Any]:
+        """The mask AP50 of the averaged weights on each validation set, also put into `history`.
+
+        The mean over all classes that the set has, and that of each.
+        """
+        total = sum(len(truth.image_ids) for truth in self.validation.values())
+        done = itertools.count(1)
+        manifest = zoo.find("maskrcnn_lite").manifest(license="", trained_on="")
+        detector = Detector(manifest, TorchMaskRcnn(self.average, manifest, self.device))
+        entry: dict[str, Any] = {"step": self.step, "seconds": self.seconds, "ap50": {}}
+        for name, truth in self.validation.items():
+            measured = evaluate(detector, truth, lambda: on_photo(next(done), total))
+            entry[f"{name}_mask_ap50"] = mean_ap50(measured)
+            entry["ap50"][name] = {
+                quality.label: round(quality.ap50, 4)
+                for quality in measured
+                if quality.kind == "mask"
+            }
+        self.history.append(entry)
+        return entry
+
+
+def _parts(network: MaskRCNN, recipe: Recipe) -> list[tuple[list[nn.Parameter], float]]:
+    """The parameters and their learning rates; those that do not learn need no gradient."""
+    body = network.backbone.body
+    body.stem.requires_grad_(False)
+    deep = body.level_stages[-2] + 1
+    of_body = set(body.parameters())
+    return [
+        (list(body.stages[:deep].parameters()), recipe.backbone_lr),
+        (list(body.stages[deep:].parameters()), recipe.deep_lr),
+        ([p for p in network.parameters() if p not in of_body], recipe.lr),
+    ]
+
+
+def _target(crop: Crop) -> Target:
+    return Target(
+        torch.from_numpy(boxes_of(crop.masks)),
+        torch.from_numpy(crop.labels),
+        torch.from_numpy(np.ascontiguousarray(crop.masks)),
+        torch.from_numpy(crop.crowds),
+    )

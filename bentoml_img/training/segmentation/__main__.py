@@ -1,0 +1,3 @@
+from bentoml_img.training.segmentation.command import main
+
+main()

@@ -1,0 +1,34 @@
+"""From trained segmenters to bundles."""
+
+import copy
+from pathlib import Path
+
+import torch
+
+from bentoml_img import zoo
+from bentoml_img.assemble import assemble
+from bentoml_img.models.segmenters import LiteSegmenter
+from bentoml_img.training.costs import costs
+from bentoml_img.training.segmentation.trainer import Network
+from bentoml_img.transforms import LITE
+
+
+def export(network: Network, trained_on: str, folder: Path) -> list[Path]:
+    """A bundle for each head, with the backbone, in half precision: folders named after them."""
+    network = copy.deepcopy(network).cpu().eval()
+    return [
+        _export(name, LiteSegmenter(network.backbone, head), trained_on, folder / name)
+        for name, head in network.heads.items()
+    ]
+
+
+def _export(name: str, module: LiteSegmenter, trained_on: str, bundle: Path) -> Path:
+    side = LITE.input_size[0]
+    photo = torch.zeros(1, 3, side, side)  # a square, as torchvision counts
+    manifest = zoo.find(name).manifest(
+        license="unknown",
+        trained_on=trained_on,
+        scores=costs(module, lambda: module(photo)),
+    )
+    assemble(module, manifest, bundle, half=True)
+    return bundle

@@ -1,0 +1,183 @@
+"""Train the light segmentation networks: one backbone, both heads at once.
+
+A run as in `bentoml_img.training.averaged_run`, with cross-entropy on both heads and a
+smaller learning rate on a backbone whose batch statistics and first layers stay
+as ImageNet left them; in the cool-down, the heads' batch statistics stay, too.
+"""
+
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from bentoml_img.labels import VOC_IGNORE
+from bentoml_img.models.efficientnet_lite import EfficientNetLite
+from bentoml_img.models.segmenters import BACKBONE, HEADS
+from bentoml_img.training.autocast import autocast
+from bentoml_img.training.averaged_run import AveragedRecipe, AveragedRun
+from bentoml_img.training.layouts import Sample
+from bentoml_img.training.normalize import normalize
+from bentoml_img.training.proportions import proportions
+from bentoml_img.training.segmentation.augment import Augmentation, load_batch
+from bentoml_img.training.segmentation.data import class_shares
+from bentoml_img.training.segmentation.evaluation import evaluate, frequent_classes
+from bentoml_img.training.segmentation.sampler import Floats, Sampler, Source
+from bentoml_img.transforms import LITE
+
+
+@dataclass(frozen=True)
+class Recipe(AveragedRecipe):
+    """What a run depends on, beside the data.
+
+    `fcn_loss` is how much the loss of the FCN head counts. `rare` is the share of
+    photos under which a class is drawn more often, `frozen_stages` how many stages of
+    the backbone do not learn, `loss_stride` the distance in pixels of the points where
+    the loss is taken.
+    """
+
+    epochs: float = 4
+    head_lr: float = 1e-3
+    backbone_lr: float = 2e-4
+    fcn_loss: float = 0.4
+    loss_stride: int = 4
+    frozen_stages: int = 3
+    rare: float = 0.15
+    test_side: int = LITE.input_size[0]
+    augmentation: Augmentation = field(default_factory=Augmentation)
+
+
+class Network(nn.Module):
+    """A backbone and the heads on it; the heads' outputs are logits at output stride 16."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.backbone = EfficientNetLite(BACKBONE)
+        self.heads = nn.ModuleDict(
+            {name: head(self.backbone.channels) for name, head in HEADS.items()}
+        )
+
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
+        features = self.backbone(images)
+        return {name: head(features) for name, head in self.heads.items()}
+
+
+class Trainer(AveragedRun[Network, tuple[Tensor, Tensor]]):
+    """A run of which each entry of the history has the mIoU of each head and validation set.
+
+    `shares` are the class shares of all the sources' samples, in their order;
+    `start` gives the network the weights to begin with.
+    """
+
+    recipe: Recipe
+
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        shares: Floats,
+        recipe: Recipe,
+        start: Callable[[Network], None] = lambda network: None,
+        validation: Mapping[str, Sequence[Sample]] | None = None,
+        device: str | torch.device = "cpu",
+    ) -> None:
+        self.samples = [sample for source in sources for sample in source.samples]
+        photos = [len(source.samples) for source in sources]
+        origin = np.repeat(np.arange(len(sources)), photos)
+        parts = proportions([source.weight for source in sources], photos)
+        self.sampler = Sampler(shares, origin, parts, recipe.rare)
+        self.validation = dict(validation or {})
+        self._classes = {
+            name: frequent_classes(class_shares(held_out))
+            for name, held_out in self.validation.items()
+        }
+        torch.manual_seed(recipe.seed)
+        network = Network()
+        start(network)
+        network.backbone.stem.requires_grad_(False)
+        network.backbone.stages[: recipe.frozen_stages].requires_grad_(False)
+        super().__init__(
+            network,
+            [
+                (list(network.backbone.parameters()), recipe.backbone_lr),
+                (list(network.heads.parameters()), recipe.head_lr),
+            ],
+            recipe,
+            len(self.samples),
+            len(self.samples) // recipe.batch_size,
+            device,
+        )
+
+    def _load(self, step: int) -> tuple[Tensor, Tensor]:
+        recipe = self.recipe
+        pixels, masks = load_batch(
+            self.samples,
+            self.sampler,
+            recipe.batch_size,
+            recipe.augmentation,
+            (recipe.seed, step),
+        )
+        # The middle of every square that the loss looks at.
+        middle = slice(recipe.loss_stride // 2, None, recipe.loss_stride)
+        targets = np.ascontiguousarray(masks[:, middle, middle])
+        return torch.from_numpy(pixels), torch.from_numpy(targets)
+
+    def _backward(self, batch: tuple[Tensor, Tensor]) -> Mapping[str, Tensor]:
+        pixels, masks = batch
+        self._set_mode()
+        targets = masks.to(self.device).long()
+        with autocast(self.device):
+            logits = self.network(normalize(pixels.to(self.device), LITE))
+        losses = {name: self._loss(output, targets) for name, output in logits.items()}
+        total = losses["deeplabv3_lite"] + self.recipe.fcn_loss * losses["fcn_lite"]
+        torch.autograd.backward(total)
+        return losses
+
+    def _loss(self, logits: Tensor, targets: Tensor) -> Tensor:
+        size = targets.shape[1], targets.shape[2]
+        upsampled = functional.interpolate(logits.float(), size, mode="bilinear")
+        known = (targets != VOC_IGNORE).sum().clamp(min=1)
+        total = functional.cross_entropy(
+            upsampled, targets, ignore_index=VOC_IGNORE, reduction="sum"
+        )
+        return total / known
+
+    def _set_mode(self) -> None:
+        self.network.train()
+        if self.cools_down:
+            for module in self.network.heads.modules():
+                if isinstance(module, nn.BatchNorm2d):
+                    module.eval()
+
+    def evaluate(
+        self, on_photo: Callable[[int, int], None] = lambda done, total: None
+    ) -> dict[str, Any]:
+        """The mIoU of the averaged weights on each validation set, also put into `history`.
+
+        Of each set over all classes that it has, and over those that six or more
+        of its photos have.
+        """
+        total = sum(len(samples) for samples in self.validation.values())
+        done = itertools.count(1)
+        entry: dict[str, Any] = {"step": self.step, "seconds": self.seconds, "iou": {}}
+        heads = dict(self.average.heads.items())
+        for name, samples in self.validation.items():
+            with autocast(self.device):
+                confusions = evaluate(
+                    self.average.backbone,
+                    heads,
+                    samples,
+                    self.recipe.test_side,
+                    lambda: on_photo(next(done), total),
+                )
+            for head, confusion in confusions.items():
+                entry[f"{head}_{name}_miou"] = confusion.mean_iou()
+                entry[f"{head}_{name}_frequent_miou"] = confusion.mean_iou(self._classes[name])
+                entry["iou"][f"{head}_{name}"] = [
+                    None if np.isnan(iou) else round(float(iou), 4) for iou in confusion.iou
+                ]
+        self.history.append(entry)
+        return entry

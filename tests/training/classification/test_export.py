@@ -1,0 +1,74 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from bentoml_img.bundle import verify
+from bentoml_img.classify import Classifier
+from bentoml_img.engines.export import save_weights
+from bentoml_img.engines.openvino import OpenVinoEngine
+from bentoml_img.labels import CIFAR10
+from bentoml_img.models.cifar_net import CifarNet
+from bentoml_img.probabilities import softmax
+from bentoml_img.training.classification import evaluation as classification_evaluation
+from bentoml_img.training.classification.cifar10 import Split
+from bentoml_img.training.classification.export import export, save_classifier_graph
+from bentoml_img.training.classification.trainer import module_logits
+from bentoml_img.training.normalize import normalize
+from bentoml_img.transforms import CIFAR
+from tests.training.tiny import tiny_recipe, tiny_trainer
+
+
+@pytest.fixture(scope="module")
+def model(train: Split, held_out: Split) -> CifarNet:
+    trainer = tiny_trainer(train, held_out, tiny_recipe(epochs=4))
+    trainer.run()
+    return trainer.network
+
+
+@pytest.fixture(scope="module")
+def graph(model: CifarNet, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("graph") / "model.xml"
+    save_classifier_graph(model, path)
+    return path
+
+
+@pytest.mark.parametrize("n", [1, 2, 7])
+def test_the_graph_answers_like_the_module(
+    model: CifarNet, graph: Path, held_out: Split, n: int
+) -> None:
+    images = held_out.images[:n]
+    inputs = normalize(torch.from_numpy(images), CIFAR).contiguous().numpy()
+    logits = OpenVinoEngine(graph, 1, "fp32")(inputs)
+    expected = module_logits(model, images)
+    np.testing.assert_allclose(softmax(logits), softmax(expected), atol=5e-3)
+    assert not np.allclose(expected, expected[0]) or n == 1, "the images differ, so must answers"
+
+
+def test_filters_are_halved_vectors_and_counters_kept(model: CifarNet, tmp_path: Path) -> None:
+    save_weights(model, tmp_path / "model.safetensors", half=True)
+    state = load_file(tmp_path / "model.safetensors")
+    expected = model.state_dict()
+    assert state.keys() == expected.keys()
+    for name, value in state.items():
+        assert (value.dtype == torch.float16) == (value.ndim > 1)
+        torch.testing.assert_close(value.float(), expected[name].float(), rtol=1e-3, atol=1e-6)
+
+
+def test_a_bundle_states_what_was_measured_on_it(
+    model: CifarNet, held_out: Split, tmp_path: Path
+) -> None:
+    figures = export(model, "noise", held_out, tmp_path / "bundle", "openvino")
+    manifest = verify(tmp_path / "bundle")
+    assert manifest.labels == CIFAR10
+    assert manifest.trained_on == "noise"
+    assert manifest.license == "unknown"
+    assert manifest.temperature == figures.temperature
+    classifier = Classifier.from_bundle(tmp_path / "bundle", "openvino")
+    again = classification_evaluation.evaluate(classifier, held_out)
+    for name, value, _ in again.scores():
+        assert manifest.scores[name] == pytest.approx(value), name
+    assert manifest.scores["export_label_agreement"] == 1
+    assert 0 < manifest.scores["export_max_difference"] < 5e-3
