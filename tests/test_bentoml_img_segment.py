@@ -27,7 +27,7 @@ from bentoml_img.weights import cache_folder
 from scripts.samples import FOLDER, scenes
 from tests.commands import Invoke, assert_error, lines
 from tests.samples import photo
-from tests.test_assemble import state_file
+from tests.test_shelf import state_file
 from tests.test_weights import CONTENT, NAME, NOWHERE
 from tests.training.scenes import write_scenes
 

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import torch
 
-from bentoml_img import weights
+from bentoml_img import weights, zoo
 from bentoml_img.weights import (
     ATTEMPTS,
     URL_VARIABLE,
@@ -24,6 +24,7 @@ from bentoml_img.weights import (
     cache_folder,
     digest_in_name,
     fetch,
+    load_into,
     load_state,
 )
 
@@ -435,3 +436,23 @@ def test_every_attempt_has_a_timeout(monkeypatch: pytest.MonkeyPatch, folder: Pa
     with pytest.raises(WeightsError, match="timed out"):
         fetch(NAME, "http://127.0.0.1/")
     assert given == [weights.TIMEOUT]
+
+
+def test_detectors_take_weights_whose_layers_were_called_otherwise(tmp_path: Path) -> None:
+    module = zoo.build("maskrcnn_resnet50_fpn")
+    renamed = {
+        "backbone.fpn.inner_blocks.0.0.": "backbone.fpn.inner_blocks.0.",
+        "rpn.head.conv.0.0.": "rpn.head.conv.",
+        "roi_heads.mask_head.0.0.": "roi_heads.mask_head.mask_fcn1.",
+    }
+    state = {}
+    for name, value in module.state_dict().items():
+        for now, then in renamed.items():
+            name = name.replace(now, then)
+        state[name] = value
+    path = tmp_path / "published.pth"
+    torch.save(state, path)
+    with torch.device("meta"):
+        other = zoo.build("maskrcnn_resnet50_fpn")
+    load_into(other.to_empty(device="cpu"), load_state(path), path)
+    torch.testing.assert_close(other.state_dict(), module.state_dict())
