@@ -6,8 +6,8 @@ import click
 from rich.table import Table
 
 from bentoml_img.classify import Classifier
-from bentoml_img.console import console, plain_ending, print_line
-from bentoml_img.options import (
+from bentoml_img.cli.console import console, plain_ending, print_line
+from bentoml_img.cli.options import (
     FiniteRange,
     ModelChoice,
     engine_option,
@@ -15,8 +15,8 @@ from bentoml_img.options import (
     precision_option,
     version_option,
 )
+from bentoml_img.cli.show_packaging import package_and_show
 from bentoml_img.paths import SHIPPED
-from bentoml_img.show_packaging import package_and_show
 from bentoml_img.training.classification import cifar10
 from bentoml_img.training.classification.evaluation import Evaluation, evaluate
 from bentoml_img.training.dataset import DatasetError

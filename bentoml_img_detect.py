@@ -15,8 +15,8 @@ from rich.progress import Progress
 from bentoml_img import zoo
 from bentoml_img.annotate import annotate_photo
 from bentoml_img.bundle import read_manifest
-from bentoml_img.catalogue import catalogue, names_of
-from bentoml_img.console import (
+from bentoml_img.cli.catalogue import catalogue, names_of
+from bentoml_img.cli.console import (
     console,
     download_bar,
     frames_bar,
@@ -25,13 +25,9 @@ from bentoml_img.console import (
     print_line,
     print_table,
 )
-from bentoml_img.counts_table import counts_table
-from bentoml_img.detect import MAX_INSTANCES, SCORE_THRESHOLD, Detector
-from bentoml_img.each import Done, do_each, shortfall
-from bentoml_img.files import PLOT, FileError, writing
-from bentoml_img.labels import real_classes
-from bentoml_img.naming import is_film, results_of
-from bentoml_img.options import (
+from bentoml_img.cli.counts_table import counts_table
+from bentoml_img.cli.each import Done, do_each, shortfall
+from bentoml_img.cli.options import (
     FiniteRange,
     InputPath,
     ModelChoice,
@@ -44,8 +40,12 @@ from bentoml_img.options import (
     weights_option,
     weights_url_option,
 )
+from bentoml_img.cli.show_packaging import package_and_show
+from bentoml_img.detect import MAX_INSTANCES, SCORE_THRESHOLD, Detector
+from bentoml_img.files import PLOT, FileError, writing
+from bentoml_img.labels import real_classes
+from bentoml_img.naming import is_film, results_of
 from bentoml_img.shelf import bundle_of
-from bentoml_img.show_packaging import package_and_show
 from bentoml_img.training.dataset import DatasetError
 from bentoml_img.video.frames import FOLDER_RATE
 from bentoml_img.video.results import INTERRUPTED, RECORDS, Result

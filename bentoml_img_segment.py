@@ -9,9 +9,8 @@ from rich.progress import Progress
 
 from bentoml_img import zoo
 from bentoml_img.apply import apply
-from bentoml_img.catalogue import catalogue, names_of
-from bentoml_img.compare import side_by_side, timed_masks
-from bentoml_img.console import (
+from bentoml_img.cli.catalogue import catalogue, names_of
+from bentoml_img.cli.console import (
     console,
     download_bar,
     frames_bar,
@@ -20,12 +19,8 @@ from bentoml_img.console import (
     print_line,
     print_table,
 )
-from bentoml_img.each import Done, do_each, shortfall
-from bentoml_img.engines import resolve
-from bentoml_img.files import COMPARISON, FileError, inputs_of, reading, write_result
-from bentoml_img.images import encode_jpeg
-from bentoml_img.naming import check_apart, mask_of
-from bentoml_img.options import (
+from bentoml_img.cli.each import Done, do_each, shortfall
+from bentoml_img.cli.options import (
     SOURCES,
     InputPath,
     ModelChoice,
@@ -38,10 +33,15 @@ from bentoml_img.options import (
     weights_option,
     weights_url_option,
 )
-from bentoml_img.palettes import DEFAULT_PALETTE, PALETTES, PaletteName
+from bentoml_img.cli.show_packaging import package_and_show
+from bentoml_img.compare import side_by_side, timed_masks
+from bentoml_img.drawing.palettes import DEFAULT_PALETTE, PALETTES, PaletteName
+from bentoml_img.engines import resolve
+from bentoml_img.files import COMPARISON, FileError, inputs_of, reading, write_result
+from bentoml_img.images import encode_jpeg
+from bentoml_img.naming import check_apart, mask_of
 from bentoml_img.segment import Segmenter
 from bentoml_img.shelf import bundle_of, is_at_hand
-from bentoml_img.show_packaging import package_and_show
 from bentoml_img.training.dataset import DatasetError
 from bentoml_img.video.results import INTERRUPTED
 

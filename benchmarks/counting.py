@@ -21,9 +21,9 @@ from typing import Any
 import click
 
 from bentoml_img.bundle import read_manifest, sha256
+from bentoml_img.cli.options import precision_option
 from bentoml_img.detect import Detector
 from bentoml_img.films import annotate_film, film_options
-from bentoml_img.options import precision_option
 from bentoml_img.paths import ROOT
 from bentoml_img.shelf import bundle_of
 from bentoml_img.video.frames import FOLDER_RATE

@@ -36,9 +36,9 @@ from benchmarks.ratios import median_ratio
 from benchmarks.weights import REAL, bundle_to_measure, precisions_of
 from bentoml_img.arrays import Floats
 from bentoml_img.bundle import read_manifest
-from bentoml_img.catalogue import names_of
+from bentoml_img.cli.catalogue import names_of
 from bentoml_img.detect import Detections, Detector
-from bentoml_img.draw_instances import annotate
+from bentoml_img.drawing.instances import annotate
 from bentoml_img.images import read_rgb
 from bentoml_img.masks import InstanceMask
 from bentoml_img.paths import ROOT

@@ -33,7 +33,7 @@ from bentoml_img import zoo
 from bentoml_img.arrays import Floats
 from bentoml_img.atomic import beside
 from bentoml_img.bundle import Manifest
-from bentoml_img.catalogue import names_of
+from bentoml_img.cli.catalogue import names_of
 from bentoml_img.images import read_rgb
 from bentoml_img.paths import ROOT
 from bentoml_img.segment import Segmenter

@@ -22,7 +22,7 @@ from benchmarks.servers import Route, python_server
 from benchmarks.serving import Network, Plan, run_against
 from benchmarks.stages import agreement
 from bentoml_img.bundle import read_manifest
-from bentoml_img.draw_masks import colour_mask
+from bentoml_img.drawing.segmentation import colour_mask
 from bentoml_img.images import encode_png, load_rgb, open_image
 from bentoml_img.paths import ROOT, SHIPPED
 from bentoml_img.segment import Segmenter

@@ -30,7 +30,7 @@ from rich.table import Table
 from benchmarks.machine import describe
 from benchmarks.photos import cut
 from benchmarks.ratios import median_ratio
-from bentoml_img.draw_masks import colour_mask
+from bentoml_img.drawing.segmentation import colour_mask
 from bentoml_img.images import encode_png, load_rgb, open_image, upright_size
 from bentoml_img.paths import SHIPPED
 from bentoml_img.segment import Segmentation, Segmenter

@@ -42,7 +42,7 @@ from benchmarks.machine import describe
 from benchmarks.ratios import median_ratio
 from benchmarks.weights import precisions_of
 from bentoml_img.detect import Detector
-from bentoml_img.draw_instances import annotate
+from bentoml_img.drawing.instances import annotate
 from bentoml_img.films import annotate_film, film_options
 from bentoml_img.paths import ROOT
 from bentoml_img.shelf import bundle_of

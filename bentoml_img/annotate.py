@@ -6,7 +6,7 @@ from pathlib import Path
 from PIL import Image
 
 from bentoml_img.detect import Detections
-from bentoml_img.draw_instances import annotate
+from bentoml_img.drawing.instances import annotate
 from bentoml_img.files import reading, write_result
 from bentoml_img.images import ENCODERS, read_rgb
 

@@ -11,7 +11,7 @@ from typing import Literal
 from PIL import Image
 
 from bentoml_img.atomic import write
-from bentoml_img.blocks import HEAD, endless
+from bentoml_img.decode_limits import HEAD, excess
 from bentoml_img.images import DECODER_ERRORS, FORMATS, ImageError
 
 PHOTOS = frozenset(
@@ -113,7 +113,7 @@ def kind_of(source: Path) -> Kind:
         return "film"
     try:
         with source.open("rb") as file:
-            if endless(file.read(HEAD)):
+            if excess(file.read(HEAD)):
                 return "photo"  # and refused as one
         with Image.open(source, formats=FORMATS) as image:
             moves = image.format in ANIMATED and getattr(image, "is_animated", False)

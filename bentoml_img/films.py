@@ -9,7 +9,7 @@ from av.error import FFmpegError
 from PIL import Image
 
 from bentoml_img.detect import MAX_INSTANCES, SCORE_THRESHOLD, Detections, Detector
-from bentoml_img.draw_instances import annotate_tracks
+from bentoml_img.drawing.instances import annotate_tracks
 from bentoml_img.files import reading, writing
 from bentoml_img.video.frames import VideoError
 from bentoml_img.video.ground import Ground

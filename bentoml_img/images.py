@@ -14,7 +14,7 @@ import numpy as np
 from PIL import ExifTags, Image, ImageFile, ImageOps, UnidentifiedImageError
 from PIL.TiffImagePlugin import TiffImageFile
 
-from bentoml_img import blocks
+from bentoml_img import decode_limits
 from bentoml_img.arrays import Floats
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
@@ -77,7 +77,7 @@ def open_image(data: bytes, max_pixels: int = MAX_MEGAPIXELS * MEGAPIXEL) -> Ima
 
     Raises UnsupportedImage, ImageTooLarge or DamagedImage.
     """
-    if excess := blocks.endless(data):
+    if excess := decode_limits.excess(data):
         raise DamagedImage(f"the picture is damaged: {excess}")
     try:
         image = Image.open(io.BytesIO(data), formats=FORMATS)
@@ -101,7 +101,7 @@ def open_image(data: bytes, max_pixels: int = MAX_MEGAPIXELS * MEGAPIXEL) -> Ima
             "the picture's samples are not unsigned numbers of 8 or 16 bits, and which of them is "
             "white is not known: save it with such"
         )
-    if image.format == "TIFF" and (tile := blocks.oversized_tile(data)):
+    if image.format == "TIFF" and (tile := decode_limits.oversized_tile(data)):
         raise ImageTooLarge(
             f"the picture has {image.width}×{image.height} pixels in tiles of "
             f"{tile[0]}×{tile[1]}, far larger than it needs"

@@ -9,10 +9,10 @@ from PIL import Image
 
 from bentoml_img.arrays import Floats
 from bentoml_img.bundle import Manifest
+from bentoml_img.drawing.palettes import DEFAULT_PALETTE, PALETTES, PaletteName
 from bentoml_img.engines import load_engine
 from bentoml_img.engines.interface import Engine
 from bentoml_img.images import Normalizer, load_rgb, upright_size
-from bentoml_img.palettes import DEFAULT_PALETTE, PALETTES, PaletteName
 from bentoml_img.predictor import Predictor
 from bentoml_img.upsample import Mask, upsample_labels
 

@@ -19,11 +19,11 @@ from bentoml_img.atomic import beside, write
 from bentoml_img.classify import Classification, Classifier
 from bentoml_img.compare import side_by_side, timed_masks
 from bentoml_img.detect import Detections, Detector
-from bentoml_img.draw_instances import annotate
-from bentoml_img.draw_masks import colour_mask, overlay
+from bentoml_img.drawing.ink import font
+from bentoml_img.drawing.instances import annotate
+from bentoml_img.drawing.segmentation import colour_mask, overlay
 from bentoml_img.files import MASK
 from bentoml_img.images import encode_png, open_image, read_rgb
-from bentoml_img.ink import font
 from bentoml_img.paths import ROOT, SHIPPED
 from bentoml_img.segment import Segmentation, Segmenter
 from scripts import samples

@@ -11,7 +11,7 @@ from PIL import Image
 from pydantic import BaseModel
 
 from bentoml_img.detect import MAX_INSTANCES, SCORE_THRESHOLD, Detections, Detector
-from bentoml_img.draw_instances import annotate
+from bentoml_img.drawing.instances import annotate
 from bentoml_img.images import encode_jpeg, load_rgb
 from services.edge import guard
 from services.errors import RequestRefused

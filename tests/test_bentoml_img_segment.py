@@ -18,7 +18,7 @@ import bentoml_img_segment
 from bentoml_img import apply as applying
 from bentoml_img import packaging, shelf, zoo
 from bentoml_img.bundle import MANIFEST, WEIGHTS, write_manifest
-from bentoml_img.draw_masks import blend
+from bentoml_img.drawing.segmentation import blend
 from bentoml_img.packaging import PackagedBento
 from bentoml_img.paths import ROOT, SHIPPED
 from bentoml_img.segment import Segmentation

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageFilter
 
-from bentoml_img.ink import LUMA
+from bentoml_img.drawing.ink import LUMA
 
 Pixels = npt.NDArray[np.uint8]
 

@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 
 import click
 
-from bentoml_img.console import console, plain_errors
-from bentoml_img.options import FiniteRange
+from bentoml_img.cli.console import console, plain_errors
+from bentoml_img.cli.options import FiniteRange
 from bentoml_img.training.checkpoint import CheckpointError
 from bentoml_img.training.dataset import DatasetError
 from bentoml_img.training.fit import TrainingInterrupted, command_to_resume

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 
-from bentoml_img.console import cleared, work_bar
+from bentoml_img.cli.console import cleared, work_bar
 
 OnPhoto = Callable[[], None]
 """Called after each photo that is measured."""

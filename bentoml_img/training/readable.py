@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import TypeVar
 
-from bentoml_img.console import console
+from bentoml_img.cli.console import console
 from bentoml_img.training.dataset import DatasetError, UnusableFile
 
 Choice = TypeVar("Choice")

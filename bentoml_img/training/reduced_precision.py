@@ -26,7 +26,7 @@ from bentoml_img.arrays import Floats
 from bentoml_img.atomic import folder_beside
 from bentoml_img.bundle import BundleError, Manifest, add_scores, verify, write_manifest
 from bentoml_img.classify import Classifier
-from bentoml_img.console import console, plain_errors
+from bentoml_img.cli.console import console, plain_errors
 from bentoml_img.detect import Detector
 from bentoml_img.engines import PRECISIONS
 from bentoml_img.engines.openvino_maskrcnn import NumpyMaskRcnn

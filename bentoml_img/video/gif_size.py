@@ -7,7 +7,7 @@ the picture larger then: a hundred bytes can ask for gigabytes.
 from pathlib import Path
 from typing import BinaryIO
 
-from bentoml_img.blocks import colour_bytes
+from bentoml_img.decode_limits import colour_bytes
 
 MANY, SMALL = 100_000, 32  # blocks, and bytes of each: they may have 255
 SCREEN, FRAME, EXTENSION, END = 13, b",", b"!", b";"

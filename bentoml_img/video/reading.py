@@ -11,7 +11,7 @@ from typing import Protocol
 
 from PIL import Image
 
-from bentoml_img.blocks import HEAD, endless
+from bentoml_img.decode_limits import HEAD, excess
 from bentoml_img.files import PHOTOS, inputs_of
 from bentoml_img.video.animations import Animation, Folder
 from bentoml_img.video.containers import Container
@@ -98,8 +98,8 @@ def open_video(path: Path, rate: float = FOLDER_RATE) -> Video:
         return Video(Folder(folder, pictures(folder), rate))
     head = _head(path)
     if head.startswith((b"GIF8", b"\x89PNG")) or head[8:12] == b"WEBP":
-        if excess := endless(head):
-            raise VideoError(f"{path.name} is damaged: {excess}")
+        if too_much := excess(head):
+            raise VideoError(f"{path.name} is damaged: {too_much}")
         return Video(Animation(path))
     return Video(Container(path))
 

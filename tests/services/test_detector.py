@@ -15,7 +15,7 @@ import pytest
 from _bentoml_impl.tasks import ResultStatus  # type: ignore[import-untyped]
 
 from bentoml_img.detect import Detector
-from bentoml_img.draw_instances import annotate
+from bentoml_img.drawing.instances import annotate
 from bentoml_img.images import encode_jpeg, load_rgb, open_image
 from bentoml_img.paths import ROOT, SHIPPED
 from bentoml_img.video.reading import open_video

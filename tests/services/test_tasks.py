@@ -202,16 +202,16 @@ def test_the_limit_is_a_setting_and_holds_on_the_way(
 ) -> None:
     monkeypatch.setenv("BENTOML_IMG_MAX_VIDEO_MIB", "1")
 
-    def endless() -> Iterator[Message]:
+    def excess() -> Iterator[Message]:
         while True:
             yield {"type": "http.request", "body": bytes(FORM_OVERHEAD), "more_body": True}
 
     async def main() -> None:
         more, most = str(2 * MIB), str(2**60)  # and more than there is on the disk
         for messages, headers in (
-            (endless(), {"content_length": more}),
-            (endless(), {"content_length": most}),
-            (endless(), {}),
+            (excess(), {"content_length": more}),
+            (excess(), {"content_length": most}),
+            (excess(), {}),
         ):
             start, body, _ = await exchange(new_edge(), "/copy/submit", messages, **headers)
             assert start["status"] == 413

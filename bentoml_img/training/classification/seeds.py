@@ -15,9 +15,9 @@ from typing import Any
 import click
 
 from bentoml_img import atomic
-from bentoml_img.console import console, plain_errors
+from bentoml_img.cli.console import console, plain_errors
+from bentoml_img.cli.options import FiniteRange
 from bentoml_img.engines.torch import best_device
-from bentoml_img.options import FiniteRange
 from bentoml_img.training.checkpoint import CheckpointError
 from bentoml_img.training.classification import cifar10
 from bentoml_img.training.classification.trainer import Recipe, Trainer, module_logits

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from bentoml_img.bundle import WEIGHTS
-from bentoml_img.console import console
+from bentoml_img.cli.console import console
 from bentoml_img.training.dataset import DatasetError
 from bentoml_img.training.extra import importing_extra
 

@@ -10,10 +10,10 @@ import pytest
 from rich.table import Table
 
 import bentoml_img_segment
-from bentoml_img import console
-from bentoml_img.each import Done, do_each
+from bentoml_img.cli import console
+from bentoml_img.cli.each import Done, do_each
+from bentoml_img.cli.show_packaging import show_packaged
 from bentoml_img.packaging import PackagedBento
-from bentoml_img.show_packaging import show_packaged
 
 PRINTERS = (
     partial(console.print_line, "a line"),

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 from rich.progress import Progress
 
-from bentoml_img.console import cleared, print_line, work_bar
+from bentoml_img.cli.console import cleared, print_line, work_bar
 from bentoml_img.files import FileError, named
 
 

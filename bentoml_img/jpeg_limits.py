@@ -23,7 +23,7 @@ _MARKER = re.compile(rb"\xff([^\x00\x01\xff\xd0-\xd8])")
 _WITH_LENGTH = frozenset({*range(0xC0, 0xD0), *range(0xDA, 0xF0), 0xFE} - {0xC8})
 
 
-def endless(data: bytes) -> str | None:
+def excess(data: bytes) -> str | None:
     """What a JPEG has more of than it may, if it does."""
     many_scans = data.count(bytes((0xFF, SCAN))) > MAX_SCANS
     scans = exif = between = 0

@@ -5,17 +5,17 @@ import zlib
 import pytest
 from PIL import Image
 
-from bentoml_img.blocks import (
+from bentoml_img.decode_limits import (
     MAX_BLOCKS,
     MAX_CHUNKS,
     MAX_COMMENT,
     MAX_RUNS,
     MAX_STRIPS,
     MAX_VALUES,
-    endless,
+    excess,
 )
 from bentoml_img.images import FORMATS, DamagedImage, ImageTooLarge, load_rgb, open_image
-from bentoml_img.jpeg import MAX_BETWEEN
+from bentoml_img.jpeg_limits import MAX_BETWEEN
 from tests.samples import encode, jpeg, photo, tiled_tiff
 
 
@@ -88,7 +88,7 @@ def padded(padding: bytes) -> bytes:
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_what_encoders_write_is_not_endless(name: str) -> None:
-    assert endless(encode(photo(300, 200), name)) is None
+    assert excess(encode(photo(300, 200), name)) is None
 
 
 @pytest.mark.parametrize(
@@ -159,13 +159,13 @@ def test_a_bmp_that_is_not_in_run_lengths_may_be_large() -> None:
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_what_stands_behind_a_picture_does_no_harm(name: str) -> None:
-    assert endless(encode(photo(8, 8), name) + bytes(2**20)) is None
+    assert excess(encode(photo(8, 8), name) + bytes(2**20)) is None
 
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_a_beginning_is_told_from_nothing(name: str) -> None:
     data = encode(photo(30, 20), name)
-    assert all(endless(data[:end]) is None for end in range(min(len(data), 300)))
+    assert all(excess(data[:end]) is None for end in range(min(len(data), 300)))
 
 
 @pytest.mark.parametrize("kind", [4, 16, 17])

@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bentoml_img.draw_masks import colour_mask, legend, overlay
+from bentoml_img.drawing.ink import MIN_TEXT, PAPER
+from bentoml_img.drawing.palettes import DEFAULT_PALETTE, PALETTES, PaletteName
+from bentoml_img.drawing.segmentation import colour_mask, legend, overlay
 from bentoml_img.images import encode_png
-from bentoml_img.ink import MIN_TEXT, PAPER
 from bentoml_img.labels import VOC
-from bentoml_img.palettes import DEFAULT_PALETTE, PALETTES, PaletteName
 from bentoml_img.segment import Segmentation
 from tests.samples import photo
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rich.tree import Tree
 
 from bentoml_img.bundle import BundleError
-from bentoml_img.console import console, print_line
+from bentoml_img.cli.console import console, print_line
 from bentoml_img.files import reason
 
 if TYPE_CHECKING:

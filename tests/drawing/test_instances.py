@@ -5,10 +5,10 @@ import pytest
 from PIL import Image, ImageChops
 
 from bentoml_img.detect import Detections
-from bentoml_img.draw_instances import annotate, annotate_tracks
+from bentoml_img.drawing.instances import annotate, annotate_tracks
+from bentoml_img.drawing.palettes import instance_colour
 from bentoml_img.labels import TRAFFIC
 from bentoml_img.masks import InstanceMask
-from bentoml_img.palettes import instance_colour
 from bentoml_img.video.tracking import Instance
 from tests.samples import photo
 

@@ -4,13 +4,13 @@ Pillow adds the blocks of a GIF's comment to each other, looks at each chunk of 
 PNG, makes a number of each value of a tag, and begins anew at each strip of a TIFF.
 Encoders write a few thousand of these at most. It decodes the run lengths of a BMP
 in Python. And of a TIFF libtiff decodes whole tiles, however small the picture.
-JPEGs are in `bentoml_img.jpeg`.
+JPEGs are in `bentoml_img.jpeg_limits`.
 """
 
 import re
 from collections.abc import Iterator, Sequence
 
-from bentoml_img import jpeg
+from bentoml_img import jpeg_limits
 
 HEAD = 4 * 2**20  # bytes at the start of a long file that are enough to tell
 MAX_COMMENT, MAX_BLOCKS = 10_000, 100_000  # blocks of at most 255 bytes, before the first frame
@@ -32,10 +32,10 @@ _WHOLE = {3: 2, 4: 4, 8: 2, 9: 4, 13: 4, 16: 8, 17: 8, 18: 8}
 _EXIF = re.compile(rb"(?:Exif\0\0){0,2}")  # before the tags; Pillow takes off as many
 
 
-def endless(data: bytes) -> str | None:
+def excess(data: bytes) -> str | None:
     """What a picture has more of than it may, if it does."""
-    if data.startswith(jpeg.SIGNATURE):
-        return jpeg.endless(data)
+    if data.startswith(jpeg_limits.SIGNATURE):
+        return jpeg_limits.excess(data)
     if data.startswith(b"GIF8"):
         return _of_gif(data)
     if data.startswith(b"\x89PNG"):

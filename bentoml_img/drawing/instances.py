@@ -9,9 +9,9 @@ from PIL import Image, ImageDraw
 
 from bentoml_img.arrays import Booleans
 from bentoml_img.detect import Detections
-from bentoml_img.ink import INK, LUMA, MIN_TEXT, PAPER, font
+from bentoml_img.drawing.ink import INK, LUMA, MIN_TEXT, PAPER, font
+from bentoml_img.drawing.palettes import instance_colour
 from bentoml_img.masks import InstanceMask
-from bentoml_img.palettes import instance_colour
 
 if TYPE_CHECKING:
     from bentoml_img.video.tracking import Instance

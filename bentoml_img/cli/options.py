@@ -11,7 +11,7 @@ import click
 from click.core import ParameterSource
 
 from bentoml_img.bundle import MANIFEST, BundleError, read_manifest
-from bentoml_img.catalogue import names_of
+from bentoml_img.cli.catalogue import names_of
 from bentoml_img.engines import ENGINES, PRECISIONS
 
 SOURCES = ("weights", "weights_url")  # of weights

@@ -1,0 +1,1 @@
+"""What the scripts have in common: options, how they speak, how they end."""

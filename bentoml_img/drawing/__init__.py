@@ -1,0 +1,1 @@
+"""Pictures of answers: masks, boxes, labels and legends over photos."""
