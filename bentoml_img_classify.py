@@ -17,6 +17,7 @@ from bentoml_img.cli.options import (
 )
 from bentoml_img.cli.show_packaging import package_and_show
 from bentoml_img.paths import SHIPPED
+from bentoml_img.shelf import bundle_of
 from bentoml_img.training.classification import cifar10
 from bentoml_img.training.classification.evaluation import Evaluation, evaluate
 from bentoml_img.training.dataset import DatasetError
@@ -90,7 +91,7 @@ def main(
     That takes an hour and more. With --pretrained or --model, what is there is packaged,
     in seconds; with --evaluate, it is measured.
     """
-    ready = BUNDLE if pretrained else Path(model) if model else None
+    ready = BUNDLE if pretrained else bundle_of(model) if model else None
     if sum(map(bool, (pretrained, model, evaluated))) > 1:
         raise click.UsageError("--pretrained, --model and --evaluate: give one of them")
     if precision != "fp32" and not (ready or evaluated):

@@ -101,8 +101,9 @@ def test_from_data_to_a_bento(invoke: Invoke) -> None:
     manifest = verify(folder / "cifar_net")
     assert "60 training images" in manifest.trained_on
 
-    packaged = invoke("--model", str(folder / "cifar_net"))
-    assert (packaged.exit_code, packaged.stdout) == (0, "PytorchImageClassifier:1\n")
+    for model in (str(folder / "cifar_net"), "cifar_net"):
+        packaged = invoke("--model", model)
+        assert (packaged.exit_code, packaged.stdout) == (0, "PytorchImageClassifier:1\n")
 
     evaluated = invoke("--evaluate", str(folder / "cifar_net"), "--data-dir", "data")
     assert evaluated.exit_code == 0, evaluated.output
