@@ -28,11 +28,14 @@ class Augmentation(ColourChanges):
     of `crop_side` cut out.
     """
 
+    jitter: float = 0.5
+    grey: float = 0.1
+    blur: float = 0.2
     crop_side: int = 416
     base_side: int = 480
-    scale: tuple[float, float] = (0.5, 1.7)
+    scale: tuple[float, float] = (0.45, 1.8)
     aspect: float = 1.2
-    paste: float = 0.35
+    paste: float = 0.4
 
 
 def random_crop(

@@ -43,6 +43,7 @@ class Recipe(AveragedRecipe):
     epochs: float = 4
     head_lr: float = 1e-3
     backbone_lr: float = 2e-4
+    weight_decay: float = 0.1
     fcn_loss: float = 0.4
     loss_stride: int = 4
     frozen_stages: int = 3
