@@ -17,7 +17,7 @@ from bentoml_img.training.segmentation.data import class_shares
 from bentoml_img.training.segmentation.sampler import Sampler
 from tests.training.scenes import scene, write_scenes
 
-HOW = Augmentation(crop_side=64, base_side=60)
+HOW = Augmentation(crop_side=64, base_side=60, scale=(0.5, 1.7))
 
 
 @pytest.mark.parametrize("seed", range(20))
