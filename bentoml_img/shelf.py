@@ -82,9 +82,9 @@ def official_bundle(
         made = verify(folder)
         if made.name == name and made.source_sha256.startswith(digest):
             return folder
-    path = weights or fetch(published.file, url, on_progress)
-    from bentoml_img.assemble import assemble  # which needs PyTorch
+    from bentoml_img.assemble import assemble  # here: without PyTorch nothing is downloaded
 
+    path = weights or fetch(published.file, url, on_progress)
     module = zoo.build(name)
     load_into(module, load_state(path), path)
     scores = {f"{score}_published": value for score, value in published.scores.items()}

@@ -1,3 +1,4 @@
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -5,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from bentoml_img import weights, zoo
+from bentoml_img import shelf, weights, zoo
 from bentoml_img.bundle import GRAPH, GRAPH_DATA, WEIGHTS, BundleError, sha256, verify
 from bentoml_img.engines import load_engine
 from bentoml_img.segment import Segmenter
@@ -141,3 +142,13 @@ def test_an_absent_file_is_named(tmp_path: Path) -> None:
 def test_models_that_are_not_published(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="nobody publishes weights for fcn_lite"):
         official_bundle("fcn_lite", tmp_path)
+
+
+def test_without_pytorch_nothing_is_downloaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(sys.modules, "bentoml_img.assemble", raising=False)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    monkeypatch.setattr(shelf, "fetch", lambda *_: pytest.fail("it downloads"))
+    with pytest.raises(ModuleNotFoundError, match="torch"):
+        official_bundle(NAME, tmp_path / NAME)
