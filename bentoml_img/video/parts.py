@@ -23,11 +23,12 @@ from PIL import Image
 from bentoml_img import atomic
 from bentoml_img.video.counting import Event
 from bentoml_img.video.frames import Frame, VideoError, VideoInfo
-from bentoml_img.video.records import SCHEMA, frame_record, rows
+from bentoml_img.video.records import frame_record, rows
 from bentoml_img.video.segments import Segment, SegmentWriter
 from bentoml_img.video.tracking import Instance
 
 LOCK = "lock"
+FORMAT = 2  # of the manifest and of what it holds of tracker and counter
 
 
 class CannotResume(VideoError):
@@ -127,7 +128,7 @@ class Parts:
     def _load(self) -> None:
         try:
             saved = json.loads(self._manifest.read_text())
-            known = saved["schema"] == SCHEMA and saved["key"] == self.key
+            known = saved["format"] == FORMAT and saved["key"] == self.key
             if known:
                 self.reached = Progress(**saved["reached"])
                 self.segments = [
@@ -135,7 +136,7 @@ class Parts:
                     for name, start, end in saved["segments"]
                 ]
         except (ValueError, KeyError, TypeError):
-            raise self._useless(f"{self._manifest} is damaged") from None
+            raise self._useless(f"{self._manifest} is damaged, or of another version") from None
         if not known:
             raise self._useless("it was begun with another video, model or settings")
         for segment in self.segments:
@@ -158,7 +159,7 @@ class Parts:
         self.segments.append(segment)
         self.reached = reached
         manifest = {
-            "schema": SCHEMA,
+            "format": FORMAT,
             "key": self.key,
             "segments": [(s.path.name, str(s.start), str(s.end)) for s in self.segments],
             "reached": vars(reached),

@@ -330,9 +330,13 @@ def test_damaged_parts_cannot_go_on(clip: Path, tmp_path: Path) -> None:
     (parts / "00000.csv").unlink()
     with pytest.raises(CannotResume, match=r"00000\.csv is missing"):
         annotated(clip, output, ColourDetector(), resume=True)
-    (parts / "manifest.json").write_text("{")
-    with pytest.raises(VideoError, match=r"manifest\.json is damaged"):
-        annotated(clip, output, ColourDetector(), resume=True)
+    manifest = parts / "manifest.json"
+    whole = json.loads(manifest.read_text())
+    older = {key: value for key, value in whole.items() if key != "format"}
+    for content in ("{", json.dumps(older)):
+        manifest.write_text(content)
+        with pytest.raises(VideoError, match=r"manifest\.json is damaged, or of another version"):
+            annotated(clip, output, ColourDetector(), resume=True)
 
 
 @pytest.mark.parametrize("what", ["video", "tracks", "summary"])
