@@ -37,11 +37,12 @@ help:
 	@echo "make lock    renew the hashed requirements of the Bentos"
 	@echo "make clean   remove what these targets made"
 
-# With pip, which a venv lacks that was begun without Debian's python3-venv.
+# Unless there is one with pip, which it lacks if it was begun without Debian's python3-venv.
 define CREATE_VENV
-@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-    { echo "this needs Python 3.11 or newer: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 2; }
-@test -x $(BIN)/pip || $(PYTHON) -m venv --clear $(VENV)
+@test -x $(BIN)/pip || { \
+    $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+        { echo "this needs Python 3.11 or newer: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 2; }; \
+    $(PYTHON) -m venv --clear $(VENV); }
 endef
 
 # A stamp per set of extras: a second run installs nothing.

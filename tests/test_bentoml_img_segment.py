@@ -28,8 +28,8 @@ from scripts.samples import FOLDER, scenes
 from tests.commands import Invoke, assert_error, lines
 from tests.samples import photo
 from tests.test_shelf import state_file
-from tests.test_weights import CONTENT, NAME, NOWHERE
 from tests.training.scenes import write_scenes
+from tests.weights_server import CONTENT, NAME, NOWHERE
 
 __all__ = ["state_file"]
 

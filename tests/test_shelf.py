@@ -15,7 +15,7 @@ from bentoml_img.weights import WeightsError, load_into
 from tests.segmenters import lively_module
 from tests.test_assemble import without_graphs
 from tests.test_segment import noisy_photo
-from tests.test_weights import Server, server
+from tests.weights_server import Server, server
 
 __all__ = ["server", "without_graphs"]
 

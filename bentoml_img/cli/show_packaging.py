@@ -3,6 +3,7 @@
 BentoML, which takes a third of a second to import, is imported when something is packaged.
 """
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,7 +30,9 @@ def package_and_show(bundle: Path, engine: str, precision: str, photo: str) -> N
     try:
         bento = package(bundle, engine, precision)
     except (OSError, BentoMLException) as error:
-        raise BundleError(f"cannot package {bundle.name}: {reason(error)}") from error
+        store = os.environ.get("BENTOML_HOME", "~/bentoml")
+        message = f"cannot package {bundle.name} in {store} (BENTOML_HOME): {reason(error)}"
+        raise BundleError(message) from error
     show_packaged(bento, photo)
 
 

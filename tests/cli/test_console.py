@@ -1,3 +1,4 @@
+import errno
 import os
 import subprocess
 import sys
@@ -10,9 +11,11 @@ import pytest
 from rich.table import Table
 
 import bentoml_img_segment
+from bentoml_img import packaging
+from bentoml_img.bundle import BundleError
 from bentoml_img.cli import console
 from bentoml_img.cli.each import Done, do_each
-from bentoml_img.cli.show_packaging import show_packaged
+from bentoml_img.cli.show_packaging import package_and_show, show_packaged
 from bentoml_img.packaging import PackagedBento
 
 PRINTERS = (
@@ -48,6 +51,19 @@ def test_what_is_shown_of_a_bento_fits_on_a_screen(
         "bentoml serve Some:latest --host 127.0.0.1",
         "bentoml containerize Some:latest",
     ]
+
+
+def test_a_store_that_cannot_be_written_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def package(*_: object) -> PackagedBento:
+        raise PermissionError(errno.EACCES, "Permission denied", ".requirements.txt.part")
+
+    monkeypatch.setattr(packaging, "package", package)
+    monkeypatch.setenv("BENTOML_HOME", "/store")
+    with pytest.raises(BundleError) as error:
+        package_and_show(tmp_path / "net", "auto", "fp32", "images/dog.jpg")
+    assert str(error.value) == "cannot package net in /store (BENTOML_HOME): Permission denied"
 
 
 @pytest.mark.parametrize("write", PRINTERS)

@@ -7,9 +7,9 @@ import pytest
 import bentoml_img_detect
 from bentoml_img.paths import ROOT
 from tests.commands import Invoke, assert_error, lines
-from tests.test_weights import NOWHERE
 from tests.training.streets import write_streets
 from tests.video.clips import picture, write_clip, write_gif
+from tests.weights_server import NOWHERE
 
 STREET = ROOT / "images" / "street.jpg"
 OFFICIAL = "maskrcnn_resnet50_fpn"
