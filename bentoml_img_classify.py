@@ -1,14 +1,20 @@
-"""Train a CIFAR-10 classifier, or take the shipped one; evaluate it; package it as a Bento."""
+"""Train a CIFAR-10 classifier, or take the shipped one; evaluate, use or package it."""
 
+import json
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
+from rich.progress import Progress
 from rich.table import Table
 
 from bentoml_img.classify import Classifier
 from bentoml_img.cli.console import console, plain_ending, print_line
+from bentoml_img.cli.each import Done, do_each
 from bentoml_img.cli.options import (
     FiniteRange,
+    InputPath,
     ModelChoice,
     engine_option,
     given,
@@ -16,6 +22,8 @@ from bentoml_img.cli.options import (
     version_option,
 )
 from bentoml_img.cli.show_packaging import package_and_show
+from bentoml_img.files import FILMS, FileError, inputs_of, reading
+from bentoml_img.images import read_rgb
 from bentoml_img.paths import SHIPPED
 from bentoml_img.shelf import bundle_of
 from bentoml_img.training.classification import cifar10
@@ -25,12 +33,13 @@ from bentoml_img.training.figures import Figure
 from bentoml_img.training.seed_range import SEEDS
 
 PHOTO = "images/dog.jpg"  # to try the Bento on
-BUNDLE = SHIPPED / "cifar_net"
+BUNDLE = SHIPPED / "cifar_lite"
 DOWNLOADS = Path("runs/data")
 FOLDER = click.Path(file_okay=False, path_type=Path)
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("paths", nargs=-1, type=InputPath())
 @click.option(
     "--data-dir",
     type=FOLDER,
@@ -42,7 +51,7 @@ FOLDER = click.Path(file_okay=False, path_type=Path)
     "--model",
     type=ModelChoice("classification"),
     metavar="BUNDLE",
-    help="Package the bundle of an earlier training; train nothing.",
+    help="The bundle of an earlier training: to package it, or for PATHS.",
 )
 @click.option(
     "--evaluate",
@@ -53,10 +62,11 @@ FOLDER = click.Path(file_okay=False, path_type=Path)
     metavar="[BUNDLE]",
     help="Recompute the figures of a bundle (default: the shipped one) and print them as JSON.",
 )
+@click.option("--json", "as_json", is_flag=True, help="Print the scores of all classes, too.")
 @click.option(
     "--epochs",
     type=FiniteRange(min=0, min_open=True),
-    default=15.0,
+    default=5.0,
     show_default=True,
     help="Passes over the training images.",
 )
@@ -75,10 +85,12 @@ FOLDER = click.Path(file_okay=False, path_type=Path)
 @click.pass_context
 def main(
     context: click.Context,
+    paths: tuple[Path, ...],
     data_dir: Path | None,
     pretrained: bool,
     model: str | None,
     evaluated: Path | None,
+    as_json: bool,
     epochs: float,
     seed: int,
     resume: bool,
@@ -88,12 +100,18 @@ def main(
 ) -> None:
     """Train a classifier on CIFAR-10, evaluate it, and package it as PytorchImageClassifier.
 
-    That takes an hour and more. With --pretrained or --model, what is there is packaged,
-    in seconds; with --evaluate, it is measured.
+    That takes about an hour. With --pretrained or --model, what is there is packaged,
+    in seconds; with --evaluate, it is measured. With PATHS (photos, folders of them), print
+    the label and its score for each instead.
     """
-    ready = BUNDLE if pretrained else bundle_of(model) if model else None
     if sum(map(bool, (pretrained, model, evaluated))) > 1:
         raise click.UsageError("--pretrained, --model and --evaluate: give one of them")
+    if paths and (pretrained or evaluated):
+        raise click.UsageError("--pretrained, --evaluate and PATHS: give one of them")
+    bundle = bundle_of(model) if model else BUNDLE
+    ready = bool(pretrained or model or paths)
+    if as_json and not paths:
+        raise click.UsageError("--json is for PATHS: give some")
     if precision != "fp32" and not (ready or evaluated):
         raise click.UsageError("--precision is for a bundle that is there: not for training")
     training = ("epochs", "seed", "resume", "output_dir")
@@ -101,14 +119,39 @@ def main(
         raise click.UsageError(f"{unused} is for training only")
     if ready and data_dir:
         raise click.UsageError("--data-dir is for training and --evaluate only")
-    with plain_ending(context, "train", DatasetError):
-        if evaluated:
+    with plain_ending(context, "train", DatasetError, FileError):
+        if paths:
+            context.exit(_label(paths, bundle, engine, precision, as_json))
+        elif evaluated:
             _print_figures(evaluated, engine, precision, data_dir)
         elif ready:
-            package_and_show(ready, engine, precision, PHOTO)
+            package_and_show(bundle, engine, precision, PHOTO)
         else:
             _train(context, data_dir, epochs, seed, resume, output_dir, engine)
-            package_and_show(output_dir / "cifar_net", engine, "fp32", PHOTO)
+            package_and_show(output_dir / "cifar_lite", engine, "fp32", PHOTO)
+
+
+def _label(
+    paths: tuple[Path, ...], bundle: Path, engine: str, precision: str, as_json: bool
+) -> int:
+    """Label each photo; those that cannot be read are named at the end. The exit status."""
+    photos = dict.fromkeys(file for path in paths for file in _photos(path))
+    if not photos:
+        raise click.ClickException(f"no pictures in {', '.join(map(str, paths))}")
+    classifier = Classifier.from_bundle(bundle, engine, precision=precision)
+
+    def label(photo: Path, bar: Progress) -> Done:
+        with reading(photo):
+            (answer,) = classifier([read_rgb(photo, classifier.decode_at_least)])
+        if as_json:
+            return Done([json.dumps({"file": str(photo), **answer.to_dict()})])
+        return Done([b"%b: %b %.2f" % (os.fsencode(photo), answer.label.encode(), answer.score)])
+
+    return do_each(photos, label)
+
+
+def _photos(path: Path) -> Iterator[Path]:
+    return (file for file in inputs_of(path) if file == path or file.suffix.lower() not in FILMS)
 
 
 def _train(
@@ -145,7 +188,7 @@ def _train(
 
         console.print(f"exporting, and evaluating on {len(test)} images")
         trained_on = f"CIFAR-10 (Krizhevsky, 2009), {len(train)} training images, seed {seed}"
-        evaluation = export(trainer.network, trained_on, test, output_dir / "cifar_net", engine)
+        evaluation = export(trainer.average, trained_on, test, output_dir / "cifar_lite", engine)
         _print_table(evaluation)
         plots.save_confusion(evaluation, output_dir / "confusion.png")
         plots.save_reliability(evaluation, output_dir / "reliability.png")

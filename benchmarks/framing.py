@@ -79,7 +79,7 @@ FILTERS = (Image.Resampling.BOX, Image.Resampling.BICUBIC, Image.Resampling.LANC
 )
 def main(folders: tuple[Path, ...]) -> None:
     """Compare ways to bring a photo to the classifier's square, on FOLDERS of photos and masks."""
-    classifier = Classifier.from_bundle(SHIPPED / "cifar_net")
+    classifier = Classifier.from_bundle(SHIPPED / "cifar_lite")
     photos = find_photos(folders)
     if not photos:
         raise click.ClickException(f"no photos to measure in {', '.join(map(str, folders))}")

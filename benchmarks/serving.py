@@ -198,7 +198,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=4, help="of each measurement")
     parser.add_argument("--warm-up", type=float, default=2, help="seconds before each of them")
     parser.add_argument("--clients", type=int, default=16)
-    parser.add_argument("--bundle", type=Path, default=SHIPPED / "cifar_net")
+    parser.add_argument("--bundle", type=Path, default=SHIPPED / "cifar_lite")
     parser.add_argument("--photos", type=Path, default=ROOT / "images")
     parser.add_argument("--network", choices=("tiny", "shipped"), help="only this one")
     return parser.parse_args()

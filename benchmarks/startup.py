@@ -116,7 +116,7 @@ def time_serve(tag: str, photo: Path) -> float:
 def main() -> int:
     parser = argparse.ArgumentParser(description="Time the steps of one bentoml run.")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--bundle", type=Path, default=SHIPPED / "cifar_net")
+    parser.add_argument("--bundle", type=Path, default=SHIPPED / "cifar_lite")
     parser.add_argument("--engines", nargs="+", metavar="ENGINE", default=["auto"])
     parser.add_argument("--photo", type=Path, help="default: the first of images/")
     parser.add_argument("--steps", metavar="TAG", help=argparse.SUPPRESS)

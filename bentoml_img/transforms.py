@@ -18,8 +18,8 @@ class Transform:
     stride: int = 1
 
 
-CIFAR = Transform((32, 32), mean=(0.4914, 0.4822, 0.4465), std=(0.2470, 0.2435, 0.2616))
 TORCHVISION = Transform((520,), mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
 LITE = Transform((384,), mean=(0.498, 0.498, 0.498), std=(0.502, 0.502, 0.502), stride=16)
 PYRAMID = Transform((800, 1333), TORCHVISION.mean, TORCHVISION.std, stride=32)
+LITE_SQUARE = Transform((128, 128), LITE.mean, LITE.std, stride=32)
 LITE_PYRAMID = Transform((800, 1600), LITE.mean, LITE.std, stride=32)

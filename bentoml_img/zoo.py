@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from bentoml_img.bundle import BundleError, Manifest
 from bentoml_img.labels import CIFAR10, COCO, TRAFFIC, VOC
-from bentoml_img.transforms import CIFAR, LITE, LITE_PYRAMID, PYRAMID, TORCHVISION, Transform
+from bentoml_img.transforms import (
+    LITE,
+    LITE_PYRAMID,
+    LITE_SQUARE,
+    PYRAMID,
+    TORCHVISION,
+    Transform,
+)
 
 if TYPE_CHECKING:
     from torch import nn
@@ -93,7 +100,11 @@ ZOO = {
     entry.name: entry
     for entry in (
         Entry(
-            "cifar_net", "classification", CIFAR10, "bentoml_img.models.cifar_net:CifarNet", CIFAR
+            "cifar_lite",
+            "classification",
+            CIFAR10,
+            "bentoml_img.models.classifiers:cifar_lite",
+            LITE_SQUARE,
         ),
         _lite("deeplabv3_lite"),
         _lite("fcn_lite"),

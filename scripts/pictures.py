@@ -116,7 +116,7 @@ def save(picture: Image.Image, path: Path) -> None:
 
 
 def services_picture() -> None:
-    classifier = Classifier.from_bundle(SHIPPED / "cifar_net")
+    classifier = Classifier.from_bundle(SHIPPED / "cifar_lite")
     segmenter = Segmenter.from_bundle(SHIPPED / "deeplabv3_lite")
     detector = Detector.from_bundle(SHIPPED / "maskrcnn_lite")
     truth = samples.labelled()
@@ -140,7 +140,7 @@ def services_picture() -> None:
 
 def classifier_picture() -> None:
     truth = samples.labelled()
-    classifier = Classifier.from_bundle(SHIPPED / "cifar_net")
+    classifier = Classifier.from_bundle(SHIPPED / "cifar_lite")
     photos = [read(name, classifier.decode_at_least) for name in truth]
     cells = map(labelled, photos, classifier(photos), truth.values())
     save(grid(list(cells), 8, THUMBNAIL), ROOT / "docs" / "classifier.jpg")

@@ -19,7 +19,7 @@ from services.settings import Settings
 
 
 class Arguments(BentoArguments):
-    bundle: str = "cifar_net:latest"
+    bundle: str = "cifar_lite:latest"
     requirements: str = "services/requirements/classifier-openvino.txt"
 
 

@@ -34,7 +34,7 @@ def decoder_warnings() -> None:
 @pytest.fixture(scope="session")
 def bundle() -> Path:
     """The shipped classifier."""
-    return SHIPPED / "cifar_net"
+    return SHIPPED / "cifar_lite"
 
 
 @pytest.fixture(scope="session")

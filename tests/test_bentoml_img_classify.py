@@ -1,10 +1,10 @@
 import json
+import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -14,35 +14,34 @@ from torch import Tensor
 import bentoml_img_classify
 from bentoml_img import packaging
 from bentoml_img.bundle import GRAPH_DATA, WEIGHTS, Manifest, verify
+from bentoml_img.classify import Classifier
+from bentoml_img.images import read_rgb
 from bentoml_img.packaging import PackagedBento
 from bentoml_img.paths import SHIPPED
 from bentoml_img.training.classification import cifar10
 from bentoml_img.training.classification import plots as classification_plots
 from bentoml_img.training.classification import trainer as classification_trainer
 from bentoml_img.training.run import Progress
-from tests.training.tiny import WIDTHS, make_split, tiny_recipe
+from tests.training.tiny import make_split, tiny_recipe
 
 Invoke = Callable[..., Result]
 
 
-class TinyTrainer(classification_trainer.Trainer):
-    """A small network; Ctrl-C arrives in the step `interrupt_in`, once."""
+class InterruptedTrainer(classification_trainer.Trainer):
+    """Ctrl-C arrives in the step `interrupt_in`, once."""
 
     interrupt_in = 0
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **{"widths": WIDTHS, **kwargs})
-
     def _one_step(self, batch: tuple[Tensor, Tensor]) -> Progress:
-        if self.step + 1 == TinyTrainer.interrupt_in:
-            TinyTrainer.interrupt_in = 0
+        if self.step + 1 == InterruptedTrainer.interrupt_in:
+            InterruptedTrainer.interrupt_in = 0
             signal.raise_signal(signal.SIGINT)
         return super()._one_step(batch)
 
 
 @pytest.fixture
 def invoke(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Invoke]:
-    """Run the command in an empty folder, with little data, a small network and no BentoML."""
+    """Run the command in an empty folder, with little data and no BentoML."""
     splits = make_split(60, 0), make_split(40, 1)
 
     def package(bundle: Path, engine: str, precision: str) -> PackagedBento:
@@ -51,14 +50,14 @@ def invoke(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Invoke]:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(cifar10, "load", lambda root: splits)
     monkeypatch.setattr(classification_trainer, "Recipe", tiny_recipe)
-    monkeypatch.setattr(classification_trainer, "Trainer", TinyTrainer)
+    monkeypatch.setattr(classification_trainer, "Trainer", InterruptedTrainer)
     monkeypatch.setattr(packaging, "package", package)
     command = ["python3", "bentoml_img_classify.py", "--data-dir", "my data"]
     monkeypatch.setattr(sys, "orig_argv", command)
     monkeypatch.setattr(classification_plots, "open_window", lambda picture: None)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    monkeypatch.setattr(TinyTrainer, "interrupt_in", 0)
+    monkeypatch.setattr(InterruptedTrainer, "interrupt_in", 0)
 
     def run(*arguments: str) -> Result:
         return CliRunner().invoke(bentoml_img_classify.main, arguments)
@@ -96,16 +95,16 @@ def test_from_data_to_a_bento(invoke: Invoke) -> None:
         "curves.png",
         "confusion.png",
         "reliability.png",
-        "cifar_net",
+        "cifar_lite",
     }
-    manifest = verify(folder / "cifar_net")
+    manifest = verify(folder / "cifar_lite")
     assert "60 training images" in manifest.trained_on
 
-    for model in (str(folder / "cifar_net"), "cifar_net"):
+    for model in (str(folder / "cifar_lite"), "cifar_lite"):
         packaged = invoke("--model", model)
         assert (packaged.exit_code, packaged.stdout) == (0, "PytorchImageClassifier:1\n")
 
-    evaluated = invoke("--evaluate", str(folder / "cifar_net"), "--data-dir", "data")
+    evaluated = invoke("--evaluate", str(folder / "cifar_lite"), "--data-dir", "data")
     assert evaluated.exit_code == 0, evaluated.output
     figures = [json.loads(line) for line in evaluated.stdout.splitlines()]
     assert {"accuracy", "accuracy_cat", "ece_uncalibrated", "ece_calibrated"} <= {
@@ -119,32 +118,32 @@ def test_from_data_to_a_bento(invoke: Invoke) -> None:
     assert_one_line_error(again, "checkpoint.pt exists", "--resume", "another output folder")
     resumed = invoke("--data-dir", "data", "--epochs", "2", "--resume")
     assert resumed.exit_code == 0, resumed.output
-    assert_same_network(verify(folder / "cifar_net"), manifest)
+    assert_same_network(verify(folder / "cifar_lite"), manifest)
 
 
 def test_ctrl_c_and_resume_give_what_an_uninterrupted_run_gives(
     invoke: Invoke, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     options = ("--data-dir", "data", "--epochs", "2", "--seed", "7")
-    monkeypatch.setattr(TinyTrainer, "interrupt_in", 4)
+    monkeypatch.setattr(InterruptedTrainer, "interrupt_in", 4)
     stopped = invoke(*options, "--output-dir", "stopped")
     assert stopped.exit_code == 130
     assert "saved step 4 of 6" in stopped.stderr
     command = "python3 bentoml_img_classify.py --data-dir 'my data' --resume"
     assert command in stopped.stderr
-    assert not Path("stopped/cifar_net").exists()
+    assert not Path("stopped/cifar_lite").exists()
 
     assert invoke(*options, "--output-dir", "stopped", "--resume").exit_code == 0
     assert invoke(*options, "--output-dir", "whole").exit_code == 0
-    assert_same_network(verify(Path("stopped/cifar_net")), verify(Path("whole/cifar_net")))
+    assert_same_network(verify(Path("stopped/cifar_lite")), verify(Path("whole/cifar_lite")))
 
 
 def test_another_recipe_cannot_be_resumed(invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(TinyTrainer, "interrupt_in", 1)
+    monkeypatch.setattr(InterruptedTrainer, "interrupt_in", 1)
     assert invoke("--data-dir", "data", "--epochs", "1").exit_code == 130
-    result = invoke("--data-dir", "data", "--epochs", "2", "--resume")
+    result = invoke("--data-dir", "data", "--epochs", "1", "--seed", "1", "--resume")
     assert result.exit_code == 1
-    assert "Error: the checkpoint runs/classifier/checkpoint.pt was made with epochs=1" in (
+    assert "Error: the checkpoint runs/classifier/checkpoint.pt was made with seed=0" in (
         result.stderr
     )
 
@@ -193,9 +192,48 @@ def test_evaluating_a_bundle_for_another_task(invoke: Invoke, model: str, task: 
     assert_one_line_error(result, f"{model} is for {task}")
 
 
+def test_photos_are_labelled(invoke: Invoke, photos: dict[Path, str], tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for photo in list(photos)[:3]:
+        shutil.copy(photo, folder)
+    (folder / "film.mp4").write_bytes(b"no photo, and passed over")
+    (folder / "notes.txt").write_text("no photo either")
+    images = [read_rgb(photo, 256) for photo in list(photos)[:3]]
+    expected = Classifier.from_bundle(SHIPPED / "cifar_lite")(images)
+
+    done = invoke("photos")
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == [
+        f"photos/{photo.name}: {answer.label} {answer.score:.2f}"
+        for photo, answer in zip(photos, expected, strict=False)
+    ]
+    as_json = invoke("photos", "--json", "--engine", "openvino")
+    assert [json.loads(line) for line in as_json.stdout.splitlines()] == [
+        {"file": f"photos/{photo.name}", **answer.to_dict()}
+        for photo, answer in zip(photos, expected, strict=False)
+    ]
+
+
+def test_what_is_no_photo_is_named_and_the_others_are_labelled(
+    invoke: Invoke, photos: dict[Path, str], tmp_path: Path
+) -> None:
+    (tmp_path / "notes.txt").write_text("no photo")
+    photo = next(iter(photos))
+    done = invoke("notes.txt", str(photo))
+    assert done.exit_code == 1
+    assert done.stdout.startswith(f"{photo}: ")
+    assert done.stderr.startswith("Error: notes.txt: not a picture in a format that is read here")
+    (tmp_path / "empty").mkdir()
+    assert_one_line_error(invoke("empty"), "no pictures in empty")
+
+
 def test_options_that_exclude_each_other(invoke: Invoke) -> None:
     assert invoke("--pretrained", "--evaluate").exit_code == 2
-    assert invoke("--pretrained", "--model", str(SHIPPED / "cifar_net")).exit_code == 2
+    assert invoke("--evaluate", str(SHIPPED / "cifar_lite"), ".").exit_code == 2
+    assert "--json is for PATHS" in invoke("--json", "--pretrained").stderr
+    assert "--data-dir is for training" in invoke(".", "--data-dir", ".").stderr
+    assert invoke("--pretrained", "--model", str(SHIPPED / "cifar_lite")).exit_code == 2
     other_task = invoke("--model", str(SHIPPED / "fcn_lite"))
     assert other_task.exit_code == 2
     assert "fcn_lite is a bundle for segmentation" in other_task.stderr

@@ -166,7 +166,9 @@ def test_the_chosen_precision_goes_into_the_bento(python: Command, light_int8: P
 def test_a_precision_whose_cost_is_not_known_is_refused(light_int8: Path, tmp_path: Path) -> None:
     manifest = copy(light_int8, tmp_path)
     write_manifest(tmp_path, dataclasses.replace(manifest, scores={}), manifest.files)
-    with pytest.raises(BundleError, match="int8 costs cifar_net in accuracy has not been measured"):
+    with pytest.raises(
+        BundleError, match="int8 costs cifar_lite in accuracy has not been measured"
+    ):
         package(tmp_path, "auto", "int8")
 
 

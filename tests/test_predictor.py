@@ -15,7 +15,7 @@ from bentoml_img.segment import Segmenter
     ("predictor", "model", "task"),
     [
         (Classifier, "maskrcnn_lite", "detection"),
-        (Segmenter, "cifar_net", "classification"),
+        (Segmenter, "cifar_lite", "classification"),
         (Detector, "deeplabv3_lite", "segmentation"),
     ],
 )

@@ -77,7 +77,7 @@ def test_an_unknown_name_is_answered_with_the_known_ones() -> None:
         zoo.build("unet")
 
 
-@pytest.mark.parametrize("name", ["cifar_net", "lraspp_mobilenet_v3_large"])
+@pytest.mark.parametrize("name", ["cifar_lite", "lraspp_mobilenet_v3_large"])
 def test_a_model_is_built(name: str) -> None:
     with torch.no_grad():
         scores = zoo.build(name).eval()(torch.zeros(1, 3, 32, 32))

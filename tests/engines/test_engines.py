@@ -74,7 +74,7 @@ def test_openvino_binds_no_thread_to_a_core(bundle: Path) -> None:
 def test_int8_needs_a_graph_of_its_own(bundle: Path, tmp_path: Path) -> None:
     files = (WEIGHTS, GRAPH, GRAPH_DATA)
     with pytest.raises(BundleError, match=r"has no model_int8.xml: docs/precision.md tells how"):
-        resolve(SHIPPED / "cifar_net", precision="int8")
+        resolve(SHIPPED / "cifar_lite", precision="int8")
     made = bundle_with(tmp_path, bundle, *files, "model_int8.xml", "model_int8.bin")
     assert resolve(made, precision="int8") == "openvino"
 

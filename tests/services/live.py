@@ -47,7 +47,7 @@ class Service:
 
 
 JSON = "application/json"
-CLASSIFIER = Service("PytorchImageClassifier", "cifar_net", {"predict": JSON, "classify": JSON})
+CLASSIFIER = Service("PytorchImageClassifier", "cifar_lite", {"predict": JSON, "classify": JSON})
 SEGMENTER = Service(
     "PytorchImageSegment",
     "deeplabv3_lite",

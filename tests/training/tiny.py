@@ -1,16 +1,14 @@
-"""Data and networks so small that a whole training run takes a second."""
+"""Data so little that a whole training run takes a second or two."""
 
 from functools import partial
 
 import numpy as np
 
 from bentoml_img.training.classification.cifar10 import SIDE, Split
-from bentoml_img.training.classification.trainer import Recipe, Trainer
+from bentoml_img.training.classification.trainer import Recipe
 
-WIDTHS = (24, 32, 32)
-
-tiny_recipe = partial(Recipe, epochs=2, batch_size=20, max_shift=2)
-tiny_trainer = partial(Trainer, widths=WIDTHS)
+# Images are learned from as they are, which takes a sixteenth of the time.
+tiny_recipe = partial(Recipe, epochs=2, batch_size=20, warm_up_steps=2, side=SIDE)
 
 
 def make_split(n: int, seed: int) -> Split:

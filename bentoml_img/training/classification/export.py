@@ -1,5 +1,6 @@
 """From a trained network to an evaluated bundle."""
 
+import copy
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,17 +11,20 @@ from bentoml_img.assemble import check_agreement
 from bentoml_img.atomic import folder_beside
 from bentoml_img.bundle import GRAPH, GRAPH_DATA, WEIGHTS, write_manifest
 from bentoml_img.classify import Classifier
-from bentoml_img.engines.export import save_graph, save_weights
+from bentoml_img.engines.export import round_to_half, save_graph, save_weights
 from bentoml_img.engines.parity import parity
-from bentoml_img.models.cifar_net import CifarNet
-from bentoml_img.training.classification.cifar10 import SIDE, Split
+from bentoml_img.models.classifiers import LiteClassifier
+from bentoml_img.training.classification.cifar10 import Split
 from bentoml_img.training.classification.evaluation import Evaluation, predict_logits
 from bentoml_img.training.classification.trainer import module_logits
+from bentoml_img.transforms import LITE_SQUARE
 
 FILES = (WEIGHTS, GRAPH, GRAPH_DATA)
 
 
-def export(model: CifarNet, trained_on: str, test: Split, bundle: Path, engine: str) -> Evaluation:
+def export(
+    model: LiteClassifier, trained_on: str, test: Split, bundle: Path, engine: str
+) -> Evaluation:
     """Write a bundle in half precision, and evaluate what was written, with `engine`.
 
     The manifest's scores are those of the files, not of `model`; how far they
@@ -29,8 +33,9 @@ def export(model: CifarNet, trained_on: str, test: Split, bundle: Path, engine: 
     the same for all practical purposes.
     """
     expected = module_logits(model, test.images)
-    model.cpu()
-    manifest = zoo.find("cifar_net").manifest(license="unknown", trained_on=trained_on)
+    model = copy.deepcopy(model).cpu()
+    round_to_half(model)
+    manifest = zoo.find("cifar_lite").manifest(license="unknown", trained_on=trained_on)
     with folder_beside(bundle) as part:
         save_weights(model, part / WEIGHTS, half=True)
         save_classifier_graph(model, part / GRAPH)
@@ -47,10 +52,11 @@ def export(model: CifarNet, trained_on: str, test: Split, bundle: Path, engine: 
     return evaluation
 
 
-def save_classifier_graph(model: CifarNet, path: Path) -> None:
+def save_classifier_graph(model: LiteClassifier, path: Path) -> None:
     """The network as an OpenVINO graph for batches of any size, weights in half precision.
 
-    It takes what the module takes: normalised float32 images (N, 3, 32, 32).
+    It takes what the module takes, in the size that photos are squashed to: normalised
+    float32 images (N, 3, height, width).
     """
-    example = torch.zeros(2, 3, SIDE, SIDE)
+    example = torch.zeros(2, 3, *LITE_SQUARE.input_size)
     save_graph(model, example, path, dynamic={0}, half=True)

@@ -26,25 +26,31 @@ from bentoml_img.training.fit import TrainingInterrupted, fit
 from bentoml_img.training.run import Diverged
 
 
+def as_written(recipe: Recipe) -> dict[str, Any]:
+    """A recipe as it comes back from a JSON file."""
+    written: dict[str, Any] = json.loads(json.dumps(asdict(recipe)))
+    return written
+
+
 def run(train: cifar10.Split, test: cifar10.Split, recipe: Recipe, folder: Path) -> dict[str, Any]:
     """The result of one recipe: read from `folder` if it is there, else trained and kept there."""
     result = folder / f"seed_{recipe.seed}.json"
     if result.is_file():
         kept: dict[str, Any] = json.loads(result.read_text())
-        if kept["recipe"] == asdict(recipe):
+        if kept["recipe"] == as_written(recipe):
             return kept
     checkpoint = folder / f"seed_{recipe.seed}.pt"
     trainer = Trainer(train, test, recipe, device=best_device())
     if checkpoint.is_file():
         trainer.restore(checkpoint)
     fit(trainer, checkpoint, console)
-    hits = module_logits(trainer.network, test.images).argmax(1) == test.labels
+    hits = module_logits(trainer.average, test.images).argmax(1) == test.labels
     kept = {
         "seed": recipe.seed,
         "accuracy": float(hits.mean()),
         "n": len(test),
         "seconds": round(trainer.seconds),
-        "recipe": asdict(recipe),
+        "recipe": as_written(recipe),
     }
     atomic.write(result, json.dumps(kept).encode())
     checkpoint.unlink()

@@ -3,33 +3,34 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file
 
 from bentoml_img.bundle import verify
-from bentoml_img.classify import Classifier
+from bentoml_img.classify import Classifier, squash
 from bentoml_img.engines.export import save_weights
 from bentoml_img.engines.openvino import OpenVinoEngine
 from bentoml_img.labels import CIFAR10
-from bentoml_img.models.cifar_net import CifarNet
+from bentoml_img.models.classifiers import LiteClassifier
 from bentoml_img.probabilities import softmax
 from bentoml_img.training.classification import evaluation as classification_evaluation
 from bentoml_img.training.classification.cifar10 import Split
 from bentoml_img.training.classification.export import export, save_classifier_graph
-from bentoml_img.training.classification.trainer import module_logits
+from bentoml_img.training.classification.trainer import Trainer, module_logits
 from bentoml_img.training.normalize import normalize
-from bentoml_img.transforms import CIFAR
-from tests.training.tiny import tiny_recipe, tiny_trainer
+from bentoml_img.transforms import LITE_SQUARE
+from tests.training.tiny import tiny_recipe
 
 
 @pytest.fixture(scope="module")
-def model(train: Split, held_out: Split) -> CifarNet:
-    trainer = tiny_trainer(train, held_out, tiny_recipe(epochs=4))
+def model(train: Split, held_out: Split) -> LiteClassifier:
+    trainer = Trainer(train, held_out, tiny_recipe(epochs=4))
     trainer.run()
-    return trainer.network
+    return trainer.average
 
 
 @pytest.fixture(scope="module")
-def graph(model: CifarNet, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def graph(model: LiteClassifier, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("graph") / "model.xml"
     save_classifier_graph(model, path)
     return path
@@ -37,17 +38,19 @@ def graph(model: CifarNet, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("n", [1, 2, 7])
 def test_the_graph_answers_like_the_module(
-    model: CifarNet, graph: Path, held_out: Split, n: int
+    model: LiteClassifier, graph: Path, held_out: Split, n: int
 ) -> None:
     images = held_out.images[:n]
-    inputs = normalize(torch.from_numpy(images), CIFAR).contiguous().numpy()
+    seen = [squash(Image.fromarray(image), LITE_SQUARE.input_size) for image in images]
+    pixels = torch.from_numpy(np.stack([np.asarray(image) for image in seen]))
+    inputs = normalize(pixels, LITE_SQUARE).contiguous().numpy()
     logits = OpenVinoEngine(graph, 1, "fp32")(inputs)
     expected = module_logits(model, images)
     np.testing.assert_allclose(softmax(logits), softmax(expected), atol=5e-3)
     assert not np.allclose(expected, expected[0]) or n == 1, "the images differ, so must answers"
 
 
-def test_filters_are_halved_vectors_and_counters_kept(model: CifarNet, tmp_path: Path) -> None:
+def test_filters_are_halved_and_vectors_kept(model: LiteClassifier, tmp_path: Path) -> None:
     save_weights(model, tmp_path / "model.safetensors", half=True)
     state = load_file(tmp_path / "model.safetensors")
     expected = model.state_dict()
@@ -58,7 +61,7 @@ def test_filters_are_halved_vectors_and_counters_kept(model: CifarNet, tmp_path:
 
 
 def test_a_bundle_states_what_was_measured_on_it(
-    model: CifarNet, held_out: Split, tmp_path: Path
+    model: LiteClassifier, held_out: Split, tmp_path: Path
 ) -> None:
     figures = export(model, "noise", held_out, tmp_path / "bundle", "openvino")
     manifest = verify(tmp_path / "bundle")

@@ -6,7 +6,7 @@ from click.testing import CliRunner, Result
 
 from bentoml_img.training.classification import cifar10, seeds
 from bentoml_img.training.classification.cifar10 import Split
-from tests.training.tiny import tiny_recipe, tiny_trainer
+from tests.training.tiny import tiny_recipe
 
 
 @pytest.fixture
@@ -15,7 +15,6 @@ def arguments(
 ) -> list[str]:
     monkeypatch.setattr(cifar10, "load", lambda root: (train, held_out))
     monkeypatch.setattr(seeds, "Recipe", tiny_recipe)
-    monkeypatch.setattr(seeds, "Trainer", tiny_trainer)
     return ["--data-dir", str(tmp_path), "--epochs", "1", "--output-dir", str(tmp_path / "out")]
 
 

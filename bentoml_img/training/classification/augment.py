@@ -1,0 +1,59 @@
+"""How images of CIFAR-10 are changed, and enlarged to what the network sees."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from bentoml_img.training.augment import FILL, ColourChanges, Pixels, change_colours, log_uniform
+
+
+@dataclass(frozen=True)
+class Augmentation(ColourChanges):
+    """Ranges of the changes.
+
+    What is seen of an image is a window whose side is `scale` times the image's, its
+    aspect ratio changed by up to the factor `aspect`. A square in it is hidden, whose
+    side is at most the part `cutout` of the window's (DeVries and Taylor, "Improved
+    Regularization of Convolutional Neural Networks with Cutout", arXiv 1708.04552).
+    """
+
+    grey: float = 0.05
+    blur: float = 0.0
+    scale: tuple[float, float] = (0.7, 1.3)
+    aspect: float = 1.2
+    cutout: float = 0.5
+
+
+def random_view(image: Pixels, side: int, how: Augmentation, rng: np.random.Generator) -> Pixels:
+    """A changed image (side, side, 3) from a small one (height, width, 3).
+
+    Where the window is larger than the image, the image is mirrored at its edges.
+    """
+    scale = log_uniform(*how.scale, rng)
+    stretch = np.sqrt(log_uniform(1 / how.aspect, how.aspect, rng))
+    margin = min(image.shape[:2]) // 2
+    window = []
+    for length, factor in zip(image.shape[:2], (scale / stretch, scale * stretch), strict=True):
+        extent = min(length * factor, length + 2.0 * margin)
+        start = margin + rng.uniform() * (length - extent)  # within the image, or around it
+        window.append((start, start + extent))
+    (top, bottom), (left, right) = window
+    padded = np.pad(
+        change_colours(image, how, rng), ((margin,) * 2, (margin,) * 2, (0, 0)), mode="reflect"
+    )
+    view = Image.fromarray(padded).resize(
+        (side, side), Image.Resampling.BICUBIC, (left, top, right, bottom)
+    )
+    pixels: Pixels = np.array(view)
+    if rng.random() < 0.5:
+        pixels = pixels[:, ::-1]
+    _hide_square(pixels, how.cutout, rng)
+    return pixels
+
+
+def _hide_square(pixels: Pixels, cutout: float, rng: np.random.Generator) -> None:
+    half = rng.uniform(0, cutout) * len(pixels) / 2
+    centre = rng.uniform(size=2) * pixels.shape[:2]
+    low, high = np.maximum(centre - half, 0).astype(int), np.maximum(centre + half, 0).astype(int)
+    pixels[low[0] : high[0], low[1] : high[1]] = FILL
