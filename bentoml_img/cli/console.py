@@ -27,8 +27,7 @@ from bentoml_img.weights import OnProgress, WeightsError
 # Without markup: a file name may have brackets.
 console = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
-# Packages that not every installation has.
-OPTIONAL = {"av", "lap", "matplotlib", "nncf", "pycocotools", "safetensors", "torch", "torchvision"}
+OWN = {"bentoml_img", "bentoml_run", "services"}  # there in every installation
 
 
 @contextmanager
@@ -43,9 +42,10 @@ def plain_errors(extra: str, *others: type[Exception]) -> Iterator[None]:
     except expected as error:
         raise click.ClickException(str(error)) from error
     except ModuleNotFoundError as error:
-        if error.name not in OPTIONAL:
+        package = (error.name or "").partition(".")[0]
+        if not package or package in OWN:
             raise
-        message = f"{error.name} is not installed: pip install -e '.[{extra}]'"
+        message = f"{package} is not installed: pip install -e '.[{extra}]'"
         raise click.ClickException(message) from error
 
 
