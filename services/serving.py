@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from _bentoml_sdk import Service  # type: ignore[import-untyped]
+from _bentoml_sdk import Service
 from bentoml.validators import ContentType
 from pydantic import BaseModel
 
