@@ -14,7 +14,7 @@ from bentoml_img.training.segmentation.trainer import Network
 
 def mean_iou(samples: Sequence[Sample], answers: Sequence[Mask]) -> float:
     """Over the classes that the true masks have, in all photos together."""
-    truth = np.concatenate([np.ravel(sample.load_mask()) for sample in samples])
+    truth = np.concatenate([np.asarray(sample.load_mask()).ravel() for sample in samples])
     answer = np.concatenate([mask.ravel() for mask in answers])
     ious = []
     for k in np.unique(truth):
