@@ -47,7 +47,7 @@ def rows(results: Results, benchmark: str, **where: Any) -> list[Row]:
 
 
 def of_results(function: Callable[Concatenate[Results, P], float | None]) -> Callable[P, Value]:
-    """Make a function of results and arguments one of the arguments, whose result is a Value."""
+    """Make of a function of results and arguments one of the arguments alone that gives a Value."""
     return lambda *args, **kwargs: lambda results: function(results, *args, **kwargs)
 
 
@@ -82,7 +82,7 @@ def best(results: Results, /, *values: Value) -> float | None:
 
 @of_results
 def if_any(results: Results, /, number: Value, value: Value) -> float | None:
-    """A value that means something unless the number is 0."""
+    """A value that has a meaning only where `number` is not 0."""
     return value(results) if number(results) else None
 
 

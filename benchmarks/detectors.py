@@ -88,7 +88,7 @@ def compare(ours: Sequence[Detections], theirs: Sequence[Detections]) -> Agreeme
 
 
 def _same(ours: Detections, theirs: Detections, n: int) -> int | None:
-    """Which of ours is their instance n."""
+    """The index of our instance that is the same as instance `n` of theirs, if there is one."""
     gaps = [
         (_gap(box, theirs.boxes_xyxy[n]), k)
         for k, (box, label) in enumerate(zip(ours.boxes_xyxy, ours.labels, strict=True))

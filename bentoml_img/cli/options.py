@@ -134,6 +134,6 @@ class ModelChoice(click.ParamType[str]):
 
 
 def refuse_choice(context: click.Context) -> None:
-    """UsageError if an option says which model, or how it computes: --list prints them all."""
+    """UsageError if an option chooses a model or how it computes: --list is about all of them."""
     if unused := given(context, CHOICES):
         raise click.UsageError(f"{unused} chooses a model, and --list prints them all")

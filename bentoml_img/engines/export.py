@@ -1,4 +1,4 @@
-"""A network's module into the files that the engines load."""
+"""Write a network's module as the files that the engines load."""
 
 import itertools
 from collections.abc import Collection
