@@ -2,18 +2,15 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
 
 import click
 
-from bentoml_img.cli.options import FiniteRange
+from bentoml_img.cli.options import Command, FiniteRange
 
 COUNT = click.IntRange(min=1)
 SECONDS = FiniteRange(min=0, min_open=True)
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
-
-Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def model_option(names: Sequence[str]) -> Callable[[Command], Command]:

@@ -28,7 +28,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 from rich.console import Console
@@ -45,7 +45,7 @@ from benchmarks.servers import BUNDLE, OTHERS, OURS, PLAIN_BENTOML, Server
 from benchmarks.servers.decoding import decode
 from bentoml_img.bundle import BundleError
 from bentoml_img.classify import Classifier
-from bentoml_img.cli.options import together
+from bentoml_img.cli.options import Command, together
 from bentoml_img.paths import ROOT, SHIPPED
 
 CORES = 2
@@ -62,7 +62,6 @@ class Case:
     form: str
 
 
-Command = TypeVar("Command", bound=Callable[..., Any])
 Figures = dict[Case, list[Figure]]
 
 
