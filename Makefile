@@ -109,7 +109,6 @@ bench: $(VENV)/.installed-dev
 pictures: $(VENV)/.installed
 	@$(BIN)/python -m scripts.pictures
 	@$(BIN)/python -m scripts.clip
-	@$(BIN)/python bentoml_img_detect.py videos/3.gif --line 320,0,320,360
 
 image: package
 	@echo "$$IMAGES" | while read -r bento api photo budget; do \

@@ -20,6 +20,7 @@ from typing import Any
 
 import click
 
+from benchmarks.options import COUNT, FILE
 from bentoml_img.bundle import read_manifest, sha256
 from bentoml_img.cli.options import precision_option
 from bentoml_img.detect import Detector
@@ -32,7 +33,6 @@ from bentoml_img.video.records import read_events
 
 CLIP = ROOT / "videos" / "3.gif"
 TRUTH = ROOT / "videos" / "3.truth.json"
-FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 TOLERANCE = 1.0  # seconds; the middle of a box is not that of a thing that is half hidden
 
 
@@ -77,7 +77,7 @@ def first_frames(video: Path, count: int, folder: Path) -> Path:
 @click.command()
 @click.option("--video", type=FILE, default=CLIP, help="Default: the sample clip.")
 @click.option("--truth", "path", type=FILE, default=TRUTH, help="Its line and crossings, as JSON.")
-@click.option("--every", type=click.IntRange(min=1), default=1, show_default=True)
+@click.option("--every", type=COUNT, default=1, show_default=True)
 @click.option("--model", default="maskrcnn_lite", show_default=True)
 @precision_option
 def main(video: Path, path: Path, every: int, model: str, precision: str) -> None:

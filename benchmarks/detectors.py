@@ -14,10 +14,8 @@ Masks are drawn in whole pixels: where a box ends next to the edge of one, the l
 digits decide whether its mask is a pixel larger.
 """
 
-import argparse
 import json
 import statistics
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -25,6 +23,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import click
 import numpy as np
 from PIL import Image
 from rich.console import Console
@@ -32,6 +31,7 @@ from rich.table import Table
 
 from benchmarks.eager import EagerMaskRcnn
 from benchmarks.machine import describe
+from benchmarks.options import COUNT, model_option
 from benchmarks.ratios import median_ratio
 from benchmarks.weights import REAL, bundle_to_measure, precisions_of
 from bentoml_img.arrays import Floats
@@ -88,7 +88,7 @@ def compare(ours: Sequence[Detections], theirs: Sequence[Detections]) -> Agreeme
 
 
 def _same(ours: Detections, theirs: Detections, n: int) -> int | None:
-    """Which of ours is their instance n."""
+    """The index of our instance that is the same as instance `n` of theirs, if there is one."""
     gaps = [
         (_gap(box, theirs.boxes_xyxy[n]), k)
         for k, (box, label) in enumerate(zip(ours.boxes_xyxy, ours.labels, strict=True))
@@ -144,18 +144,18 @@ def measure(bundle: Path, precision: str, paths: Sequence[Path]) -> dict[str, An
     }
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description="Time each detector on both engines.")
-    parser.add_argument("--photos", type=int, default=50)
-    parser.add_argument("--models", nargs="*", choices=MODELS, default=MODELS)
-    options = parser.parse_args()
-    paths = sorted((ROOT / "images").glob("*.jpg"))[: options.photos]
+@click.command()
+@click.option("--photos", "most", type=COUNT, default=50, show_default=True, help="At most.")
+@model_option(MODELS)
+def main(most: int, models: tuple[str, ...]) -> None:
+    """Time each detector on both engines."""
+    paths = sorted((ROOT / "images").glob("*.jpg"))[:most]
     machine = describe()
     table = Table(
         *("model", "weights", "in", "OpenVINO, ms", "PyTorch, ms", "ratio"),
         *("found", "box, px", "mask IoU"),
     )
-    for name in options.models:
+    for name in models:
         with bundle_to_measure(name) as (bundle, weights):
             shown = paths if weights == REAL else paths[:FEW]
             lines = [measure(bundle, precision, shown) for precision in precisions_of(bundle)]
@@ -173,8 +173,7 @@ def main() -> int:
                 f"{line['mask_iou']}",
             )
     Console(stderr=True).print(table)
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -1,4 +1,4 @@
-"""Networks as one commonly calls them, to be compared with: eager PyTorch, no more done to it."""
+"""Networks in eager PyTorch, called as examples do, to compare ours with."""
 
 from collections.abc import Sequence
 from pathlib import Path

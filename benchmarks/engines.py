@@ -10,16 +10,15 @@ precision goes to stdout; a table to stderr; and docs/speed.png, the millisecond
 a photo against the model's mIoU.
 """
 
-import argparse
 import json
 import math
 import statistics
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import click
 import numpy as np
 from matplotlib.figure import Figure
 from rich.console import Console
@@ -27,6 +26,7 @@ from rich.table import Table
 
 from benchmarks.eager import eager_segmenter
 from benchmarks.machine import describe
+from benchmarks.options import COUNT, model_option
 from benchmarks.ratios import median_ratio
 from benchmarks.weights import REAL, bundle_to_measure, precisions_of
 from bentoml_img import zoo
@@ -140,20 +140,20 @@ def plot(rows: list[Row], path: Path) -> None:
         figure.savefig(part, format="png", dpi=110)
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description="Time each segmenter on both engines.")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--photos", type=int, default=50)
-    parser.add_argument("--models", nargs="*", choices=MODELS, default=MODELS)
-    options = parser.parse_args()
-    photos = sorted((ROOT / "images").glob("*.jpg"))[: options.photos]
+@click.command()
+@click.option("--rounds", type=COUNT, default=5, show_default=True)
+@click.option("--photos", "most", type=COUNT, default=50, show_default=True, help="At most.")
+@model_option(MODELS)
+def main(rounds: int, most: int, models: tuple[str, ...]) -> None:
+    """Time each segmenter on both engines."""
+    photos = sorted((ROOT / "images").glob("*.jpg"))[:most]
     table = Table("model", "weights", "in", "OpenVINO, ms", "PyTorch, ms", "ratio", "equal labels")
     rows: list[Row] = []
-    for name in options.models:
+    for name in models:
         with bundle_to_measure(name) as (bundle, weights):
             shown = photos if weights == REAL else photos[:1]
             for precision in precisions_of(bundle):
-                row = compare(name, precision, bundle, shown, options.rounds, weights)
+                row = compare(name, precision, bundle, shown, rounds, weights)
                 rows.append(row)
                 print(json.dumps({**asdict(row), **describe()}), flush=True)
                 table.add_row(
@@ -168,8 +168,7 @@ def main() -> int:
     Console(stderr=True).print(table)
     if {row.model for row in rows} == set(MODELS):
         plot(rows, ROOT / "docs" / "speed.png")
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -18,6 +18,7 @@ import click
 import numpy as np
 from PIL import Image
 
+from benchmarks.options import FOLDER
 from bentoml_img.classify import Classifier
 from bentoml_img.labels import CIFAR10, VOC, VOC_IGNORE, VOC_TO_CIFAR10
 from bentoml_img.paths import SHIPPED
@@ -75,7 +76,7 @@ FILTERS = (Image.Resampling.BOX, Image.Resampling.BICUBIC, Image.Resampling.LANC
     "folders",
     nargs=-1,
     required=True,
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    type=FOLDER,
 )
 def main(folders: tuple[Path, ...]) -> None:
     """Compare ways to bring a photo to the classifier's square, on FOLDERS of photos and masks."""

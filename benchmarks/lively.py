@@ -1,4 +1,4 @@
-"""Models with random weights, of which a Mask R-CNN finds things all the same."""
+"""Models with random weights; a Mask R-CNN finds things with them all the same."""
 
 import torch
 from torch import Tensor, nn
@@ -31,9 +31,9 @@ def random_network(name: str) -> nn.Module:
 def enliven(model: MaskRCNN, image: Tensor, classes: float, background: float = 0) -> None:
     """Spread what an untrained model's heads say of an image (3, H, W) of 0–1; in place.
 
-    Untrained, they say next to the same of everything, and nothing passes the
-    least score. `classes` is the standard deviation of the logits of classes: the
-    larger, the more is found; `background` is added to that of none of them.
+    Untrained, they say almost the same everywhere, and nothing passes the least
+    score. `classes` is the standard deviation of the classes' logits: the larger, the
+    more is found. `background` is added to the logit of the background.
     """
     for layer in model.modules():
         if isinstance(layer, ConvNorm):  # so that its signals do not fade

@@ -7,6 +7,8 @@ import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import cast
 
 import httptools
 import numpy as np
@@ -84,9 +86,11 @@ async def _run(port: int, exchanges: Sequence[Exchange], clients: int, seconds: 
     loop = asyncio.get_running_loop()
     source = itertools.cycle(exchanges)
     start = time.perf_counter()
-    connections = [_Connection(source, start + seconds) for _ in range(clients)]
-    for connection in connections:
-        await loop.create_connection(lambda c=connection: c, "127.0.0.1", port)  # type: ignore[misc]
+    protocol = partial(_Connection, source, start + seconds)
+    connections = []
+    for _ in range(clients):
+        _, connection = await loop.create_connection(protocol, "127.0.0.1", port)
+        connections.append(connection)
     await asyncio.wait_for(asyncio.gather(*(c.done for c in connections)), seconds + 30)
     elapsed = max(c.last for c in connections) - start
     latencies = np.concatenate([c.latencies for c in connections]) * 1000
@@ -108,7 +112,7 @@ class _Connection(asyncio.Protocol):
         self._parser = httptools.HttpResponseParser(self)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)
         self._next()
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -140,4 +144,4 @@ class _Connection(asyncio.Protocol):
         self._body = b""
         self._parser = httptools.HttpResponseParser(self)
         self._sent = time.perf_counter()
-        self._transport.write(exchange.request)  # type: ignore[attr-defined]
+        self._transport.write(exchange.request)

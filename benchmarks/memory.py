@@ -7,22 +7,24 @@ most that a process has held resident (VmHWM of proc(5), which counts shared
 files too). One JSON line a load goes to stdout, a table to stderr. Linux only.
 """
 
-import argparse
 import io
 import json
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import click
 import httpx
-import psutil  # type: ignore[import-untyped]
+import psutil
 from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
 from benchmarks.machine import describe
+from benchmarks.options import FILE, FOLDER
 from benchmarks.process import free_port, private_store, serving
-from bentoml_img.engines import ENGINES, resolve
+from benchmarks.servers import bentoml_serve
+from bentoml_img.cli.options import engine_option
+from bentoml_img.engines import resolve
 from bentoml_img.paths import ROOT, SHIPPED
 
 MB = 1_000_000
@@ -74,27 +76,25 @@ def send(url: str, photos: list[bytes]) -> None:
         list(pool.map(post, photos))
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description="Measure the memory of a service's worker.")
-    parser.add_argument("--bundle", type=Path, default=SHIPPED / "deeplabv3_lite")
-    parser.add_argument("--engine", choices=ENGINES, default="auto")
-    parser.add_argument("--photo", type=Path, default=ROOT / "images" / "horse.jpg")
-    options = parser.parse_args()
+@click.command()
+@click.option("--bundle", type=FOLDER, default=SHIPPED / "deeplabv3_lite")
+@engine_option
+@click.option("--photo", "path", type=FILE, default=ROOT / "images" / "horse.jpg")
+def main(bundle: Path, engine: str, path: Path) -> None:
+    """Measure the memory of a service's worker."""
     machine = describe()
     with private_store():
         from bentoml_img.packaging import package
 
-        bundle, port = options.bundle.resolve(), free_port()
-        tag = package(bundle, options.engine).tag
-        measured = {"model": bundle.name, "engine": resolve(bundle, options.engine)}
+        bundle, port = bundle.resolve(), free_port()
+        tag = package(bundle, engine).tag
+        measured = {"model": bundle.name, "engine": resolve(bundle, engine)}
         table = Table(title=f"{tag}, one worker")
         for column in ("load", "supervisor, MB", "worker, MB"):
             table.add_column(column, justify="left" if column == "load" else "right")
-        command = [sys.executable, "-m", "bentoml", "serve", tag, "--host", "127.0.0.1"]
-        command += ["--port", str(port)]
-        with serving(command, port, {"BENTOML_IMG_WORKERS": "1"}) as server:
+        with serving(bentoml_serve(tag, port), port, {"BENTOML_IMG_WORKERS": "1"}) as server:
             for load, (size, format_name, number) in LOADS.items():
-                body = photo(options.photo, size, format_name)
+                body = photo(path, size, format_name)
                 send(f"http://127.0.0.1:{port}/predict", [body])
                 forget_peaks(server)
                 for _ in range(ROUNDS):
@@ -104,8 +104,7 @@ def main() -> int:
                 print(json.dumps({**measured, "load": load, **figures, **machine}))
                 table.add_row(load, *(f"{figure:.0f}" for figure in figures.values()))
     Console(stderr=True).print(table)
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

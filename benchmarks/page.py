@@ -9,7 +9,6 @@ into docs/benchmarks.md, with what the figures should reach. --quick measures
 as little as possible, to see whether all works, into build/bench/quick.
 """
 
-import argparse
 import ast
 import json
 import subprocess
@@ -19,6 +18,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import click
 
 from benchmarks.bars import BARS, Results, Row
 from bentoml_img.atomic import beside, write
@@ -45,23 +46,23 @@ class Benchmark:
 
 
 SEGMENTER = "--bundle artifacts/deeplabv3_lite"
+BOTH_ENGINES = "--engine openvino --engine torch"
 FEW = "--rounds 1 --seconds 1 --warm-up 1"
 BENCHMARKS = (
-    Benchmark("engines", "engines", quick="--rounds 1 --photos 2 --models fcn_lite"),
+    Benchmark("engines", "engines", quick="--rounds 1 --photos 2 --model fcn_lite"),
     Benchmark("detectors", "detectors", quick="--photos 2"),
     Benchmark("video", "video", quick="--rounds 1 --frames 4"),
     Benchmark("counting", "counting", quick="--every 20"),
-    Benchmark("stages", "stages", quick="--rounds 1 --photos images/dog.jpg"),
+    Benchmark("stages", "stages", quick="--rounds 1 --photo images/dog.jpg"),
     Benchmark("serving", "serving", quick=FEW),
     Benchmark("segmenting", "segmenting", quick=FEW),
     Benchmark("segmenting-int8", "segmenting", "--precision int8", FEW),
     Benchmark("startup", "startup", quick="--rounds 1"),
-    Benchmark(
-        "startup-segmenter", "startup", f"{SEGMENTER} --engines openvino torch", "--rounds 1"
-    ),
+    Benchmark("startup-segmenter", "startup", f"{SEGMENTER} {BOTH_ENGINES}", "--rounds 1"),
     Benchmark("memory-openvino", "memory", f"{SEGMENTER} --engine openvino"),
     Benchmark("memory-torch", "memory", f"{SEGMENTER} --engine torch"),
 )
+NAMES = [benchmark.name for benchmark in BENCHMARKS]
 
 
 def keep(command: Sequence[str], path: Path) -> bool:
@@ -159,40 +160,33 @@ def page(results: Results, dates: dict[str, str]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description="Run the benchmarks, write one page.")
-    names = [benchmark.name for benchmark in BENCHMARKS]
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(names)}")
-    parser.add_argument("--fresh", action="store_true", help="measure again what is there")
-    parser.add_argument(
-        "--quick", action="store_true", help="measure little, into build/bench/quick"
-    )
-    options = parser.parse_args()
-    if unknown := set(options.names) - set(names):
-        parser.error(f"no benchmark {min(unknown)!r}: choose from {', '.join(names)}")
-    kept = KEPT / "quick" if options.quick else KEPT
+@click.command()
+@click.argument("names", nargs=-1, type=click.Choice(NAMES), metavar="[NAME]...")
+@click.option("--fresh", is_flag=True, help="Measure again what is there.")
+@click.option("--quick", is_flag=True, help="Measure little, into build/bench/quick.")
+def main(names: tuple[str, ...], fresh: bool, quick: bool) -> None:
+    """Run the benchmarks, or those with a NAME, and write one page."""
+    kept = KEPT / "quick" if quick else KEPT
     failed = []
     for benchmark in BENCHMARKS:
         path = kept / f"{benchmark.name}.jsonl"
-        again = options.fresh or not path.exists()
-        wanted = benchmark.name in options.names if options.names else again
+        wanted = benchmark.name in names if names else fresh or not path.exists()
         if wanted:
             print(f"{benchmark.name} ...", file=sys.stderr)
-            if not keep(benchmark.command(options.quick), path):
+            if not keep(benchmark.command(quick), path):
                 failed.append(benchmark.name)
-    files = {name: kept / f"{name}.jsonl" for name in names}
+    files = {name: kept / f"{name}.jsonl" for name in NAMES}
     results = {name: read(file) for name, file in files.items() if file.exists()}
     dates = {
         name: time.strftime("%Y-%m-%d", time.gmtime(files[name].stat().st_mtime))
         for name in results
     }
-    target = kept / PAGE.name if options.quick else PAGE
+    target = kept / PAGE.name if quick else PAGE
     write(target, page(results, dates).encode())
     print(target.relative_to(ROOT))
     if failed:
-        print(f"failed: {', '.join(failed)}", file=sys.stderr)
-    return 1 if failed else 0
+        raise click.ClickException(f"failed: {', '.join(failed)}")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -8,16 +8,16 @@ on stdout. The winners are kept in `benchmarks/servers/__init__.py`, and two wor
 beside them.
 """
 
-import argparse
 import json
 import os
-import sys
 from collections import defaultdict
 from pathlib import Path
 
+import click
 from rich.progress import track
 
 from benchmarks.network import write_tiny_bundle
+from benchmarks.options import COUNT, FOLDER, SECONDS
 from benchmarks.process import private_store
 from benchmarks.servers import Route, Server, python_server
 from benchmarks.serving import CORES, Figures, Plan, measure, median, prepare
@@ -62,29 +62,28 @@ def candidates() -> list[Server]:
     return litserve + fastapi
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description="Look for the rivals' best settings.")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=3)
-    parser.add_argument("--photos", type=Path, default=ROOT / "images")
-    options = parser.parse_args()
-    plan = Plan(options.rounds, options.seconds, warm_up=1, clients=16)
+@click.command()
+@click.option("--rounds", type=COUNT, default=3, show_default=True)
+@click.option("--seconds", type=SECONDS, default=3, show_default=True)
+@click.option("--photos", type=FOLDER, default=ROOT / "images")
+def main(rounds: int, seconds: float, photos: Path) -> None:
+    """Look for the rivals' best settings."""
+    plan = Plan(rounds, seconds, warm_up=1, clients=16)
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])
     figures: Figures = defaultdict(list)
     with private_store() as scratch:
-        network = prepare("tiny", write_tiny_bundle(scratch / "tiny"), options.photos)
+        network = prepare("tiny", write_tiny_bundle(scratch / "tiny"), photos)
         network.photos.pop("640x480")
         trials = [server for _ in range(plan.rounds) for server in candidates()]
         for server in track(trials, "servers"):
             for case, figure in measure(server, network, plan):
                 figures[case].append(figure)
     best_first = sorted(figures.items(), key=lambda item: -median(item[1]).rate)
-    for case, rounds in best_first:
-        figure = median(rounds)
+    for case, measured in best_first:
+        figure = median(measured)
         line = {"server": case.server, "rate": round(figure.rate), "p99": round(figure.p99, 1)}
         print(json.dumps(line))
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

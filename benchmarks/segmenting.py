@@ -11,20 +11,23 @@ with --precision, which is for our server alone, but for a seventh: what the net
 is unsure of in a photo may be another class as a whole.
 """
 
-import argparse
-import sys
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
+from typing import Any
+
+import click
 
 from benchmarks.load import Right
+from benchmarks.options import FOLDER
 from benchmarks.photos import load_photos
 from benchmarks.servers import Route, python_server
-from benchmarks.serving import Network, Plan, run_against
+from benchmarks.serving import Network, Plan, plan_options, run_against
 from benchmarks.stages import agreement
 from bentoml_img.bundle import read_manifest
+from bentoml_img.cli.options import precision_option
 from bentoml_img.drawing.segmentation import colour_mask
 from bentoml_img.images import encode_png, load_rgb, open_image
-from bentoml_img.paths import ROOT, SHIPPED
+from bentoml_img.paths import SHIPPED
 from bentoml_img.segment import Segmenter
 
 SIZE = 640, 480
@@ -58,21 +61,18 @@ def prepare(bundle: Path, precision: str, photos: Path) -> Network:
     )
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description="Compare the segmenter with others under load.")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=10, help="of each measurement")
-    parser.add_argument("--warm-up", type=float, default=3, help="seconds before each of them")
-    parser.add_argument("--clients", type=int, default=8)
-    parser.add_argument("--bundle", type=Path, default=SHIPPED / "deeplabv3_lite")
-    parser.add_argument("--photos", type=Path, default=ROOT / "images")
-    parser.add_argument("--precision", choices=LEAST_AGREEMENT, default="fp32")
-    options = parser.parse_args()
-    plan = Plan(options.rounds, options.seconds, options.warm_up, options.clients)
-    bundle = options.bundle.resolve()
-    network = partial(prepare, bundle, options.precision, options.photos)
-    return run_against(OTHERS, lambda folder: [network()], plan)
+@click.command()
+@plan_options(seconds=10, warm_up=3, clients=8)
+@click.option("--bundle", type=FOLDER, default=SHIPPED / "deeplabv3_lite")
+@precision_option
+def main(bundle: Path, photos: Path, precision: str, **plan: Any) -> None:
+    """Compare the segmenter with others under load."""
+
+    def networks(folder: Path) -> list[Network]:
+        return [prepare(bundle.resolve(), precision, photos)]
+
+    run_against(OTHERS, networks, Plan(**plan))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -20,7 +20,6 @@ over that of X in its fastest form, the median of the rounds' quotients, and so
 not quite the quotient of two lines.
 """
 
-import argparse
 import json
 import os
 import statistics
@@ -29,20 +28,24 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
+import click
 from rich.console import Console
 from rich.table import Table
 
 from benchmarks.load import Exchange, Figure, Right, request, run, says
 from benchmarks.machine import describe
 from benchmarks.network import write_tiny_bundle
+from benchmarks.options import COUNT, FOLDER, SECONDS
 from benchmarks.photos import load_photos
 from benchmarks.process import ServerError, cpu_seconds, free_port, private_store, serving
 from benchmarks.ratios import median_ratio
-from benchmarks.servers import OTHERS, OURS, PLAIN_BENTOML, Server
+from benchmarks.servers import BUNDLE, OTHERS, OURS, PLAIN_BENTOML, Server
 from benchmarks.servers.decoding import decode
 from bentoml_img.bundle import BundleError
 from bentoml_img.classify import Classifier
+from bentoml_img.cli.options import Command, together
 from bentoml_img.paths import ROOT, SHIPPED
 
 CORES = 2
@@ -89,7 +92,7 @@ def measure(server: Server, network: Network, plan: Plan) -> Iterator[tuple[Case
     command = [part.format_map(values) for part in server.command]
     service, _, _ = network.bento.partition(":")
     environment = {
-        "BENCHMARK_BUNDLE": str(network.bundle),
+        BUNDLE: str(network.bundle),
         "BENTOML_CONFIG_OPTIONS": " ".join(
             f"services.{name}.logging.access.enabled=false" for name in (service, PLAIN_BENTOML)
         ),
@@ -189,25 +192,33 @@ def report(figures: Figures, plan: Plan, others: Sequence[Server]) -> None:
     Console(stderr=True, width=140).print(table)
 
 
-def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description="Compare this service with others under load.",
-        epilog="One JSON line a figure on stdout, a table on stderr.",
+def plan_options(seconds: float, warm_up: float, clients: int) -> Callable[[Command], Command]:
+    """The options that make a Plan, with these defaults, and --photos."""
+    return together(
+        click.option("--rounds", type=COUNT, default=3, show_default=True),
+        click.option(
+            "--seconds",
+            type=SECONDS,
+            default=seconds,
+            show_default=True,
+            help="Of each measurement.",
+        ),
+        click.option(
+            "--warm-up",
+            type=SECONDS,
+            default=warm_up,
+            show_default=True,
+            help="Seconds before each of them.",
+        ),
+        click.option("--clients", type=COUNT, default=clients, show_default=True),
+        click.option("--photos", type=FOLDER, default=ROOT / "images"),
     )
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=4, help="of each measurement")
-    parser.add_argument("--warm-up", type=float, default=2, help="seconds before each of them")
-    parser.add_argument("--clients", type=int, default=16)
-    parser.add_argument("--bundle", type=Path, default=SHIPPED / "cifar_lite")
-    parser.add_argument("--photos", type=Path, default=ROOT / "images")
-    parser.add_argument("--network", choices=("tiny", "shipped"), help="only this one")
-    return parser.parse_args()
 
 
 def run_against(
     others: Sequence[Server], networks_in: Callable[[Path], list[Network]], plan: Plan
-) -> int:
-    """Compare our server with others, and report; the exit status.
+) -> None:
+    """Compare our server with others, and report; ClickException if one fails or answers wrongly.
 
     `networks_in` makes what they serve, in a folder that lasts as long as they run.
     """
@@ -216,26 +227,29 @@ def run_against(
         try:
             figures = compare(networks_in(scratch), (OURS, *others), plan)
         except (ServerError, BundleError) as error:
-            print(error, file=sys.stderr)
-            return 1
+            raise click.ClickException(str(error)) from error
     report(figures, plan, others)
-    return 1 if any(figure.errors for rounds in figures.values() for figure in rounds) else 0
+    if any(figure.errors for rounds in figures.values() for figure in rounds):
+        raise click.ClickException("not every answer was right")
 
 
-def main() -> int:
-    options = arguments()
+@click.command(epilog="One JSON line a figure on stdout, a table on stderr.")
+@plan_options(seconds=4, warm_up=2, clients=16)
+@click.option("--bundle", type=FOLDER, default=SHIPPED / "cifar_lite")
+@click.option("--network", "only", type=click.Choice(["tiny", "shipped"]), help="Only this one.")
+def main(bundle: Path, photos: Path, only: str | None, **plan: Any) -> None:
+    """Compare this service with others under load."""
 
     def networks(folder: Path) -> list[Network]:
-        bundles = {"tiny": write_tiny_bundle(folder / "tiny"), "shipped": options.bundle}
+        bundles = {"tiny": write_tiny_bundle(folder / "tiny"), "shipped": bundle}
         return [
-            prepare(name, bundle.resolve(), options.photos)
-            for name, bundle in bundles.items()
-            if options.network in (None, name)
+            prepare(name, path.resolve(), photos)
+            for name, path in bundles.items()
+            if only in (None, name)
         ]
 
-    plan = Plan(options.rounds, options.seconds, options.warm_up, options.clients)
-    return run_against(OTHERS, networks, plan)
+    run_against(OTHERS, networks, Plan(**plan))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

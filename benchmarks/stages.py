@@ -11,16 +11,15 @@ longer ours takes. One JSON line a stage goes to stdout, medians in milliseconds
 table to stderr.
 """
 
-import argparse
 import io
 import json
 import statistics
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import click
 import numpy as np
 import torch
 from PIL import Image
@@ -28,18 +27,19 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.machine import describe
+from benchmarks.options import COUNT, FILE, FOLDER
 from benchmarks.photos import cut
 from benchmarks.ratios import median_ratio
 from bentoml_img.drawing.segmentation import colour_mask
 from bentoml_img.images import encode_png, load_rgb, open_image, upright_size
 from bentoml_img.paths import SHIPPED
 from bentoml_img.segment import Segmentation, Segmenter
-from scripts.samples import FOLDER, scenes
+from scripts import samples
 
 SIZE = 4000, 3000
 STAGES = ("decode", "resize and normalise", "network", "upsample and argmax", "PNG")
 AROUND = "all but the network"
-PHOTOS = [FOLDER / name for name in scenes()]
+PHOTOS = [samples.FOLDER / name for name in samples.scenes()]
 
 
 class Clock:
@@ -104,27 +104,30 @@ def agreement(one: bytes, other: bytes) -> float:
     return float((masks[0] == masks[1]).mean())
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description="Time the stages of a request to the segmenter.")
-    parser.add_argument("--rounds", type=int, default=2, help="passes through the photos")
-    parser.add_argument("--bundle", type=Path, default=SHIPPED / "deeplabv3_lite")
-    parser.add_argument("--photos", type=Path, nargs="+", default=PHOTOS)
-    options = parser.parse_args()
-    segmenter = Segmenter.from_bundle(options.bundle)
+@click.command()
+@click.option(
+    "--rounds", type=COUNT, default=2, show_default=True, help="Passes through the photos."
+)
+@click.option("--bundle", type=FOLDER, default=SHIPPED / "deeplabv3_lite")
+@click.option(
+    "--photo", "photos", type=FILE, multiple=True, default=PHOTOS, help="Several can be given."
+)
+def main(rounds: int, bundle: Path, photos: tuple[Path, ...]) -> None:
+    """Time the stages of a request to the segmenter."""
+    segmenter = Segmenter.from_bundle(bundle)
     ways: dict[str, Callable[[bytes, Segmenter], tuple[bytes, list[float]]]] = {
         "ours": ours,
         "common": common,
     }
     laps: dict[str, list[list[float]]] = {name: [] for name in ways}
     equal = []
-    for path in options.photos:
+    for path in photos:
         photo = cut(path, *SIZE)
         equal.append(agreement(*(way(photo, segmenter)[0] for way in ways.values())))
-        for _ in range(options.rounds):
+        for _ in range(rounds):
             for name, way in ways.items():
                 laps[name].append(way(photo, segmenter)[1])
-    report({name: _by_stage(rounds) for name, rounds in laps.items()}, equal)
-    return 0
+    report({name: _by_stage(times) for name, times in laps.items()}, equal)
 
 
 def _by_stage(rounds: list[list[float]]) -> dict[str, list[float]]:
@@ -157,4 +160,4 @@ def report(times: dict[str, dict[str, list[float]]], equal: list[float]) -> None
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

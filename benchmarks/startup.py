@@ -1,6 +1,6 @@
 """Where the time of one `bentoml run` goes: BentoML, the service, the engine, the model, the call.
 
-    python -m benchmarks.startup --rounds 5 --engines openvino torch
+    python -m benchmarks.startup --rounds 5 --engine openvino --engine torch
 
 Times the real command; a process that takes the same steps and notes the time
 after each; and `bentoml serve` up to its first answer. Engines take turns in
@@ -8,8 +8,6 @@ each round. One JSON line a step goes to stdout, medians over the rounds in
 milliseconds; a table to stderr.
 """
 
-import argparse
-import asyncio
 import json
 import statistics
 import subprocess
@@ -19,6 +17,16 @@ import time
 from itertools import pairwise
 from pathlib import Path
 
+import click
+import httpx
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.machine import describe
+from benchmarks.options import COUNT, FILE, FOLDER
+from benchmarks.process import free_port, private_store, serving
+from benchmarks.servers import bentoml_serve
+from bentoml_img.engines import ENGINES, resolve
 from bentoml_img.paths import ROOT, SHIPPED
 
 STEPS = {
@@ -36,46 +44,9 @@ WHOLE = {
 }
 
 
-def take_steps(tag: str, photo: Path) -> list[float]:
-    """The wall-clock time, in seconds since the epoch, after each of STEPS."""
-    stamps = [time.time()]
-    body = photo.read_bytes()
-    import bentoml_cli.cli  # noqa: F401
-
-    stamps.append(time.time())
-    from bentoml_run.bento import find, load_app, redirect_log
-
-    redirect_log()
-    bento = find(tag)
-    _, app = load_app(bento)
-    stamps.append(time.time())
-    if bento.info.labels["engine"] == "openvino":
-        import openvino  # noqa: F401
-    else:
-        import torch  # noqa: F401
-    stamps.append(time.time())
-
-    async def call() -> None:
-        import httpx
-
-        from bentoml_run.asgi import started
-
-        async with started(app) as application:
-            stamps.append(time.time())
-            for _ in range(2):
-                request = httpx.Request("POST", "http://localhost/predict", content=body)
-                answer = await application.send(request)
-                if not answer.ok:
-                    raise RuntimeError(answer.body.decode())
-                stamps.append(time.time())
-
-    asyncio.run(call())
-    return stamps
-
-
 def time_steps(tag: str, photo: Path) -> dict[str, float]:
     """Milliseconds of each of STEPS, in a process of their own."""
-    command = [sys.executable, "-m", "benchmarks.startup", "--steps", tag, "--photo", str(photo)]
+    command = [sys.executable, "-m", "benchmarks.steps", tag, str(photo)]
     start = time.time()
     output = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=120).stdout
     stamps = [start, *json.loads(output.splitlines()[-1])]
@@ -97,14 +68,9 @@ def time_command(tag: str, photo: Path) -> float:
 
 def time_serve(tag: str, photo: Path) -> float:
     """Milliseconds of `bentoml serve` from its start to the answer for one photo."""
-    import httpx
-
-    from benchmarks.process import free_port, serving
-
     port = free_port()
-    command = [sys.executable, "-m", "bentoml", "serve", tag, "--host", "127.0.0.1"]
     start = time.time()
-    with serving([*command, "--port", str(port)], port, {}):
+    with serving(bentoml_serve(tag, port), port, {}):
         answer = httpx.post(
             f"http://127.0.0.1:{port}/predict", content=photo.read_bytes(), timeout=60
         )
@@ -113,46 +79,41 @@ def time_serve(tag: str, photo: Path) -> float:
     return seconds * 1000
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description="Time the steps of one bentoml run.")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--bundle", type=Path, default=SHIPPED / "cifar_lite")
-    parser.add_argument("--engines", nargs="+", metavar="ENGINE", default=["auto"])
-    parser.add_argument("--photo", type=Path, help="default: the first of images/")
-    parser.add_argument("--steps", metavar="TAG", help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.steps:
-        print(json.dumps(take_steps(options.steps, options.photo)))
-        return 0
-    photo = options.photo or min((ROOT / "images").glob("*.jpg"))
-    from benchmarks.process import private_store
-
+@click.command()
+@click.option("--rounds", type=COUNT, default=5, show_default=True)
+@click.option("--bundle", type=FOLDER, default=SHIPPED / "cifar_lite")
+@click.option(
+    "--engine",
+    "engines",
+    type=click.Choice(ENGINES),
+    multiple=True,
+    default=["auto"],
+    show_default=True,
+    help="Several can be given.",
+)
+@click.option("--photo", type=FILE, help="Default: the first of images/.")
+def main(rounds: int, bundle: Path, engines: tuple[str, ...], photo: Path | None) -> None:
+    """Time the steps of one bentoml run."""
+    shown = photo or min((ROOT / "images").glob("*.jpg"))
     with private_store():
-        from bentoml_img.engines import resolve
         from bentoml_img.packaging import package
 
-        bundle = options.bundle.resolve()
-        tags = {resolve(bundle, name): package(bundle, name).tag for name in options.engines}
-        rounds: dict[str, list[dict[str, float]]] = {engine: [] for engine in tags}
-        for _ in range(options.rounds):
+        bundle = bundle.resolve()
+        tags = {resolve(bundle, name): package(bundle, name).tag for name in engines}
+        measured: dict[str, list[dict[str, float]]] = {engine: [] for engine in tags}
+        for _ in range(rounds):
             for engine, tag in tags.items():
-                whole = {"command": time_command(tag, photo), "serve": time_serve(tag, photo)}
-                rounds[engine].append({**time_steps(tag, photo), **whole})
+                whole = {"command": time_command(tag, shown), "serve": time_serve(tag, shown)}
+                measured[engine].append({**time_steps(tag, shown), **whole})
     medians = {
         engine: {step: statistics.median(r[step] for r in times) for step in times[0]}
-        for engine, times in rounds.items()
+        for engine, times in measured.items()
     }
     report(bundle.name, medians)
-    return 0
 
 
 def report(model: str, medians: dict[str, dict[str, float]]) -> None:
     """Print a JSON line for each engine's steps to stdout and the table to stderr."""
-    from rich.console import Console
-    from rich.table import Table
-
-    from benchmarks.machine import describe
-
     table = Table(title=f"{model}, one photo")
     table.add_column("step")
     for engine in medians:
@@ -169,4 +130,4 @@ def report(model: str, medians: dict[str, dict[str, float]]) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -22,10 +22,8 @@ last, and every frame detected but for one:
 One JSON line a way goes to stdout, medians over the rounds; a table to stderr.
 """
 
-import argparse
 import json
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -34,11 +32,13 @@ from pathlib import Path
 from unittest import mock
 
 import av
+import click
 from rich.console import Console
 from rich.table import Table
 
 from benchmarks.eager import EagerMaskRcnn
 from benchmarks.machine import describe
+from benchmarks.options import COUNT, FILE
 from benchmarks.ratios import median_ratio
 from benchmarks.weights import precisions_of
 from bentoml_img.detect import Detector
@@ -119,28 +119,27 @@ def measure(way: Way, clip: Path) -> float:
         return frames / (time.perf_counter() - start)
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description="Compare pipelines for videos.")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--video", type=Path, default=ROOT / "videos" / "3.gif")
-    parser.add_argument("--frames", type=int, default=40, help="so many of its first")
-    parser.add_argument("--model", default="maskrcnn_lite")
-    options = parser.parse_args()
-    ways = ways_of(bundle_of(options.model))
+@click.command()
+@click.option("--rounds", type=COUNT, default=3, show_default=True)
+@click.option("--video", type=FILE, default=ROOT / "videos" / "3.gif")
+@click.option("--frames", type=COUNT, default=40, show_default=True, help="So many of its first.")
+@click.option("--model", default="maskrcnn_lite", show_default=True)
+def main(rounds: int, video: Path, frames: int, model: str) -> None:
+    """Compare pipelines for videos."""
+    ways = ways_of(bundle_of(model))
     rates: dict[str, list[float]] = {name: [] for name in ways}
     console = Console(stderr=True)
     with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
-        clip, frame = (Path(folder, name + options.video.suffix) for name in ("clip", "frame"))
-        cut(options.video, options.frames, clip)
-        cut(options.video, 1, frame)
+        clip, frame = (Path(folder, name + video.suffix) for name in ("clip", "frame"))
+        cut(video, frames, clip)
+        cut(video, 1, frame)
         for way in ways.values():
             measure(way, frame)  # to warm up
-        for number in range(1, options.rounds + 1):
+        for number in range(1, rounds + 1):
             for name, way in ways.items():
-                console.print(f"round {number} of {options.rounds}: {name}")
+                console.print(f"round {number} of {rounds}: {name}")
                 rates[name].append(measure(way, clip))
-    report(rates, {"model": options.model, "video": options.video.name, "frames": options.frames})
-    return 0
+    report(rates, {"model": model, "video": video.name, "frames": frames})
 
 
 def report(rates: Mapping[str, list[float]], measured: Mapping[str, str | int]) -> None:
@@ -157,4 +156,4 @@ def report(rates: Mapping[str, list[float]], measured: Mapping[str, str | int]) 
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -64,7 +64,7 @@ def _save_segmenter(module: nn.Module, folder: Path, half: bool) -> None:
 
 def _save_detector(module: nn.Module, folder: Path, half: bool) -> None:
     """The three networks of a Mask R-CNN, and the rules between them."""
-    assert isinstance(module, MaskRCNN)  # noqa: S101 - for the type checker
+    assert isinstance(module, MaskRCNN)
     heads, channels = module.roi_heads, module.backbone.out_channels
     boxes, masks = (
         torch.zeros(2, channels, *pool.output_size)

@@ -1,4 +1,4 @@
-"""Pictures that are small files and much work: refused by what they are made of.
+"""Refuse picture files that are small but expensive to decode, by their structure alone.
 
 Pillow adds the blocks of a GIF's comment to each other, looks at each chunk of a
 PNG, makes a number of each value of a tag, and begins anew at each strip of a TIFF.
@@ -9,6 +9,11 @@ JPEGs are in `bentoml_img.jpeg_limits`.
 
 import re
 from collections.abc import Iterator, Sequence
+from struct import Struct
+from typing import Literal, NamedTuple
+
+from PIL import TiffTags
+from PIL.ExifTags import Base
 
 from bentoml_img import jpeg_limits
 
@@ -19,16 +24,41 @@ MAX_VALUES = 600_000  # two for each tile of 16 × 16 pixels, in the largest pic
 MAX_STRIPS = 10_000  # or tiles, beside those that have as many pixels as the smallest tile
 MAX_RUNS = 1_000_000  # pixels that may be in run lengths, and bytes that these may have
 
-COMMENT = b"\xfe"  # the extension of a GIF that Pillow joins
+GIF_HEAD = Struct("<6s2Hc2B")  # signature, sides, flags, background, aspect
+EXTENSION, COMMENT = b"!", b"\xfe"  # of a GIF; comments are what Pillow joins
+
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+PNG_CHUNK = Struct(">I4s")  # length of the content, type
+PNG_CHECK = 4  # bytes behind the content
+
+WEBP_HEAD = Struct("<4sI4s")  # RIFF, length of what follows, WEBP
+WEBP_CHUNK = Struct("<4sI")  # type, length of the content, which is padded to an even one
+
+BMP_HEAD = Struct("<2sI2HI")  # BITMAPFILEHEADER: signature, length, 0, 0, where the pixels are
+BMP_INFO = Struct("<2Ii2HI")  # BITMAPINFOHEADER: its length, sides, planes, bits, compression, …
+BMP_CORE_LENGTH = 12  # of the oldest header, which has no compression
+RLE8, RLE4 = 1, 2
+
 LARGE_TILE = 1024, 1024  # pixels; encoders write such for a picture of any size
 TILE_STEP = 16  # of which a tile's sides are multiples
 
-PICTURE_SIDES, TILE_SIDES = (256, 257), (322, 323)  # width and length, tags of a TIFF
-OFFSETS = 273, 324  # where its strips or its tiles are
+PICTURE_SIDES = Base.ImageWidth, Base.ImageLength
+TILE_SIDES = Base.TileWidth, Base.TileLength
+OFFSETS = Base.StripOffsets, Base.TileOffsets
 # Of TIFF's types those that stay what they are: bytes and text.
-_PLAIN = frozenset({1, 2, 7})
+_PLAIN = frozenset({TiffTags.BYTE, TiffTags.ASCII, TiffTags.UNDEFINED})
 # And the bytes of those that are whole numbers. Pillow does not know the last two, libtiff does.
-_WHOLE = {3: 2, 4: 4, 8: 2, 9: 4, 13: 4, 16: 8, 17: 8, 18: 8}
+_SIGNED_LONG8, _IFD8 = 17, 18
+_WHOLE = {
+    TiffTags.SHORT: 2,
+    TiffTags.LONG: 4,
+    TiffTags.SIGNED_SHORT: 2,
+    TiffTags.SIGNED_LONG: 4,
+    TiffTags.IFD: 4,
+    TiffTags.LONG8: 8,
+    _SIGNED_LONG8: 8,
+    _IFD8: 8,
+}
 _EXIF = re.compile(rb"(?:Exif\0\0){0,2}")  # before the tags; Pillow takes off as many
 
 
@@ -50,11 +80,15 @@ def excess(data: bytes) -> str | None:
 
 
 def _of_gif(data: bytes) -> str | None:
+    if len(data) < GIF_HEAD.size:
+        return None
+    *_, flags, _, _ = GIF_HEAD.unpack_from(data)
     of_comments = of_others = 0
-    position = 13 + colour_bytes(data[10:11])
-    while data[position : position + 1] == b"!":
-        is_comment = data[position + 1 : position + 2] == COMMENT
-        position += 2
+    position = GIF_HEAD.size + colour_bytes(flags)
+    while data.startswith(EXTENSION, position):
+        position += len(EXTENSION)
+        is_comment = data.startswith(COMMENT, position)
+        position += len(COMMENT)
         while length := data[position : position + 1].rstrip(b"\0"):
             position += 1 + length[0]
             of_comments += is_comment
@@ -83,21 +117,20 @@ def _of_chunks(name: str, chunks: Iterator[tuple[bytes, bytes]]) -> str | None:
 
 
 def _png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    position, kind = 8, b""
-    while position < len(data) and kind != b"IEND":
-        length = int.from_bytes(data[position : position + 4])
-        start = position + 8
-        kind = data[position + 4 : start]
+    position, kind = len(PNG_SIGNATURE), b""
+    while position + PNG_CHUNK.size <= len(data) and kind != b"IEND":
+        length, kind = PNG_CHUNK.unpack_from(data, position)
+        start = position + PNG_CHUNK.size
         yield kind, data[start : start + length] if kind == b"eXIf" else b""
-        position = start + length + 4
+        position = start + length + PNG_CHECK
 
 
 def _webp_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    position, end = 12, 8 + int.from_bytes(data[4:8], "little")
-    while position < min(end, len(data)):
-        length = int.from_bytes(data[position + 4 : position + 8], "little")
-        start = position + 8
-        kind = data[position : position + 4]
+    _, length, _ = WEBP_HEAD.unpack_from(data)
+    position, end = WEBP_HEAD.size, 8 + length
+    while position < end and position + WEBP_CHUNK.size <= len(data):
+        kind, length = WEBP_CHUNK.unpack_from(data, position)
+        start = position + WEBP_CHUNK.size
         yield kind, data[start : start + length] if kind == b"EXIF" else b""
         position = start + length + length % 2
 
@@ -125,13 +158,12 @@ def _of_strips(data: bytes) -> str | None:
 
 
 def _of_runs(data: bytes) -> str | None:
-    def number(start: int) -> int:
-        return int.from_bytes(data[start : start + 4], "little")
-
-    if number(14) == 12 or number(30) not in (1, 2):  # the oldest header has no compression
+    if len(data) < BMP_HEAD.size + BMP_INFO.size:
         return None
-    width, height = number(18), number(22)
-    pixels = width * min(height, 2**32 - height)  # from the top down it is negative
+    length, width, height, _, _, compression = BMP_INFO.unpack_from(data, BMP_HEAD.size)
+    if length == BMP_CORE_LENGTH or compression not in (RLE8, RLE4):
+        return None
+    pixels = width * abs(height)  # from the top down it is negative
     if max(pixels, len(data)) <= MAX_RUNS:
         return None
     return f"an RLE-compressed BMP of more than {MAX_RUNS} pixels or bytes"
@@ -152,37 +184,70 @@ def oversized_tile(data: bytes) -> tuple[int, int] | None:
 
 
 def _numbers(data: bytes, tags: Sequence[int]) -> list[list[int]]:
-    """The values of each of these tags; more than one where it is there more than once."""
+    """The first value of each of these tags, if it is a whole number.
+
+    More than one where the tag is there more than once.
+    """
     found: dict[int, list[int]] = {tag: [] for tag in tags}
-    for tag, kind, _, value in _entries(data):
-        if tag in found and kind in _WHOLE:
-            found[tag].append(value)
+    for entry in _entries(data):
+        if entry.tag in found and entry.type in _WHOLE:
+            found[entry.tag].append(_first_number(data, entry))
     return list(found.values())
 
 
-def _entries(data: bytes) -> Iterator[tuple[int, int, int, int]]:
-    """Tag, type, number of values and the first of these, if it is a whole number.
+class _Entry(NamedTuple):
+    """A tag of a directory, with the type and the number of its values.
 
-    Of the first directory, in a TIFF or in EXIF data, which are laid out as one.
+    `value` are the bytes of these or, if they are too many, the offset of these.
     """
-    order = {b"II": "little", b"MM": "big"}.get(data[:2])
 
-    def number(start: int, size: int) -> int:
-        return int.from_bytes(data[start : start + size], order)  # type: ignore[arg-type]
+    tag: int
+    type: int
+    n: int
+    value: bytes
 
+
+class _Layout(NamedTuple):
+    """How a TIFF is laid out, as `struct` has it.
+
+    The header ends with the offset of the first directory, which begins with the
+    number of its entries.
+    """
+
+    header: str
+    number: str
+    entry: str
+
+
+_CLASSIC = _Layout("2sHI", "H", "HHI4s")
+_BIG = _Layout("2s3HQ", "Q", "HHQ8s")
+_ORDERS: dict[bytes, Literal["little", "big"]] = {b"II": "little", b"MM": "big"}
+
+
+def _entries(data: bytes) -> Iterator[_Entry]:
+    """Those of the first directory, in a TIFF or in EXIF data, which are laid out as one."""
+    order = _ORDERS.get(data[:2])
     if order is None:
         return
-    big = data[2:3] == b"\x2b"  # where Pillow looks, in either order of bytes
-    wide, entry = (8, 20) if big else (4, 12)
-    directory = number(8 if big else 4, wide)
-    first = directory + (8 if big else 2)
-    last = min(len(data), first + entry * number(directory, first - directory))
-    for start in range(first, last, entry):
-        kind, value = number(start + 2, 2), start + 4 + wide
-        size = _WHOLE.get(kind, 0)
-        yield (
-            number(start, 2),
-            kind,
-            number(start + 4, wide),
-            number(value if size <= wide else number(value, wide), size),
-        )
+    is_big = data[2:3] == b"\x2b"  # where Pillow looks, in either order of bytes
+    prefix = "<" if order == "little" else ">"
+    header, number, entry = (Struct(prefix + form) for form in (_BIG if is_big else _CLASSIC))
+    if len(data) < header.size:
+        return
+    *_, place = header.unpack_from(data)
+    start = place + number.size
+    if len(data) < start:
+        return
+    (n,) = number.unpack_from(data, place)
+    whole = min(n, (len(data) - start) // entry.size)
+    directory = memoryview(data)[start : start + whole * entry.size]
+    yield from map(_Entry._make, entry.iter_unpack(directory))
+
+
+def _first_number(data: bytes, entry: _Entry) -> int:
+    """The first of an entry's whole numbers, as if it had no sign; 0 behind the end of the data."""
+    order, size = _ORDERS[data[:2]], _WHOLE[entry.type]
+    if size <= len(entry.value):
+        return int.from_bytes(entry.value[:size], order)
+    start = int.from_bytes(entry.value, order)
+    return int.from_bytes(data[start : start + size], order)

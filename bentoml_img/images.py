@@ -151,8 +151,8 @@ def reopen(image: Image.Image) -> Image.Image:
 
     To be asked before `load_rgb`.
     """
-    assert isinstance(image, ImageFile.ImageFile)  # noqa: S101 - for the type checker
-    assert isinstance(image.fp, io.BytesIO)  # noqa: S101
+    assert isinstance(image, ImageFile.ImageFile)
+    assert isinstance(image.fp, io.BytesIO)
     return Image.open(io.BytesIO(image.fp.getvalue()), formats=FORMATS)
 
 

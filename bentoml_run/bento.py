@@ -140,9 +140,7 @@ def load_app(bento: "Bento") -> "tuple[str, App]":
     Raises:
         Failure: The service cannot be imported or made ready.
     """
-    from _bentoml_impl.server.serving import (  # type: ignore[import-untyped]
-        server_on_deployment,
-    )
+    from _bentoml_impl.server.serving import server_on_deployment
     from bentoml._internal.context import server_context
 
     for variable in bento.info.envs:

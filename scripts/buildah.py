@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bentoml_img.paths import ROOT
 from services.container import BASE_IMAGE
 
-IMAGES = Path(__file__).resolve().parent.parent / "build" / "image"
+IMAGES = ROOT / "build" / "image"
 TOOLS = {"buildah": "buildah", "debootstrap": "debootstrap", "ip": "iproute2"}  # and packages
 SUITE = "bookworm"  # the Debian release whose Python is 3.11
 PACKAGES = ("python3", "python3-venv", "ca-certificates")

@@ -2,13 +2,16 @@
 
 `python -m scripts.clip` writes
   videos/3.gif          14 seconds of a street, seen by a camera that stands still;
-  videos/3.truth.json   who crosses its middle, when and which way.
+  videos/3.truth.json   who crosses its middle, when and which way;
+  videos/3_result.*     what the shipped detector makes of it, counted there.
 
 What moves how is known here, so the counts of a detector and a tracker can be
 held against the truth.
 """
 
 import json
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,7 +27,9 @@ from bentoml_img.video.segments import SegmentWriter
 from bentoml_img.video.writing import join
 
 VIDEOS = ROOT / "videos"
+CLIP = VIDEOS / "3.gif"
 SIZE = 640, 360
+MIDDLE = SIZE[0] // 2, 0, SIZE[0] // 2, SIZE[1]  # a line from the top down
 RATE = 10  # frames a second
 SECONDS = 14
 HORIZON = 214  # pixels from the top: where the photo ends and the pavement begins
@@ -155,7 +160,6 @@ def _place(canvas: Image.Image, actor: Actor, time: float) -> None:
 
 def truth() -> dict[str, object]:
     """The line in the middle, and who crosses it, in the order of time."""
-    middle = SIZE[0] // 2
     crossings = [
         {
             "label": actor.label,
@@ -165,20 +169,31 @@ def truth() -> dict[str, object]:
         for actor in sorted(ACTORS, key=Actor.crosses)
         if actor.crosses() < SECONDS
     ]
-    return {"line": [middle, 0, middle, SIZE[1]], "crossings": crossings}
+    return {"line": [*MIDDLE], "crossings": crossings}
+
+
+def count(*options: str) -> str:
+    """Let the shipped detector count what crosses the middle; the path of the result.
+
+    `options` are more of the script's. CalledProcessError if it fails.
+    """
+    command = [sys.executable, "bentoml_img_detect.py", str(CLIP.relative_to(ROOT))]
+    command += ["--line", ",".join(map(str, MIDDLE)), *options]
+    run = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
+    return run.stdout.splitlines()[0]
 
 
 def main() -> None:
-    clip = VIDEOS / "3.gif"
     with tempfile.TemporaryDirectory() as folder:
-        with SegmentWriter(Path(folder) / "clip.mp4", clip, SIZE, RATE) as writer:
+        with SegmentWriter(Path(folder) / "clip.mp4", CLIP, SIZE, RATE) as writer:
             for frame in frames():
                 writer.write(frame, frame.image)
             segment = writer.close()
         assert segment
-        join([segment], clip, None)
+        join([segment], CLIP, None)
     (VIDEOS / "3.truth.json").write_text(json.dumps(truth(), indent=2) + "\n")
-    print(clip)
+    print(CLIP.relative_to(ROOT))
+    print(count())
 
 
 if __name__ == "__main__":

@@ -12,23 +12,17 @@ from rich.console import Console
 from rich.table import Table
 
 from bentoml_img.paths import ROOT
-from scripts import samples
+from scripts import clip, samples
 
 RESULTS = "build/demo"
-CLIP, MIDDLE = "videos/3.gif", "320,0,320,360"
-
-
-class RunError(Exception):
-    """`bentoml run` failed, and has said why."""
 
 
 def answers(bento: str, api: str, names: list[str], *options: str) -> list[str]:
-    """What `bentoml run` prints for each photo."""
+    """What `bentoml run` prints for each photo; CalledProcessError if it fails and says why."""
     files = [f"images/{name}" for name in names]
-    command = [sys.executable, "-m", "bentoml", "run", bento, api, "-q", *options, "--input-file"]
-    run = subprocess.run([*command, *files], cwd=ROOT, stdout=subprocess.PIPE, text=True)
-    if run.returncode:
-        raise RunError
+    command = [sys.executable, "-m", "bentoml", "run", bento, api, "-q", *options]
+    command += ["--input-file", *files]
+    run = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
     return run.stdout.splitlines()
 
 
@@ -72,16 +66,6 @@ def instances_table(names: list[str]) -> Table:
     return table
 
 
-def count_clip() -> str:
-    """Annotate the sample clip; the path of the result."""
-    command = [sys.executable, "bentoml_img_detect.py", CLIP, "--every", "4"]
-    command += ["--line", MIDDLE, "--output-dir", RESULTS]
-    run = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
-    if run.returncode:
-        raise RunError
-    return run.stdout.splitlines()[0]
-
-
 def main() -> int:
     console = Console()
     names = samples.scenes()
@@ -93,8 +77,9 @@ def main() -> int:
         masks = answers("PytorchImageSegment:latest", "overlay", names, "--output-dir", RESULTS)
         console.print(f"overlays of {len(masks)} photos: {RESULTS}")
         console.print(instances_table(names))
-        console.print(f"the sample clip, counted: {count_clip()}")
-    except RunError:
+        counted = clip.count("--every", "4", "--output-dir", RESULTS)
+        console.print(f"the sample clip, counted: {counted}")
+    except subprocess.CalledProcessError:
         return 1
     return 0
 

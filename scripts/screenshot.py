@@ -1,13 +1,12 @@
-"""A picture of a service's page, with its answers to a photo.
+"""Write a picture of a service's page, with its answers to a photo.
 
-`python -m scripts.screenshot URL PHOTO TARGET`, with the service at URL; it needs
-Chromium.
+The service is to be at URL. This needs Chromium.
 """
 
 import shutil
-import sys
 from pathlib import Path
 
+import click
 from playwright.sync_api import Browser, Playwright, expect, sync_playwright
 
 WINDOW = 1280, 720  # pixels
@@ -21,19 +20,25 @@ def chromium(playwright: Playwright) -> Browser | None:
     return playwright.chromium.launch(executable_path=found, args=[SANDBOX]) if found else None
 
 
-def main(url: str, photo: str, target: str) -> None:
+@click.command(help=__doc__)
+@click.argument("url")
+@click.argument("photo", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("target", type=click.Path(dir_okay=False, path_type=Path))
+def main(url: str, photo: Path, target: Path) -> None:
     with sync_playwright() as playwright:
         browser = chromium(playwright)
         if browser is None:
-            sys.exit("no Chromium: apt-get install chromium, or playwright install chromium")
+            raise click.ClickException(
+                "no Chromium: apt-get install chromium, or playwright install chromium"
+            )
         page = browser.new_page(viewport={"width": WINDOW[0], "height": WINDOW[1]})
         page.goto(url)
         page.locator(".opblock").first.wait_for(state="attached")
         page.set_input_files("#drop input", photo)
         expect(page.locator("figure:has(pre)")).to_have_count(page.locator("figure").count() - 1)
-        page.screenshot(path=Path(target), type="jpeg", quality=85)
+        page.screenshot(path=target, type="jpeg", quality=85)
         browser.close()
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()

@@ -1,14 +1,13 @@
 """Unpack the data sets' archives of a folder, or link their folders, so that all are in one place.
 
-    python -m scripts.unpack FOLDER TARGET
-
 Of an archive and its folder the archive is taken. TARGET is left as it is as long as FOLDER has
 the same sets, and made anew if not.
 """
 
-import sys
 import tarfile
 from pathlib import Path
+
+import click
 
 from bentoml_img.atomic import folder_beside
 
@@ -18,13 +17,13 @@ STAMP = ".unpacked"  # says what a target is made of
 def unpack(folder: Path, target: Path) -> None:
     """Give each data set of `folder` its place in `target`.
 
-    SystemExit if `target` has other things in it.
+    ClickException if `target` has other things in it.
     """
     if folder.resolve() == target.resolve():
         return
     stamp = target / STAMP
     if target.is_dir() and any(target.iterdir()) and not stamp.is_file():
-        raise SystemExit(f"{target} has other things in it: remove it")
+        raise click.ClickException(f"{target} has other things in it: remove it")
     sources = sorted(folder.iterdir())
     archives = [source for source in sources if source.suffix == ".tar" and source.is_file()]
     folders = {source.name: source.resolve() for source in sources if source.is_dir()}
@@ -47,5 +46,12 @@ def _state(archive: Path) -> tuple[Path, int, int]:
     return archive.resolve(), found.st_size, found.st_mtime_ns
 
 
+@click.command(help=__doc__)
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("target", type=click.Path(file_okay=False, path_type=Path))
+def main(folder: Path, target: Path) -> None:
+    unpack(folder, target)
+
+
 if __name__ == "__main__":
-    unpack(*map(Path, sys.argv[1:3]))
+    main()

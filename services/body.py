@@ -35,10 +35,10 @@ class TooLarge(RequestRefused):
 
 
 class _EarlyAnswer(JSONResponse):
-    """An answer to a client that still sends: the connection stays for a while.
+    """An answer to a client that still sends: the connection stays open for a while.
 
-    Many read nothing before they have sent all, and learn of a broken connection
-    alone if it is closed at once.
+    Many clients read nothing before they have sent everything. If the connection were
+    closed at once, all that they would see is that it broke.
     """
 
     def __init__(self, rest: int, *args: Any) -> None:
@@ -58,7 +58,7 @@ class _EarlyAnswer(JSONResponse):
 
 
 async def _drop(receive: Receive, rest: int) -> None:
-    """Read on, to the end or so many bytes."""
+    """Read and drop what still comes, at most `rest` bytes."""
     more = True
     while more and rest > 0:
         message = await receive()
@@ -69,10 +69,12 @@ async def _drop(receive: Receive, rest: int) -> None:
 async def pieces(
     headers: Mapping[str, str], receive: Receive, limit: int, setting: str
 ) -> AsyncGenerator[bytes]:
-    """What a request sends, a form's own lines not counted; RequestRefused (413) beyond `limit`.
+    """The pieces of a request's body; RequestRefused (413) if it is larger than `limit` bytes.
 
-    By its declared length before a byte is read, else on the way. `setting` is
-    the variable that holds the limit. Close it, or use it with `aclosing`.
+    It is refused for the length that it declares before a byte is read, or else on
+    the way; FORM_OVERHEAD bytes more are allowed, for a form's own lines. `setting`
+    is the variable that holds the limit. Close the generator, or use it with
+    `aclosing`.
     """
     declared = declared_size(headers, limit, setting)
     size = 0

@@ -95,7 +95,7 @@ class Job:
         return self.folder / self.written().source
 
     def written(self) -> Record:
-        """The record as it is written, failed if it cannot be read; NoSuchJob if there is none."""
+        """The record on disk; a failed job's if it cannot be read. NoSuchJob if there is none."""
         path = self.folder / RECORD
         try:
             return Record(**json.loads(path.read_text()))
@@ -106,7 +106,7 @@ class Job:
             return Record("failed", written, source="", error="its record is damaged")
 
     def record(self) -> Record:
-        """The record, as it is: failed if whoever worked on it is gone."""
+        """The record; the job counts as failed if the process that worked on it is gone."""
         record = self.written()
         if record.state == "in_progress" and not self.is_held():
             record = self.written()  # it may have been completed between two looks
@@ -163,11 +163,11 @@ class Job:
 
 
 class JobStore:
-    """The jobs in a folder: `max_waiting` at most that are not done, each kept for a while.
+    """The jobs in a folder: at most `max_waiting` that have not ended.
 
-    `keep` is the number of seconds for which the results of a job stay, or what
-    is needed to go on with it, after the last sign of work on it. Servers of other
-    models may have their jobs in the same folder: `model` is this one's.
+    The folder of a job that has ended is deleted `keep` seconds after its last
+    change. Servers of other models may keep their jobs in the same place: `model` is
+    this one's.
     """
 
     def __init__(self, folder: Path, max_waiting: int, keep: float, model: str = "") -> None:
@@ -203,7 +203,7 @@ class JobStore:
             job.write(Record("pending", _now(), path, parameters, self._model))
 
     def close(self, job: Job) -> None:
-        """Let a new job go: to its turn if it was submitted, else away."""
+        """Let go of a new job: it waits for its turn if it was submitted, and is deleted if not."""
         if not (job.folder / RECORD).exists():
             with self._alone():  # or a sweep finds its lock gone, and deletes the rest at once
                 shutil.rmtree(job.folder)
@@ -261,9 +261,10 @@ class JobStore:
                 raise WrongState(f"task {job.id} is {record.state} already")
 
     def retry(self, job: Job) -> None:
-        """Let a job that failed or was cancelled go on; WrongState if it cannot. StoreFull.
+        """Let a job that failed or was cancelled go on; WrongState if it cannot; StoreFull.
 
-        So may one that waits for another model: it is this one's from now on.
+        A job that waits for another model may be retried, too, and is this model's from
+        then on.
         """
         with self._alone():
             record = job.record()
@@ -284,7 +285,7 @@ class JobStore:
         return f"it waits for a server of {record.model}: retry, and {self._model} does it here"
 
     def _check_waiting(self, active: Sequence[tuple[Job, Record]]) -> None:
-        """StoreFull if so many jobs are too many; one still being sent is not among them."""
+        """StoreFull if `active` are too many; jobs that are still being sent are not among them."""
         if len(active) >= self._max_waiting:
             raise StoreFull(f"{len(active)} videos are waiting already, try again later")
 
@@ -309,8 +310,9 @@ class JobStore:
     def _sweep(self) -> list[tuple[Job, Record]]:
         """Go through all jobs; those of this model that wait or are worked on, with their records.
 
-        What ended too long ago is deleted, and what was left before it was submitted. What
-        ended since then is remembered, so that its record need not be read the next time.
+        Jobs that ended too long ago are deleted, and so are those that nobody
+        submitted. Which others have ended is remembered: their records need not be read
+        the next time.
         """
         active, ended = [], {}
         for folder in os.scandir(self._folder):

@@ -1,4 +1,4 @@
-"""Where the memory of a picture goes that is done with."""
+"""Give the memory of a picture back to the system once nobody needs it any more."""
 
 import ctypes
 

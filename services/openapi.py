@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Any
 
-import yaml  # type: ignore[import-untyped]
+import yaml
 from pydantic import TypeAdapter
 
 from services.endpoints import Endpoint, image_endpoints

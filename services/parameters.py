@@ -25,7 +25,7 @@ def _names(given: Any) -> Any:
 
 
 def _listed(given: Any) -> Any:
-    """Text or numbers, without a list around them, are the only one."""
+    """Put a list around a text or a number that is given alone."""
     match given:
         case str() | [int() | float(), *_]:
             return [given]

@@ -1,9 +1,9 @@
-"""Paths that are none are one path, for what keeps an account of each.
+"""Replace all unknown paths by a single one, so that what is kept for each path stays small.
 
-BentoML's metrics, which stand before all that a service can add, have a series
-for every path that was ever asked for, with a key or without: 7 kB of memory
-for good. So its application is given only those that it has, and no WebSocket:
-there is none here.
+BentoML's metrics see a request before anything that a service can add. They have a
+series for every path that was ever asked for, with an API key or without: 7 kB of
+memory for good. So the application is given only paths that it has, and no
+WebSocket: there is none here.
 """
 
 from collections.abc import Iterable, Iterator
@@ -19,7 +19,7 @@ HEALTH = frozenset({"/livez", "/readyz", "/healthz"})  # BentoML's own, which sa
 
 
 class KnownPaths:
-    """Middleware that asks for UNKNOWN in place of any path that is not in `paths`."""
+    """Middleware that replaces any path that is not in `paths` by UNKNOWN."""
 
     def __init__(self, app: ASGIApp, paths: Iterable[str]) -> None:
         self.app = app

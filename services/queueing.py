@@ -16,11 +16,11 @@ LARGE_PICTURE = 25_000_000  # pixels; decoded, these are 100 MB
 
 
 class Queue:
-    """At most `running` requests at a time, and one at most whose picture is large.
+    """Lets at most `running` requests run at a time, and one at most whose picture is large.
 
-    In the order of their coming, but that small pictures overtake large ones.
-    At most `max_waiting` wait; one whose request is gone (timed out, cancelled)
-    gives its place up.
+    First come, first served, but small pictures overtake large ones. At most
+    `max_waiting` requests wait; one that is gone (timed out, cancelled) gives up its
+    place.
     """
 
     def __init__(self, running: int, max_waiting: int) -> None:
@@ -47,10 +47,11 @@ class Queue:
 
 
 async def outcome(future: "Future[Result]") -> Result:
-    """What a thread gives.
+    """The result of what runs in a thread.
 
-    Where the request is gone meanwhile (timed out, cancelled), only once the thread
-    has ended: until then its picture is in memory, and its place is taken.
+    If the request is gone meanwhile (timed out, cancelled), work that has not begun
+    is dropped. Otherwise this still waits for the thread to end: until then its
+    picture is in memory, and its place is taken.
     """
     waiting = asyncio.wrap_future(future)
     try:

@@ -23,8 +23,9 @@ class WorkStopped(Exception):
 class Runner:
     """Calls `work` with one job at a time, as long as it is open.
 
-    `work` returns the job's main result. It ends with WorkStopped soon after its second
-    argument says so: the runner closes, or the job was cancelled, by whatever process.
+    `work` returns the job's main result. Its second argument says when to stop,
+    because the runner closes or some process has cancelled the job: `work` then
+    raises WorkStopped soon.
     """
 
     def __init__(self, store: JobStore, work: Callable[[Job, Callable[[], bool]], Path]) -> None:

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from _bentoml_sdk import Service  # type: ignore[import-untyped]
+from _bentoml_sdk import Service
 from bentoml.validators import ContentType
 from pydantic import BaseModel
 
@@ -16,9 +16,9 @@ Jpeg = Annotated[bytes, ContentType("image/jpeg")]
 
 
 class PublicService(Service):  # type: ignore[misc]
-    """A BentoML service with a description of ours, and with KnownPaths before all else.
+    """A BentoML service with our own OpenAPI description; KnownPaths sees each request first.
 
-    Its application is built once in each process that serves it.
+    `to_asgi` is called once in each process that serves it.
     """
 
     @property

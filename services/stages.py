@@ -1,4 +1,8 @@
-"""What a photo passes, where the network takes one after another: a place, threads, the network."""
+"""Steps of a request where the network takes one photo at a time: turn, pictures, network.
+
+A request waits for its turn; its picture is decoded, drawn or encoded in threads;
+the network runs in a thread of its own.
+"""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +19,7 @@ Result = TypeVar("Result")
 
 
 class Stages:
-    """The threads of a worker: one for the network, its share of the cores for pictures."""
+    """A worker's threads: one for the network, and its share of the cores for pictures."""
 
     def __init__(self, settings: Settings) -> None:
         self._network = ThreadPoolExecutor(1, thread_name_prefix="model")
@@ -24,7 +28,7 @@ class Stages:
         self._queue = Queue(settings.threads + 1, settings.max_waiting)
 
     def place(self, image: Image.Image) -> AbstractAsyncContextManager[None]:
-        """A turn for a request with that picture; Overloaded if too many are waiting for one."""
+        """A turn for a request with this picture; Overloaded if too many requests wait for one."""
         return self._queue.place(image)
 
     async def picture(
@@ -33,7 +37,7 @@ class Stages:
         *args: Parameters.args,
         **kwargs: Parameters.kwargs,
     ) -> Result:
-        """What decoding, drawing or encoding gives."""
+        """Run `work`, which decodes, draws or encodes, in a thread for pictures; its result."""
         return await outcome(self._pictures.submit(work, *args, **kwargs))
 
     async def network(
@@ -42,7 +46,7 @@ class Stages:
         *args: Parameters.args,
         **kwargs: Parameters.kwargs,
     ) -> Result:
-        """What the network gives, when it is free."""
+        """Run `compute` in the network's thread, once that is free; its result."""
         return await outcome(self._network.submit(compute, *args, **kwargs))
 
     def network_from_a_thread(
@@ -51,5 +55,5 @@ class Stages:
         *args: Parameters.args,
         **kwargs: Parameters.kwargs,
     ) -> Result:
-        """What the network gives, for a thread that may wait until it is free."""
+        """As `network`, for a caller in a thread, which waits for the result."""
         return self._network.submit(compute, *args, **kwargs).result()

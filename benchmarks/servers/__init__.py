@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+BUNDLE = "BENCHMARK_BUNDLE"  # the variable that tells a server's processes their bundle
 Form = Literal["multipart", "raw", "base64"]
 
 
@@ -25,10 +26,14 @@ class Server:
     routes: Sequence[Route]
 
 
-def bento_server(name: str, target: str, *routes: Form) -> Server:
+def bentoml_serve(target: str, port: int | str) -> list[str]:
+    """BentoML's own command that serves a Bento, or a module's service, on 127.0.0.1."""
     command = [sys.executable, "-m", "bentoml", "serve", target]
-    command += ["--host", "127.0.0.1", "--port", "{port}"]
-    return Server(name, command, [Route(form) for form in routes])
+    return [*command, "--host", "127.0.0.1", "--port", str(port)]
+
+
+def bento_server(name: str, target: str, *routes: Form) -> Server:
+    return Server(name, bentoml_serve(target, "{port}"), [Route(form) for form in routes])
 
 
 def python_server(name: str, module: str, options: str, routes: Sequence[Route]) -> Server:

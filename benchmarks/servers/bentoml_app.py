@@ -6,9 +6,8 @@ from pathlib import Path
 import bentoml
 from PIL import Image
 
+from benchmarks.servers import BUNDLE
 from bentoml_img.classify import Classifier
-
-BUNDLE = "BENCHMARK_BUNDLE"
 
 
 @bentoml.service

@@ -1,16 +1,17 @@
 """The classifier under plain FastAPI, as one usually writes it."""
 
-import argparse
 import os
 from pathlib import Path
 
+import click
 import uvicorn
 from fastapi import FastAPI, Request, UploadFile
 
+from benchmarks.servers import BUNDLE
 from benchmarks.servers.decoding import decode
+from benchmarks.servers.options import server_options
 from bentoml_img.classify import Classifier
 
-BUNDLE = "BENCHMARK_BUNDLE"
 THREADS = "BENCHMARK_THREADS"
 
 
@@ -33,26 +34,26 @@ def create() -> FastAPI:
     return app
 
 
-def serve(factory: str) -> None:
-    """Run the application that `factory` (module:function) makes, as the command line says."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--bundle", required=True)
-    parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--workers", type=int, default=1)
-    parser.add_argument("--threads", type=int, default=1, help="of the network, per worker")
-    options = parser.parse_args()
-    os.environ |= {BUNDLE: options.bundle, THREADS: str(options.threads)}
-    uvicorn.run(
-        factory,
-        factory=True,
-        host="127.0.0.1",
-        port=options.port,
-        workers=options.workers,
-        timeout_worker_healthcheck=60,
-        log_level="warning",
-        access_log=False,
-    )
+def command(factory: str) -> click.Command:
+    """The command that runs the application that `factory` (module:function) makes."""
+
+    @click.command()
+    @server_options
+    def serve(bundle: Path, port: int, workers: int, threads: int) -> None:
+        os.environ |= {BUNDLE: str(bundle), THREADS: str(threads)}
+        uvicorn.run(
+            factory,
+            factory=True,
+            host="127.0.0.1",
+            port=port,
+            workers=workers,
+            timeout_worker_healthcheck=60,
+            log_level="warning",
+            access_log=False,
+        )
+
+    return serve
 
 
 if __name__ == "__main__":
-    serve("benchmarks.servers.fastapi_app:create")
+    command("benchmarks.servers.fastapi_app:create")()

@@ -6,7 +6,8 @@ from pathlib import Path
 from fastapi import FastAPI, Response, UploadFile
 
 from benchmarks.eager import eager_segmenter
-from benchmarks.servers.fastapi_app import BUNDLE, THREADS, serve
+from benchmarks.servers import BUNDLE
+from benchmarks.servers.fastapi_app import THREADS, command
 from benchmarks.stages import common
 
 
@@ -24,4 +25,4 @@ def create() -> FastAPI:
 
 
 if __name__ == "__main__":
-    serve("benchmarks.servers.fastapi_masks:create")
+    command("benchmarks.servers.fastapi_masks:create")()

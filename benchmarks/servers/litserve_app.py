@@ -1,16 +1,19 @@
 """The classifier under LitServe."""
 
-import argparse
 import base64
 from pathlib import Path
 from typing import Any
 
+import click
 import litserve
 from fastapi import Request
 from PIL import Image
 
+from benchmarks.options import COUNT
 from benchmarks.servers.decoding import decode
+from benchmarks.servers.options import server_options
 from bentoml_img.classify import Classifier
+from bentoml_img.cli.options import together
 
 
 class BundleAPI(litserve.LitAPI):  # type: ignore[misc]
@@ -60,45 +63,59 @@ def photo(request: Any) -> bytes:
     return data
 
 
-def serve(kind: type[litserve.LitAPI], asynchronous: type[litserve.LitAPI] | None = None) -> None:
-    """Run an API, made of bundle, threads and LitServe's own options, as the command line says."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--bundle", type=Path, required=True)
-    parser.add_argument("--port", type=int, required=True)
-    if asynchronous:
-        parser.add_argument("--asynchronous", dest="kind", action="store_const", const=asynchronous)
-    parser.add_argument("--batch", type=int, default=1)
-    parser.add_argument("--batch-timeout", type=float, default=0.0)
-    parser.add_argument("--workers", type=int, default=1)
-    parser.add_argument("--api-servers", type=int, default=1)
-    parser.add_argument("--api-server-type", choices=("process", "thread"), default="process")
-    parser.add_argument("--fast-queue", action="store_true")
-    parser.add_argument("--threads", type=int, default=1, help="of the network, per worker")
-    parser.set_defaults(kind=kind)
-    options = parser.parse_args()
-    api = options.kind(
-        options.bundle,
-        options.threads,
-        max_batch_size=options.batch,
-        batch_timeout=options.batch_timeout,
-        enable_async=options.kind is asynchronous,
+litserve_options = together(
+    server_options,
+    click.option("--batch", type=COUNT, default=1, show_default=True),
+    click.option("--batch-timeout", type=click.FloatRange(min=0), default=0.0, show_default=True),
+    click.option("--api-servers", type=COUNT, default=1, show_default=True),
+    click.option("--api-server-type", type=click.Choice(["process", "thread"]), default="process"),
+    click.option("--fast-queue", is_flag=True),
+)
+
+
+def serve(
+    kind: type[BundleAPI],
+    bundle: Path,
+    port: int,
+    workers: int,
+    threads: int,
+    batch: int,
+    batch_timeout: float,
+    api_servers: int,
+    api_server_type: str,
+    fast_queue: bool,
+    asynchronous: bool = False,
+) -> None:
+    """Run an API, with what `litserve_options` say."""
+    api = kind(
+        bundle,
+        threads,
+        max_batch_size=batch,
+        batch_timeout=batch_timeout,
+        enable_async=asynchronous,
     )
     server = litserve.LitServer(
-        api,
-        accelerator="cpu",
-        workers_per_device=options.workers,
-        fast_queue=options.fast_queue,
+        api, accelerator="cpu", workers_per_device=workers, fast_queue=fast_queue
     )
     server.run(
         host="127.0.0.1",
-        port=options.port,
-        num_api_servers=options.api_servers,
-        api_server_worker_type=options.api_server_type,
+        port=port,
+        num_api_servers=api_servers,
+        api_server_worker_type=api_server_type,
         log_level="warning",
         generate_client_file=False,
         access_log=False,
     )
 
 
+@click.command()
+@litserve_options
+@click.option("--asynchronous", is_flag=True)
+def main(asynchronous: bool, **options: Any) -> None:
+    """Serve the classifier."""
+    kind = AsyncClassifierAPI if asynchronous else ClassifierAPI
+    serve(kind, asynchronous=asynchronous, **options)
+
+
 if __name__ == "__main__":
-    serve(ClassifierAPI, AsyncClassifierAPI)
+    main()

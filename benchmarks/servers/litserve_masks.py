@@ -2,10 +2,11 @@
 
 from typing import Any
 
+import click
 from fastapi import Request, Response
 
 from benchmarks.eager import eager_segmenter
-from benchmarks.servers.litserve_app import BundleAPI, photo, serve
+from benchmarks.servers.litserve_app import BundleAPI, litserve_options, photo, serve
 from benchmarks.stages import common
 
 
@@ -25,5 +26,12 @@ class MaskAPI(BundleAPI):
         return Response(output, media_type="image/png")
 
 
+@click.command()
+@litserve_options
+def main(**options: Any) -> None:
+    """Serve the segmenter."""
+    serve(MaskAPI, **options)
+
+
 if __name__ == "__main__":
-    serve(MaskAPI)
+    main()

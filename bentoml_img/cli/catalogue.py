@@ -21,8 +21,8 @@ def catalogue(
 ) -> Table:
     """The models for a task: what they reach, cost and see, and where their weights are.
 
-    `cells` makes of a model and its scores, the published ones or the shipped
-    bundle's, what stands under `columns`.
+    `cells` gives the texts below `columns`, for a model and its scores: the published
+    ones, or those of the shipped bundle.
     """
     table = Table("model", *columns, "parameters", "GFLOPs", "MB", "sees", "weights")
     for name in names_of(task):

@@ -27,8 +27,7 @@ from bentoml_img.weights import OnProgress, WeightsError
 # Without markup: a file name may have brackets.
 console = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
-# Packages that not every installation has.
-OPTIONAL = {"av", "lap", "matplotlib", "nncf", "pycocotools", "safetensors", "torch", "torchvision"}
+OWN = {"bentoml_img", "bentoml_run", "services"}  # there in every installation
 
 
 @contextmanager
@@ -43,9 +42,10 @@ def plain_errors(extra: str, *others: type[Exception]) -> Iterator[None]:
     except expected as error:
         raise click.ClickException(str(error)) from error
     except ModuleNotFoundError as error:
-        if error.name not in OPTIONAL:
+        package = (error.name or "").partition(".")[0]
+        if not package or package in OWN:
             raise
-        message = f"{error.name} is not installed: pip install -e '.[{extra}]'"
+        message = f"{package} is not installed: pip install -e '.[{extra}]'"
         raise click.ClickException(message) from error
 
 
@@ -99,7 +99,7 @@ def _description() -> TextColumn:
 
 @contextmanager
 def cleared(bar: Progress) -> Iterator[None]:
-    """Without the bar, to print to standard output, which may be the same terminal."""
+    """Hide the bar while the block prints to standard output, which may be the same terminal."""
     bar.stop()
     try:
         yield
@@ -109,7 +109,7 @@ def cleared(bar: Progress) -> Iterator[None]:
 
 @contextmanager
 def frames_bar(bar: Progress, name: str) -> Iterator[Callable[[Speed], None]]:
-    """One film's bar, to be told how far it is; a line says at the end how fast that was."""
+    """A bar for one film, moved by what this yields; at the end a line says how fast it was."""
     task = bar.add_task(name, total=None, speed="")
     last: Speed | None = None
 
@@ -144,13 +144,13 @@ def _printing() -> Iterator[None]:
 
 
 def print_line(line: str | bytes) -> None:
-    """To standard output."""
+    """Print a line to standard output."""
     with _printing():
         click.echo(line)
 
 
 def print_table(table: Table) -> None:
-    """To standard output, as wide as it needs to be where that is no terminal."""
+    """Print a table to standard output, as wide as it needs to be where that is no terminal."""
     on_terminal = sys.stdout and sys.stdout.isatty()
     with _printing():
         Console(highlight=False, width=None if on_terminal else 120).print(table)

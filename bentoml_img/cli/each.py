@@ -1,4 +1,4 @@
-"""One input after another: how the scripts do them."""
+"""How the scripts work through their inputs, one after another."""
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ def do_each(sources: Collection[Path], do: Callable[[Path, Progress], Done]) -> 
     """Do one input after the other, until Ctrl-C. The exit status.
 
     `do` is given a source and the bars to show its progress on, and may raise
-    FileError. What failed is named at the end, also where that is another error.
+    FileError. What failed is told at the end, even if another error is what ends it.
     """
     failed: list[str] = []
     try:

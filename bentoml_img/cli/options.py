@@ -3,7 +3,7 @@
 import difflib
 import math
 import os
-from collections.abc import Container
+from collections.abc import Callable, Container
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,6 +17,7 @@ from bentoml_img.engines import ENGINES, PRECISIONS
 SOURCES = ("weights", "weights_url")  # of weights
 CHOICES = ("model", "models", *SOURCES, "engine", "precision")
 T = TypeVar("T")
+Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 class FiniteRange(click.FloatRange):
@@ -48,6 +49,17 @@ class InputPath(click.Path[Path]):
             what = "photos and films are not read from standard input; save it first"
             self.fail(f"{value} is no file: {what}", param, ctx)
         return super().convert(value, param, ctx)
+
+
+def together(*options: Callable[[Any], Any]) -> Callable[[Command], Command]:
+    """Several options as one, in this order in the help."""
+
+    def add(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
 
 
 def given(context: click.Context, names: Container[str]) -> str | None:
@@ -122,6 +134,6 @@ class ModelChoice(click.ParamType[str]):
 
 
 def refuse_choice(context: click.Context) -> None:
-    """UsageError if an option says which model, or how it computes: --list prints them all."""
+    """UsageError if an option chooses a model or how it computes: --list is about all of them."""
     if unused := given(context, CHOICES):
         raise click.UsageError(f"{unused} chooses a model, and --list prints them all")

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 def package_and_show(bundle: Path, engine: str, precision: str, photo: str) -> None:
     """Package a bundle as a Bento, and say what to do with it, on `photo` to begin with.
 
-    BundleError if that cannot be, for the bundle or for the place where Bentos are.
+    BundleError if the bundle cannot be used, or the store of Bentos cannot be
+    written.
     """
     from bentoml.exceptions import BentoMLException
 

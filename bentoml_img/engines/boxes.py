@@ -25,7 +25,10 @@ def anchors(index: Indices, cell_anchors: Floats, width: int, stride: tuple[int,
 
 
 def decode(shifts: Floats, boxes: Floats, choice: Choice) -> Floats:
-    """Boxes moved and scaled by what a network says of each, (N, 4), in units of their sides."""
+    """Move and scale `boxes` (N, 4) by what a network says of them.
+
+    `shifts` (N, 4) are in units of the boxes' sides, weighted as `choice` has it.
+    """
     sides = boxes[:, 2:] - boxes[:, :2]
     middle = boxes[:, :2] + np.float32(0.5) * sides
     scaled = shifts / np.array(choice.shift_weights, np.float32)
@@ -36,7 +39,7 @@ def decode(shifts: Floats, boxes: Floats, choice: Choice) -> Floats:
 
 
 def top(scores: Floats, n: int) -> Indices:
-    """Where the n highest scores are (all, if there are fewer), the highest first."""
+    """The indices of the n highest scores (of all, if there are fewer), the highest first."""
     index = np.arange(len(scores))
     if 0 < n < len(scores):
         index = np.flatnonzero(scores >= np.partition(scores, -n)[-n])

@@ -1,4 +1,4 @@
-"""A network's module into the files that the engines load."""
+"""Write a network's module as the files that the engines load."""
 
 import itertools
 from collections.abc import Collection
@@ -27,8 +27,8 @@ def round_to_half(module: torch.nn.Module) -> None:
     layers = [layer for layer in module.modules() if not list(layer.children())]
     for conv, norm in itertools.pairwise(layers):
         if isinstance(conv, torch.nn.Conv2d) and isinstance(norm, torch.nn.BatchNorm2d):
-            assert norm.running_mean is not None  # noqa: S101 - for the type checker
-            assert norm.running_var is not None  # noqa: S101
+            assert norm.running_mean is not None
+            assert norm.running_var is not None
             scale = norm.weight * (norm.running_var + norm.eps).rsqrt()
             conv.weight.mul_(scale[:, None, None, None])
             if conv.bias is not None:
@@ -39,7 +39,7 @@ def round_to_half(module: torch.nn.Module) -> None:
             norms.append(norm)
     module.half().float()
     for norm in norms:
-        assert norm.running_var is not None  # noqa: S101
+        assert norm.running_var is not None
         norm.running_var.fill_(1 - norm.eps)
 
 

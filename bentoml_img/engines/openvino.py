@@ -57,5 +57,5 @@ def has_bfloat16() -> bool:
 
 @cache
 def core() -> ov.Core:
-    """The process's only one, as OpenVINO recommends: each loads its plug-ins anew."""
+    """The process's only `openvino.Core`, as OpenVINO recommends: each loads its plug-ins anew."""
     return ov.Core()

@@ -1,4 +1,4 @@
-"""How far what two networks say is apart."""
+"""How far apart the answers of two networks are."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from bentoml_img.probabilities import softmax
 
 
 def parity(expected: Floats, logits: Floats, of: str = "export") -> dict[str, float]:
-    """How far two networks' answers (N, classes) are apart: labels, and probabilities."""
+    """How far apart two networks' answers (N, classes) are: in labels, and in probabilities."""
     return {
         f"{of}_label_agreement": float((expected.argmax(1) == logits.argmax(1)).mean()),
         f"{of}_max_difference": float(np.abs(softmax(expected) - softmax(logits)).max()),

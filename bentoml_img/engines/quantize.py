@@ -1,4 +1,4 @@
-"""A graph in single precision into one in int8, calibrated on photos."""
+"""Turn a graph in single precision into one in int8, calibrated on photos."""
 
 import contextlib
 import logging
@@ -13,11 +13,11 @@ from bentoml_img.engines.openvino import core
 
 
 def quantize(graph: Path, inputs: Sequence[Floats], target: Path) -> None:
-    """Write the graph whose convolutions and products are in int8.
+    """Write a graph with its convolutions and matrix products in int8.
 
-    `inputs` are what the graph takes, one or more images of shape (N, 3, H, W)
-    each; the ranges of what it computes for them are those of int8. ModuleNotFoundError
-    without the package nncf.
+    `inputs`, which the graph takes, are one or more images of shape (N, 3, H, W)
+    each: int8 covers the ranges of the values that are computed for them.
+    ModuleNotFoundError without the package nncf.
     """
     import nncf
 

@@ -9,10 +9,10 @@ from bentoml_img.interpolation import neighbours
 
 
 def seen_size(height: int, width: int, manifest: Manifest) -> tuple[int, int]:
-    """The (height, width) at which the network sees a photo.
+    """The (height, width) in pixels at which the network sees a photo.
 
-    The short side is the first of the manifest's, unless the long one would be
-    more than the second.
+    `manifest.input_size` has the length of the short side, and the most that the long
+    side may have: where that would be more, both are smaller.
     """
     short, long = manifest.input_size
     scale = min(short / min(height, width), long / max(height, width))

@@ -30,7 +30,10 @@ def best_device() -> torch.device:
 
 
 def open_module(bundle: Path, threads: int | None) -> tuple[torch.nn.Module, torch.device]:
-    """`load_module` on the best device, where it is; PyTorch computes with so many threads."""
+    """A bundle's network (`load_module`) on the best device, and that device.
+
+    If `threads` is given, PyTorch computes with so many.
+    """
     if threads is not None:
         torch.set_num_threads(threads)
     device = best_device()

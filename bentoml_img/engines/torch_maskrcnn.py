@@ -115,5 +115,5 @@ class TorchMaskRcnn:
 def torch_detector(bundle: Path, threads: int | None = None) -> TorchMaskRcnn:
     """A bundle's weights in PyTorch."""
     model, device = open_module(bundle, threads)
-    assert isinstance(model, MaskRCNN)  # noqa: S101 - for the type checker
+    assert isinstance(model, MaskRCNN)
     return TorchMaskRcnn(model, read_manifest(bundle), device)

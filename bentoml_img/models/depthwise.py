@@ -63,7 +63,7 @@ class _DepthwiseConv2d(torch.autograd.Function):
             for row in range(dilation)
             for column in range(dilation)
         )
-        assert isinstance(weight_gradient, Tensor)  # noqa: S101 - for the type checker
+        assert isinstance(weight_gradient, Tensor)
         return x_gradient, weight_gradient, bias_gradient, None, None, None
 
 

@@ -73,8 +73,8 @@ class ConvNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         norm = self.norm
-        assert norm.running_mean is not None  # noqa: S101 - for the type checker
-        assert norm.running_var is not None  # noqa: S101
+        assert norm.running_mean is not None
+        assert norm.running_var is not None
         scale = norm.weight * (norm.running_var + norm.eps).rsqrt()
         weight = self.conv.weight * scale[:, None, None, None]
         bias = norm.bias - norm.running_mean * scale

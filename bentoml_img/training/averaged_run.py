@@ -27,10 +27,10 @@ class AveragedRecipe(RunRecipe):
 
 
 class AveragedRun(Run[Network, Batch]):
-    """A run with `average`, the mean of the network's weights in its last steps.
+    """A run with `average`, the moving average of the network's weights.
 
-    Each of `parts` are parameters of the network and their learning rate, of
-    which those learn that require a gradient.
+    Each of `parts` pairs parameters of the network with their learning rate;
+    parameters without `requires_grad` are skipped.
     """
 
     recipe: AveragedRecipe

@@ -3,26 +3,23 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
 
 import click
 
 from bentoml_img.cli.console import console, plain_errors
-from bentoml_img.cli.options import FiniteRange
+from bentoml_img.cli.options import Command, FiniteRange, together
 from bentoml_img.training.checkpoint import CheckpointError
 from bentoml_img.training.dataset import DatasetError
 from bentoml_img.training.fit import TrainingInterrupted, command_to_resume
 from bentoml_img.training.run import Diverged, RunRecipe
 from bentoml_img.training.seed_range import SEEDS
 
-Command = TypeVar("Command", bound=Callable[..., Any])
-
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
 def run_options(recipe: type[RunRecipe]) -> Callable[[Command], Command]:
     """Options --output-dir, --resume, --epochs, --seed, --threads, with a recipe's defaults."""
-    options = (
+    return together(
         click.option(
             "--output-dir", "out", type=click.Path(file_okay=False, path_type=Path), required=True
         ),
@@ -41,13 +38,6 @@ def run_options(recipe: type[RunRecipe]) -> Callable[[Command], Command]:
             "--threads", type=click.IntRange(min=1), help="Of the processor. Default: all."
         ),
     )
-
-    def add(command: Command) -> Command:
-        for option in reversed(options):
-            command = option(command)
-        return command
-
-    return add
 
 
 @contextmanager

@@ -181,7 +181,7 @@ def _logits(reference: AnyPredictor, reduced: AnyPredictor, photo: Image.Image) 
 
 
 def _engine(predictor: AnyPredictor) -> NumpyMaskRcnn:
-    assert isinstance(predictor.engine, NumpyMaskRcnn)  # noqa: S101 - for the type checker
+    assert isinstance(predictor.engine, NumpyMaskRcnn)
     return predictor.engine
 
 
@@ -195,7 +195,7 @@ def measure(predictor: AnyPredictor, data: Path) -> dict[str, float]:
             sets = segmentation_scores.validation_sets(data, Path(masks))
             figures = list(segmentation_scores.watched_figures(predictor, sets))
     else:
-        assert isinstance(predictor, Detector)  # noqa: S101 - for the type checker
+        assert isinstance(predictor, Detector)
         truths = detection_evaluation.validation_sets(data)
         figures = list(detection_evaluation.watched_figures(predictor, truths))
     return {

@@ -1,9 +1,10 @@
 """Tracks to events: what appeared, crossed a line, entered a zone. Every total is a sum of events.
 
-A thing is where the middle of the lower side of its box is: where it touches
-the ground. It has changed sides only once it is clear of a line by a part of
-its own size and was not back soon after, so that what trembles on a line, or is
-taken for something else for a moment, does not cross it again and again.
+An object is where the midpoint of its box's bottom edge is: where it touches the
+ground. It has crossed a line once it is clear of it by a tenth of its box's longer
+side and has not come back within 0.2 seconds; for a zone the tenth is enough. So
+what trembles on a line, or is taken for something else for a moment, does not cross
+it again and again.
 """
 
 from collections.abc import Iterable, Sequence

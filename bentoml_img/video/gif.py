@@ -85,7 +85,7 @@ class _Graph:
                 frame = self._sink.pull()
             except (av.error.BlockingIOError, av.error.EOFError):
                 return
-            assert isinstance(frame, av.VideoFrame)  # noqa: S101 - for the type checker
+            assert isinstance(frame, av.VideoFrame)
             yield frame
 
 
@@ -100,7 +100,7 @@ def _palette(segments: Sequence[Segment]) -> tuple[av.VideoFrame, int]:
         last = frame.pts or 0
         graph = graph or _Graph("palettegen", "", frame)
         graph.push(frame)
-    assert graph is not None  # noqa: S101 - a segment has a frame
+    assert graph is not None  # a segment has a frame
     graph.push(None)
     palette = next(graph.pull())
     palette.pts, palette.time_base = 0, CENTISECOND

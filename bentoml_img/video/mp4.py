@@ -113,7 +113,7 @@ def _demux(source: Source, stream: av.AudioStream) -> Iterator["av.Packet[av.Aud
 
 def _timed(packet: "av.Packet[Any]", stream: av.stream.Stream, shift: Fraction) -> Timed:
     """A packet for another stream, `shift` seconds later."""
-    assert packet.pts is not None  # noqa: S101 - for the type checker
+    assert packet.pts is not None
     ticks = round(shift / packet.time_base)
     packet.pts += ticks
     packet.dts = packet.pts if packet.dts is None else packet.dts + ticks

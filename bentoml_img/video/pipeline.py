@@ -129,7 +129,7 @@ def annotate_video(
                 run.finish(str(error) or type(error).__name__, True, sound)
                 raise
             result = run.finish(damage, False, sound)
-            assert result is not None  # noqa: S101 - a video that was opened has a frame
+            assert result is not None  # a video that was opened has a frame
             return result
 
 
@@ -224,7 +224,7 @@ class _Run:
         if item.tracker is not None:
             part, self._part = self._part, None  # or an error in closing comes twice
             segment = part.close()
-            assert segment is not None  # noqa: S101 - it has this frame
+            assert segment is not None  # it has this frame
             self._parts.add(segment, Progress(self._done, item.tracker, self._counter.state()))
 
     def abandon(self) -> None:

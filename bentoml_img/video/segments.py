@@ -53,7 +53,7 @@ class SegmentWriter:
         codec, encoding = ("libx264rgb", LOSSLESS) if self._lossless else ("libx264", H264)
         average = Fraction(rate).limit_denominator(1001)
         stream = self._container.add_stream(codec, average, options=encoding)
-        assert isinstance(stream, av.VideoStream)  # noqa: S101 - for the type checker
+        assert isinstance(stream, av.VideoStream)
         self._stream = stream
         even = 1 if self._lossless else 2
         self._padding = [(0, -size[1] % even), (0, -size[0] % even), (0, 0)]
@@ -86,7 +86,7 @@ class SegmentWriter:
 
     def _mux(self, picture: av.VideoFrame | None) -> None:
         for packet in self._stream.encode(picture):
-            assert packet.pts is not None  # noqa: S101 - for the type checker
+            assert packet.pts is not None
             packet.duration = self._durations.pop(packet.pts)
             self._container.mux(packet)
 

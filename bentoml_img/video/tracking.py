@@ -204,7 +204,7 @@ class Tracker:
                 self._next_id += 1
 
     def _instance(self, track: _Track, time: float) -> Instance:
-        assert track.track_id is not None  # noqa: S101 - for the type checker
+        assert track.track_id is not None
         shift = track.velocity * (time - track.seen)
         width, height = self.size
         box = np.clip(track.seen_box + np.tile(shift, 2), 0, (width, height, width, height))

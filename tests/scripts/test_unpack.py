@@ -5,6 +5,7 @@ import os
 import tarfile
 from pathlib import Path
 
+import click
 import pytest
 
 from scripts.unpack import unpack
@@ -66,6 +67,6 @@ def test_what_is_of_others_stays(tmp_path: Path, target: Path) -> None:
     write(tmp_path, "a/coco/photos.txt", "of a")
     write(target, "coco/photos.txt", "mine")
     unpack(target, target)
-    with pytest.raises(SystemExit, match="has other things in it: remove it"):
+    with pytest.raises(click.ClickException, match="has other things in it: remove it"):
         unpack(tmp_path / "a", target)
     assert sets(target) == {"coco": "mine"}

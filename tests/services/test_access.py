@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 import bentoml
 import httpx
 import pytest
-from _bentoml_impl.server.app import ServiceAppFactory  # type: ignore[import-untyped]
+from _bentoml_impl.server.app import ServiceAppFactory
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import PlainTextResponse
 

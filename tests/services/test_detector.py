@@ -12,7 +12,7 @@ from typing import Any
 import bentoml
 import httpx
 import pytest
-from _bentoml_impl.tasks import ResultStatus  # type: ignore[import-untyped]
+from _bentoml_impl.tasks import ResultStatus
 
 from bentoml_img.detect import Detector
 from bentoml_img.drawing.instances import annotate

@@ -10,6 +10,8 @@ from safetensors.torch import load_file, save_file
 
 from bentoml_img import zoo
 from bentoml_img.bundle import WEIGHTS, verify
+from bentoml_img.detect import Detector
+from bentoml_img.engines.torch_maskrcnn import TorchMaskRcnn
 from bentoml_img.labels import TRAFFIC
 from bentoml_img.models.detectors import maskrcnn_lite
 from bentoml_img.models.efficientnet_lite import EfficientNetLite
@@ -18,7 +20,10 @@ from bentoml_img.training import pretrained
 from bentoml_img.training.detection import command as detection
 from bentoml_img.training.detection.augment import Augmentation
 from bentoml_img.training.detection.trainer import Recipe, Trainer
+from tests.training.detection.scoring import mask_ap50
 from tests.training.streets import write_streets
+
+STREET_CLASSES = ("person", "car", "bus")
 
 
 @pytest.fixture
@@ -53,13 +58,21 @@ def test_trains_evaluates_and_exports(tmp_path: Path, arguments: list[str]) -> N
     assert manifest.labels == TRAFFIC
     assert manifest.license == "unknown"
     assert manifest.scores["parameters"] < 12e6
-    assert 0 <= manifest.scores["street_mask_ap50_car"] <= 1
+    answering = Detector.from_bundle(bundle)
+    for name in STREET_CLASSES:
+        expected = mask_ap50(answering, tmp_path / "street", name)
+        assert manifest.scores[f"street_mask_ap50_{name}"] == pytest.approx(expected, abs=1e-4)
     assert (bundle / WEIGHTS).stat().st_size < 25e6
     log = [json.loads(line) for line in (tmp_path / "out" / "log.jsonl").read_text().splitlines()]
     assert log[-2]["step"] == log[-1]["step"] == 2
     assert set(log[-2]["figures"]) == {"objectness", "proposal", "class", "box", "mask"}
-    assert set(log[-1]["ap50"]["street"]) == {"car", "person", "bus"}
-    assert 0 <= log[-1]["street_mask_ap50"] <= 1
+    assert set(log[-1]["ap50"]["street"]) == set(STREET_CLASSES)
+    network = maskrcnn_lite().eval()
+    state = torch.load(tmp_path / "out" / "checkpoint.pt", weights_only=True)
+    network.load_state_dict(state["average"])
+    watched = Detector(manifest, TorchMaskRcnn(network, manifest))
+    expected = mask_ap50(watched, tmp_path / "street", *STREET_CLASSES)
+    assert log[-1]["street_mask_ap50"] == pytest.approx(expected)
 
     again = CliRunner().invoke(detection.main, arguments)
     assert again.exit_code == 1

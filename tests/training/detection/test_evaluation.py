@@ -1,57 +1,15 @@
 import json
-from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
 import pytest
 
+from bentoml_img.bundle import copy, read_manifest
 from bentoml_img.detect import Detector
-from bentoml_img.engines.interface import Found, Photo
-from bentoml_img.labels import TRAFFIC
-from bentoml_img.training.detection.evaluation import Truth, evaluate, figures, mean_ap50
+from bentoml_img.paths import SHIPPED
+from bentoml_img.training.detection.evaluation import Truth, evaluate, figures, mean_ap50, record
 from tests.detectors import manifest_of
-from tests.training.streets import COLOURS, CROWD, write_streets
-
-LABELS = {"person": COLOURS[1], "car": COLOURS[3], "bus": COLOURS[6]}
-CLASSES = tuple(LABELS)
-
-
-class Seer:
-    """Finds every coloured rectangle, and people in crowds; is blind for some classes.
-
-    `names` are what it takes some classes for; one class it finds `twice`.
-    """
-
-    def __init__(
-        self,
-        blind: tuple[str, ...] = (),
-        shift: int = 0,
-        score: float = 0.9,
-        twice: str = "",
-        names: Mapping[str, str] | None = None,
-    ) -> None:
-        self.colours = {name: c for name, c in LABELS.items() if name not in blind}
-        self.shift, self.score, self.twice = shift, score, twice
-        self.names = names or {}
-
-    def __call__(self, photo: Photo, score_threshold: float) -> Found:
-        boxes, labels = [], []
-        seen = [*self.colours.items(), ("person", CROWD)]
-        for name, colour in seen:
-            where = (photo == colour).all(axis=-1)
-            if where.any():
-                rows, columns = np.nonzero(where)
-                box = (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
-                for _ in range(2 if name == self.twice else 1):
-                    boxes.append([side + self.shift for side in box])
-                    labels.append(TRAFFIC.index(self.names.get(name, name)))
-        n = len(boxes)
-        return Found(
-            np.array(boxes, np.float32).reshape(-1, 4),
-            np.array(labels, np.int64),
-            np.full(n, self.score, np.float32),
-            np.ones((n, 28, 28), np.float32),
-        )
+from tests.training.detection.seer import CLASSES, Seer
+from tests.training.streets import write_streets
 
 
 @pytest.fixture
@@ -137,6 +95,21 @@ def test_figures_are_lines_of_json(truth: Truth) -> None:
     metrics = ("ap50", "ap", "precision", "recall")
     assert set(means) == {f"{kind}_{metric}" for kind in ("mask", "box") for metric in metrics}
     assert means["box_ap50"] == means["mask_recall"] == pytest.approx(1)
+
+
+def test_a_bundle_keeps_the_mask_ap50_of_each_class(
+    truth: Truth, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle = tmp_path / "maskrcnn_lite"
+    copy(SHIPPED / bundle.name, bundle)
+    before = read_manifest(bundle).scores
+    seer = Detector(manifest_of("maskrcnn_lite"), Seer(blind=("car",)))
+    monkeypatch.setattr(Detector, "from_bundle", lambda _: seer)
+    record(bundle, {"avenue": truth})
+    mean = round(2 / 3, 4)
+    of_classes = {"person": 1.0, "car": 0.0, "bus": 1.0}
+    expected = {f"avenue_mask_ap50_{name}": value for name, value in of_classes.items()}
+    assert read_manifest(bundle).scores == {**before, "avenue_mask_ap50": mean, **expected}
 
 
 def test_some_of_the_photos_are_enough(tmp_path: Path) -> None:

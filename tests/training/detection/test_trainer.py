@@ -11,10 +11,12 @@ from bentoml_img.training.checkpoint import CheckpointError
 from bentoml_img.training.dataset import DatasetError
 from bentoml_img.training.detection.augment import Augmentation
 from bentoml_img.training.detection.data import read_instances
+from bentoml_img.training.detection.evaluation import Truth
 from bentoml_img.training.detection.sampler import Source
 from bentoml_img.training.detection.trainer import Recipe, Trainer
 from bentoml_img.training.pretrained import load_weights
 from bentoml_img.training.run import Progress
+from tests.training.detection.seer import Seer
 from tests.training.streets import write_streets
 
 TINY = Recipe(
@@ -89,6 +91,20 @@ def test_the_loss_falls(tmp_path: Path) -> None:
     totals: list[float] = []
     trainer.run(lambda progress: totals.append(sum(progress.figures.values())))
     assert sum(totals[-5:]) < 0.7 * sum(totals[:5])
+
+
+def test_an_evaluation_has_the_mask_ap50_of_each_class(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "bentoml_img.training.detection.trainer.TorchMaskRcnn", lambda *_: Seer(blind=("bus",))
+    )
+    trainer = make_trainer(tmp_path)
+    trainer.validation = {"avenue": Truth.read(write_streets(tmp_path / "avenue", 4, "val"), "val")}
+    entry = trainer.evaluate()
+    assert entry["ap50"] == {"avenue": {"person": 1.0, "car": 1.0, "bus": 0.0}}
+    assert entry["avenue_mask_ap50"] == pytest.approx(2 / 3)
+    assert trainer.history == [entry]
 
 
 def test_starts_from_the_backbone_of_a_segmenter(tmp_path: Path) -> None:

@@ -15,13 +15,13 @@ from bentoml_img.models.efficientnet_lite import EfficientNetLite
 from bentoml_img.models.segmenters import deeplabv3_lite, fcn_lite
 from bentoml_img.segment import Segmenter
 from bentoml_img.training import log
-from bentoml_img.training.layouts import Sample
+from bentoml_img.training.layouts import Sample, read_voc
 from bentoml_img.training.run import Progress
 from bentoml_img.training.segmentation import command as segmentation
 from bentoml_img.training.segmentation.augment import Augmentation
 from bentoml_img.training.segmentation.trainer import Network, Recipe, Trainer
-from tests.samples import photo
 from tests.training.scenes import write_scenes
+from tests.training.segmentation.scoring import mean_iou, mean_iou_of
 
 
 @pytest.fixture
@@ -52,17 +52,22 @@ def test_trains_evaluates_and_exports(
     out = tmp_path / "out"
     bundles = [out / "deeplabv3_lite", out / "fcn_lite"]
     assert result.stdout.split() == list(map(str, bundles))
+    samples = read_voc(tmp_path / "voc", "val")
+    photos = [sample.load()[0] for sample in samples]
     for bundle in bundles:
         manifest = verify(bundle)
         assert manifest.name == bundle.name
         assert manifest.license == "unknown"
-        assert 0 <= manifest.scores["voc_miou"] <= 1
-        (mask,) = Segmenter.from_bundle(bundle)([photo(96, 64)])
-        assert mask.mask.shape == (64, 96)
+        answers = [answer.mask for answer in Segmenter.from_bundle(bundle)(photos)]
+        assert manifest.scores["voc_miou"] == round(mean_iou(samples, answers), 4)
     lines = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
     assert [entry["step"] for entry in lines] == [1, 2, 2]
     assert set(lines[0]["figures"]) == {"deeplabv3_lite", "fcn_lite"}
-    assert 0 <= lines[2]["deeplabv3_lite_voc_miou"] <= 1
+    network = Network().eval()
+    network.load_state_dict(torch.load(out / "checkpoint.pt", weights_only=True)["average"])
+    for head in network.heads:
+        expected = mean_iou_of(network, head, samples, side=48)
+        assert lines[2][f"{head}_voc_miou"] == pytest.approx(expected)
     assert (out / "curves.png").read_bytes().startswith(b"\x89PNG")
 
     again = CliRunner().invoke(segmentation.main, arguments)

@@ -12,6 +12,7 @@ from bentoml_img.training.segmentation.data import class_shares
 from bentoml_img.training.segmentation.sampler import Source
 from bentoml_img.training.segmentation.trainer import Recipe, Trainer
 from tests.training.scenes import write_scenes
+from tests.training.segmentation.scoring import mean_iou_of
 
 TINY = Recipe(
     epochs=2,
@@ -57,7 +58,9 @@ def test_a_resumed_run_gives_the_weights_of_an_uninterrupted_one(tmp_path: Path)
     entry = second.evaluate(lambda done, total: photos.append((done, total)))
     assert photos == [(1, 4), (2, 4), (3, 4), (4, 4)]
     assert second.history == [entry]
-    assert 0 <= entry["deeplabv3_lite_scenes_miou"] <= 1
+    for head in second.average.heads:
+        expected = mean_iou_of(second.average, head, second.validation["scenes"], TINY.test_side)
+        assert entry[f"{head}_scenes_miou"] == pytest.approx(expected)
     assert set(entry["iou"]) == {"deeplabv3_lite_scenes", "fcn_lite_scenes"}
 
     # In the cool-down neither the heads' statistics nor the number of epochs may change.
