@@ -1,4 +1,4 @@
-"""Choose a detection model and package it as a Bento; or annotate photos and films here and now."""
+"""Choose a detection model, package it as a Bento; or annotate photos and videos here and now."""
 
 import json
 import math
@@ -44,7 +44,7 @@ from bentoml_img.cli.show_packaging import package_and_show
 from bentoml_img.detect import MAX_INSTANCES, SCORE_THRESHOLD, Detector
 from bentoml_img.files import PLOT, FileError, writing
 from bentoml_img.labels import real_classes
-from bentoml_img.naming import is_film, results_of
+from bentoml_img.naming import is_video, results_of
 from bentoml_img.shelf import bundle_of
 from bentoml_img.training.dataset import DatasetError
 from bentoml_img.video.frames import FOLDER_RATE
@@ -53,7 +53,7 @@ from bentoml_img.video.results import INTERRUPTED, RECORDS, Result
 PHOTO = "images/people_mechanics.jpg"  # to try the Bento on
 MODELS = names_of("detection")
 DEFAULT = "maskrcnn_lite"
-FILM_OPTIONS = (
+VIDEO_OPTIONS = (
     "frames",
     "rate",
     "every",
@@ -123,7 +123,7 @@ class Numbers(click.ParamType[tuple[float, ...]]):
     type=FiniteRange(0, 1),
     default=SCORE_THRESHOLD,
     show_default=True,
-    help="What scores less is not drawn; in a film it starts no track.",
+    help="What scores less is not drawn; in a video it starts no track.",
 )
 @click.option("--classes", metavar="NAME,…", help="Only these, with commas between.")
 @click.option(
@@ -134,7 +134,7 @@ class Numbers(click.ParamType[tuple[float, ...]]):
     help="The most to keep in a picture or a frame.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print what was found, one object an input.")
-@click.option("--frames", is_flag=True, help="A folder is a film, and its photos are the frames.")
+@click.option("--frames", is_flag=True, help="A folder is a video, and its photos are the frames.")
 @click.option(
     "--rate",
     type=FiniteRange(0, min_open=True),
@@ -178,8 +178,8 @@ class Numbers(click.ParamType[tuple[float, ...]]):
     metavar="H11,H12,…,H33",
     help="Nine numbers, row by row, from pixels to metres on the ground: gives such speeds.",
 )
-@click.option("--plot", is_flag=True, help="Draw how many are in a film over time.")
-@click.option("--resume", is_flag=True, help="Go on with films that were interrupted.")
+@click.option("--plot", is_flag=True, help="Draw how many are in a video over time.")
+@click.option("--resume", is_flag=True, help="Go on with videos that were interrupted.")
 @version_option
 @click.pass_context
 def main(
@@ -198,7 +198,7 @@ def main(
     """Package a detection model as PytorchInstanceDetector:latest, in the store BENTOML_HOME.
 
     With PATHS (photos, GIFs, videos, folders of them), draw what is in them
-    instead: street.jpg becomes street_result.jpg, and films are tracked and counted.
+    instead: street.jpg becomes street_result.jpg, and videos are tracked and counted.
     """
     if sum(map(bool, (paths, listed, data))) > 1:
         raise click.UsageError("--list, --evaluate and PATHS: give one of them")
@@ -256,7 +256,7 @@ def _annotate(
     classes: str | None,
     score_threshold: float,
     max_instances: int,
-    **film: Any,
+    **video: Any,
 ) -> int:
     """Do one input after the other. The exit status."""
     names = None if classes is None else tuple(name.strip() for name in classes.split(","))
@@ -267,12 +267,12 @@ def _annotate(
     }
     targets = _targets(paths, frames, output, output_dir)
     options = None
-    if any(map(is_film, targets.values())):
+    if any(map(is_video, targets.values())):
         with _usage(), plain_errors("video"):
             from bentoml_img.films import annotate_film, film_options
 
             tag = read_manifest(bundle).tag
-            options = film_options(model=tag, precision=precision, **asked, **film)
+            options = film_options(model=tag, precision=precision, **asked, **video)
             if plot:
                 import matplotlib.figure  # noqa: F401 - before the work, not after it
     detector = Detector.from_bundle(bundle, engine, precision=precision)
@@ -281,7 +281,7 @@ def _annotate(
 
     def annotate(source: Path, bar: Progress) -> Done:
         target = targets[source]
-        if options is None or not is_film(target):
+        if options is None or not is_video(target):
             found = annotate_photo(source, target, partial(detector, **asked))
             return Done(_lines(source, {"result": str(target), **found.to_dict()}, as_json))
         try:
@@ -302,15 +302,15 @@ def _targets(
     with _usage():
         targets = results_of(paths, frames, output, output_dir)
     if not targets:
-        raise click.ClickException(f"no pictures or films in {', '.join(map(str, paths))}")
+        raise click.ClickException(f"no pictures or videos in {', '.join(map(str, paths))}")
     context = click.get_current_context()
     if frames and (files := [str(path) for path in paths if not path.is_dir()]):
         raise click.UsageError(f"--frames is for folders, and {files[0]} is none")
     if not frames and given(context, ("rate",)):
         raise click.UsageError("--rate is for a folder of --frames")
-    unused = given(context, FILM_OPTIONS)
-    if unused and not any(map(is_film, targets.values())):
-        raise click.UsageError(f"{unused} is for films, and there is none in PATHS")
+    unused = given(context, VIDEO_OPTIONS)
+    if unused and not any(map(is_video, targets.values())):
+        raise click.UsageError(f"{unused} is for videos, and there is none in PATHS")
     return targets
 
 
@@ -323,7 +323,7 @@ def _usage() -> Iterator[None]:
 
 
 def _done(source: Path, result: Result, plot: bool, as_json: bool) -> Done:
-    """A film, as far as it was done."""
+    """A video, as far as it was done."""
     interrupted = result.stopped == INTERRUPTED
     if interrupted:
         how_far = f"interrupted after {result.frames} frames"

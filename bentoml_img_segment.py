@@ -215,7 +215,7 @@ def _apply(
     """Mask each photo; those that cannot be read are named at the end. The exit status."""
     inputs = dict.fromkeys(file for path in paths for file in inputs_of(path))
     if not inputs:
-        raise click.ClickException(f"no pictures or films in {', '.join(map(str, paths))}")
+        raise click.ClickException(f"no pictures or videos in {', '.join(map(str, paths))}")
     try:
         check_apart((photo, mask_of(photo, output_dir or photo.parent)) for photo in inputs)
     except ValueError as error:

@@ -6,7 +6,7 @@ many were seen going the right way within a second, how many of these with the
 right class, and how many were seen that there are not.
 
 With `--video vtest.avi --truth benchmarks/vtest.truth.json` it is the first 200
-frames of a film of people from a fixed camera, counted by hand. The film comes
+frames of a video of people from a fixed camera, counted by hand. The video comes
 with OpenCV (Debian's opencv-doc, examples/data/vtest.avi); who filmed it is not
 stated there, so it is no part of this project.
 """
@@ -84,7 +84,7 @@ def main(video: Path, path: Path, every: int, model: str, precision: str) -> Non
     """Hold the counts of a clip against its truth."""
     truth = json.loads(path.read_text())
     if truth.get("sha256", sha256(video)) != sha256(video):
-        raise click.UsageError(f"{video} is not the film that {path} is about")
+        raise click.UsageError(f"{video} is not the video that {path} is about")
     bundle = bundle_of(model)
     options = film_options(
         lines=[truth["line"]],

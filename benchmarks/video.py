@@ -72,27 +72,27 @@ def loop(source: Path, target: Path, detect: EagerMaskRcnn) -> int:
     return frames
 
 
-def film(source: Path, target: Path, detector: Detector, every: int = 1) -> int:
+def ours(source: Path, target: Path, detector: Detector, every: int = 1) -> int:
     """Our way."""
     return annotate_film(source, target, detector, film_options(every=every)).frames
 
 
 def without_overlap(source: Path, target: Path, detector: Detector) -> int:
     with mock.patch.object(pipeline, "prefetch", lambda items: items):
-        return film(source, target, detector)
+        return ours(source, target, detector)
 
 
 def ways_of(bundle: Path) -> dict[str, Way]:
     openvino = Detector.from_bundle(bundle, "openvino")
     return {
         "loop": partial(loop, detect=EagerMaskRcnn(bundle)),
-        "pipeline, PyTorch": partial(film, detector=Detector.from_bundle(bundle, "torch")),
-        "pipeline": partial(film, detector=openvino),
+        "pipeline, PyTorch": partial(ours, detector=Detector.from_bundle(bundle, "torch")),
+        "pipeline": partial(ours, detector=openvino),
         "pipeline, no overlap": partial(without_overlap, detector=openvino),
-        "pipeline, every 3rd": partial(film, detector=openvino, every=EVERY),
+        "pipeline, every 3rd": partial(ours, detector=openvino, every=EVERY),
         **{
             f"pipeline, {precision}": partial(
-                film, detector=Detector.from_bundle(bundle, "openvino", precision=precision)
+                ours, detector=Detector.from_bundle(bundle, "openvino", precision=precision)
             )
             for precision in precisions_of(bundle)
             if precision != "fp32"

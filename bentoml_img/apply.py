@@ -1,4 +1,4 @@
-"""Masks for photos and films, without a server."""
+"""Masks for photos and videos, without a server."""
 
 import tempfile
 import time
@@ -19,7 +19,7 @@ from bentoml_img.video.results import INTERRUPTED, Speed
 
 @dataclass(frozen=True)
 class Applied:
-    """The files written, and why a film ends early, if it does: damage, or INTERRUPTED."""
+    """The files written, and why a video ends early, if it does: damage, or INTERRUPTED."""
 
     written: list[Path]
     stopped: str | None = None
@@ -32,19 +32,19 @@ def apply(
     folder: Path,
     on_progress: Callable[[Speed], None] = lambda speed: None,
 ) -> Applied:
-    """Write a photo's mask and overlay, or a film's overlay, into `folder`.
+    """Write a photo's mask and overlay, or a video's overlay, into `folder`.
 
-    A film that breaks off is written as far as it goes, and so is one at Ctrl-C, or
+    A video that breaks off is written as far as it goes, and so is one at Ctrl-C, or
     at an error of the segmenter, which is raised again. FileError if it is neither,
     or if that cannot be written; KeyboardInterrupt if nothing was done until then.
-    `on_progress` is told of each frame of a film.
+    `on_progress` is told of each frame of a video.
     """
     target = mask_of(source, folder)
     with writing(target):
         folder.mkdir(parents=True, exist_ok=True)
     if target.suffix == ".png":
         return Applied(_photo(source, segmenter, palette, target))
-    return Applied([target], _film(source, segmenter, palette, target, on_progress))
+    return Applied([target], _video(source, segmenter, palette, target, on_progress))
 
 
 def _photo(source: Path, segmenter: Segmenter, palette: PaletteName, target: Path) -> list[Path]:
@@ -59,14 +59,14 @@ def _photo(source: Path, segmenter: Segmenter, palette: PaletteName, target: Pat
     ]
 
 
-def _film(
+def _video(
     source: Path,
     segmenter: Segmenter,
     palette: PaletteName,
     target: Path,
     on_progress: Callable[[Speed], None],
 ) -> str | None:
-    """Write a film's overlay. Why it ends early, if it does."""
+    """Write a video's overlay. Why it ends early, if it does."""
     from av.error import FFmpegError
 
     from bentoml_img.video.frames import DamagedVideo, Frame, VideoError
@@ -95,7 +95,7 @@ def _film(
     ):
         info = video.info
         size = info.width, info.height
-        with SegmentWriter(Path(scratch) / "film.mp4", target, size, info.rate) as writer:
+        with SegmentWriter(Path(scratch) / "video.mp4", target, size, info.rate) as writer:
             try:
                 with closing(prefetch(frames(video))) as masked:
                     for frame in masked:

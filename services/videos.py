@@ -49,7 +49,7 @@ def work(
     precision: str,
     max_frames: int,
 ) -> Path:
-    """Annotate a job's video: an animation as a GIF, a film as an MP4.
+    """Annotate a job's video: an animation as a GIF, another video as an MP4.
 
     It goes on where this model left it, and begins anew where that cannot be.
     `detect` takes what a `Detector` does, and computes in `precision`.
@@ -105,7 +105,7 @@ def _too_long(video: Path, max_frames: int) -> str:
 
 def _target(job: Job, model: Manifest) -> Path:
     with open_video(job.source) as video:
-        suffix = MOVING["animation" if video.animated else "film"]
+        suffix = MOVING["animation" if video.animated else "video"]
     target = job.result_folder / model.digest[:12] / f"{job.source.stem}{ANNOTATED}{suffix}"
     target.parent.mkdir(exist_ok=True)
     return target

@@ -109,7 +109,7 @@ def cleared(bar: Progress) -> Iterator[None]:
 
 @contextmanager
 def frames_bar(bar: Progress, name: str) -> Iterator[Callable[[Speed], None]]:
-    """One film's bar, to be told how far it is; a line says at the end how fast that was."""
+    """One video's bar, to be told how far it is; a line says at the end how fast that was."""
     task = bar.add_task(name, total=None, speed="")
     last: Speed | None = None
 

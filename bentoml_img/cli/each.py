@@ -50,5 +50,5 @@ def do_each(sources: Collection[Path], do: Callable[[Path, Progress], Done]) -> 
 
 
 def shortfall(source: Path, result: Path, stopped: str | None) -> list[str]:
-    """What to say of a film that was not done to its end."""
+    """What to say of a video that was not done to its end."""
     return [f"{named(source, stopped)}; {result} has what there is"] if stopped else []

@@ -45,7 +45,7 @@ class InputPath(click.Path[Path]):
     ) -> Path:
         stream = os.path.exists(value) and not (os.path.isfile(value) or os.path.isdir(value))
         if stream or os.fspath(value) in ("-", "/dev/stdin"):
-            what = "photos and films are not read from standard input; save it first"
+            what = "photos and videos are not read from standard input; save it first"
             self.fail(f"{value} is no file: {what}", param, ctx)
         return super().convert(value, param, ctx)
 

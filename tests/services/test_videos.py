@@ -103,7 +103,7 @@ def slow_gif(tmp_path: Path) -> Path:
     return write_gif(tmp_path / "street.gif", [5000] * FRAMES)
 
 
-def test_a_film_is_told_by_its_content(store: JobStore, tmp_path: Path, model: Manifest) -> None:
+def test_a_video_is_told_by_its_content(store: JobStore, tmp_path: Path, model: Manifest) -> None:
     clip = write_clip(tmp_path / "clip.mp4", 2).rename(tmp_path / "clip.gif")
     job, detect = take(store, clip), Detect()
     result = work(job, detect.stop.is_set, detect, model, "fp32", FRAMES)
