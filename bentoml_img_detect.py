@@ -1,36 +1,29 @@
 """Choose a detection model, package it as a Bento; or annotate photos and videos here and now."""
 
-import json
-import math
-import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
-from rich.progress import Progress
 
 from bentoml_img import zoo
-from bentoml_img.annotate import annotate_photo
 from bentoml_img.bundle import read_manifest
+from bentoml_img.cli.annotation import Annotation, annotate_each
 from bentoml_img.cli.catalogue import catalogue, names_of
 from bentoml_img.cli.console import (
     console,
     download_bar,
-    frames_bar,
     plain_ending,
     plain_errors,
     print_line,
     print_table,
 )
-from bentoml_img.cli.counts_table import counts_table
-from bentoml_img.cli.each import Done, do_each, shortfall
 from bentoml_img.cli.options import (
     FiniteRange,
     InputPath,
     ModelChoice,
+    Numbers,
     engine_option,
     given,
     list_option,
@@ -42,13 +35,12 @@ from bentoml_img.cli.options import (
 )
 from bentoml_img.cli.show_packaging import package_and_show
 from bentoml_img.detect import MAX_INSTANCES, SCORE_THRESHOLD, Detector
-from bentoml_img.files import PLOT, FileError, writing
+from bentoml_img.files import FileError
 from bentoml_img.labels import real_classes
 from bentoml_img.naming import is_video, results_of
 from bentoml_img.shelf import bundle_of
 from bentoml_img.training.dataset import DatasetError
 from bentoml_img.video.frames import FOLDER_RATE
-from bentoml_img.video.results import INTERRUPTED, RECORDS, Result
 
 PHOTO = "images/people_mechanics.jpg"  # to try the Bento on
 MODELS = names_of("detection")
@@ -65,23 +57,6 @@ VIDEO_OPTIONS = (
     "resume",
 )
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
-
-
-class Numbers(click.ParamType[tuple[float, ...]]):
-    """Finite numbers with commas between."""
-
-    name = "numbers"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[float, ...]:
-        try:
-            numbers = tuple(map(float, value.split(",")))
-        except ValueError:
-            numbers = (math.nan,)
-        if not all(map(math.isfinite, numbers)):
-            self.fail(f"{value!r} is not numbers with commas between", param, ctx)
-        return numbers
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -193,7 +168,7 @@ def main(
     weights_url: str | None,
     engine: str,
     precision: str,
-    **wanted: Any,
+    **options: Any,
 ) -> None:
     """Package a detection model as PytorchInstanceDetector:latest, in the store BENTOML_HOME.
 
@@ -202,7 +177,7 @@ def main(
     """
     if sum(map(bool, (paths, listed, data))) > 1:
         raise click.UsageError("--list, --evaluate and PATHS: give one of them")
-    if not paths and (unused := given(context, wanted)):
+    if not paths and (unused := given(context, options)):
         raise click.UsageError(f"{unused} is for PATHS: give some")
     with plain_ending(context, "torch", FileError):
         if listed:
@@ -211,7 +186,8 @@ def main(
         with download_bar(model) as on_progress:
             bundle = bundle_of(model, weights, weights_url, on_progress)
         if paths:
-            context.exit(_annotate(paths, bundle, engine, precision, **wanted))
+            wanted = Annotation(**options)
+            context.exit(_annotate(context, paths, bundle, engine, precision, wanted))
         elif data:
             _evaluate(Detector.from_bundle(bundle, engine, precision=precision), data)
         else:
@@ -242,76 +218,47 @@ def _published_ap(entry: zoo.Entry, scores: Mapping[str, float]) -> list[str]:
 
 
 def _annotate(
+    context: click.Context,
     paths: tuple[Path, ...],
     bundle: Path,
     engine: str,
     precision: str,
-    *,
-    output: Path | None,
-    output_dir: Path | None,
-    frames: bool,
-    as_json: bool,
-    plot: bool,
-    resume: bool,
-    classes: str | None,
-    score_threshold: float,
-    max_instances: int,
-    **video: Any,
+    wanted: Annotation,
 ) -> int:
     """Do one input after the other. The exit status."""
-    names = None if classes is None else tuple(name.strip() for name in classes.split(","))
-    asked: dict[str, Any] = {
-        "score_threshold": score_threshold,
-        "classes": names,
-        "max_instances": max_instances,
-    }
-    targets = _targets(paths, frames, output, output_dir)
+    with _usage():
+        targets = results_of(paths, wanted.frames, wanted.output, wanted.output_dir)
+    _check_usage(context, paths, targets, wanted)
     options = None
     if any(map(is_video, targets.values())):
         with _usage(), plain_errors("video"):
-            from bentoml_img.films import annotate_film, film_options
+            import bentoml_img.video.pipeline  # noqa: F401 - before the work, not in it
 
-            tag = read_manifest(bundle).tag
-            options = film_options(model=tag, precision=precision, **asked, **video)
-            if plot:
-                import matplotlib.figure  # noqa: F401 - before the work, not after it
+            options = wanted.options(read_manifest(bundle).tag, precision)
+            if wanted.plot:
+                import matplotlib.figure  # noqa: F401
     detector = Detector.from_bundle(bundle, engine, precision=precision)
     with _usage():
-        detector.check_classes(names)
-
-    def annotate(source: Path, bar: Progress) -> Done:
-        target = targets[source]
-        if options is None or not is_video(target):
-            found = annotate_photo(source, target, partial(detector, **asked))
-            return Done(_lines(source, {"result": str(target), **found.to_dict()}, as_json))
-        try:
-            with frames_bar(bar, source.name or source.resolve().name) as on_progress:
-                result = annotate_film(source, target, detector, options, resume, on_progress)
-            return _done(source, result, plot, as_json)
-        except KeyboardInterrupt:
-            why = f"{source}: interrupted, without a result yet; --resume goes on"
-            return Done(failed=[why], interrupted=True)
-
-    return do_each(targets, annotate)
+        detector.check_classes(wanted.query.classes)
+    return annotate_each(targets, detector, wanted, options)
 
 
-def _targets(
-    paths: tuple[Path, ...], frames: bool, output: Path | None, output_dir: Path | None
-) -> dict[Path, Path]:
-    """What is to be written, by its source."""
-    with _usage():
-        targets = results_of(paths, frames, output, output_dir)
+def _check_usage(
+    context: click.Context,
+    paths: tuple[Path, ...],
+    targets: Mapping[Path, Path],
+    wanted: Annotation,
+) -> None:
+    """ClickException if there is nothing to do, or nothing that an option is for."""
     if not targets:
         raise click.ClickException(f"no pictures or videos in {', '.join(map(str, paths))}")
-    context = click.get_current_context()
-    if frames and (files := [str(path) for path in paths if not path.is_dir()]):
+    if wanted.frames and (files := [str(path) for path in paths if not path.is_dir()]):
         raise click.UsageError(f"--frames is for folders, and {files[0]} is none")
-    if not frames and given(context, ("rate",)):
+    if not wanted.frames and given(context, ("rate",)):
         raise click.UsageError("--rate is for a folder of --frames")
     unused = given(context, VIDEO_OPTIONS)
     if unused and not any(map(is_video, targets.values())):
         raise click.UsageError(f"{unused} is for videos, and there is none in PATHS")
-    return targets
 
 
 @contextmanager
@@ -320,45 +267,6 @@ def _usage() -> Iterator[None]:
         yield
     except ValueError as error:
         raise click.UsageError(str(error)) from error
-
-
-def _done(source: Path, result: Result, plot: bool, as_json: bool) -> Done:
-    """A video, as far as it was done."""
-    interrupted = result.stopped == INTERRUPTED
-    if interrupted:
-        how_far = f"interrupted after {result.frames} frames"
-        failed = [f"{source}: {how_far}, which are in {result.video}; --resume goes on"]
-    else:
-        failed = shortfall(source, result.video, result.stopped)
-    try:
-        return Done(_lines(source, _report(result, plot), as_json), failed, interrupted)
-    except FileError as error:
-        return Done((), [*failed, str(error)], interrupted)
-
-
-def _report(result: Result, plot: bool) -> dict[str, Any]:
-    """Tell people what was counted. The files that were written, by what they are, and counts."""
-    summary = json.loads(result.summary.read_text())
-    for warning in summary["warnings"]:
-        console.print(f"warning: {warning}")
-    console.print(counts_table(summary))
-    written = result.files
-    if plot:
-        from bentoml_img.video.plots import plot_counts
-
-        written["plot"] = result.video.with_suffix(PLOT)
-        with writing(written["plot"]):
-            plot_counts(result.tracks, written["plot"])
-    counts = {what: summary[what] for what in ("counts", "crossings", "zones")}
-    return {what: str(path) for what, path in written.items()} | counts
-
-
-def _lines(source: Path, done: Mapping[str, Any], as_json: bool) -> Sequence[str | bytes]:
-    """An object, or the paths of what was written."""
-    if as_json:
-        return [json.dumps({"file": str(source), **done}, separators=(",", ":"))]
-    files = [done[what] for what in ("result", *RECORDS, "plot") if what in done]
-    return [os.fsencode(file) for file in files]  # whatever its name is made of
 
 
 def _evaluate(detector: Detector, data: Path) -> None:

@@ -20,13 +20,14 @@ from typing import Any
 
 import click
 
+from bentoml_img.annotate import annotate_video
 from bentoml_img.bundle import read_manifest, sha256
 from bentoml_img.cli.options import precision_option
 from bentoml_img.detect import Detector
-from bentoml_img.films import annotate_film, film_options
 from bentoml_img.paths import ROOT
 from bentoml_img.shelf import bundle_of
 from bentoml_img.video.frames import FOLDER_RATE
+from bentoml_img.video.options import Options
 from bentoml_img.video.reading import open_video
 from bentoml_img.video.records import read_events
 
@@ -86,7 +87,7 @@ def main(video: Path, path: Path, every: int, model: str, precision: str) -> Non
     if truth.get("sha256", sha256(video)) != sha256(video):
         raise click.UsageError(f"{video} is not the video that {path} is about")
     bundle = bundle_of(model)
-    options = film_options(
+    options = Options.from_numbers(
         lines=[truth["line"]],
         every=every,
         model=read_manifest(bundle).tag,
@@ -97,7 +98,7 @@ def main(video: Path, path: Path, every: int, model: str, precision: str) -> Non
         if "frames" in truth:
             source = first_frames(video, truth["frames"], Path(folder, "frames"))
         detector = Detector.from_bundle(bundle, precision=precision)
-        result = annotate_film(source, Path(folder, "result.mp4"), detector, options)
+        result = annotate_video(source, Path(folder, "result.mp4"), detector, options)
         seen = [
             {"label": row["label"], "to": row["direction"], "time": float(row["time"])}
             for row in read_events(result.events)

@@ -41,12 +41,13 @@ from benchmarks.eager import EagerMaskRcnn
 from benchmarks.machine import describe
 from benchmarks.ratios import median_ratio
 from benchmarks.weights import precisions_of
+from bentoml_img.annotate import annotate_video
 from bentoml_img.detect import Detector
 from bentoml_img.drawing.instances import annotate
-from bentoml_img.films import annotate_film, film_options
 from bentoml_img.paths import ROOT
 from bentoml_img.shelf import bundle_of
 from bentoml_img.video import pipeline
+from bentoml_img.video.options import Options
 from bentoml_img.video.reading import open_video
 from bentoml_img.video.segments import SegmentWriter
 from bentoml_img.video.writing import join
@@ -74,7 +75,7 @@ def loop(source: Path, target: Path, detect: EagerMaskRcnn) -> int:
 
 def ours(source: Path, target: Path, detector: Detector, every: int = 1) -> int:
     """Our way."""
-    return annotate_film(source, target, detector, film_options(every=every)).frames
+    return annotate_video(source, target, detector, Options(every=every)).frames
 
 
 def without_overlap(source: Path, target: Path, detector: Detector) -> int:

@@ -19,6 +19,20 @@ SCORE_THRESHOLD = 0.5
 MAX_INSTANCES = 100
 
 
+@dataclass(frozen=True, kw_only=True)
+class Query:
+    """What is asked of a detector: instances whose score is `score_threshold` or more, of the
+    classes of those names (None: of all), `max_instances` of a picture at most.
+    """
+
+    score_threshold: float = SCORE_THRESHOLD
+    classes: tuple[str, ...] | None = None
+    max_instances: int = MAX_INSTANCES
+
+
+DEFAULT_QUERY = Query()
+
+
 @dataclass(frozen=True, eq=False)
 class Detections:
     """One photo's answer, an entry for each instance, the surest first.
@@ -87,22 +101,19 @@ class Detector(Predictor[DetectionEngine, Detections]):
     def __call__(
         self,
         images: Sequence[Image.Image],
-        score_threshold: float = SCORE_THRESHOLD,
-        classes: Collection[str] | None = None,
-        max_instances: int = MAX_INSTANCES,
+        query: Query = DEFAULT_QUERY,
         duplicates: bool = False,
     ) -> list[Detections]:
-        """The instances in RGB photos whose score is `score_threshold` or more.
+        """The instances in RGB photos that are asked for.
 
-        At most `max_instances` of each photo, of the classes of those names only,
-        where some are given; ValueError if the model has no class of that name.
-        The network itself leaves out what scores under 0.05, and keeps 100 at most.
+        ValueError if the model has no class of one of the names in `query`. The
+        network itself leaves out what scores under 0.05, and keeps 100 at most.
         What it finds twice is there once (`bentoml_img.duplicates`), but for
         `duplicates`.
         """
-        wanted = self._ids(classes)
+        wanted = self._ids(query.classes)
         return [
-            self._detect(image, score_threshold, duplicates).only(wanted, max_instances)
+            self._detect(image, query.score_threshold, duplicates).only(wanted, query.max_instances)
             for image in images
         ]
 

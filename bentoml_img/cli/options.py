@@ -31,6 +31,23 @@ class FiniteRange(click.FloatRange):
         return number
 
 
+class Numbers(click.ParamType[tuple[float, ...]]):
+    """Finite numbers with commas between."""
+
+    name = "numbers"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[float, ...]:
+        try:
+            numbers = tuple(map(float, value.split(",")))
+        except ValueError:
+            numbers = (math.nan,)
+        if not all(map(math.isfinite, numbers)):
+            self.fail(f"{value!r} is not numbers with commas between", param, ctx)
+        return numbers
+
+
 class InputPath(click.Path[Path]):
     """A file or a folder that is there, and no stream of bytes."""
 

@@ -29,7 +29,7 @@ class Blind:
     def __init__(self) -> None:
         self.threads: set[int] = set()
 
-    def __call__(self, images: Sequence[Image.Image], **_: Any) -> list[Detections]:
+    def __call__(self, images: Sequence[Image.Image], *_: Any) -> list[Detections]:
         self.threads.add(threading.get_ident())
         nothing = np.zeros(0, np.float32)
         labels = np.zeros(0, np.int64)
