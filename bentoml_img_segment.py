@@ -43,7 +43,6 @@ from bentoml_img.naming import check_apart, mask_of
 from bentoml_img.segment import Segmenter
 from bentoml_img.shelf import bundle_of, is_at_hand
 from bentoml_img.training.dataset import DatasetError
-from bentoml_img.video.results import INTERRUPTED
 
 PHOTO = "images/dog.jpg"  # to try the Bento on
 MODELS = names_of("segmentation")
@@ -227,8 +226,8 @@ def _apply(
             done = apply(photo, segmenter, palette, folder, on_progress)
         return Done(
             [bytes(file) for file in done.written],  # whatever its name is made of
-            shortfall(photo, done.written[0], done.stopped),
-            done.stopped == INTERRUPTED,
+            shortfall(photo, done.written[0], done.ending),
+            done.ending.interrupted,
         )
 
     return do_each(inputs, mask)

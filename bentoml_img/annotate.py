@@ -35,7 +35,7 @@ def annotate_video(
 ) -> Result:
     """Detect, track and draw in a video, an animation or a folder of frames.
 
-    After Ctrl-C the result is what was done, stopped as INTERRUPTED;
+    After Ctrl-C the result is what was done, and its ending interrupted;
     KeyboardInterrupt if that was nothing. FileError if the source is none of
     these, or if the result cannot be written. The rest is as `process_video` has it.
     """

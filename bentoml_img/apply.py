@@ -14,15 +14,15 @@ from bentoml_img.images import encode_jpeg, encode_png, load_rgb, open_image
 from bentoml_img.interrupts import uninterrupted
 from bentoml_img.naming import mask_of
 from bentoml_img.segment import Segmenter
-from bentoml_img.video.results import INTERRUPTED, Speed
+from bentoml_img.video.results import COMPLETE, Ending, Speed
 
 
 @dataclass(frozen=True)
 class Applied:
-    """The files written, and why a video ends early, if it does: damage, or INTERRUPTED."""
+    """The files written, and how a video ends."""
 
     written: list[Path]
-    stopped: str | None = None
+    ending: Ending = COMPLETE
 
 
 def apply(
@@ -65,8 +65,8 @@ def _video(
     palette: PaletteName,
     target: Path,
     on_progress: Callable[[Speed], None],
-) -> str | None:
-    """Write a video's overlay. Why it ends early, if it does."""
+) -> Ending:
+    """Write a video's overlay. How it ends."""
     from av.error import FFmpegError
 
     from bentoml_img.video.frames import DamagedVideo, Frame, VideoError
@@ -86,7 +86,7 @@ def _video(
                 speed = done / (time.monotonic() - started)
                 on_progress(Speed(done, video.info.frames, speed))
 
-    stopped = segment = None
+    ending, segment = COMPLETE, None
     with (
         reading(source, VideoError),
         writing(target, FFmpegError),
@@ -102,14 +102,14 @@ def _video(
                         with uninterrupted():
                             writer.write(frame, frame.image)
             except DamagedVideo as error:
-                stopped = str(error)
+                ending = Ending(error=str(error))
             except KeyboardInterrupt:
-                stopped = INTERRUPTED
+                ending = Ending(interrupted=True)
             finally:
                 if segment := writer.close():
                     join([segment], target, source if info.audio else None)
     if segment is None:
-        if stopped == INTERRUPTED:
+        if ending.interrupted:
             raise KeyboardInterrupt
-        raise FileError(named(source, str(stopped)))
-    return stopped
+        raise FileError(named(source, str(ending.error)))
+    return ending

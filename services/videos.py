@@ -92,8 +92,8 @@ def work(
         raise WorkStopped from None
     except VideoError as error:
         raise Unusable(str(error)) from None
-    if result.stopped:
-        raise Unusable(result.stopped)
+    if result.ending.error:
+        raise Unusable(result.ending.error)
     return result.video
 
 

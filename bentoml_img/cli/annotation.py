@@ -17,7 +17,7 @@ from bentoml_img.detect import Detector, Query
 from bentoml_img.files import PLOT, FileError, writing
 from bentoml_img.naming import is_video
 from bentoml_img.video.options import Options
-from bentoml_img.video.results import INTERRUPTED, RECORDS, Result
+from bentoml_img.video.results import RECORDS, Result
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,12 +93,12 @@ def annotate_each(
 
 def _done(source: Path, result: Result, wanted: Annotation) -> Done:
     """A video, as far as it was done."""
-    interrupted = result.stopped == INTERRUPTED
+    interrupted = result.ending.interrupted
     if interrupted:
         how_far = f"interrupted after {result.frames} frames"
         failed = [f"{source}: {how_far}, which are in {result.video}; --resume goes on"]
     else:
-        failed = shortfall(source, result.video, result.stopped)
+        failed = shortfall(source, result.video, result.ending)
     try:
         answer = _report(result, wanted.plot)
         return Done(_lines(source, answer, wanted.as_json), failed, interrupted)

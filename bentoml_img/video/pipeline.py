@@ -26,7 +26,7 @@ from bentoml_img.video.parts import Part, Parts, Progress, held
 from bentoml_img.video.prefetch import prefetch
 from bentoml_img.video.reading import Video, open_video, pictures
 from bentoml_img.video.regions import Line, Zone
-from bentoml_img.video.results import INTERRUPTED, Result, Speed
+from bentoml_img.video.results import COMPLETE, Ending, Result, Speed
 from bentoml_img.video.trackable import Trackable
 from bentoml_img.video.tracking import UNSURE, Instance, Tracker
 from bentoml_img.video.writing import check_output, join
@@ -96,16 +96,16 @@ def process_video(
             run = _Run(video, output, parts, options)
             sound = source if video.info.audio else None
             try:
-                damage = run(detect, draw, on_progress, stop)
+                ending = run(detect, draw, on_progress, stop)
             except Stopped:
                 run.abandon()
                 raise
             except KeyboardInterrupt:
-                raise Interrupted(run.finish(INTERRUPTED, True, sound)) from None
+                raise Interrupted(run.finish(Ending(interrupted=True), True, sound)) from None
             except Exception as error:
-                run.finish(str(error) or type(error).__name__, True, sound)
+                run.finish(Ending(error=str(error) or type(error).__name__), True, sound)
                 raise
-            result = run.finish(damage, False, sound)
+            result = run.finish(ending, False, sound)
             assert result is not None  # noqa: S101 - a video that was opened has a frame
             return result
 
@@ -135,8 +135,8 @@ class _Run:
         draw: Draw,
         on_progress: Callable[[Speed], None],
         stop: Callable[[], bool],
-    ) -> str | None:
-        """Do the frames. What damage of the source was the end of it, if that was the reason."""
+    ) -> Ending:
+        """Do the frames, to their end or to where the source is damaged."""
         frames = prefetch(self._frames(stop))
         detected = prefetch(self._detected(frames, detect))
         try:
@@ -150,8 +150,8 @@ class _Run:
                     if stop():
                         raise Stopped
         except DamagedVideo as error:
-            return str(error)
-        return None
+            return Ending(error=str(error))
+        return COMPLETE
 
     def _frames(self, stop: Callable[[], bool]) -> Generator[Frame]:
         """The frames that are not done yet; Stopped while those before them are passed over."""
@@ -210,7 +210,7 @@ class _Run:
         if self._part:
             self._part.close()
 
-    def finish(self, stopped: str | None, keep: bool, sound: Path | None) -> Result | None:
+    def finish(self, ending: Ending, keep: bool, sound: Path | None) -> Result | None:
         """Join what is done; None, and nothing written, if that is not a frame."""
         last = self._part.close() if self._part else None
         segments = [*self._parts.segments, *([last] if last else [])]
@@ -218,7 +218,7 @@ class _Run:
             self._parts.remove()
             return None
         done = self._done if last else self._parts.reached.frames
-        result = Result.of(self._output, done, stopped)
+        result = Result.of(self._output, done, ending)
         result.summary.unlink(missing_ok=True)  # an earlier run's, of other files
         join(segments, result.video, sound)
         with uninterrupted():
@@ -243,7 +243,7 @@ class _Run:
             "height": info.height,
             "frames": result.frames,
             "seconds": round(seconds, 3),
-            "stopped": result.stopped,
+            "stopped": result.ending.reason,
             "warnings": [warning for warning in warnings if warning],
             **records.summarize(records.read_events(result.events), options.lines, options.zones),
             "made_of": self._parts.key,

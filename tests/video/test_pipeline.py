@@ -24,7 +24,7 @@ from bentoml_img.video.pipeline import (
 from bentoml_img.video.reading import open_video
 from bentoml_img.video.records import read_events
 from bentoml_img.video.regions import Line, Zone
-from bentoml_img.video.results import Result, Speed
+from bentoml_img.video.results import COMPLETE, Ending, Result, Speed
 from bentoml_img.video.tracking import Instance
 from tests.video.clips import ColourDetector, Found, picture, write_clip
 
@@ -73,7 +73,7 @@ def test_the_video_has_the_frames_times_and_sound_of_its_source(clip: Path, whol
         assert result.info.audio == source.info.audio == ("aac",)
         assert [(f.time, f.duration) for f in result] == [(f.time, f.duration) for f in source]
     assert whole.frames == FRAMES
-    assert whole.stopped is None
+    assert whole.ending == COMPLETE
     assert sorted(file.name for file in whole.video.parent.iterdir()) == [
         "street.events.csv",
         "street.mp4",
@@ -205,7 +205,7 @@ def test_ctrl_c_leaves_what_was_done_and_a_resumed_run_ends_the_same(
     assert set(threading.enumerate()) <= before
     partial = caught.value.result
     assert partial is not None
-    assert (partial.frames, partial.stopped) == (frame, "interrupted")
+    assert (partial.frames, partial.ending) == (frame, Ending(interrupted=True))
     with open_video(output) as video:
         assert len(list(video)) == frame
     detector = ColourDetector()
@@ -357,8 +357,8 @@ def test_a_damaged_video(clip: Path, tmp_path: Path) -> None:
     source.write_bytes(data[: len(data) // 2])
     result = annotated(source, tmp_path / "out.mp4", ColourDetector())
     assert 0 < result.frames < FRAMES
-    assert result.stopped is not None
-    assert f"in.mkv is damaged: it ends after {result.frames} of 60 frames" in result.stopped
+    assert result.ending.error is not None
+    assert f"in.mkv is damaged: it ends after {result.frames} of 60 frames" in result.ending.error
     with open_video(result.video) as video:
         assert len(list(video)) == result.frames
     assert not (tmp_path / "out.mp4.parts").exists()
@@ -375,7 +375,7 @@ def test_an_error_without_words_is_no_end(clip: Path, tmp_path: Path) -> None:
     with pytest.raises(MemoryError):
         annotated(clip, output, fail)
     result = annotated(clip, output, ColourDetector(), resume=True)
-    assert (result.frames, result.stopped) == (FRAMES, None)
+    assert (result.frames, result.ending) == (FRAMES, COMPLETE)
 
 
 def test_what_is_no_video_leaves_nothing(tmp_path: Path) -> None:
