@@ -118,13 +118,11 @@ class _Run:
         size, sure = (video.info.width, video.info.height), options.query.score_threshold
         self._query = replace(options.query, score_threshold=min(UNSURE, sure))
         reached = parts.reached
-        self._tracker = (
-            Tracker.from_state(size, reached.tracker, sure)
-            if reached.tracker
-            else Tracker(size, sure)
-        )
+        self._tracker = Tracker(size, sure)
         self._counter = Counter(size, options.lines, options.zones, options.ground)
-        self._counter.restore(reached.counter)
+        if reached.tracker is not None:
+            self._tracker.restore(reached.tracker)
+            self._counter.restore(reached.counter)
         self._first, self._done = reached.frames, reached.frames
         self._part: Part | None = None
         self._began = 0.0  # when the first of its frames came, by the performance counter

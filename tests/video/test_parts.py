@@ -28,11 +28,11 @@ def annotated(source: Path, output: Path, **others: Any) -> Result:
 
 
 def at_frame(number: int, call: Callable[[], object]) -> Callable[[Speed], None]:
-    def progress(speed: Speed) -> None:
+    def on_progress(speed: Speed) -> None:
         if speed.done == number:
             call()
 
-    return progress
+    return on_progress
 
 
 @pytest.fixture

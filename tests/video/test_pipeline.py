@@ -181,11 +181,11 @@ class Failing(ColourDetector):
 
 
 def interrupt_at(frame: int) -> Any:
-    def progress(speed: Speed) -> None:
+    def on_progress(speed: Speed) -> None:
         if speed.done == frame:
             raise KeyboardInterrupt
 
-    return progress
+    return on_progress
 
 
 @pytest.fixture
@@ -244,13 +244,13 @@ def test_an_error_of_the_detector_leaves_what_was_done(clip: Path, tmp_path: Pat
 def test_stopping(clip: Path, tmp_path: Path) -> None:
     stop = threading.Event()
 
-    def progress(speed: Speed) -> None:
+    def on_progress(speed: Speed) -> None:
         if speed.done == 27:
             stop.set()
 
     output, detector = tmp_path / "out.mp4", ColourDetector()
     with pytest.raises(Stopped):
-        annotated(clip, output, detector, on_progress=progress, stop=stop.is_set)
+        annotated(clip, output, detector, on_progress=on_progress, stop=stop.is_set)
     assert not output.exists(), "nothing is joined that nobody waits for"
     again = ColourDetector()
     annotated(clip, output, again, resume=True)
