@@ -35,7 +35,7 @@ DEFAULT_QUERY = Query()
 
 @dataclass(frozen=True, eq=False)
 class Detections:
-    """One photo's answer, an entry for each instance, the surest first.
+    """One photo's answer, an entry for each instance, highest score first.
 
     `boxes_xyxy` is float32 of shape (N, 4): left, top, right, bottom in pixels
     of a photo of `size` (width, height). `labels` are ids, int64 of shape (N,),
@@ -64,14 +64,13 @@ class Detections:
             self.names,
         )
 
-    def only(self, label_ids: Collection[int], most: int | None = None) -> "Detections":
-        """The first instances of those classes, `most` at most."""
-        return self.at(
-            [k for k, label in enumerate(self.labels.tolist()) if label in label_ids][:most]
-        )
+    def only(self, label_ids: Collection[int], max_instances: int | None = None) -> "Detections":
+        """The first instances of those classes, `max_instances` at most."""
+        index = [k for k, label in enumerate(self.labels.tolist()) if label in label_ids]
+        return self.at(index[:max_instances])
 
     def distinct(self) -> "Detections":
-        """The instances less those that a surer one shows already."""
+        """The instances less those that one of a higher score shows already."""
         return self.at(distinct(self.boxes_xyxy, self.labels.tolist(), self.masks))
 
     def to_dict(self) -> dict[str, Any]:

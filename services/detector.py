@@ -50,7 +50,7 @@ class Instance(BaseModel):
 
 
 class Summary(BaseModel):
-    """The instances in a photo, the surest first, and the photo's size in pixels."""
+    """The instances in a photo, highest score first, and the photo's size in pixels."""
 
     width: int
     height: int

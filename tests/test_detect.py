@@ -13,7 +13,7 @@ from torchvision.transforms.functional import to_tensor
 from bentoml_img import zoo
 from bentoml_img.bundle import Manifest
 from bentoml_img.detect import Detections, Detector, Query
-from bentoml_img.engines.interface import DetectionEngine, Found, Photo
+from bentoml_img.engines.interface import DetectionEngine, Photo, RawDetections
 from bentoml_img.engines.torch_maskrcnn import TorchMaskRcnn
 from bentoml_img.labels import TRAFFIC
 from bentoml_img.masks import paste
@@ -72,13 +72,13 @@ def test_instances_are_those_of_torchvision(name: str) -> None:
 class Fixed:
     """An engine that finds the same in every photo: a car, its front, the same truck, a person."""
 
-    def __call__(self, photo: Photo, score_threshold: float) -> Found:
+    def __call__(self, photo: Photo, score_threshold: float) -> RawDetections:
         car, front = (10.123, 20, 50, 80), (12, 22, 30, 78)
         boxes = np.array([car, front, car, (0, 0, 30.5, 40)], np.float32)
         scores = np.array((0.91234, 0.8, 0.7, 0.5), np.float32)
         sure = scores >= score_threshold
         masks = np.ones((4, 28, 28), np.float32)
-        return Found(boxes[sure], np.array((3, 3, 6, 1))[sure], scores[sure], masks[sure])
+        return RawDetections(boxes[sure], np.array((3, 3, 6, 1))[sure], scores[sure], masks[sure])
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -89,8 +89,8 @@ def test_what_is_asked_for_is_a_part_of_all_that_is_found(engine: Make) -> None:
     image = noise(160, 120)
     (everything,) = detector([image], Query(score_threshold=0.05))
     threshold = float(everything.scores[len(everything) // 2])
-    (surest,) = detector([image], Query(score_threshold=threshold))
-    assert len(surest) == (everything.scores >= threshold).sum() < len(everything)
+    (confident,) = detector([image], Query(score_threshold=threshold))
+    assert len(confident) == (everything.scores >= threshold).sum() < len(everything)
     (few,) = detector([image], Query(score_threshold=0.05, max_instances=3))
     np.testing.assert_array_equal(few.scores, everything.scores[:3])
     label = int(everything.labels[0])

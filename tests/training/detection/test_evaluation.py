@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bentoml_img.detect import Detector
-from bentoml_img.engines.interface import Found, Photo
+from bentoml_img.engines.interface import Photo, RawDetections
 from bentoml_img.labels import TRAFFIC
 from bentoml_img.training.detection.evaluation import Truth, evaluate, figures, mean_ap50
 from tests.detectors import manifest_of
@@ -34,7 +34,7 @@ class Seer:
         self.shift, self.score, self.twice = shift, score, twice
         self.names = names or {}
 
-    def __call__(self, photo: Photo, score_threshold: float) -> Found:
+    def __call__(self, photo: Photo, score_threshold: float) -> RawDetections:
         boxes, labels = [], []
         seen = [*self.colours.items(), ("person", CROWD)]
         for name, colour in seen:
@@ -46,7 +46,7 @@ class Seer:
                     boxes.append([side + self.shift for side in box])
                     labels.append(TRAFFIC.index(self.names.get(name, name)))
         n = len(boxes)
-        return Found(
+        return RawDetections(
             np.array(boxes, np.float32).reshape(-1, 4),
             np.array(labels, np.int64),
             np.full(n, self.score, np.float32),
