@@ -1,7 +1,6 @@
 """Choose a detection model, package it as a Bento; or annotate photos and videos here and now."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from bentoml_img.cli.console import (
     plain_errors,
     print_line,
     print_table,
+    usage_errors,
 )
 from bentoml_img.cli.options import (
     FiniteRange,
@@ -226,19 +226,19 @@ def _annotate(
     wanted: Annotation,
 ) -> int:
     """Do one input after the other. The exit status."""
-    with _usage():
+    with usage_errors():
         targets = results_of(paths, wanted.frames, wanted.output, wanted.output_dir)
     _check_usage(context, paths, targets, wanted)
     options = None
     if any(map(is_video, targets.values())):
-        with _usage(), plain_errors("video"):
+        with usage_errors(), plain_errors("video"):
             import bentoml_img.video.pipeline  # noqa: F401 - before the work, not in it
 
             options = wanted.options(read_manifest(bundle).tag, precision)
             if wanted.plot:
                 import matplotlib.figure  # noqa: F401
     detector = Detector.from_bundle(bundle, engine, precision=precision)
-    with _usage():
+    with usage_errors():
         detector.check_classes(wanted.query.classes)
     return annotate_each(targets, detector, wanted, options)
 
@@ -259,14 +259,6 @@ def _check_usage(
     unused = given(context, VIDEO_OPTIONS)
     if unused and not any(map(is_video, targets.values())):
         raise click.UsageError(f"{unused} is for videos, and there is none in PATHS")
-
-
-@contextmanager
-def _usage() -> Iterator[None]:
-    try:
-        yield
-    except ValueError as error:
-        raise click.UsageError(str(error)) from error
 
 
 def _evaluate(detector: Detector, data: Path) -> None:

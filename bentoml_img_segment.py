@@ -18,6 +18,7 @@ from bentoml_img.cli.console import (
     plain_errors,
     print_line,
     print_table,
+    usage_errors,
 )
 from bentoml_img.cli.each import Done, do_each, shortfall
 from bentoml_img.cli.options import (
@@ -215,10 +216,8 @@ def _apply(
     inputs = dict.fromkeys(file for path in paths for file in inputs_of(path))
     if not inputs:
         raise click.ClickException(f"no pictures or videos in {', '.join(map(str, paths))}")
-    try:
+    with usage_errors():
         check_apart((photo, mask_of(photo, output_dir or photo.parent)) for photo in inputs)
-    except ValueError as error:
-        raise click.UsageError(str(error)) from error
 
     def mask(photo: Path, bar: Progress) -> Done:
         with frames_bar(bar, photo.name) as on_progress, plain_errors("video"):

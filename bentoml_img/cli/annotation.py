@@ -42,6 +42,7 @@ class Annotation:
 
     @property
     def query(self) -> Query:
+        """What is asked of the detector."""
         names = None if self.classes is None else self.classes.split(",")
         return Query(
             score_threshold=self.score_threshold,
