@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 from bentoml_img.detect import DEFAULT_QUERY, Query
 from bentoml_img.video.frames import FOLDER_RATE
@@ -40,7 +40,11 @@ class Options:
         zones: Sequence[Sequence[float]] = (),
         scale: float | None = None,
         homography: Sequence[float] | None = None,
-        **others: Any,
+        every: int = 1,
+        query: Query = DEFAULT_QUERY,
+        rate: float = FOLDER_RATE,
+        model: str = "",
+        precision: str = "fp32",
     ) -> Self:
         """From lines, zones and ground as numbers; `scale` is how many pixels are a metre.
 
@@ -56,7 +60,11 @@ class Options:
             lines=tuple(Line.from_numbers(f"line {k}", line) for k, line in enumerate(lines, 1)),
             zones=tuple(Zone.from_numbers(f"zone {k}", zone) for k, zone in enumerate(zones, 1)),
             ground=Ground.from_scale(1 / scale) if scale else ground,
-            **others,
+            every=every,
+            query=query,
+            rate=rate,
+            model=model,
+            precision=precision,
         )
 
     @property
