@@ -38,7 +38,7 @@ class NumpyMaskRcnn:
     def __call__(self, photo: Photo, score_threshold: float) -> RawDetections:
         image, size = prepare(photo, self._manifest)
         padded = image.shape[2], image.shape[3]
-        maps, objectness, deltas = self._see(image)
+        maps, objectness, deltas = self._run_trunk(image)
         proposals = self._propose(objectness, deltas, size, padded)
         boxes, scores, labels = self._classify(maps, proposals, size, padded, score_threshold)
         masks = np.zeros((0, 1, 1), np.float32)
@@ -54,12 +54,14 @@ class NumpyMaskRcnn:
 
         For comparing engines.
         """
-        maps, objectness, _ = self._see(image)
+        maps, objectness, _ = self._run_trunk(image)
         classes, _ = self._boxes(maps, boxes, image.shape[2])
         (masks,) = self._masks(maps, boxes, image.shape[2])
         return Logits(np.concatenate([level.ravel() for level in objectness]), classes, masks)
 
-    def _see(self, image: Floats) -> tuple[Sequence[Floats], Sequence[Floats], Sequence[Floats]]:
+    def _run_trunk(
+        self, image: Floats
+    ) -> tuple[Sequence[Floats], Sequence[Floats], Sequence[Floats]]:
         """For each level its map (1, C, h, w), and its anchors' objectness and deltas.
 
         These have shapes (1, A, h, w) and (1, A · 4, h, w); objectness is in logits.
@@ -82,8 +84,8 @@ class NumpyMaskRcnn:
         level = np.repeat(np.arange(len(found)), [len(scores) for _, scores in found])
         scores = sigmoid(logits)
         rule = self._rules.proposals
-        sure = scores >= rule.min_score
-        boxes, kept = clip_and_filter(boxes[sure], scores[sure], level[sure], size, rule)
+        likely = scores >= rule.min_score
+        boxes, kept = clip_and_filter(boxes[likely], scores[likely], level[likely], size, rule)
         return boxes[kept]
 
     def _decode_level(
@@ -117,10 +119,10 @@ class NumpyMaskRcnn:
         logits, deltas = self._boxes(maps, proposals, padded[0])
         probabilities = softmax(logits)
         rule = self._rules.instances
-        # What is less sure than wanted has no say in the rest.
-        sure = (probabilities > rule.min_score) & (probabilities >= score_threshold)
-        sure[:, 0] = False  # the background
-        row, labels = np.nonzero(sure)
+        # What scores less than wanted has no say in the rest.
+        wanted = (probabilities > rule.min_score) & (probabilities >= score_threshold)
+        wanted[:, 0] = False  # the background
+        row, labels = np.nonzero(wanted)
         scores = probabilities[row, labels]
         moved = decode(deltas.reshape(len(deltas), -1, 4)[row, labels], proposals[row], rule)
         boxes, kept = clip_and_filter(moved, scores, labels, size, rule)
