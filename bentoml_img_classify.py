@@ -22,7 +22,7 @@ from bentoml_img.cli.options import (
     version_option,
 )
 from bentoml_img.cli.show_packaging import package_and_show
-from bentoml_img.files import FILMS, FileError, inputs_of, reading
+from bentoml_img.files import VIDEOS, FileError, inputs_of, reading
 from bentoml_img.images import read_rgb
 from bentoml_img.paths import SHIPPED
 from bentoml_img.shelf import bundle_of
@@ -151,7 +151,7 @@ def _label(
 
 
 def _photos(path: Path) -> Iterator[Path]:
-    return (file for file in inputs_of(path) if file == path or file.suffix.lower() not in FILMS)
+    return (file for file in inputs_of(path) if file == path or file.suffix.lower() not in VIDEOS)
 
 
 def _train(

@@ -18,6 +18,7 @@ from bentoml_img.cli.console import (
     plain_errors,
     print_line,
     print_table,
+    usage_errors,
 )
 from bentoml_img.cli.each import Done, do_each, shortfall
 from bentoml_img.cli.options import (
@@ -43,7 +44,6 @@ from bentoml_img.naming import check_apart, mask_of
 from bentoml_img.segment import Segmenter
 from bentoml_img.shelf import bundle_of, is_at_hand
 from bentoml_img.training.dataset import DatasetError
-from bentoml_img.video.results import INTERRUPTED
 
 PHOTO = "images/dog.jpg"  # to try the Bento on
 MODELS = names_of("segmentation")
@@ -215,11 +215,9 @@ def _apply(
     """Mask each photo; those that cannot be read are named at the end. The exit status."""
     inputs = dict.fromkeys(file for path in paths for file in inputs_of(path))
     if not inputs:
-        raise click.ClickException(f"no pictures or films in {', '.join(map(str, paths))}")
-    try:
+        raise click.ClickException(f"no pictures or videos in {', '.join(map(str, paths))}")
+    with usage_errors():
         check_apart((photo, mask_of(photo, output_dir or photo.parent)) for photo in inputs)
-    except ValueError as error:
-        raise click.UsageError(str(error)) from error
 
     def mask(photo: Path, bar: Progress) -> Done:
         with frames_bar(bar, photo.name) as on_progress, plain_errors("video"):
@@ -227,8 +225,8 @@ def _apply(
             done = apply(photo, segmenter, palette, folder, on_progress)
         return Done(
             [bytes(file) for file in done.written],  # whatever its name is made of
-            shortfall(photo, done.written[0], done.stopped),
-            done.stopped == INTERRUPTED,
+            shortfall(photo, done.written[0], done.ending),
+            done.ending.interrupted,
         )
 
     return do_each(inputs, mask)

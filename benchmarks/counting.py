@@ -6,7 +6,7 @@ many were seen going the right way within a second, how many of these with the
 right class, and how many were seen that there are not.
 
 With `--video vtest.avi --truth benchmarks/vtest.truth.json` it is the first 200
-frames of a film of people from a fixed camera, counted by hand. The film comes
+frames of a video of people from a fixed camera, counted by hand. The video comes
 with OpenCV (Debian's opencv-doc, examples/data/vtest.avi); who filmed it is not
 stated there, so it is no part of this project.
 """
@@ -21,13 +21,14 @@ from typing import Any
 import click
 
 from benchmarks.options import COUNT, FILE
+from bentoml_img.annotate import annotate_video
 from bentoml_img.bundle import read_manifest, sha256
 from bentoml_img.cli.options import precision_option
 from bentoml_img.detect import Detector
-from bentoml_img.films import annotate_film, film_options
 from bentoml_img.paths import ROOT
 from bentoml_img.shelf import bundle_of
 from bentoml_img.video.frames import FOLDER_RATE
+from bentoml_img.video.options import Options
 from bentoml_img.video.reading import open_video
 from bentoml_img.video.records import read_events
 
@@ -84,9 +85,9 @@ def main(video: Path, path: Path, every: int, model: str, precision: str) -> Non
     """Hold the counts of a clip against its truth."""
     truth = json.loads(path.read_text())
     if truth.get("sha256", sha256(video)) != sha256(video):
-        raise click.UsageError(f"{video} is not the film that {path} is about")
+        raise click.UsageError(f"{video} is not the video that {path} is about")
     bundle = bundle_of(model)
-    options = film_options(
+    options = Options.from_numbers(
         lines=[truth["line"]],
         every=every,
         model=read_manifest(bundle).tag,
@@ -97,7 +98,7 @@ def main(video: Path, path: Path, every: int, model: str, precision: str) -> Non
         if "frames" in truth:
             source = first_frames(video, truth["frames"], Path(folder, "frames"))
         detector = Detector.from_bundle(bundle, precision=precision)
-        result = annotate_film(source, Path(folder, "result.mp4"), detector, options)
+        result = annotate_video(source, Path(folder, "result.mp4"), detector, options)
         seen = [
             {"label": row["label"], "to": row["direction"], "time": float(row["time"])}
             for row in read_events(result.events)

@@ -14,7 +14,7 @@ PHOTO = ROOT / "images" / "street.jpg"
 # The deviation of the logits of COCO's classes, and what the background has more of: with these
 # some ten things of a photo pass 0.5 and some twenty 0.05, of which torchvision makes masks.
 CLASSES, BACKGROUND = 8.0, 24.0
-OBJECTNESS, SHIFTS, SIDES, MASKS = 1.0, 0.2, 1.0, 3.0  # deviations of what the heads say
+OBJECTNESS, DELTAS, SIDES, MASKS = 1.0, 0.2, 1.0, 3.0  # deviations of what the heads say
 
 
 def random_network(name: str) -> nn.Module:
@@ -41,7 +41,7 @@ def enliven(model: MaskRCNN, image: Tensor, classes: float, background: float = 
     heads = model.roi_heads
     deviations = {
         model.rpn.head.cls_logits: OBJECTNESS,
-        model.rpn.head.bbox_pred: SHIFTS,
+        model.rpn.head.bbox_pred: DELTAS,
         heads.box_predictor.cls_score: classes,
         heads.box_predictor.bbox_pred: SIDES,
         heads.mask_predictor.mask_fcn_logits: MASKS,

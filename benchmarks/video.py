@@ -41,12 +41,13 @@ from benchmarks.machine import describe
 from benchmarks.options import COUNT, FILE
 from benchmarks.ratios import median_ratio
 from benchmarks.weights import precisions_of
+from bentoml_img.annotate import annotate_video
 from bentoml_img.detect import Detector
 from bentoml_img.drawing.instances import annotate
-from bentoml_img.films import annotate_film, film_options
 from bentoml_img.paths import ROOT
 from bentoml_img.shelf import bundle_of
 from bentoml_img.video import pipeline
+from bentoml_img.video.options import Options
 from bentoml_img.video.reading import open_video
 from bentoml_img.video.segments import SegmentWriter
 from bentoml_img.video.writing import join
@@ -72,27 +73,27 @@ def loop(source: Path, target: Path, detect: EagerMaskRcnn) -> int:
     return frames
 
 
-def film(source: Path, target: Path, detector: Detector, every: int = 1) -> int:
+def ours(source: Path, target: Path, detector: Detector, every: int = 1) -> int:
     """Our way."""
-    return annotate_film(source, target, detector, film_options(every=every)).frames
+    return annotate_video(source, target, detector, Options(every=every)).frames
 
 
 def without_overlap(source: Path, target: Path, detector: Detector) -> int:
     with mock.patch.object(pipeline, "prefetch", lambda items: items):
-        return film(source, target, detector)
+        return ours(source, target, detector)
 
 
 def ways_of(bundle: Path) -> dict[str, Way]:
     openvino = Detector.from_bundle(bundle, "openvino")
     return {
         "loop": partial(loop, detect=EagerMaskRcnn(bundle)),
-        "pipeline, PyTorch": partial(film, detector=Detector.from_bundle(bundle, "torch")),
-        "pipeline": partial(film, detector=openvino),
+        "pipeline, PyTorch": partial(ours, detector=Detector.from_bundle(bundle, "torch")),
+        "pipeline": partial(ours, detector=openvino),
         "pipeline, no overlap": partial(without_overlap, detector=openvino),
-        "pipeline, every 3rd": partial(film, detector=openvino, every=EVERY),
+        "pipeline, every 3rd": partial(ours, detector=openvino, every=EVERY),
         **{
             f"pipeline, {precision}": partial(
-                film, detector=Detector.from_bundle(bundle, "openvino", precision=precision)
+                ours, detector=Detector.from_bundle(bundle, "openvino", precision=precision)
             )
             for precision in precisions_of(bundle)
             if precision != "fp32"

@@ -1,4 +1,4 @@
-"""Masks for photos and films, without a server."""
+"""Masks for photos and videos, without a server."""
 
 import tempfile
 import time
@@ -14,15 +14,15 @@ from bentoml_img.images import encode_jpeg, encode_png, load_rgb, open_image
 from bentoml_img.interrupts import uninterrupted
 from bentoml_img.naming import mask_of
 from bentoml_img.segment import Segmenter
-from bentoml_img.video.results import INTERRUPTED, Speed
+from bentoml_img.video.results import COMPLETE, Ending, Speed
 
 
 @dataclass(frozen=True)
 class Applied:
-    """The files written, and why a film ends early, if it does: damage, or INTERRUPTED."""
+    """The files written, and how a video ends."""
 
     written: list[Path]
-    stopped: str | None = None
+    ending: Ending = COMPLETE
 
 
 def apply(
@@ -32,19 +32,19 @@ def apply(
     folder: Path,
     on_progress: Callable[[Speed], None] = lambda speed: None,
 ) -> Applied:
-    """Write a photo's mask and overlay, or a film's overlay, into `folder`.
+    """Write a photo's mask and overlay, or a video's overlay, into `folder`.
 
-    A film that breaks off is written as far as it goes, and so is one at Ctrl-C, or
+    A video that breaks off is written as far as it goes, and so is one at Ctrl-C, or
     at an error of the segmenter, which is raised again. FileError if it is neither,
     or if that cannot be written; KeyboardInterrupt if nothing was done until then.
-    `on_progress` is told of each frame of a film.
+    `on_progress` is told of each frame of a video.
     """
     target = mask_of(source, folder)
     with writing(target):
         folder.mkdir(parents=True, exist_ok=True)
     if target.suffix == ".png":
         return Applied(_photo(source, segmenter, palette, target))
-    return Applied([target], _film(source, segmenter, palette, target, on_progress))
+    return Applied([target], _video(source, segmenter, palette, target, on_progress))
 
 
 def _photo(source: Path, segmenter: Segmenter, palette: PaletteName, target: Path) -> list[Path]:
@@ -59,14 +59,14 @@ def _photo(source: Path, segmenter: Segmenter, palette: PaletteName, target: Pat
     ]
 
 
-def _film(
+def _video(
     source: Path,
     segmenter: Segmenter,
     palette: PaletteName,
     target: Path,
     on_progress: Callable[[Speed], None],
-) -> str | None:
-    """Write a film's overlay. Why it ends early, if it does."""
+) -> Ending:
+    """Write a video's overlay. How it ends."""
     from av.error import FFmpegError
 
     from bentoml_img.video.frames import DamagedVideo, Frame, VideoError
@@ -86,7 +86,7 @@ def _film(
                 speed = done / (time.monotonic() - started)
                 on_progress(Speed(done, video.info.frames, speed))
 
-    stopped = segment = None
+    ending, segment = COMPLETE, None
     with (
         reading(source, VideoError),
         writing(target, FFmpegError),
@@ -95,21 +95,21 @@ def _film(
     ):
         info = video.info
         size = info.width, info.height
-        with SegmentWriter(Path(scratch) / "film.mp4", target, size, info.rate) as writer:
+        with SegmentWriter(Path(scratch) / "video.mp4", target, size, info.rate) as writer:
             try:
                 with closing(prefetch(frames(video))) as masked:
                     for frame in masked:
                         with uninterrupted():
                             writer.write(frame, frame.image)
             except DamagedVideo as error:
-                stopped = str(error)
+                ending = Ending(error=str(error))
             except KeyboardInterrupt:
-                stopped = INTERRUPTED
+                ending = Ending(interrupted=True)
             finally:
                 if segment := writer.close():
                     join([segment], target, source if info.audio else None)
     if segment is None:
-        if stopped == INTERRUPTED:
+        if ending.interrupted:
             raise KeyboardInterrupt
-        raise FileError(named(source, str(stopped)))
-    return stopped
+        raise FileError(named(source, str(ending.error)))
+    return ending

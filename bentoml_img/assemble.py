@@ -110,13 +110,14 @@ def _compare_detectors(bundle: Path) -> dict[str, float]:
         answers.append(
             [load(bundle).logits(image, boxes) for load in (torch_detector, openvino_detector)]
         )
-    reference, graph = zip(*answers, strict=True)
-    ours, theirs = (np.concatenate([it for _, it, _ in each]) for each in (reference, graph))
-    scores = parity(ours, theirs)
+    reference, graph = (
+        np.concatenate([logits.classes for logits in each]) for each in zip(*answers, strict=True)
+    )
+    scores = parity(reference, graph)
     differences = [
-        float(np.abs(sigmoid(one[kind]) - sigmoid(other[kind])).max())
-        for one, other in answers
-        for kind in (0, 2)
+        float(np.abs(sigmoid(one) - sigmoid(other)).max())
+        for ours, theirs in answers
+        for one, other in ((ours.objectness, theirs.objectness), (ours.masks, theirs.masks))
     ]
     scores["export_max_difference"] = max(scores["export_max_difference"], *differences)
     return scores

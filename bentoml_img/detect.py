@@ -19,9 +19,23 @@ SCORE_THRESHOLD = 0.5
 MAX_INSTANCES = 100
 
 
+@dataclass(frozen=True, kw_only=True)
+class Query:
+    """What is asked of a detector: instances whose score is `score_threshold` or more, of the
+    classes of those names (None: of all), `max_instances` of a picture at most.
+    """
+
+    score_threshold: float = SCORE_THRESHOLD
+    classes: tuple[str, ...] | None = None
+    max_instances: int = MAX_INSTANCES
+
+
+DEFAULT_QUERY = Query()
+
+
 @dataclass(frozen=True, eq=False)
 class Detections:
-    """One photo's answer, an entry for each instance, the surest first.
+    """One photo's answer, an entry for each instance, highest score first.
 
     `boxes_xyxy` is float32 of shape (N, 4): left, top, right, bottom in pixels
     of a photo of `size` (width, height). `labels` are ids, int64 of shape (N,),
@@ -50,14 +64,13 @@ class Detections:
             self.names,
         )
 
-    def only(self, label_ids: Collection[int], most: int | None = None) -> "Detections":
-        """The first instances of those classes, `most` at most."""
-        return self.at(
-            [k for k, label in enumerate(self.labels.tolist()) if label in label_ids][:most]
-        )
+    def only(self, label_ids: Collection[int], max_instances: int | None = None) -> "Detections":
+        """The first instances of those classes, `max_instances` at most."""
+        index = [k for k, label in enumerate(self.labels.tolist()) if label in label_ids]
+        return self.at(index[:max_instances])
 
     def distinct(self) -> "Detections":
-        """The instances less those that a surer one shows already."""
+        """The instances less those that one of a higher score shows already."""
         return self.at(distinct(self.boxes_xyxy, self.labels.tolist(), self.masks))
 
     def to_dict(self) -> dict[str, Any]:
@@ -87,22 +100,19 @@ class Detector(Predictor[DetectionEngine, Detections]):
     def __call__(
         self,
         images: Sequence[Image.Image],
-        score_threshold: float = SCORE_THRESHOLD,
-        classes: Collection[str] | None = None,
-        max_instances: int = MAX_INSTANCES,
+        query: Query = DEFAULT_QUERY,
         duplicates: bool = False,
     ) -> list[Detections]:
-        """The instances in RGB photos whose score is `score_threshold` or more.
+        """The instances in RGB photos that are asked for.
 
-        At most `max_instances` of each photo, of the classes of those names only,
-        where some are given; ValueError if the model has no class of that name.
-        The network itself leaves out what scores under 0.05, and keeps 100 at most.
+        ValueError if the model has no class of one of the names in `query`. The
+        network itself leaves out what scores under 0.05, and keeps 100 at most.
         What it finds twice is there once (`bentoml_img.duplicates`), but for
         `duplicates`.
         """
-        wanted = self._ids(classes)
+        wanted = self._ids(query.classes)
         return [
-            self._detect(image, score_threshold, duplicates).only(wanted, max_instances)
+            self._detect(image, query.score_threshold, duplicates).only(wanted, query.max_instances)
             for image in images
         ]
 

@@ -22,9 +22,9 @@ def distinct(
     labels: Sequence[int],
     masks: Sequence[InstanceMask],
 ) -> list[int]:
-    """The numbers of the instances, the surest first, less those that a surer one shows already.
+    """The numbers of the instances, less those that one before them shows already.
 
-    `boxes_xyxy` has shape (N, 4), in pixels.
+    They come highest score first. `boxes_xyxy` has shape (N, 4), in pixels.
     """
     areas = [int(np.count_nonzero(mask.pixels)) for mask in masks]
     kept: list[int] = []
@@ -46,11 +46,11 @@ def distinct(
     return kept
 
 
-def _same(shared: int, area: int, surer: int, same_class: bool) -> bool:
+def _same(shared: int, area: int, other: int, same_class: bool) -> bool:
     """Whether two masks of so many pixels, of which they share some, show one thing."""
     if same_class:
-        return shared > PART * min(area, surer)
-    return shared > SAME * (area + surer - shared)
+        return shared > PART * min(area, other)
+    return shared > SAME * (area + other - shared)
 
 
 def _shared(mask: InstanceMask, other: InstanceMask) -> int:

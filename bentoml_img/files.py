@@ -1,4 +1,4 @@
-"""Which files are photos and which are films, what the names of results are, and what is said of
+"""Which files are photos and which are videos, what the names of results are, and what is said of
 those that cannot be read or written.
 """
 
@@ -18,19 +18,19 @@ PHOTOS = frozenset(
     {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
     | {".avif", ".heic", ".heif"}  # not read here: so they are refused, and not passed over
 )
-FILMS = frozenset(
+VIDEOS = frozenset(
     {".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".ogv", ".flv", ".wmv"}
     | {".mpg", ".mpeg", ".ts", ".mts", ".m2ts"}
 )
 ANIMATED = ("GIF", "WEBP", "PNG")
 
-Kind = Literal["photo", "animation", "film"]
+Kind = Literal["photo", "animation", "video"]
 
 # What the name of a result has behind that of its source.
 MASK, ANNOTATED = "_seg", "_result"
 OVERLAY, COMPARISON = "_overlay.jpg", "_compare.jpg"
 PLOT = ".counts.png"  # behind that of a result
-MOVING: dict[Kind, str] = {"film": ".mp4", "animation": ".gif"}
+MOVING: dict[Kind, str] = {"video": ".mp4", "animation": ".gif"}
 RESULTS = (
     MASK + ".png",
     OVERLAY,
@@ -42,7 +42,7 @@ RESULTS = (
 
 
 class FileError(Exception):
-    """A file that is no usable picture or film, or a result that cannot be written; the message
+    """A file that is no usable picture or video, or a result that cannot be written; the message
     names it.
     """
 
@@ -86,7 +86,7 @@ def write_result(target: Path, content: bytes) -> Path:
 
 
 def inputs_of(path: Path) -> list[Path]:
-    """The file itself, or the photos and films in a folder, but for earlier results.
+    """The file itself, or the photos and videos in a folder, but for earlier results.
 
     A file that cannot be looked at, such as a broken link, is among them: reading it says why.
     FileError if the folder cannot be read.
@@ -98,7 +98,7 @@ def inputs_of(path: Path) -> list[Path]:
     return [
         file
         for file in files
-        if file.suffix.lower() in PHOTOS | FILMS
+        if file.suffix.lower() in PHOTOS | VIDEOS
         and not file.name.endswith(RESULTS)
         and (os.path.isfile(file) or not os.path.exists(file))  # no folder, and no pipe
     ]
@@ -107,10 +107,10 @@ def inputs_of(path: Path) -> list[Path]:
 def kind_of(source: Path) -> Kind:
     """What a file is: a picture by its content, and anything else by its suffix.
 
-    A folder is a film, and its photos are the frames.
+    A folder is a video, and its photos are the frames.
     """
     if os.path.isdir(source):
-        return "film"
+        return "video"
     try:
         with source.open("rb") as file:
             if excess(file.read(HEAD)):
@@ -119,4 +119,4 @@ def kind_of(source: Path) -> Kind:
             moves = image.format in ANIMATED and getattr(image, "is_animated", False)
             return "animation" if moves else "photo"
     except DECODER_ERRORS:
-        return "photo" if source.suffix.lower() in PHOTOS else "film"
+        return "photo" if source.suffix.lower() in PHOTOS else "video"

@@ -1,4 +1,4 @@
-"""What the results of photos and films are called, and where they go."""
+"""What the results of photos and videos are called, and where they go."""
 
 import os
 from collections.abc import Iterable
@@ -16,9 +16,9 @@ def mask_of(source: Path, folder: Path) -> Path:
 def results_of(
     paths: Iterable[Path], frames: bool, output: Path | None, folder: Path | None
 ) -> dict[Path, Path]:
-    """What is to be written for each photo and film in `paths`, by its source.
+    """What is to be written for each photo and video in `paths`, by its source.
 
-    A folder stands for the files in it, or with `frames` for a film. Results are
+    A folder stands for the files in it, or with `frames` for a video. Results are
     beside their sources or in `folder`, unless `output` names the only one.
     ValueError if both are given, if results would overwrite each other or a source,
     or if `output` has a suffix that is not of its source's kind.
@@ -39,8 +39,8 @@ def results_of(
     return targets
 
 
-def is_film(target: Path) -> bool:
-    """Whether a result is a film or an animation, by its suffix."""
+def is_video(target: Path) -> bool:
+    """Whether a result is a video or an animation, by its suffix."""
     return target.suffix.lower() in MOVING.values()
 
 
@@ -69,8 +69,8 @@ def _identity(path: Path) -> tuple[int, int]:
 
 
 def _place(target: Path) -> Path:
-    """A film's records have its name, whatever its suffix."""
-    return target.resolve().with_suffix("") if is_film(target) else target.resolve()
+    """A video's records have its name, whatever its suffix."""
+    return target.resolve().with_suffix("") if is_video(target) else target.resolve()
 
 
 def _target(source: Path, folder: Path | None) -> Path:

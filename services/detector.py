@@ -1,6 +1,6 @@
 """PytorchInstanceDetector: each thing in a photo or a video, with its box and mask."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, TypeVar
@@ -10,13 +10,13 @@ from bentoml._internal.configuration.containers import BentoMLContainer
 from PIL import Image
 from pydantic import BaseModel
 
-from bentoml_img.detect import MAX_INSTANCES, SCORE_THRESHOLD, Detections, Detector
+from bentoml_img.detect import MAX_INSTANCES, SCORE_THRESHOLD, Detections, Detector, Query
 from bentoml_img.drawing.instances import annotate
 from bentoml_img.images import encode_jpeg, load_rgb
 from services.edge import guard
 from services.errors import RequestRefused
 from services.jobs import Job, JobStore
-from services.parameters import Count, Names, Score, VideoRequest
+from services.parameters import Count, Names, Score, VideoRequest, query_of
 from services.precision import precision_here
 from services.runner import Runner
 from services.serving import BentoArguments, Jpeg, options
@@ -50,7 +50,7 @@ class Instance(BaseModel):
 
 
 class Summary(BaseModel):
-    """The instances in a photo, the surest first, and the photo's size in pixels."""
+    """The instances in a photo, highest score first, and the photo's size in pixels."""
 
     width: int
     height: int
@@ -108,9 +108,7 @@ class PytorchInstanceDetector:
         """The photo with its instances drawn: a JPEG."""
         return await self._answer(
             image,
-            score_threshold,
-            classes,
-            max_instances,
+            query_of(score_threshold, classes, max_instances),
             lambda photo, found: encode_jpeg(annotate(photo, found)),
         )
 
@@ -125,9 +123,7 @@ class PytorchInstanceDetector:
         """The instances in the photo: class, score, box and mask of each."""
         return await self._answer(
             image,
-            score_threshold,
-            classes,
-            max_instances,
+            query_of(score_threshold, classes, max_instances),
             lambda photo, found: Summary.model_validate(found.to_dict()),
         )
 
@@ -148,32 +144,28 @@ class PytorchInstanceDetector:
         self._check_classes(parameters["classes"])
         check_video(video, settings.max_frames)
 
-    def _check_classes(self, classes: list[str] | None) -> None:
+    def _check_classes(self, classes: Collection[str] | None) -> None:
         try:
             self.detector.check_classes(classes)
         except ValueError as error:
             raise RequestRefused(HTTPStatus.BAD_REQUEST, f"classes: {error}", "classes") from None
 
-    def _detect_frames(self, frames: Sequence[Image.Image], **asked: Any) -> list[Detections]:
+    def _detect_frames(self, frames: Sequence[Image.Image], query: Query) -> list[Detections]:
         """A frame of a video takes turns with photos: the network is not for two at once."""
-        return self.stages.network_from_a_thread(self.detector, frames, **asked)
+        return self.stages.network_from_a_thread(self.detector, frames, query)
 
     async def _answer(
         self,
         image: Image.Image,
-        score_threshold: float,
-        classes: list[str] | None,
-        max_instances: int,
+        query: Query,
         finish: Callable[[Image.Image, Detections], Result],
     ) -> Result:
-        self._check_classes(classes)
+        self._check_classes(query.classes)
         async with self.stages.place(image):
             photo = await self.stages.picture(load_rgb, image)
             if photo is not image:
                 image.close()  # the request holds it until the answer
-            (found,) = await self.stages.network(
-                self.detector, [photo], score_threshold, classes, max_instances
-            )
+            (found,) = await self.stages.network(self.detector, [photo], query)
             return await self.stages.picture(finish, photo, found)
 
 

@@ -1,14 +1,14 @@
 """What can be asked of a detector: which instances, and of a video how it is looked at."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 from annotated_types import Ge, Le, MaxLen
 from pydantic import AfterValidator, BaseModel, BeforeValidator, FiniteFloat, WithJsonSchema
 
-from bentoml_img.detect import MAX_INSTANCES, SCORE_THRESHOLD
-from bentoml_img.films import film_options
-from bentoml_img.video.pipeline import Options
+from bentoml_img.detect import MAX_INSTANCES, SCORE_THRESHOLD, Query
+from bentoml_img.video.options import Options
 from bentoml_img.video.regions import Line, Zone
 
 MAX_EVERY = 10_000  # a number of any length, divided by, is an error
@@ -100,13 +100,17 @@ class VideoRequest(BaseModel):
 
     def options(self, model: str, precision: str) -> Options:
         """The request as the pipeline takes it, for a detector of that name, in that precision."""
-        return film_options(
+        return Options.from_numbers(
             every=self.every,
-            score_threshold=self.score_threshold,
+            query=query_of(self.score_threshold, self.classes, self.max_instances),
             lines=self.line,
             zones=self.zone,
             model=model,
             precision=precision,
-            classes=None if self.classes is None else tuple(self.classes),
-            max_instances=self.max_instances,
         )
+
+
+def query_of(score_threshold: float, classes: Sequence[str] | None, max_instances: int) -> Query:
+    """What is asked of a detector, from the parameters of a request."""
+    names = None if classes is None else tuple(classes)
+    return Query(score_threshold=score_threshold, classes=names, max_instances=max_instances)

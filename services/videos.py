@@ -1,13 +1,13 @@
 """Videos as jobs: what is refused at once, and the work itself."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 
 from bentoml_img.bundle import Manifest
-from bentoml_img.detect import Detections
+from bentoml_img.drawing.instances import annotate_tracks
 from bentoml_img.files import ANNOTATED, MOVING
-from bentoml_img.films import film_detector, film_drawer
 from bentoml_img.video import pipeline
 from bentoml_img.video.frames import UnsupportedVideo, VideoError
 from bentoml_img.video.parts import CannotResume
@@ -18,8 +18,6 @@ from services.jobs import Job
 from services.parameters import VideoRequest
 from services.runner import Unusable, WorkStopped
 from services.settings import MAX_FRAMES
-
-Detect = Callable[..., Sequence[Detections]]
 
 
 class _TooLong(pipeline.Stopped):
@@ -44,18 +42,18 @@ def check_video(video: Path, max_frames: int) -> None:
 def work(
     job: Job,
     stop: Callable[[], bool],
-    detect: Detect,
+    detect: pipeline.Detect,
     model: Manifest,
     precision: str,
     max_frames: int,
 ) -> Path:
-    """Annotate a job's video: an animation as a GIF, a film as an MP4.
+    """Annotate a job's video: an animation as a GIF, another video as an MP4.
 
     It goes on where this model left it, and begins anew where that cannot be.
     `detect` takes what a `Detector` does, and computes in `precision`.
     """
-    asked = VideoRequest(video=job.source, **job.written().parameters)
-    options = asked.options(model.tag, precision)
+    request = VideoRequest(video=job.source, **job.written().parameters)
+    options = request.options(model.tag, precision)
 
     def report(speed: Speed) -> None:
         if speed.done > max_frames:  # of which the file said nothing, or too few
@@ -71,14 +69,14 @@ def work(
         )
 
     def annotate(target: Path, resume: bool) -> Result:
-        return pipeline.annotate_video(
+        return pipeline.process_video(
             job.source,
             target,
-            film_detector(detect, options),
-            film_drawer(options),
+            detect,
+            partial(annotate_tracks, places=options.places),
             options,
             resume=resume,
-            progress=report,
+            on_progress=report,
             stop=stop,
         )
 
@@ -94,8 +92,8 @@ def work(
         raise WorkStopped from None
     except VideoError as error:
         raise Unusable(str(error)) from None
-    if result.stopped:
-        raise Unusable(result.stopped)
+    if result.ending.error:
+        raise Unusable(result.ending.error)
     return result.video
 
 
@@ -105,7 +103,7 @@ def _too_long(video: Path, max_frames: int) -> str:
 
 def _target(job: Job, model: Manifest) -> Path:
     with open_video(job.source) as video:
-        suffix = MOVING["animation" if video.animated else "film"]
+        suffix = MOVING["animation" if video.animated else "video"]
     target = job.result_folder / model.digest[:12] / f"{job.source.stem}{ANNOTATED}{suffix}"
     target.parent.mkdir(exist_ok=True)
     return target

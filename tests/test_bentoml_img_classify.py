@@ -197,7 +197,7 @@ def test_photos_are_labelled(invoke: Invoke, photos: dict[Path, str], tmp_path: 
     folder.mkdir()
     for photo in list(photos)[:3]:
         shutil.copy(photo, folder)
-    (folder / "film.mp4").write_bytes(b"no photo, and passed over")
+    (folder / "video.mp4").write_bytes(b"no photo, and passed over")
     (folder / "notes.txt").write_text("no photo either")
     images = [read_rgb(photo, 256) for photo in list(photos)[:3]]
     expected = Classifier.from_bundle(SHIPPED / "cifar_lite")(images)

@@ -163,7 +163,7 @@ def test_applies_to_a_folder_and_names_what_failed(invoke: Invoke, tmp_path: Pat
     assert again.stdout == result.stdout, "results are no inputs"
 
 
-def test_a_photo_in_a_format_that_is_not_read_is_no_film(invoke: Invoke, tmp_path: Path) -> None:
+def test_a_photo_in_a_format_that_is_not_read_is_no_video(invoke: Invoke, tmp_path: Path) -> None:
     photo(60, 40).save(tmp_path / "phone.avif")
     result = invoke(tmp_path / "phone.avif")
     assert_error(result, 1, "phone.avif: not a picture in a format that is read here")
@@ -200,18 +200,18 @@ def test_photos_that_would_have_one_result_are_refused(invoke: Invoke, tmp_path:
     assert len(list(tmp_path.iterdir())) == 2
 
 
-def test_a_photo_and_a_film_of_one_name_have_results_of_their_own(
+def test_a_photo_and_a_video_of_one_name_have_results_of_their_own(
     invoke: Invoke, tmp_path: Path
 ) -> None:
     photo(60, 40).save(tmp_path / "live.jpg")
-    write_film(tmp_path / "live.mp4", 2)
+    write_video(tmp_path / "live.mp4", 2)
     result = invoke("--apply", tmp_path)
     assert result.exit_code == 0, result.output
     names = [Path(line).name for line in result.stdout.splitlines()]
     assert names == ["live_seg.png", "live_overlay.jpg", "live_seg.mp4"]
 
 
-def write_film(path: Path, frames: int) -> None:
+def write_video(path: Path, frames: int) -> None:
     """A square on its way to the right."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", 10)
@@ -223,20 +223,20 @@ def write_film(path: Path, frames: int) -> None:
         container.mux(stream.encode())
 
 
-def test_films(invoke: Invoke, tmp_path: Path) -> None:
-    write_film(tmp_path / "film.mkv", 6)
+def test_videos(invoke: Invoke, tmp_path: Path) -> None:
+    write_video(tmp_path / "video.mkv", 6)
     stills = [photo(60, 40).rotate(10 * k) for k in range(3)]
     stills[0].save(tmp_path / "moving.gif", save_all=True, append_images=stills[1:], duration=80)
     stills[0].save(tmp_path / "still.gif")
-    (tmp_path / "none.mp4").write_text("no film")
+    (tmp_path / "none.mp4").write_text("no video")
     result = invoke("--apply", tmp_path)
     assert result.exit_code == 1
-    names = ["film_seg.mp4", "moving_seg.gif", "still_seg.png", "still_overlay.jpg"]
+    names = ["moving_seg.gif", "still_seg.png", "still_overlay.jpg", "video_seg.mp4"]
     assert result.stdout.splitlines() == [str(tmp_path / name) for name in names]
     assert "none.mp4" in result.stderr
-    with open_video(tmp_path / "film_seg.mp4") as film:
-        assert (film.info.width, film.info.height) == (96, 64)
-        assert [round(frame.time, 2) for frame in film] == [0, 0.1, 0.2, 0.3, 0.4, 0.5]
+    with open_video(tmp_path / "video_seg.mp4") as video:
+        assert (video.info.width, video.info.height) == (96, 64)
+        assert [round(frame.time, 2) for frame in video] == [0, 0.1, 0.2, 0.3, 0.4, 0.5]
     with Image.open(tmp_path / "moving_seg.gif") as moving:
         assert (getattr(moving, "n_frames", 1), moving.info["duration"]) == (3, 80)
     assert not list(tmp_path.glob("tmp*"))
@@ -245,7 +245,7 @@ def test_films(invoke: Invoke, tmp_path: Path) -> None:
 def test_ctrl_c_keeps_what_was_done(
     invoke: Invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write_film(tmp_path / "film.mp4", 20)
+    write_video(tmp_path / "video.mp4", 20)
     drawn = iter(range(20))
 
     def interrupted(image: Image.Image, answer: Segmentation) -> None:
@@ -255,33 +255,33 @@ def test_ctrl_c_keeps_what_was_done(
             time.sleep(1)
 
     monkeypatch.setattr(applying, "blend", interrupted)
-    result = invoke("--apply", tmp_path / "film.mp4")
-    done = tmp_path / "film_seg.mp4"
+    result = invoke("--apply", tmp_path / "video.mp4")
+    done = tmp_path / "video_seg.mp4"
     assert (result.exit_code, result.stdout) == (130, f"{done}\n")
     _, error = result.stderr.splitlines()  # after how fast it was
-    assert error == f"Error: {tmp_path / 'film.mp4'}: interrupted; {done} has what there is"
-    with open_video(done) as film:
-        assert 6 < len(list(film)) < 20
+    assert error == f"Error: {tmp_path / 'video.mp4'}: interrupted; {done} has what there is"
+    with open_video(done) as video:
+        assert 6 < len(list(video)) < 20
     assert len(list(tmp_path.iterdir())) == 2
 
 
-def test_a_film_that_breaks_off(invoke: Invoke, tmp_path: Path) -> None:
-    write_film(tmp_path / "film.mkv", 20)
-    data = (tmp_path / "film.mkv").read_bytes()
-    (tmp_path / "film.mkv").write_bytes(data[: len(data) * 3 // 4])
-    result = invoke("--apply", tmp_path / "film.mkv")
-    done = tmp_path / "film_seg.mp4"
+def test_a_video_that_breaks_off(invoke: Invoke, tmp_path: Path) -> None:
+    write_video(tmp_path / "video.mkv", 20)
+    data = (tmp_path / "video.mkv").read_bytes()
+    (tmp_path / "video.mkv").write_bytes(data[: len(data) * 3 // 4])
+    result = invoke("--apply", tmp_path / "video.mkv")
+    done = tmp_path / "video_seg.mp4"
     assert (result.exit_code, result.stdout) == (1, f"{done}\n")
-    assert f"Error: {tmp_path / 'film.mkv'} is damaged: it ends after " in result.stderr
+    assert f"Error: {tmp_path / 'video.mkv'} is damaged: it ends after " in result.stderr
     assert f"; {done} has what there is" in result.stderr
-    with open_video(done) as film:
-        assert 0 < len(list(film)) < 20
+    with open_video(done) as video:
+        assert 0 < len(list(video)) < 20
 
 
-def test_an_error_in_a_film_keeps_what_was_done(
+def test_an_error_in_a_video_keeps_what_was_done(
     invoke: Invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write_film(tmp_path / "film.mp4", 10)
+    write_video(tmp_path / "video.mp4", 10)
     drawn = iter(range(5))
 
     def failing(image: Image.Image, answer: Segmentation) -> None:
@@ -289,10 +289,10 @@ def test_an_error_in_a_film_keeps_what_was_done(
             raise RuntimeError("the engine fails")
 
     monkeypatch.setattr(applying, "blend", failing)
-    result = invoke("--apply", tmp_path / "film.mp4")
+    result = invoke("--apply", tmp_path / "video.mp4")
     assert isinstance(result.exception, RuntimeError)
-    with open_video(tmp_path / "film_seg.mp4") as film:
-        assert len(list(film)) == 5
+    with open_video(tmp_path / "video_seg.mp4") as video:
+        assert len(list(video)) == 5
     assert len(list(tmp_path.iterdir())) == 2
 
 
@@ -300,7 +300,7 @@ def test_an_error_in_a_film_keeps_what_was_done(
     ("option", "source", "name"),
     [
         ("--apply", "photo.png", "photo_seg.png"),
-        ("--apply", "film.mp4", "film_seg.mp4"),
+        ("--apply", "video.mp4", "video_seg.mp4"),
         ("--compare", "photo.png", "photo_compare.jpg"),
     ],
 )
@@ -308,7 +308,7 @@ def test_where_nothing_can_be_written(
     invoke: Invoke, tmp_path: Path, option: str, source: str, name: str
 ) -> None:
     photo(60, 40).save(tmp_path / "photo.png")
-    write_film(tmp_path / "film.mp4", 2)
+    write_video(tmp_path / "video.mp4", 2)
     (tmp_path / "new" / name).mkdir(parents=True)
     for folder, why in (("new", "Is a directory"), ("photo.png/new", "Not a directory")):
         result = invoke(option, tmp_path / source, "--output-dir", tmp_path / folder)
@@ -374,7 +374,7 @@ def test_wrong_usage(invoke: Invoke, tmp_path: Path) -> None:
     assert_error(invoke("--model", "fcn_lite", "--model", LRASPP), 2, "compared only")
     assert_error(invoke("--apply"), 2, "--apply masks PATHS: give some")
     assert_error(invoke("--compare", STREET, STREET), 2, "give one of them")
-    assert_error(invoke("--apply", tmp_path), 1, "no pictures or films in")
+    assert_error(invoke("--apply", tmp_path), 1, "no pictures or videos in")
     assert_error(invoke("--evaluate", tmp_path), 1, "no COCO data in")
     assert_error(invoke("--weights", STREET), 1, "comes with its weights")
     sources = [("--weights", STREET), ("--weights-url", NOWHERE)]

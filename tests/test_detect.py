@@ -12,8 +12,8 @@ from torchvision.transforms.functional import to_tensor
 
 from bentoml_img import zoo
 from bentoml_img.bundle import Manifest
-from bentoml_img.detect import Detections, Detector
-from bentoml_img.engines.interface import DetectionEngine, Found, Photo
+from bentoml_img.detect import Detections, Detector, Query
+from bentoml_img.engines.interface import DetectionEngine, Photo, RawDetections
 from bentoml_img.engines.torch_maskrcnn import TorchMaskRcnn
 from bentoml_img.labels import TRAFFIC
 from bentoml_img.masks import paste
@@ -63,8 +63,8 @@ def test_instances_are_those_of_torchvision(name: str) -> None:
     for image in (noise(75, 131), Image.open(PHOTO)):
         with torch.no_grad():
             (expected,) = model([to_tensor(image)])
-        assert_same(in_torch([image], 0.05, duplicates=True)[0], expected)
-        assert_same(in_numpy([image], 0.05, duplicates=True)[0], expected)
+        assert_same(in_torch([image], Query(score_threshold=0.05), duplicates=True)[0], expected)
+        assert_same(in_numpy([image], Query(score_threshold=0.05), duplicates=True)[0], expected)
         seen += len(expected["scores"])
     assert seen > 30
 
@@ -72,13 +72,13 @@ def test_instances_are_those_of_torchvision(name: str) -> None:
 class Fixed:
     """An engine that finds the same in every photo: a car, its front, the same truck, a person."""
 
-    def __call__(self, photo: Photo, score_threshold: float) -> Found:
+    def __call__(self, photo: Photo, score_threshold: float) -> RawDetections:
         car, front = (10.123, 20, 50, 80), (12, 22, 30, 78)
         boxes = np.array([car, front, car, (0, 0, 30.5, 40)], np.float32)
         scores = np.array((0.91234, 0.8, 0.7, 0.5), np.float32)
         sure = scores >= score_threshold
         masks = np.ones((4, 28, 28), np.float32)
-        return Found(boxes[sure], np.array((3, 3, 6, 1))[sure], scores[sure], masks[sure])
+        return RawDetections(boxes[sure], np.array((3, 3, 6, 1))[sure], scores[sure], masks[sure])
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -87,34 +87,34 @@ def test_what_is_asked_for_is_a_part_of_all_that_is_found(engine: Make) -> None:
     manifest = manifest_of("maskrcnn_lite")
     detector = Detector(manifest, engine(model, manifest))
     image = noise(160, 120)
-    (everything,) = detector([image], score_threshold=0.05)
+    (everything,) = detector([image], Query(score_threshold=0.05))
     threshold = float(everything.scores[len(everything) // 2])
-    (surest,) = detector([image], score_threshold=threshold)
-    assert len(surest) == (everything.scores >= threshold).sum() < len(everything)
-    (few,) = detector([image], score_threshold=0.05, max_instances=3)
+    (confident,) = detector([image], Query(score_threshold=threshold))
+    assert len(confident) == (everything.scores >= threshold).sum() < len(everything)
+    (few,) = detector([image], Query(score_threshold=0.05, max_instances=3))
     np.testing.assert_array_equal(few.scores, everything.scores[:3])
     label = int(everything.labels[0])
-    (one_class,) = detector([image], score_threshold=0.05, classes=[TRAFFIC[label]])
+    (one_class,) = detector([image], Query(score_threshold=0.05, classes=(TRAFFIC[label],)))
     assert len(one_class) == (everything.labels == label).sum() < len(everything)
     np.testing.assert_array_equal(
         whole_masks(one_class), whole_masks(everything)[everything.labels == label]
     )
-    (nothing,) = detector([image], score_threshold=1.0)
+    (nothing,) = detector([image], Query(score_threshold=1.0))
     assert nothing.to_dict()["instances"] == []
 
 
 def test_one_thing_found_twice_is_one_thing() -> None:
     detector = Detector(manifest_of("maskrcnn_lite"), Fixed())
 
-    def labels(**asked: Any) -> list[str]:
-        (found,) = detector([noise(64, 96)], **asked)
+    def labels(*, duplicates: bool = False, **asked: Any) -> list[str]:
+        (found,) = detector([noise(64, 96)], Query(**asked), duplicates=duplicates)
         return [TRAFFIC[label] for label in found.labels]
 
     assert labels() == ["car", "person"]
-    assert labels(classes=["truck"]) == [], "it is the car, though only trucks are asked for"
+    assert labels(classes=("truck",)) == [], "it is the car, though only trucks are asked for"
     assert labels(max_instances=2) == ["car", "person"]
     assert labels(duplicates=True) == ["car", "car", "truck", "person"]
-    assert labels(duplicates=True, classes=["truck", "person"]) == ["truck", "person"]
+    assert labels(duplicates=True, classes=("truck", "person")) == ["truck", "person"]
 
 
 def test_classes_are_asked_for_by_name() -> None:

@@ -12,14 +12,14 @@ BESIDE = (40, 10, 80, 90)
 
 
 def kept(boxes: Sequence[Sequence[float]], labels: Sequence[int] | None = None) -> list[int]:
-    """Of boxes with full masks, the surest first."""
+    """Of boxes with full masks, highest score first."""
     things = found(boxes, labels)
     return distinct(things.boxes_xyxy, things.labels.tolist(), things.masks)
 
 
 def test_a_part_of_a_thing_is_no_other_thing() -> None:
     assert kept([WHOLE, UPPER_HALF]) == [0]
-    assert kept([UPPER_HALF, WHOLE]) == [0], "the surer one stays"
+    assert kept([UPPER_HALF, WHOLE]) == [0], "the first stays"
 
 
 def test_what_is_left_out_leaves_nothing_out() -> None:

@@ -333,7 +333,7 @@ def test_a_jpeg_of_much_exif_data_is_refused() -> None:
         open_image(data[:2] + 17 * segment + data[2:])
 
 
-def test_a_film_behind_a_photo_is_none_of_its_scans() -> None:
+def test_a_video_behind_a_photo_is_none_of_its_scans() -> None:
     """Telephones put one there."""
     assert difference(decoded(jpeg() + 500 * b"\xff\xda\xff\xe1"), photo()) < 2
     profile = jpeg(icc_profile=500 * b"\xff\xda\x00\x08\xff\xe1")

@@ -50,6 +50,15 @@ def plain_errors(extra: str, *others: type[Exception]) -> Iterator[None]:
 
 
 @contextmanager
+def usage_errors() -> Iterator[None]:
+    """UsageError in place of a ValueError, which says what is wrong with what was given."""
+    try:
+        yield
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+
+
+@contextmanager
 def plain_ending(context: click.Context, extra: str, *others: type[Exception]) -> Iterator[None]:
     """`plain_errors` for a whole command, which Ctrl-C or SIGTERM ends with status 130."""
     end_as_by_ctrl_c()
@@ -109,7 +118,7 @@ def cleared(bar: Progress) -> Iterator[None]:
 
 @contextmanager
 def frames_bar(bar: Progress, name: str) -> Iterator[Callable[[Speed], None]]:
-    """A bar for one film, moved by what this yields; at the end a line says how fast it was."""
+    """A bar for one video, moved by what this yields; at the end a line says how fast it was."""
     task = bar.add_task(name, total=None, speed="")
     last: Speed | None = None
 

@@ -1,4 +1,4 @@
-"""What was counted in a film, as a table."""
+"""What was counted in a video, as a table."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,7 +7,7 @@ from rich.table import Table
 
 
 def counts_table(summary: Mapping[str, Any]) -> Table:
-    """What was counted in a film, by class, from its summary."""
+    """What was counted in a video, by class, from its summary."""
     columns: dict[str, Mapping[str, int]] = {"counted": summary["counts"]}
     for line, ways in summary["crossings"].items():
         columns |= {f"{line} {way}": counts for way, counts in ways.items()} or {line: {}}

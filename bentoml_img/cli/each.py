@@ -9,6 +9,7 @@ from rich.progress import Progress
 
 from bentoml_img.cli.console import cleared, print_line, work_bar
 from bentoml_img.files import FileError, named
+from bentoml_img.video.results import Ending
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ def do_each(sources: Collection[Path], do: Callable[[Path, Progress], Done]) -> 
             click.echo(f"Error: {message}", err=True)
 
 
-def shortfall(source: Path, result: Path, stopped: str | None) -> list[str]:
-    """What to say of a film that was not done to its end."""
-    return [f"{named(source, stopped)}; {result} has what there is"] if stopped else []
+def shortfall(source: Path, result: Path, ending: Ending) -> list[str]:
+    """What to say of a video that was not done to its end."""
+    reason = ending.reason
+    return [f"{named(source, reason)}; {result} has what there is"] if reason else []

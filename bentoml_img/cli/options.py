@@ -32,6 +32,23 @@ class FiniteRange(click.FloatRange):
         return number
 
 
+class Numbers(click.ParamType[tuple[float, ...]]):
+    """Finite numbers with commas between."""
+
+    name = "numbers"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[float, ...]:
+        try:
+            numbers = tuple(map(float, value.split(",")))
+        except ValueError:
+            numbers = (math.nan,)
+        if not all(map(math.isfinite, numbers)):
+            self.fail(f"{value!r} is not numbers with commas between", param, ctx)
+        return numbers
+
+
 class InputPath(click.Path[Path]):
     """A file or a folder that is there, and no stream of bytes."""
 
@@ -46,7 +63,7 @@ class InputPath(click.Path[Path]):
     ) -> Path:
         stream = os.path.exists(value) and not (os.path.isfile(value) or os.path.isdir(value))
         if stream or os.fspath(value) in ("-", "/dev/stdin"):
-            what = "photos and films are not read from standard input; save it first"
+            what = "photos and videos are not read from standard input; save it first"
             self.fail(f"{value} is no file: {what}", param, ctx)
         return super().convert(value, param, ctx)
 

@@ -24,7 +24,7 @@ TEXT_HEIGHT = 1 / 48
 def annotate(photo: Image.Image, detections: Detections) -> Image.Image:
     """An RGB photo with its instances: masks, boxes, and labels with their scores.
 
-    Colours are by class. Lines and text grow with the picture. The surest are
+    Colours are by class. Lines and text grow with the picture. The first are
     labelled first; one for whose label there is no free place at its box goes
     without.
     """

@@ -1,4 +1,4 @@
-"""Boxes in NumPy: from anchors and shifts to boxes, and which of them to keep.
+"""Boxes in NumPy: from anchors and deltas to boxes, and which of them to keep.
 
 The rules are those of torchvision's detectors, with the same arithmetic in
 single precision. Boxes are float32 of shape (N, 4): x1, y1, x2, y2 in pixels.
@@ -7,7 +7,7 @@ single precision. Boxes are float32 of shape (N, 4): x1, y1, x2, y2 in pixels.
 import numpy as np
 
 from bentoml_img.arrays import Booleans, Floats, Indices
-from bentoml_img.engines.rules import Choice
+from bentoml_img.engines.rules import Postprocessing
 
 BLOCK = 256  # boxes that are compared with each other at a time
 
@@ -24,16 +24,16 @@ def anchors(index: Indices, cell_anchors: Floats, width: int, stride: tuple[int,
     return cell_anchors[kind] + np.concatenate([middle, middle], axis=1).astype(np.float32)
 
 
-def decode(shifts: Floats, boxes: Floats, choice: Choice) -> Floats:
+def decode(deltas: Floats, boxes: Floats, rule: Postprocessing) -> Floats:
     """Move and scale `boxes` (N, 4) by what a network says of them.
 
-    `shifts` (N, 4) are in units of the boxes' sides, weighted as `choice` has it.
+    `deltas` (N, 4) are in units of the boxes' sides, weighted as `rule` has it.
     """
     sides = boxes[:, 2:] - boxes[:, :2]
     middle = boxes[:, :2] + np.float32(0.5) * sides
-    scaled = shifts / np.array(choice.shift_weights, np.float32)
+    scaled = deltas / np.array(rule.delta_weights, np.float32)
     middle = scaled[:, :2] * sides + middle
-    growth = np.exp(np.minimum(scaled[:, 2:], np.float32(choice.max_log_growth)))
+    growth = np.exp(np.minimum(scaled[:, 2:], np.float32(rule.max_log_growth)))
     half = np.float32(0.5) * (growth * sides)
     return np.concatenate([middle - half, middle + half], axis=1)
 
@@ -46,36 +46,38 @@ def top(scores: Floats, n: int) -> Indices:
     return index[np.argsort(-scores[index], kind="stable")][:n]
 
 
-def choose(
-    boxes: Floats, scores: Floats, groups: Indices, size: tuple[int, int], choice: Choice
+def clip_and_filter(
+    boxes: Floats, scores: Floats, groups: Indices, size: tuple[int, int], rule: Postprocessing
 ) -> tuple[Floats, Indices]:
-    """Boxes clipped to a picture of (height, width), and which of them to keep, the surest first.
+    """Boxes clipped to a picture of (height, width), and which to keep, highest score first.
 
-    Those are left out that are too small, or that overlap with a surer one of
-    the same group.
+    Those are left out that are too small, or that non-maximum suppression within
+    their group leaves out.
     """
     height, width = size
     boxes = boxes.clip(0, np.array((width, height, width, height), np.float32))
     sides = boxes[:, 2:] - boxes[:, :2]
-    index = np.flatnonzero((sides >= choice.min_side).all(axis=1))
-    kept = nms(boxes[index], scores[index], groups[index], choice.max_overlap, choice.most)
+    index = np.flatnonzero((sides >= rule.min_size).all(axis=1))
+    kept = nms(boxes[index], scores[index], groups[index], rule.iou_threshold, rule.post_nms_top_n)
     return boxes, index[kept]
 
 
-def nms(boxes: Floats, scores: Floats, groups: Indices, max_overlap: float, most: int) -> Indices:
-    """Greedy non-maximum suppression within each group: which boxes stay, the surest first.
+def nms(
+    boxes: Floats, scores: Floats, groups: Indices, iou_threshold: float, top_n: int
+) -> Indices:
+    """Greedy non-maximum suppression within each group: which boxes stay, highest score first.
 
-    A box stays unless its intersection over union with a surer one that stays is
-    over `max_overlap`. Nothing is computed for those that come after the first
-    `most` that stay.
+    A box stays unless its intersection over union with one of a higher score that
+    stays is over `iou_threshold`. Nothing is computed for those that come after the
+    first `top_n` that stay.
     """
     order = np.argsort(-scores, kind="stable")
     kept = order[:0]
     for start in range(0, len(order), BLOCK):
         block = order[start : start + BLOCK]
-        rivals = _overlapping(boxes, groups, kept, block, max_overlap)
+        rivals = _overlapping(boxes, groups, kept, block, iou_threshold)
         block = block[~rivals.any(axis=0)]
-        rivals = _overlapping(boxes, groups, block, block, max_overlap)
+        rivals = _overlapping(boxes, groups, block, block, iou_threshold)
         gone = np.zeros(len(block), np.bool_)
         stays = []
         for i in range(len(block)):
@@ -83,13 +85,13 @@ def nms(boxes: Floats, scores: Floats, groups: Indices, max_overlap: float, most
                 stays.append(i)
                 gone |= rivals[i]
         kept = np.concatenate([kept, block[stays]])
-        if len(kept) >= most:
+        if len(kept) >= top_n:
             break
-    return kept[:most]
+    return kept[:top_n]
 
 
 def _overlapping(
-    boxes: Floats, groups: Indices, rows: Indices, columns: Indices, max_overlap: float
+    boxes: Floats, groups: Indices, rows: Indices, columns: Indices, iou_threshold: float
 ) -> Booleans:
     """Which pairs of boxes are of one group and have an intersection over union above that."""
     x1, y1, x2, y2 = boxes[rows].T[:, :, None]
@@ -99,7 +101,7 @@ def _overlapping(
     common = width.clip(0) * height.clip(0)
     union = (x2 - x1) * (y2 - y1) + (right - left) * (lower - upper) - common
     # A box without an area overlaps with nothing.
-    overlap = np.divide(common, union, out=np.zeros_like(union), where=union > 0)
-    rivals: Booleans = overlap > max_overlap
+    iou = np.divide(common, union, out=np.zeros_like(union), where=union > 0)
+    rivals: Booleans = iou > iou_threshold
     rivals &= groups[rows][:, None] == groups[columns]
     return rivals

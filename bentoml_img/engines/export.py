@@ -8,12 +8,11 @@ import openvino as ov
 import torch
 from safetensors.torch import save_file
 from torchvision.models.detection import MaskRCNN
-from torchvision.models.detection._utils import BoxCoder
 from torchvision.ops import MultiScaleRoIAlign
 
-from bentoml_img.engines.rules import Choice, Pooling, Rules
+from bentoml_img.engines.rules import Pooling, Postprocessing, Rules
 
-MIN_INSTANCE_SIDE = 1e-2  # pixels: written into torchvision's `postprocess_detections`
+MIN_INSTANCE_SIZE = 1e-2  # pixels: written into torchvision's `postprocess_detections`
 
 
 @torch.no_grad()
@@ -84,28 +83,26 @@ def rules_of(model: MaskRCNN) -> Rules:
             tuple((x1, y1, x2, y2) for x1, y1, x2, y2 in level.tolist())
             for level in rpn.anchor_generator.cell_anchors
         ),
-        candidates=rpn.pre_nms_top_n(),
-        proposals=Choice(
-            *_coding(rpn.box_coder),
+        pre_nms_top_n=rpn.pre_nms_top_n(),
+        proposals=Postprocessing(
+            delta_weights=rpn.box_coder.weights,
+            max_log_growth=rpn.box_coder.bbox_xform_clip,
             min_score=rpn.score_thresh,
-            min_side=rpn.min_size,
-            max_overlap=rpn.nms_thresh,
-            most=rpn.post_nms_top_n(),
+            min_size=rpn.min_size,
+            iou_threshold=rpn.nms_thresh,
+            post_nms_top_n=rpn.post_nms_top_n(),
         ),
-        instances=Choice(
-            *_coding(heads.box_coder),
+        instances=Postprocessing(
+            delta_weights=heads.box_coder.weights,
+            max_log_growth=heads.box_coder.bbox_xform_clip,
             min_score=heads.score_thresh,
-            min_side=MIN_INSTANCE_SIDE,
-            max_overlap=heads.nms_thresh,
-            most=heads.detections_per_img,
+            min_size=MIN_INSTANCE_SIZE,
+            iou_threshold=heads.nms_thresh,
+            post_nms_top_n=heads.detections_per_img,
         ),
         box_pooling=_pooling(heads.box_roi_pool),
         mask_pooling=_pooling(heads.mask_roi_pool),
     )
-
-
-def _coding(coder: BoxCoder) -> tuple[tuple[float, float, float, float], float]:
-    return coder.weights, coder.bbox_xform_clip
 
 
 def _pooling(pool: MultiScaleRoIAlign) -> Pooling:

@@ -1,7 +1,7 @@
 """What an engine takes and gives: arrays, whatever computes between."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from bentoml_img.arrays import Bytes, Floats, Ids
 
@@ -16,7 +16,7 @@ class Engine(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
+class RawDetections:
     """A detector's answer: boxes (N, 4) in the photo's pixels, labels and scores of shape (N,).
 
     `mask_scores`, between 0 and 1, are on a grid of n × n cells over each box:
@@ -29,11 +29,22 @@ class Found:
     mask_scores: Floats
 
 
+class Logits(NamedTuple):
+    """What a detector's networks say of an image with A anchors, and of N boxes in it.
+
+    `objectness` has shape (A,), `classes` (N, classes), `masks` (N, classes, 28, 28).
+    """
+
+    objectness: Floats
+    classes: Floats
+    masks: Floats
+
+
 class DetectionEngine(Protocol):
     """A loaded detector."""
 
-    def __call__(self, photo: Photo, score_threshold: float) -> Found:
-        """Take an RGB photo (height, width, 3), return its instances, the surest first.
+    def __call__(self, photo: Photo, score_threshold: float) -> RawDetections:
+        """Take an RGB photo (height, width, 3), return its instances, highest score first.
 
         Those whose score is `score_threshold` or more, and at least 0.05; 100 at most.
         """

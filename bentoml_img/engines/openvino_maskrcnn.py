@@ -7,8 +7,8 @@ import numpy as np
 
 from bentoml_img.arrays import Floats, Indices
 from bentoml_img.bundle import Manifest, read_manifest
-from bentoml_img.engines.boxes import anchors, choose, decode, top
-from bentoml_img.engines.interface import Found, Photo
+from bentoml_img.engines.boxes import anchors, clip_and_filter, decode, top
+from bentoml_img.engines.interface import Logits, Photo, RawDetections
 from bentoml_img.engines.openvino import request
 from bentoml_img.engines.resize import prepare
 from bentoml_img.engines.roi_align import PooledGraph
@@ -35,11 +35,11 @@ class NumpyMaskRcnn:
         self._trunk, self._boxes, self._masks = trunk, boxes, masks
         self._cell_anchors = [np.array(cell, np.float32) for cell in rules.cell_anchors]
 
-    def __call__(self, photo: Photo, score_threshold: float) -> Found:
+    def __call__(self, photo: Photo, score_threshold: float) -> RawDetections:
         image, size = prepare(photo, self._manifest)
         padded = image.shape[2], image.shape[3]
-        maps, objectness, shifts = self._see(image)
-        proposals = self._propose(objectness, shifts, size, padded)
+        maps, objectness, deltas = self._run_trunk(image)
+        proposals = self._propose(objectness, deltas, size, padded)
         boxes, scores, labels = self._classify(maps, proposals, size, padded, score_threshold)
         masks = np.zeros((0, 1, 1), np.float32)
         if len(boxes):
@@ -47,24 +47,24 @@ class NumpyMaskRcnn:
             masks = sigmoid(logits[np.arange(len(labels)), labels])
         down, across = (photo.shape[axis] / size[axis] for axis in (0, 1))
         in_photo = boxes * np.array((across, down, across, down), np.float32)
-        return Found(in_photo, labels.astype(np.int64), scores, masks)
+        return RawDetections(in_photo, labels.astype(np.int64), scores, masks)
 
-    def logits(self, image: Floats, boxes: Floats) -> tuple[Floats, Floats, Floats]:
+    def logits(self, image: Floats, boxes: Floats) -> Logits:
         """What the three networks say of a normalised image (1, 3, H, W) and boxes (N, 4) in it.
 
-        Whether each anchor holds an object, of shape (A,); the boxes' classes (N,
-        classes), and their masks (N, classes, 28, 28). For comparing engines.
+        For comparing engines.
         """
-        maps, objectness, _ = self._see(image)
-        holds = np.concatenate([level.ravel() for level in objectness])
+        maps, objectness, _ = self._run_trunk(image)
         classes, _ = self._boxes(maps, boxes, image.shape[2])
         (masks,) = self._masks(maps, boxes, image.shape[2])
-        return holds, classes, masks
+        return Logits(np.concatenate([level.ravel() for level in objectness]), classes, masks)
 
-    def _see(self, image: Floats) -> tuple[Sequence[Floats], Sequence[Floats], Sequence[Floats]]:
-        """For each level its map (1, C, h, w), how likely each anchor holds an object, and shifts.
+    def _run_trunk(
+        self, image: Floats
+    ) -> tuple[Sequence[Floats], Sequence[Floats], Sequence[Floats]]:
+        """For each level its map (1, C, h, w), and its anchors' objectness and deltas.
 
-        These have shapes (1, A, h, w) and (1, A · 4, h, w).
+        These have shapes (1, A, h, w) and (1, A · 4, h, w); objectness is in logits.
         """
         outputs = self._trunk(image)
         n = len(outputs) // 3
@@ -73,32 +73,32 @@ class NumpyMaskRcnn:
     def _propose(
         self,
         objectness: Sequence[Floats],
-        shifts: Sequence[Floats],
+        deltas: Sequence[Floats],
         size: tuple[int, int],
         padded: tuple[int, int],
     ) -> Floats:
         """The boxes (N, 4) that may hold an object."""
-        levels = zip(objectness, shifts, self._cell_anchors, strict=True)
-        found = [self._candidates(*level, padded) for level in levels]
+        levels = zip(objectness, deltas, self._cell_anchors, strict=True)
+        found = [self._decode_level(*level, padded) for level in levels]
         boxes, logits = (np.concatenate(parts) for parts in zip(*found, strict=True))
         level = np.repeat(np.arange(len(found)), [len(scores) for _, scores in found])
         scores = sigmoid(logits)
         rule = self._rules.proposals
-        sure = scores >= rule.min_score
-        boxes, kept = choose(boxes[sure], scores[sure], level[sure], size, rule)
+        likely = scores >= rule.min_score
+        boxes, kept = clip_and_filter(boxes[likely], scores[likely], level[likely], size, rule)
         return boxes[kept]
 
-    def _candidates(
-        self, objectness: Floats, shifts: Floats, cell_anchors: Floats, padded: tuple[int, int]
+    def _decode_level(
+        self, objectness: Floats, deltas: Floats, cell_anchors: Floats, padded: tuple[int, int]
     ) -> tuple[Floats, Floats]:
-        """One level's likeliest boxes, not clipped, and their logits."""
+        """One level's boxes of the highest objectness, not clipped, and their logits."""
         kinds, height, width = objectness.shape[1:]
         logits = objectness[0].transpose(1, 2, 0).ravel()
-        index = top(logits, self._rules.candidates)
+        index = top(logits, self._rules.pre_nms_top_n)
         cell, kind = np.divmod(index, kinds)
         stride = padded[0] // height, padded[1] // width
         boxes = decode(
-            shifts.reshape(kinds, 4, height * width)[kind, :, cell],
+            deltas.reshape(kinds, 4, height * width)[kind, :, cell],
             anchors(index, cell_anchors, width, stride),
             self._rules.proposals,
         )
@@ -112,20 +112,20 @@ class NumpyMaskRcnn:
         padded: tuple[int, int],
         score_threshold: float,
     ) -> tuple[Floats, Floats, Indices]:
-        """Boxes (N, 4), scores and labels (N,) of the instances, the surest first."""
+        """Boxes (N, 4), scores and labels (N,) of the instances, highest score first."""
         nothing = np.zeros(0, np.float32)
         if not len(proposals):
             return proposals, nothing, nothing.astype(np.intp)
-        logits, shifts = self._boxes(maps, proposals, padded[0])
+        logits, deltas = self._boxes(maps, proposals, padded[0])
         probabilities = softmax(logits)
         rule = self._rules.instances
-        # What is less sure than wanted has no say in the rest.
-        sure = (probabilities > rule.min_score) & (probabilities >= score_threshold)
-        sure[:, 0] = False  # the background
-        row, labels = np.nonzero(sure)
+        # What scores less than wanted has no say in the rest.
+        wanted = (probabilities > rule.min_score) & (probabilities >= score_threshold)
+        wanted[:, 0] = False  # the background
+        row, labels = np.nonzero(wanted)
         scores = probabilities[row, labels]
-        moved = decode(shifts.reshape(len(shifts), -1, 4)[row, labels], proposals[row], rule)
-        boxes, kept = choose(moved, scores, labels, size, rule)
+        moved = decode(deltas.reshape(len(deltas), -1, 4)[row, labels], proposals[row], rule)
+        boxes, kept = clip_and_filter(moved, scores, labels, size, rule)
         return boxes[kept], scores[kept], labels[kept]
 
 

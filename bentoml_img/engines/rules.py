@@ -1,33 +1,36 @@
-"""The rules of a detector between its graphs: what it proposes, chooses and pools.
+"""The rules of a detector between its graphs: what it proposes, keeps and pools.
 
-They are read off the network when a bundle is made, and are a file of it.
+They are read off the network when a bundle is made, and are a file of it. An alias is
+what a field is called in that file.
 """
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import ConfigDict, with_config
+from pydantic import ConfigDict, Field, TypeAdapter, with_config
 
 from bentoml_img.bundle import RULES, read_strict
 
 
-@dataclass(frozen=True)
-class Choice:
-    """How boxes are made of a network's shifts, and which of them are kept.
+@dataclass(frozen=True, kw_only=True)
+class Postprocessing:
+    """How boxes are decoded from a network's deltas, and which of them are kept.
 
-    Shifts are divided by `shift_weights` (x, y, width, height); the last two are
+    Deltas are divided by `delta_weights` (x, y, width, height); the last two are
     logarithms then, and count as `max_log_growth` at most. Kept are boxes with
-    scores above `min_score` and sides of `min_side` pixels or more, `most` of
-    them, none of which overlaps with a surer one by more than `max_overlap`.
+    scores above `min_score` and sides of `min_size` pixels or more; of these, after
+    non-maximum suppression at `iou_threshold`, the `post_nms_top_n` of the highest
+    scores.
     """
 
-    shift_weights: tuple[float, float, float, float]
+    delta_weights: Annotated[tuple[float, float, float, float], Field(alias="shift_weights")]
     max_log_growth: float
     min_score: float
-    min_side: float
-    max_overlap: float
-    most: int
+    min_size: Annotated[float, Field(alias="min_side")]
+    iou_threshold: Annotated[float, Field(alias="max_overlap")]
+    post_nms_top_n: Annotated[int, Field(alias="most")]
 
 
 @dataclass(frozen=True)
@@ -49,20 +52,20 @@ class Pooling:
 class Rules:
     """`cell_anchors`: for each level the anchors of a cell, x1, y1, x2, y2 about its corner.
 
-    Of each level, the `candidates` anchors that most likely hold an object are
-    chosen from.
+    Of each level, the `pre_nms_top_n` anchors of the highest objectness are decoded.
     """
 
     cell_anchors: tuple[tuple[tuple[float, float, float, float], ...], ...]
-    candidates: int
-    proposals: Choice
-    instances: Choice
+    pre_nms_top_n: Annotated[int, Field(alias="candidates")]
+    proposals: Postprocessing
+    instances: Postprocessing
     box_pooling: Pooling
     mask_pooling: Pooling
 
 
 def write_rules(bundle: Path, rules: Rules) -> None:
-    (bundle / RULES).write_text(json.dumps(asdict(rules), sort_keys=True) + "\n")
+    content = TypeAdapter(Rules).dump_python(rules, mode="json", by_alias=True)
+    (bundle / RULES).write_text(json.dumps(content, sort_keys=True) + "\n")
 
 
 def read_rules(bundle: Path) -> Rules:

@@ -12,7 +12,7 @@ from torchvision.models.detection.transform import resize_boxes
 
 from bentoml_img.arrays import Floats
 from bentoml_img.bundle import Manifest, read_manifest
-from bentoml_img.engines.interface import Found, Photo
+from bentoml_img.engines.interface import Logits, Photo, RawDetections
 from bentoml_img.engines.resize import seen_size
 from bentoml_img.engines.torch import open_module
 from bentoml_img.models.maskrcnn import (
@@ -40,11 +40,11 @@ class TorchMaskRcnn:
         self._manifest = manifest
 
     @torch.inference_mode()
-    def __call__(self, photo: Photo, score_threshold: float) -> Found:
+    def __call__(self, photo: Photo, score_threshold: float) -> RawDetections:
         image, size = self._prepare(photo)
-        features, objectness, shifts = levels_of(self._trunk(image))
+        features, objectness, deltas = levels_of(self._trunk(image))
         images = ImageList(image, [size])
-        flat = flatten(objectness, shifts)
+        flat = flatten(objectness, deltas)
         anchors = self._rpn.anchor_generator(images, list(features.values()))
         proposals = propose(self._rpn, anchors, *flat, [size])
         # From the size with padding, torchvision reads off the maps' strides.
@@ -55,24 +55,23 @@ class TorchMaskRcnn:
         boxes, scores, labels = boxes[sure], scores[sure], labels[sure]
         masks = self._mask(self._heads.mask_roi_pool(features, [boxes], padded), labels)
         in_photo = resize_boxes(boxes, size, photo.shape[:2])
-        return Found(
+        return RawDetections(
             in_photo.cpu().numpy(), labels.cpu().numpy(), scores.cpu().numpy(), masks.cpu().numpy()
         )
 
     @torch.inference_mode()
-    def logits(self, image: Floats, boxes: Floats) -> tuple[Floats, Floats, Floats]:
+    def logits(self, image: Floats, boxes: Floats) -> Logits:
         """What the three networks say of a normalised image (1, 3, H, W) and boxes (N, 4) in it.
 
-        Whether each anchor holds an object, of shape (A,); the boxes' classes (N,
-        classes), and their masks (N, classes, 28, 28). For comparing engines.
+        For comparing engines.
         """
         features, objectness, _ = levels_of(self._trunk(torch.tensor(image, device=self.device)))
-        holds = torch.cat([level.flatten() for level in objectness]).cpu().numpy().copy()
+        flat = torch.cat([level.flatten() for level in objectness])
         size = image.shape[2], image.shape[3]
         given = [torch.tensor(boxes, device=self.device)]
         classes, _ = self._boxes(self._heads.box_roi_pool(features, given, [size]))
         (masks,) = self._masks(self._heads.mask_roi_pool(features, given, [size]))
-        return holds, classes.cpu().numpy().copy(), masks.cpu().numpy().copy()
+        return Logits(*(output.cpu().numpy().copy() for output in (flat, classes, masks)))
 
     def _prepare(self, photo: Photo) -> tuple[Tensor, tuple[int, int]]:
         """What the trunk takes, and the (height, width) of it that is photo, not padding.
@@ -98,9 +97,9 @@ class TorchMaskRcnn:
         if not len(pooled):
             nothing = pooled.new_zeros(0)
             return nothing.view(0, 4), nothing, nothing.long()
-        logits, shifts = self._boxes(pooled)
+        logits, deltas = self._boxes(pooled)
         (boxes,), (scores,), (labels,) = self._heads.postprocess_detections(
-            logits, shifts, proposals, [size]
+            logits, deltas, proposals, [size]
         )
         return boxes, scores, labels
 

@@ -14,8 +14,8 @@ from torchvision.models.detection.rpn import RegionProposalNetwork, concat_box_p
 class Trunk(nn.Module):
     """Normalised images (N, 3, H, W) to what the rest works with.
 
-    Returns the feature maps of each level, then for each level how likely each
-    anchor holds an object (logits), then how to shift the anchors.
+    Returns the feature maps of each level, then for each level the anchors'
+    objectness (logits), then their deltas.
     """
 
     def __init__(self, model: MaskRCNN) -> None:
@@ -30,7 +30,7 @@ class Trunk(nn.Module):
 
 
 class BoxBranch(nn.Module):
-    """Features of boxes (N, C, 7, 7) to class logits (N, classes) and shifts (N, classes · 4)."""
+    """Features of boxes (N, C, 7, 7) to class logits (N, classes) and deltas (N, classes · 4)."""
 
     def __init__(self, model: MaskRCNN) -> None:
         super().__init__()
@@ -38,8 +38,8 @@ class BoxBranch(nn.Module):
         self.predictor = model.roi_heads.box_predictor
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        logits, shifts = self.predictor(self.head(features))
-        return logits, shifts
+        logits, deltas = self.predictor(self.head(features))
+        return logits, deltas
 
 
 class MaskBranch(nn.Module):
@@ -55,7 +55,7 @@ class MaskBranch(nn.Module):
 
 
 def levels_of(outputs: Sequence[Tensor]) -> tuple[dict[str, Tensor], list[Tensor], list[Tensor]]:
-    """A Trunk's outputs by kind: named feature maps, objectness, shifts."""
+    """A Trunk's outputs by kind: named feature maps, objectness, deltas."""
     n = len(outputs) // 3
     features = {str(i): level for i, level in enumerate(outputs[:n])}
     return features, list(outputs[n : 2 * n]), list(outputs[2 * n :])
@@ -65,15 +65,15 @@ def propose(
     rpn: RegionProposalNetwork,
     anchors: Sequence[Tensor],
     objectness: Tensor,
-    shifts: Tensor,
+    deltas: Tensor,
     anchors_per_level: Sequence[int],
     image_sizes: list[tuple[int, int]],
 ) -> list[Tensor]:
     """For each image the boxes (n, 4) that may hold an object.
 
-    What torchvision's own network does, but only the anchors that will be chosen
-    from are shifted. `anchors` has for each image a tensor of (A, 4); `objectness`
-    has shape (N, A), `shifts` (N, A, 4).
+    What torchvision's own network does, but only the anchors of the highest
+    objectness are decoded. `anchors` has for each image a tensor of (A, 4);
+    `objectness` has shape (N, A), `deltas` (N, A, 4).
     """
     chosen, counts, start = [], [], 0
     for count in anchors_per_level:
@@ -83,7 +83,7 @@ def propose(
         start += count
     index = torch.cat(chosen, dim=1)
     boxes = rpn.box_coder.decode(
-        torch.cat([row[i] for row, i in zip(shifts, index, strict=True)]),
+        torch.cat([row[i] for row, i in zip(deltas, index, strict=True)]),
         [boxes[i] for boxes, i in zip(anchors, index, strict=True)],
     )
     proposals: list[Tensor]
@@ -93,9 +93,9 @@ def propose(
     return proposals
 
 
-def flatten(objectness: list[Tensor], shifts: list[Tensor]) -> tuple[Tensor, Tensor, list[int]]:
-    """All levels' objectness (N, A) and shifts (N, A, 4), and how many anchors each level has."""
+def flatten(objectness: list[Tensor], deltas: list[Tensor]) -> tuple[Tensor, Tensor, list[int]]:
+    """All levels' objectness (N, A) and deltas (N, A, 4), and how many anchors each level has."""
     images = len(objectness[0])
     counts = [level[0].numel() for level in objectness]
-    all_objectness, all_shifts = concat_box_prediction_layers(objectness, shifts)
-    return all_objectness.view(images, -1), all_shifts.view(images, -1, 4), counts
+    all_objectness, all_deltas = concat_box_prediction_layers(objectness, deltas)
+    return all_objectness.view(images, -1), all_deltas.view(images, -1, 4), counts

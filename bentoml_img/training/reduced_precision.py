@@ -175,7 +175,7 @@ def _logits(reference: AnyPredictor, reduced: AnyPredictor, photo: Image.Image) 
         all_of_it = np.array([(0, 0, width, height)], np.float32)
         scale = all_of_it[:, 2:] / photo.size
         boxes = np.concatenate([found.boxes_xyxy * np.tile(scale, 2), all_of_it], dtype=np.float32)
-        return [_engine(it).logits(image, boxes)[1] for it in pair]
+        return [_engine(it).logits(image, boxes).classes for it in pair]
     answers = [it.engine(_input(it, photo)) for it in pair]
     return [np.moveaxis(a, 1, -1).reshape(-1, a.shape[1]) for a in answers]
 

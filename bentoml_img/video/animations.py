@@ -111,7 +111,7 @@ class Folder:
             self._check_size(file)
 
     def _check_size(self, file: Path) -> None:
-        """Before the work. What has no readable header ends the film when its turn comes."""
+        """Before the work. What has no readable header ends the video when its turn comes."""
         try:
             with Image.open(file, formats=FORMATS) as image:
                 # Or the pixels would be decoded.

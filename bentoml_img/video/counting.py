@@ -112,7 +112,9 @@ class Counter:
         path = self._paths.get(track_id)
         new = path is None
         if path is None:
-            path = self._paths[track_id] = _Path(frame, time, instance.label, instance.box)
+            path = self._paths[track_id] = _Path(
+                frame=frame, time=time, label=instance.label, box=instance.box
+            )
         path.frame, path.time, path.label, path.box = frame, time, instance.label, instance.box
         path.way.append((time, *path.foot))
         while len(path.way) > 2 and path.way[0][0] < time - SPEED_WINDOW:
@@ -206,16 +208,16 @@ def _event(
 ) -> Event:
     left, top, right, bottom = path.box
     return Event(
-        path.frame,
-        round(path.time, 4),
-        track_id,
-        path.label,
-        kind,
-        place,
-        direction,
-        seconds,
-        km_h,
-        (round(left, 2), round(top, 2), round(right, 2), round(bottom, 2)),
+        frame=path.frame,
+        time=round(path.time, 4),
+        track_id=track_id,
+        label=path.label,
+        kind=kind,
+        place=place,
+        direction=direction,
+        seconds=seconds,
+        km_h=km_h,
+        box=(round(left, 2), round(top, 2), round(right, 2), round(bottom, 2)),
     )
 
 

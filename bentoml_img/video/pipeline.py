@@ -16,51 +16,27 @@ from PIL import Image
 
 from bentoml_img import atomic
 from bentoml_img.bundle import sha256
+from bentoml_img.detect import Query
 from bentoml_img.interrupts import uninterrupted
 from bentoml_img.video import records
 from bentoml_img.video.counting import Counter
-from bentoml_img.video.frames import FOLDER_RATE, DamagedVideo, Frame, VideoError
-from bentoml_img.video.ground import Ground
+from bentoml_img.video.frames import DamagedVideo, Frame, VideoError
+from bentoml_img.video.options import Options
 from bentoml_img.video.parts import Part, Parts, Progress, held
 from bentoml_img.video.prefetch import prefetch
 from bentoml_img.video.reading import Video, open_video, pictures
 from bentoml_img.video.regions import Line, Zone
-from bentoml_img.video.results import INTERRUPTED, Result, Speed
+from bentoml_img.video.results import COMPLETE, Ending, Result, Speed
 from bentoml_img.video.trackable import Trackable
-from bentoml_img.video.tracking import Instance, Tracker
+from bentoml_img.video.tracking import UNSURE, Instance, Tracker
 from bentoml_img.video.writing import check_output, join
 
 # Seconds of video, about, or one look (`every`) or frame, if that is longer: done over at most when
 # a run goes on. Each has a key frame.
 SEGMENT = 4.0
 
-Detect = Callable[[Sequence[Image.Image]], Sequence[Trackable]]
+Detect = Callable[[Sequence[Image.Image], Query], Sequence[Trackable]]
 Draw = Callable[[Image.Image, Sequence[Instance]], Image.Image]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Options:
-    """`every` Nth frame is detected, and tracks are carried between.
-
-    A detection of `score_threshold` starts a track. `rate` is the frames a second
-    of a folder of pictures. `model`, `precision`, `classes` and `max_instances`
-    are of the detector that is given: with another, a run does not go on.
-    """
-
-    every: int = 1
-    score_threshold: float
-    lines: tuple[Line, ...] = ()
-    zones: tuple[Zone, ...] = ()
-    ground: Ground | None = None
-    rate: float = FOLDER_RATE
-    model: str = ""
-    precision: str = "fp32"
-    classes: tuple[str, ...] | None = None
-    max_instances: int
-
-    def __post_init__(self) -> None:
-        if self.every < 1:
-            raise ValueError(f"every {self.every} frames: it must be 1 or more")
 
 
 class Stopped(Exception):
@@ -86,7 +62,7 @@ class _Annotated:
     tracker: dict[str, Any] | None
 
 
-def annotate_video(
+def process_video(
     source: Path,
     output: Path,
     detect: Detect,
@@ -94,11 +70,12 @@ def annotate_video(
     options: Options,
     *,
     resume: bool = False,
-    progress: Callable[[Speed], None] = lambda speed: None,
+    on_progress: Callable[[Speed], None] = lambda speed: None,
     stop: Callable[[], bool] = lambda: False,
 ) -> Result:
     """Detect, track and count in a video, and draw it into `output` (.mp4 or .gif).
 
+    `detect` is asked for unsure instances, too: they go on with a track, but start none.
     Tracks, events and a summary are written beside it. If the source is damaged,
     or Ctrl-C comes (Interrupted), the files hold what was done; so they do after an
     error of `detect` or `draw`, which is raised again. Stopped, and no such files,
@@ -119,16 +96,16 @@ def annotate_video(
             run = _Run(video, output, parts, options)
             sound = source if video.info.audio else None
             try:
-                damage = run(detect, draw, progress, stop)
+                ending = run(detect, draw, on_progress, stop)
             except Stopped:
                 run.abandon()
                 raise
             except KeyboardInterrupt:
-                raise Interrupted(run.finish(INTERRUPTED, True, sound)) from None
+                raise Interrupted(run.finish(Ending(interrupted=True), True, sound)) from None
             except Exception as error:
-                run.finish(str(error) or type(error).__name__, True, sound)
+                run.finish(Ending(error=str(error) or type(error).__name__), True, sound)
                 raise
-            result = run.finish(damage, False, sound)
+            result = run.finish(ending, False, sound)
             assert result is not None  # a video that was opened has a frame
             return result
 
@@ -138,15 +115,14 @@ class _Run:
 
     def __init__(self, video: Video, output: Path, parts: Parts, options: Options) -> None:
         self._video, self._output, self._parts, self._options = video, output, parts, options
-        size, sure = (video.info.width, video.info.height), options.score_threshold
+        size, sure = (video.info.width, video.info.height), options.query.score_threshold
+        self._query = replace(options.query, score_threshold=min(UNSURE, sure))
         reached = parts.reached
-        self._tracker = (
-            Tracker.from_state(size, reached.tracker, sure)
-            if reached.tracker
-            else Tracker(size, sure)
-        )
+        self._tracker = Tracker(size, sure)
         self._counter = Counter(size, options.lines, options.zones, options.ground)
-        self._counter.restore(reached.counter)
+        if reached.tracker is not None:
+            self._tracker.restore(reached.tracker)
+            self._counter.restore(reached.counter)
         self._first, self._done = reached.frames, reached.frames
         self._part: Part | None = None
         self._began = 0.0  # when the first of its frames came, by the performance counter
@@ -155,10 +131,10 @@ class _Run:
         self,
         detect: Detect,
         draw: Draw,
-        progress: Callable[[Speed], None],
+        on_progress: Callable[[Speed], None],
         stop: Callable[[], bool],
-    ) -> str | None:
-        """Do the frames. What damage of the source was the end of it, if that was the reason."""
+    ) -> Ending:
+        """Do the frames, to their end or to where the source is damaged."""
         frames = prefetch(self._frames(stop))
         detected = prefetch(self._detected(frames, detect))
         try:
@@ -168,12 +144,12 @@ class _Run:
                         self._write(item)
                     seconds = time.perf_counter() - self._began
                     speed = (self._done - self._first) / seconds
-                    progress(Speed(self._done, self._video.info.frames, speed))
+                    on_progress(Speed(self._done, self._video.info.frames, speed))
                     if stop():
                         raise Stopped
         except DamagedVideo as error:
-            return str(error)
-        return None
+            return Ending(error=str(error))
+        return COMPLETE
 
     def _frames(self, stop: Callable[[], bool]) -> Generator[Frame]:
         """The frames that are not done yet; Stopped while those before them are passed over."""
@@ -191,7 +167,7 @@ class _Run:
         with closing(frames):
             for frame in frames:
                 wanted = frame.index % self._options.every == 0
-                yield frame, detect([frame.image])[0] if wanted else None
+                yield frame, detect([frame.image], self._query)[0] if wanted else None
 
     def _annotated(
         self, detected: Generator[tuple[Frame, Trackable | None]], draw: Draw
@@ -232,7 +208,7 @@ class _Run:
         if self._part:
             self._part.close()
 
-    def finish(self, stopped: str | None, keep: bool, sound: Path | None) -> Result | None:
+    def finish(self, ending: Ending, keep: bool, sound: Path | None) -> Result | None:
         """Join what is done; None, and nothing written, if that is not a frame."""
         last = self._part.close() if self._part else None
         segments = [*self._parts.segments, *([last] if last else [])]
@@ -240,7 +216,7 @@ class _Run:
             self._parts.remove()
             return None
         done = self._done if last else self._parts.reached.frames
-        result = Result.of(self._output, done, stopped)
+        result = Result.of(self._output, done, ending)
         result.summary.unlink(missing_ok=True)  # an earlier run's, of other files
         join(segments, result.video, sound)
         with uninterrupted():
@@ -265,7 +241,7 @@ class _Run:
             "height": info.height,
             "frames": result.frames,
             "seconds": round(seconds, 3),
-            "stopped": result.stopped,
+            "stopped": result.ending.reason,
             "warnings": [warning for warning in warnings if warning],
             **records.summarize(records.read_events(result.events), options.lines, options.zones),
             "made_of": self._parts.key,

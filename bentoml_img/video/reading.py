@@ -40,7 +40,7 @@ class Source(Protocol):
 class Video:
     """An opened video. Iterate over it once for its frames; close it, or use it with `with`.
 
-    `animated` says whether it is a GIF or one of its like, and no film.
+    `animated` says whether it is an animation, a GIF or one of its like.
     """
 
     def __init__(self, source: Source) -> None:

@@ -5,25 +5,42 @@ from pathlib import Path
 
 # What replaces the suffix of the annotated video in the names of its records.
 RECORDS = {"tracks": ".tracks.jsonl", "events": ".events.csv", "summary": ".summary.json"}
-INTERRUPTED = "interrupted"  # by Ctrl-C: why a result ends early
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a result ends: as its source does, or early, at an error, such as damage of the source,
+    or as it was interrupted by Ctrl-C.
+    """
+
+    error: str | None = None
+    interrupted: bool = False
+
+    @property
+    def reason(self) -> str | None:
+        """Why it is early, for people; None if it is not."""
+        return "interrupted" if self.interrupted else self.error
+
+
+COMPLETE = Ending()
 
 
 @dataclass(frozen=True)
 class Result:
-    """The files written, how many frames they have, and why they end early, if they do."""
+    """The files written, how many frames they have, and how they end."""
 
     video: Path
     tracks: Path
     events: Path
     summary: Path
     frames: int
-    stopped: str | None
+    ending: Ending
 
     @classmethod
-    def of(cls, video: Path, frames: int, stopped: str | None = None) -> "Result":
+    def of(cls, video: Path, frames: int, ending: Ending = COMPLETE) -> "Result":
         """With its records where they belong."""
         records = {what: video.with_suffix(suffix) for what, suffix in RECORDS.items()}
-        return cls(video, **records, frames=frames, stopped=stopped)
+        return cls(video, **records, frames=frames, ending=ending)
 
     @property
     def files(self) -> dict[str, Path]:

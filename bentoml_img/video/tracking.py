@@ -211,12 +211,12 @@ class Tracker:
         left, top, right, bottom = box.tolist()
         mask = _moved(track.mask, shift, self.size) if shift.any() else track.mask
         return Instance(
-            track.track_id,
-            track.label,
-            track.score,
-            (left, top, right, bottom),
-            mask,
-            time == track.seen,
+            track_id=track.track_id,
+            label=track.label,
+            score=track.score,
+            box=(left, top, right, bottom),
+            mask=mask,
+            detected=time == track.seen,
         )
 
     def state(self) -> dict[str, Any]:
@@ -231,13 +231,10 @@ class Tracker:
         ]
         return {"next_id": self._next_id, "updated": self._updated, "tracks": tracks}
 
-    @classmethod
-    def from_state(
-        cls, size: tuple[int, int], state: dict[str, Any], sure: float = SURE
-    ) -> "Tracker":
-        tracker = cls(size, sure)
-        tracker._next_id, tracker._updated = state["next_id"], state["updated"]
-        tracker._tracks = [
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from what `state` gave."""
+        self._next_id, self._updated = state["next_id"], state["updated"]
+        self._tracks = [
             _Track(
                 **{
                     **track,
@@ -247,7 +244,6 @@ class Tracker:
             )
             for track in state["tracks"]
         ]
-        return tracker
 
 
 _ARRAYS = ("state", "covariance", "seen_box")
@@ -257,8 +253,17 @@ def _new(box: Box, label: str, score: float, mask: Any, time: float) -> _Track:
     height = _height(box)
     covariance = np.diag([(MEASURED * height) ** 2, (SPEED * height) ** 2])
     state = np.stack([box, np.zeros(4)])
-    votes = {label: score}
-    return _Track(state, covariance, time, time, time, box, score, votes, mask=mask)
+    return _Track(
+        state=state,
+        covariance=covariance,
+        time=time,
+        began=time,
+        seen=time,
+        seen_box=box,
+        score=score,
+        votes={label: score},
+        mask=mask,
+    )
 
 
 def _height(box: Box) -> float:

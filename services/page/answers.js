@@ -47,7 +47,7 @@ export async function picture(request, file, figure, signal) {
   figure.append(await rendered(blob, request), code(command(request, file, output)));
 }
 
-/** Submit a film as a task, and show what comes of it. */
+/** Submit a video as a task, and show what comes of it. */
 export async function task(request, file, figure, signal) {
   const name = request.path.replace(/submit$/, "");
   const line = element("p", { textContent: "sending" });

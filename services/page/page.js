@@ -4,14 +4,14 @@ import { element, failure, figureOf, forget, picture, task, urlOf } from "./answ
 import { describe, requests, withKey } from "./server.js";
 
 // Where the browser does not know what a file is.
-const FILM = /\.(gif|mp4|m4v|mov|avi|mkv|webm|ogv|flv|wmv|mpe?g|m?ts|m2ts)$/i;
+const VIDEO = /\.(gif|mp4|m4v|mov|avi|mkv|webm|ogv|flv|wmv|mpe?g|m?ts|m2ts)$/i;
 
 const answers = document.getElementById("answers");
 const drop = document.getElementById("drop");
 const input = drop.querySelector("input");
 
 let pictures = [];
-let films = [];
+let videos = [];
 let shown = new AbortController(); // ends what is under way when another file comes
 
 function show(files) {
@@ -23,12 +23,12 @@ function show(files) {
     return;
   }
   const [file] = files;
-  const moves = /^(video\/|image\/gif$)/.test(file.type) || (!file.type && FILM.test(file.name));
+  const moves = /^(video\/|image\/gif$)/.test(file.type) || (!file.type && VIDEO.test(file.name));
   const figuresOf = (answer, those) =>
     those.map((request) => figureOf(answer, request, file, shown.signal));
   answers.replaceChildren(
-    ...(moves && films.length
-      ? figuresOf(task, films)
+    ...(moves && videos.length
+      ? figuresOf(task, videos)
       : [original(file), ...figuresOf(picture, pictures)]),
   );
 }
@@ -41,8 +41,8 @@ function original(file) {
 
 function listen(spec) {
   pictures = requests(spec, "Pictures");
-  films = requests(spec, "Tasks");
-  if (films.length) {
+  videos = requests(spec, "Tasks");
+  if (videos.length) {
     input.accept += ",video/*,.mkv,.avi,.flv,.wmv,.ts,.mts,.m2ts";
     drop.querySelector("span").textContent = "Drop a photo or a video here, or click to choose one.";
   }

@@ -46,8 +46,8 @@ def test_the_first_frames_become_pictures(tmp_path: Path) -> None:
         assert second.size == clip.size
 
 
-def test_a_truth_of_another_film_is_refused(tmp_path: Path) -> None:
+def test_a_truth_of_another_video_is_refused(tmp_path: Path) -> None:
     (tmp_path / "truth.json").write_text(json.dumps({"sha256": "0" * 64}))
     result = CliRunner().invoke(main, ["--truth", str(tmp_path / "truth.json")])
     assert result.exit_code == 2
-    assert "is not the film" in result.stderr
+    assert "is not the video" in result.stderr

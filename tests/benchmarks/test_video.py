@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks.video import Way, cut, film, loop, without_overlap
+from benchmarks.video import Way, cut, loop, ours, without_overlap
 from bentoml_img.detect import Detections
 from bentoml_img.paths import ROOT
 from bentoml_img.video.reading import open_video
@@ -29,7 +29,7 @@ class Blind:
     def __init__(self) -> None:
         self.threads: set[int] = set()
 
-    def __call__(self, images: Sequence[Image.Image], **_: Any) -> list[Detections]:
+    def __call__(self, images: Sequence[Image.Image], *_: Any) -> list[Detections]:
         self.threads.add(threading.get_ident())
         nothing = np.zeros(0, np.float32)
         labels = np.zeros(0, np.int64)
@@ -47,7 +47,7 @@ def test_a_cut_clip_has_the_first_frames_as_they_are(clip: Path) -> None:
             assert (frame.time, frame.image) == (other.time, other.image)
 
 
-@pytest.mark.parametrize("way", [loop, film, without_overlap])
+@pytest.mark.parametrize("way", [loop, ours, without_overlap])
 def test_each_way_writes_all_frames(way: Way, clip: Path, tmp_path: Path) -> None:
     target = tmp_path / "result.mp4"
     assert way(clip, target, Blind()) == FRAMES  # type: ignore[call-arg]
@@ -57,7 +57,7 @@ def test_each_way_writes_all_frames(way: Way, clip: Path, tmp_path: Path) -> Non
 
 def test_without_overlap_there_is_one_thread(clip: Path, tmp_path: Path) -> None:
     threads = []
-    for way in (film, without_overlap):
+    for way in (ours, without_overlap):
         detect = Blind()
         way(clip, tmp_path / "result.mp4", detect)  # type: ignore[arg-type]
         threads.append(detect.threads == {threading.get_ident()})

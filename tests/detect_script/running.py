@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from bentoml_img.engines.interface import Found, Photo
+from bentoml_img.engines.interface import Photo, RawDetections
 from bentoml_img.labels import TRAFFIC
 from tests.video.clips import NAMES, ColourDetector
 
@@ -20,7 +20,7 @@ class Colours:
         self.calls = 0
         self.interrupt_at = 0
 
-    def __call__(self, photo: Photo, score_threshold: float) -> Found:
+    def __call__(self, photo: Photo, score_threshold: float) -> RawDetections:
         self.calls += 1
         if self.calls == self.interrupt_at:
             raise KeyboardInterrupt
@@ -30,7 +30,7 @@ class Colours:
         chosen = scores >= score_threshold
         n = int(chosen.sum())
         masks = np.ones((n, 28, 28), np.float32)
-        return Found(found.boxes_xyxy[chosen], labels[chosen], scores[chosen], masks)
+        return RawDetections(found.boxes_xyxy[chosen], labels[chosen], scores[chosen], masks)
 
 
 def summary_of(stem: Path) -> dict[str, Any]:

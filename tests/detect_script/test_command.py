@@ -55,13 +55,13 @@ def test_wrong_usage(invoke: Invoke, clip: Path, tmp_path: Path) -> None:
     assert_error(invoke("none.mp4"), 2, "none.mp4")
     assert_error(invoke("--list", STREET), 2, "give one of them")
     assert_error(invoke("--list", "--weights-url", "x"), 2, "--weights-url chooses a model")
-    assert_error(invoke(STREET, "--every", "2"), 2, "--every is for films, and there is none")
+    assert_error(invoke(STREET, "--every", "2"), 2, "--every is for videos, and there is none")
     assert_error(invoke("--every", "2"), 2, "--every is for PATHS")
     assert_error(invoke("--weights", STREET), 1, "comes with its weights")
     both = invoke("--model", OFFICIAL, "--weights", STREET, "--weights-url", NOWHERE)
     assert_error(both, 2, "--weights and --weights-url: give one of them")
     assert_error(invoke("--evaluate", tmp_path), 1, "no COCO data in")
-    assert_error(invoke(tmp_path), 1, "no pictures or films in")
+    assert_error(invoke(tmp_path), 1, "no pictures or videos in")
     assert_error(invoke(STREET, "--score-threshold", "nan"), 2, "nan is not a finite number")
     assert_error(invoke(STREET, "--classes", "car,dragon"), 2, "'dragon'", "bicycle")
     assert_error(invoke(STREET, "--classes", ""), 2, "no class ''")
@@ -89,7 +89,7 @@ def test_streams_are_refused(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     os.mkfifo("pipe")
-    what = "photos and films are not read from standard input; save it first"
+    what = "photos and videos are not read from standard input; save it first"
     assert_error(invoke(name), 2, f"{name} is no file: {what}")
 
 
@@ -99,9 +99,9 @@ def test_streams_are_refused(
         ("photo.jpg", "a.mp4", "(photo) is one of .jpg, .jpeg, .png"),
         ("photo.jpg", "a.webp", "(photo) is one of .jpg, .jpeg, .png"),
         ("moving.gif", "a.jpg", "(animation) is one of .mp4, .gif"),
-        ("film.mp4", "a.jpg", "(film) is one of .mp4, .gif"),
-        ("film.mp4", "a.mkv", "(film) is one of .mp4, .gif"),
-        ("frames", "a.jpg", "(film) is one of .mp4, .gif"),
+        ("video.mp4", "a.jpg", "(video) is one of .mp4, .gif"),
+        ("video.mp4", "a.mkv", "(video) is one of .mp4, .gif"),
+        ("frames", "a.jpg", "(video) is one of .mp4, .gif"),
     ],
 )
 def test_results_are_of_the_kind_of_their_source(
@@ -112,7 +112,7 @@ def test_results_are_of_the_kind_of_their_source(
         path.mkdir()
     elif source == "moving.gif":
         write_gif(path, [50, 50])
-    elif source == "film.mp4":
+    elif source == "video.mp4":
         write_clip(path, 2)
     else:
         picture(0).save(path)

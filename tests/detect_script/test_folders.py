@@ -28,12 +28,12 @@ def test_a_photo_by_the_shipped_model(tmp_path: Path) -> None:
         assert (drawn.format, drawn.size) == ("JPEG", photo.size)
 
 
-def test_photos_and_films_of_a_folder_and_what_failed(invoke: Invoke, tmp_path: Path) -> None:
+def test_photos_and_videos_of_a_folder_and_what_failed(invoke: Invoke, tmp_path: Path) -> None:
     picture(20).save(tmp_path / "street.png")
     first, *rest = [picture(k) for k in range(6)]
     first.save(tmp_path / "moving.gif", save_all=True, append_images=rest, duration=80)
     (tmp_path / "bad.jpg").write_text("not a picture")
-    (tmp_path / "cut.mp4").write_text("not a film")
+    (tmp_path / "cut.mp4").write_text("not a video")
     (tmp_path / "notes.txt").write_text("not asked for")
     result = invoke(tmp_path)
     assert result.exit_code == 1

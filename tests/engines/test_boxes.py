@@ -6,10 +6,17 @@ from torchvision.models.detection._utils import BoxCoder
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.models.detection.image_list import ImageList
 
-from bentoml_img.engines.boxes import anchors, choose, decode, nms, top
-from bentoml_img.engines.rules import Choice
+from bentoml_img.engines.boxes import anchors, clip_and_filter, decode, nms, top
+from bentoml_img.engines.rules import Postprocessing
 
-RULE = Choice((10.0, 10.0, 5.0, 5.0), np.log(1000 / 16), 0.05, 1e-2, 0.5, 100)
+RULE = Postprocessing(
+    delta_weights=(10.0, 10.0, 5.0, 5.0),
+    max_log_growth=np.log(1000 / 16),
+    min_score=0.05,
+    min_size=1e-2,
+    iou_threshold=0.5,
+    post_nms_top_n=100,
+)
 
 
 def random_boxes(n: int, side: float = 100) -> np.ndarray:
@@ -35,13 +42,13 @@ def test_anchors_are_those_of_torchvision() -> None:
 @pytest.mark.parametrize("n", [0, 1, 200])
 def test_boxes_are_decoded_as_torchvision_does(n: int) -> None:
     boxes = random_boxes(n)
-    shifts = np.random.default_rng(0).normal(scale=10, size=(n, 4)).astype(np.float32)
-    coder = BoxCoder(RULE.shift_weights)
+    deltas = np.random.default_rng(0).normal(scale=10, size=(n, 4)).astype(np.float32)
+    coder = BoxCoder(RULE.delta_weights)
     assert coder.bbox_xform_clip == RULE.max_log_growth
-    expected = coder.decode_single(torch.from_numpy(shifts), torch.from_numpy(boxes))
-    np.testing.assert_allclose(decode(shifts, boxes, RULE), expected.numpy(), rtol=1e-6, atol=1e-3)
+    expected = coder.decode_single(torch.from_numpy(deltas), torch.from_numpy(boxes))
+    np.testing.assert_allclose(decode(deltas, boxes, RULE), expected.numpy(), rtol=1e-6, atol=1e-3)
     if n > 1:
-        assert (shifts[:, 2:] / 5 > RULE.max_log_growth).any()
+        assert (deltas[:, 2:] / 5 > RULE.max_log_growth).any()
 
 
 @pytest.mark.parametrize("threshold", [0.3, 0.5, 0.7])
@@ -69,11 +76,11 @@ def test_what_is_too_small_or_outside_is_left_out() -> None:
         [(-5, -5, 10, 10), (90, 20, 130, 70), (101, 0, 120, 10), (3, 3, 3.009, 9)], np.float32
     )
     scores = np.array((0.1, 0.9, 0.8, 0.7), np.float32)
-    clipped, kept = choose(boxes, scores, np.zeros(4, np.intp), (60, 100), RULE)
+    clipped, kept = clip_and_filter(boxes, scores, np.zeros(4, np.intp), (60, 100), RULE)
     expected = ops.clip_boxes_to_image(torch.from_numpy(boxes), (60, 100))
     np.testing.assert_array_equal(clipped, expected.numpy())
     np.testing.assert_array_equal(kept, [1, 0])
-    assert set(kept) == set(ops.remove_small_boxes(expected, RULE.min_side).tolist())
+    assert set(kept) == set(ops.remove_small_boxes(expected, RULE.min_size).tolist())
 
 
 @pytest.mark.parametrize("n", [1, 7, 50, 90])

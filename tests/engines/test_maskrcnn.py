@@ -8,7 +8,7 @@ from PIL import Image
 
 from bentoml_img.assemble import assemble
 from bentoml_img.bundle import DETECTION_GRAPHS, RULES, WEIGHTS, BundleError, verify
-from bentoml_img.detect import Detector
+from bentoml_img.detect import Detector, Query
 from bentoml_img.engines import resolve
 from bentoml_img.paths import ROOT
 from tests.detectors import alike, lively_detector, manifest_of, noise
@@ -37,7 +37,7 @@ def test_a_bundle_has_a_graph_for_each_network(made: Path) -> None:
 @pytest.mark.parametrize("image", [noise(160, 120), noise(75, 131), noise(301, 77), PHOTO])
 def test_both_engines_find_the_same(made: Path, image: Image.Image) -> None:
     found, reference = (
-        Detector.from_bundle(made, engine)([image], score_threshold=0.3)[0]
+        Detector.from_bundle(made, engine)([image], Query(score_threshold=0.3))[0]
         for engine in ("openvino", "torch")
     )
     assert len(found) == len(reference) > 3
@@ -51,7 +51,7 @@ def test_both_engines_find_the_same(made: Path, image: Image.Image) -> None:
 
 
 def test_a_photo_without_anything_is_no_error(made: Path) -> None:
-    (found,) = Detector.from_bundle(made, "openvino")([noise(64, 64)], score_threshold=1)
+    (found,) = Detector.from_bundle(made, "openvino")([noise(64, 64)], Query(score_threshold=1))
     assert len(found) == 0
 
 
@@ -60,9 +60,9 @@ def test_openvino_needs_no_pytorch(made: Path) -> None:
 import sys
 from pathlib import Path
 from PIL import Image
-from bentoml_img.detect import Detector
+from bentoml_img.detect import Detector, Query
 photo = Image.open(sys.argv[2])
-(found,) = Detector.from_bundle(Path(sys.argv[1]), "openvino")([photo], score_threshold=0.3)
+(found,) = Detector.from_bundle(Path(sys.argv[1]), "openvino")([photo], Query(score_threshold=0.3))
 assert found.to_dict()["instances"]
 assert not {"torch", "torchvision", "safetensors"} & set(sys.modules)
 """

@@ -18,10 +18,10 @@ def test_rules_are_read_off_the_network(name: str, tmp_path: Path) -> None:
     write_rules(tmp_path, rules)
     assert read_rules(tmp_path) == rules
     assert len(rules.cell_anchors) == 5
-    assert (rules.instances.min_score, rules.instances.most) == (0.05, 100)
-    assert rules.instances.shift_weights == (10, 10, 5, 5)
+    assert (rules.instances.min_score, rules.instances.post_nms_top_n) == (0.05, 100)
+    assert rules.instances.delta_weights == (10, 10, 5, 5)
     lite = name == "maskrcnn_lite"
-    assert rules.proposals.most == (500 if lite else 1000)
+    assert rules.proposals.post_nms_top_n == (500 if lite else 1000)
     kinds = len(ANCHOR_SIDES[0]) * len(ASPECT_RATIOS) if lite else 3
     assert {len(cell) for cell in rules.cell_anchors} == {kinds}
 

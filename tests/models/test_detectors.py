@@ -46,9 +46,9 @@ def test_proposals_are_those_of_torchvision() -> None:
     with torch.no_grad():
         features = model.backbone(images.tensors)
         expected, _ = model.rpn(images, features)
-        levels, objectness, shifts = levels_of(Trunk(model)(images.tensors))
+        levels, objectness, deltas = levels_of(Trunk(model)(images.tensors))
         anchors = model.rpn.anchor_generator(images, list(levels.values()))
-        proposals = propose(model.rpn, anchors, *flatten(objectness, shifts), images.image_sizes)
+        proposals = propose(model.rpn, anchors, *flatten(objectness, deltas), images.image_sizes)
     assert min(len(boxes) for boxes in expected) > 50
     for ours, theirs in zip(proposals, expected, strict=True):
         torch.testing.assert_close(ours, theirs)

@@ -6,6 +6,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import httpx
 import pytest
 from _bentoml_impl.tasks import ResultStatus
 
-from bentoml_img.detect import Detector
+from bentoml_img.detect import Detector, Query
 from bentoml_img.drawing.instances import annotate
 from bentoml_img.images import encode_jpeg, load_rgb, open_image
 from bentoml_img.paths import ROOT, SHIPPED
@@ -97,10 +98,10 @@ def frames_of(video: Path) -> int:
 def test_the_library_gives_the_same_answer(server: Server, detector: Detector) -> None:
     data = PHOTO.read_bytes()
     photo = load_rgb(open_image(data))
-    asked: dict[str, Any] = {"score_threshold": 0.3, "classes": ["car"], "max_instances": 3}
-    (found,) = detector([photo], **asked)
+    query = Query(score_threshold=0.3, classes=("car",), max_instances=3)
+    (found,) = detector([photo], query)
     assert len(found) == 3
-    params = asked | {"classes": "car"}
+    params = asdict(query) | {"classes": "car"}
     with httpx.Client(base_url=server.url, params=params, timeout=240) as client:
         assert client.post("/detect", content=data).json() == json.loads(
             json.dumps(found.to_dict())

@@ -151,7 +151,7 @@ class TestVideo:
         assert download.value.suggested_filename == "a_clip_result.events.csv"
         assert download.value.path().read_text().startswith("frame,")
 
-    def test_a_film_can_be_played(self, page: Page, tmp_path: Path) -> None:
+    def test_a_video_can_be_played(self, page: Page, tmp_path: Path) -> None:
         choose(page, write_clip(tmp_path / "clip.mkv", 3))
         link = page.locator("figure a").first
         expect(link).to_have_text("clip_result.mp4", timeout=PATIENCE)

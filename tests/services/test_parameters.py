@@ -29,12 +29,12 @@ def test_several_lines_and_zones_are_numbered() -> None:
     options = request(line=["0,0,9,9", "9,0,0,9"], zone="0,0,9,0,9,9").options("m:1", "fp32")
     assert [line.name for line in options.lines] == ["line 1", "line 2"]
     assert options.zones == (Zone("zone 1", ((0, 0), (9, 0), (9, 9))),)
-    assert (options.model, options.every, options.classes) == ("m:1", 1, None)
+    assert (options.model, options.every, options.query.classes) == ("m:1", 1, None)
 
 
 @pytest.mark.parametrize("classes", ["car, person", ["car", "person"]], ids=str)
 def test_classes_are_text_or_a_list(classes: Any) -> None:
-    assert request(classes=classes).options("m", "fp32").classes == ("car", "person")
+    assert request(classes=classes).options("m", "fp32").query.classes == ("car", "person")
 
 
 @pytest.mark.parametrize(

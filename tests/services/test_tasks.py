@@ -162,7 +162,7 @@ def test_form_raw_body_and_query_give_the_same(service: Any, work_off: Callable[
         ({"content": b"bad"}, 400, "video", "upload is bad"),
         ({"files": {"video": ("../../x y.mp4", b"bad")}}, 400, "video", "x_y.mp4 is bad"),
         ({"files": {"video": (None, "http://127.0.0.1:1/a.mp4")}}, 400, "video", "not fetched"),
-        ({"files": {"film": ("a.mp4", b"x" * 99_999)}}, 400, "film", "no file 'film' here, only"),
+        ({"files": {"clip": ("a.mp4", b"x" * 99_999)}}, 400, "clip", "no file 'clip' here, only"),
         ({"files": [("video", ("a", b"x")), ("video", ("b", b"x"))]}, 400, "video", "once"),
         ({"data": {"times": "2"}, "files": {"say": (None, "x")}}, 400, "video", "is missing"),
         ({"content": b"x", "params": {"times": "x"}}, 400, "times", "valid integer"),

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from bentoml_img.bundle import Manifest
-from bentoml_img.detect import Detections
+from bentoml_img.detect import Detections, Query
 from bentoml_img.masks import InstanceMask
 from bentoml_img.video.reading import open_video
 from bentoml_img.video.tracking import UNSURE
@@ -45,16 +45,14 @@ class Detect:
         self.find = ColourDetector()
         self.stop = threading.Event()
         self.stop_at, self.kept = stop_at, kept
-        self.asked: set[Any] = set()
+        self.asked: set[Query] = set()
 
     def __call__(
         self,
         frames: Sequence[Image.Image],
-        score_threshold: float,
-        classes: tuple[str, ...] | None,
-        max_instances: int,
+        query: Query,
     ) -> list[Detections]:
-        self.asked.add((score_threshold, classes, max_instances))
+        self.asked.add(query)
         (found,) = self.find(frames)
         if self.find.calls == self.stop_at:
             while not any(self.kept.rglob("manifest.json")):
@@ -103,7 +101,7 @@ def slow_gif(tmp_path: Path) -> Path:
     return write_gif(tmp_path / "street.gif", [5000] * FRAMES)
 
 
-def test_a_film_is_told_by_its_content(store: JobStore, tmp_path: Path, model: Manifest) -> None:
+def test_a_video_is_told_by_its_content(store: JobStore, tmp_path: Path, model: Manifest) -> None:
     clip = write_clip(tmp_path / "clip.mp4", 2).rename(tmp_path / "clip.gif")
     job, detect = take(store, clip), Detect()
     result = work(job, detect.stop.is_set, detect, model, "fp32", FRAMES)
@@ -136,7 +134,7 @@ def test_what_is_asked_for_reaches_detector_and_pipeline(
 ) -> None:
     job, detect = take(store, slow_gif, every=3, classes=["car"], max_instances=7), Detect()
     work(job, detect.stop.is_set, detect, model, "fp32", FRAMES)
-    assert detect.asked == {(UNSURE, ("car",), 7)}
+    assert detect.asked == {Query(score_threshold=UNSURE, classes=("car",), max_instances=7)}
     assert detect.find.calls == 2
     store.fail(job, "done with")
 

@@ -2,11 +2,11 @@ import click
 import torch
 from click.testing import CliRunner
 
-from bentoml_img.training.classification.trainer import Recipe
+from bentoml_img.training.classification.trainer import Trainer
 from bentoml_img.training.command import resumable, run_options
 from bentoml_img.training.run import Diverged, RunRecipe
 from bentoml_img.training.seed_range import SEEDS
-from tests.training.tiny import make_split, tiny_trainer
+from tests.training.tiny import make_split, tiny_recipe
 
 
 @click.command()
@@ -31,6 +31,6 @@ def test_a_seed_too_large_for_the_generators_is_refused() -> None:
 def test_the_largest_seed_is_one_of_the_generators() -> None:
     assert SEEDS.max is not None
     seed = int(SEEDS.max)
-    trainer = tiny_trainer(make_split(20, 0), make_split(10, 1), Recipe(batch_size=20, seed=seed))
+    trainer = Trainer(make_split(20, 0), make_split(10, 1), tiny_recipe(seed=seed))
     trainer._one_step(trainer._load(0))
     assert torch.initial_seed() == seed << 32

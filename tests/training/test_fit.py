@@ -16,7 +16,7 @@ from bentoml_img.training.classification.trainer import Trainer
 from bentoml_img.training.fit import TrainingInterrupted, command_to_resume, fit
 from bentoml_img.training.log import Log
 from bentoml_img.training.run import Diverged
-from tests.training.tiny import tiny_recipe, tiny_trainer
+from tests.training.tiny import tiny_recipe
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def press_ctrl_c_in_step(
 
 
 def test_a_run_to_the_end(tmp_path: Path, train: Split, held_out: Split, console: Console) -> None:
-    trainer = tiny_trainer(train, held_out, tiny_recipe())
+    trainer = Trainer(train, held_out, tiny_recipe())
     fit(trainer, tmp_path / "checkpoint.pt", console)
     assert trainer.step == trainer.steps
     output = console.file.getvalue()  # type: ignore[attr-defined]
@@ -48,7 +48,7 @@ def test_a_run_to_the_end(tmp_path: Path, train: Split, held_out: Split, console
     assert "epoch 2/2: loss " in output
     assert "10/10" in output
     assert [entry["step"] for entry in trainer.history] == [5, 10]
-    again = tiny_trainer(train, held_out, tiny_recipe())
+    again = Trainer(train, held_out, tiny_recipe())
     again.restore(tmp_path / "checkpoint.pt")
     assert again.step == trainer.steps
     fit(again, tmp_path / "unused.pt", console)
@@ -70,17 +70,17 @@ def test_ctrl_c_and_its_like_lose_nothing(
 ) -> None:
     checkpoint = tmp_path / "checkpoint.pt"
     handler = signal.getsignal(number)
-    stopped = tiny_trainer(train, held_out, tiny_recipe())
+    stopped = Trainer(train, held_out, tiny_recipe())
     press_ctrl_c_in_step(stopped, 3, number=number)
     with pytest.raises(TrainingInterrupted, match=r"^saved step 3 of 10$"):
         fit(stopped, checkpoint, console)
     assert stopped.step == 3, "the step in hand is finished"
     assert signal.getsignal(number) is handler
 
-    resumed = tiny_trainer(train, held_out, tiny_recipe())
+    resumed = Trainer(train, held_out, tiny_recipe())
     resumed.restore(checkpoint)
     fit(resumed, checkpoint, console)
-    whole = tiny_trainer(train, held_out, tiny_recipe())
+    whole = Trainer(train, held_out, tiny_recipe())
     whole.run()
     assert [entry["step"] for entry in resumed.history] == [5, 10]
     for ours, theirs in zip(resumed.network.parameters(), whole.network.parameters(), strict=True):
@@ -95,7 +95,7 @@ def test_ctrl_c_ends_an_evaluation_which_is_done_when_the_run_goes_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     checkpoint = tmp_path / "checkpoint.pt"
-    stopped = tiny_trainer(train, held_out, tiny_recipe(epochs=1))
+    stopped = Trainer(train, held_out, tiny_recipe(epochs=1))
     photos: list[int] = []
 
     def evaluate(on_photo: Callable[[int, int], None]) -> dict[str, Any]:
@@ -111,7 +111,7 @@ def test_ctrl_c_ends_an_evaluation_which_is_done_when_the_run_goes_on(
         fit(stopped, checkpoint, console)
     assert photos == [1]
 
-    resumed = tiny_trainer(train, held_out, tiny_recipe(epochs=1))
+    resumed = Trainer(train, held_out, tiny_recipe(epochs=1))
     resumed.restore(checkpoint)
     fit(resumed, checkpoint, console)
     assert [entry["step"] for entry in resumed.history] == [5]
@@ -125,7 +125,7 @@ def test_long_epochs_are_evaluated_within_them(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("bentoml_img.training.fit.EVALUATE_STEPS", 3)
-    trainer = tiny_trainer(train, held_out, tiny_recipe())
+    trainer = Trainer(train, held_out, tiny_recipe())
     fit(trainer, tmp_path / "checkpoint.pt", console)
     assert [entry["step"] for entry in trainer.history] == [3, 6, 9, 10]
     assert "epoch 0.6/2: loss " in console.file.getvalue()  # type: ignore[attr-defined]
@@ -136,7 +136,7 @@ def test_a_loss_that_is_no_number_changes_nothing(
 ) -> None:
     checkpoint = tmp_path / "checkpoint.pt"
     checkpoint.write_bytes(b"the last one")
-    trainer = tiny_trainer(train, held_out, tiny_recipe())
+    trainer = Trainer(train, held_out, tiny_recipe())
     trainer._backward = lambda batch: {"loss": torch.tensor(float("nan"))}  # type: ignore[method-assign]
     before = [parameter.clone() for parameter in trainer.network.parameters()]
     with pytest.raises(Diverged, match=r"^loss is nan in step 1: "):
@@ -150,7 +150,7 @@ def test_a_second_ctrl_c_stops_at_once(
 ) -> None:
     checkpoint = tmp_path / "checkpoint.pt"
     checkpoint.write_bytes(b"the last one")
-    trainer = tiny_trainer(train, held_out, tiny_recipe())
+    trainer = Trainer(train, held_out, tiny_recipe())
     press_ctrl_c_in_step(trainer, 3, times=2)
     with pytest.raises(KeyboardInterrupt) as raised:
         fit(trainer, checkpoint, console)
@@ -167,7 +167,7 @@ def test_it_saves_now_and_then(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("bentoml_img.training.fit.SAVE_SECONDS", 0.0)
-    trainer = tiny_trainer(train, held_out, tiny_recipe())
+    trainer = Trainer(train, held_out, tiny_recipe())
     saved: list[int] = []
     monkeypatch.setattr(trainer, "save", lambda path: saved.append(trainer.step))
     fit(trainer, tmp_path / "checkpoint.pt", console)
@@ -177,7 +177,7 @@ def test_it_saves_now_and_then(
 def test_a_run_may_be_logged_and_ends_with_an_evaluation(
     tmp_path: Path, train: Split, held_out: Split, console: Console
 ) -> None:
-    trainer = tiny_trainer(train, held_out, tiny_recipe(epochs=1.4))
+    trainer = Trainer(train, held_out, tiny_recipe(epochs=1.4))
     log = Log(tmp_path / "log.jsonl")
     fit(trainer, tmp_path / "checkpoint.pt", console, log)
     lines = [json.loads(line) for line in log.path.read_text().splitlines()]

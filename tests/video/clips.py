@@ -11,6 +11,7 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw
 
 from bentoml_img.arrays import Floats, Ids
+from bentoml_img.detect import DEFAULT_QUERY, Query
 from bentoml_img.masks import InstanceMask
 
 GROUND = (128, 128, 128)
@@ -208,7 +209,7 @@ class ColourDetector:
         self.shapes = shapes
         self.calls = 0
 
-    def __call__(self, images: Sequence[Image.Image]) -> list[Found]:
+    def __call__(self, images: Sequence[Image.Image], query: Query = DEFAULT_QUERY) -> list[Found]:
         self.calls += len(images)
         return [self._find(np.asarray(image).astype(np.int16)) for image in images]
 

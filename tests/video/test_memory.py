@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from bentoml_img.films import film_options
-from bentoml_img.video.pipeline import annotate_video
+from bentoml_img.detect import Query
+from bentoml_img.video.options import Options
+from bentoml_img.video.pipeline import process_video
 from bentoml_img.video.results import Speed
 from bentoml_img.video.tracking import Instance
 from tests.video.clips import Found, found, write_clip
@@ -25,7 +26,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_clip(path, rate=1, times=times, pictures=pictures, size=SIZE)
 
 
-def detect(images: Sequence[Image.Image]) -> list[Found]:
+def detect(images: Sequence[Image.Image], query: Query) -> list[Found]:
     return [found([[40, 40, 90, 80]]) for _ in images]
 
 
@@ -45,12 +46,12 @@ def test_memory_does_not_grow_with_length(clip: Path, tmp_path: Path, leaking: b
             kept.append(image.copy())
         return image
 
-    def progress(speed: Speed) -> None:
+    def on_progress(speed: Speed) -> None:
         if speed.done in (WARM, FRAMES):
             sizes.append(resident())
 
-    annotate_video(
-        clip, tmp_path / "out.mp4", detect, draw, film_options(every=2), progress=progress
+    process_video(
+        clip, tmp_path / "out.mp4", detect, draw, Options(every=2), on_progress=on_progress
     )
     growth = sizes[1] - sizes[0]
     assert (growth > LEAK / 2) == leaking, f"{growth / 1e6:.0f} MB"

@@ -7,15 +7,15 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from bentoml_img.films import film_options
+from bentoml_img.video.options import Options
 from bentoml_img.video.parts import held
-from bentoml_img.video.pipeline import Interrupted, annotate_video
+from bentoml_img.video.pipeline import Interrupted, process_video
 from bentoml_img.video.reading import open_video
 from bentoml_img.video.results import Result, Speed
 from tests.video.clips import ColourDetector, write_clip
 
 FRAMES = 20
-OPTIONS = film_options()
+OPTIONS = Options()
 WRITTEN = "it is being written by another run"
 
 
@@ -24,15 +24,15 @@ def plain(image: Image.Image, _: object) -> Image.Image:
 
 
 def annotated(source: Path, output: Path, **others: Any) -> Result:
-    return annotate_video(source, output, ColourDetector(), plain, OPTIONS, **others)
+    return process_video(source, output, ColourDetector(), plain, OPTIONS, **others)
 
 
 def at_frame(number: int, call: Callable[[], object]) -> Callable[[Speed], None]:
-    def progress(speed: Speed) -> None:
+    def on_progress(speed: Speed) -> None:
         if speed.done == number:
             call()
 
-    return progress
+    return on_progress
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def test_a_result_is_written_by_one_run_at_a_time(resume: bool, clip: Path, tmp_
         with pytest.raises(BlockingIOError, match=WRITTEN):
             annotated(clip, output, resume=resume)
 
-    result = annotated(clip, output, progress=at_frame(5, again))
+    result = annotated(clip, output, on_progress=at_frame(5, again))
     assert result.frames == FRAMES
     with open_video(output) as video:
         assert len(list(video)) == FRAMES
@@ -59,7 +59,7 @@ def test_another_result_may_be_written_meanwhile(clip: Path, tmp_path: Path) -> 
     def other() -> None:
         assert annotated(clip, tmp_path / "other.mp4").frames == FRAMES
 
-    assert annotated(clip, tmp_path / "out.mp4", progress=at_frame(5, other)).frames == FRAMES
+    assert annotated(clip, tmp_path / "out.mp4", on_progress=at_frame(5, other)).frames == FRAMES
 
 
 def test_a_run_that_begins_anew_leaves_nothing_of_the_one_before(
@@ -70,10 +70,10 @@ def test_a_run_that_begins_anew_leaves_nothing_of_the_one_before(
 
     output = tmp_path / "out.mp4"
     with pytest.raises(Interrupted):
-        annotated(clip, output, progress=at_frame(5, stop))
+        annotated(clip, output, on_progress=at_frame(5, stop))
     (tmp_path / "out.mp4.parts" / "00007.mp4").touch()
     with pytest.raises(Interrupted):
-        annotated(clip, output, progress=at_frame(5, stop))
+        annotated(clip, output, on_progress=at_frame(5, stop))
     names = {path.name for path in (tmp_path / "out.mp4.parts").iterdir()}
     assert names == {"lock", "00000.mp4", "00000.jsonl", "00000.csv"}
 

@@ -10,26 +10,26 @@ from typing import Any
 import pytest
 from PIL import Image, ImageDraw
 
-from bentoml_img.films import film_options
+from bentoml_img.detect import DEFAULT_QUERY, Query
 from bentoml_img.video import pipeline, writing
 from bentoml_img.video.frames import VideoError
+from bentoml_img.video.options import Options
 from bentoml_img.video.parts import CannotResume
 from bentoml_img.video.pipeline import (
     Detect,
     Interrupted,
-    Options,
     Stopped,
-    annotate_video,
+    process_video,
 )
 from bentoml_img.video.reading import open_video
 from bentoml_img.video.records import read_events
 from bentoml_img.video.regions import Line, Zone
-from bentoml_img.video.results import Result, Speed
+from bentoml_img.video.results import COMPLETE, Ending, Result, Speed
 from bentoml_img.video.tracking import Instance
 from tests.video.clips import ColourDetector, Found, picture, write_clip
 
 FRAMES = 60
-PLAIN = film_options()
+PLAIN = Options()
 OPTIONS = replace(
     PLAIN,
     lines=(Line("gate", (80, 0), (80, 120)), Line("kerb", (0, 80), (160, 80))),
@@ -48,7 +48,7 @@ def outline(image: Image.Image, instances: Sequence[Instance]) -> Image.Image:
 def annotated(
     source: Path, output: Path, detect: Detect, options: Options = PLAIN, **others: Any
 ) -> Result:
-    return annotate_video(source, output, detect, outline, options, **others)
+    return process_video(source, output, detect, outline, options, **others)
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +73,7 @@ def test_the_video_has_the_frames_times_and_sound_of_its_source(clip: Path, whol
         assert result.info.audio == source.info.audio == ("aac",)
         assert [(f.time, f.duration) for f in result] == [(f.time, f.duration) for f in source]
     assert whole.frames == FRAMES
-    assert whole.stopped is None
+    assert whole.ending == COMPLETE
     assert sorted(file.name for file in whole.video.parent.iterdir()) == [
         "street.events.csv",
         "street.mp4",
@@ -167,25 +167,25 @@ def test_a_gif(clip: Path, tmp_path: Path) -> None:
 
 def test_progress(clip: Path, tmp_path: Path) -> None:
     told: list[Speed] = []
-    annotated(clip, tmp_path / "out.mp4", ColourDetector(), progress=told.append)
+    annotated(clip, tmp_path / "out.mp4", ColourDetector(), on_progress=told.append)
     assert [speed.done for speed in told] == list(range(1, FRAMES + 1))
     assert {speed.total for speed in told} == {FRAMES}
     assert all(speed.per_second > 0 for speed in told)
 
 
 class Failing(ColourDetector):
-    def __call__(self, images: Sequence[Image.Image]) -> list[Found]:
+    def __call__(self, images: Sequence[Image.Image], query: Query = DEFAULT_QUERY) -> list[Found]:
         if self.calls >= 33:
             raise RuntimeError("out of memory")
         return super().__call__(images)
 
 
 def interrupt_at(frame: int) -> Any:
-    def progress(speed: Speed) -> None:
+    def on_progress(speed: Speed) -> None:
         if speed.done == frame:
             raise KeyboardInterrupt
 
-    return progress
+    return on_progress
 
 
 @pytest.fixture
@@ -201,11 +201,11 @@ def test_ctrl_c_leaves_what_was_done_and_a_resumed_run_ends_the_same(
     output = tmp_path / "out.mp4"
     before = set(threading.enumerate())
     with pytest.raises(Interrupted) as caught:
-        annotated(clip, output, ColourDetector(), OPTIONS, progress=interrupt_at(frame))
+        annotated(clip, output, ColourDetector(), OPTIONS, on_progress=interrupt_at(frame))
     assert set(threading.enumerate()) <= before
     partial = caught.value.result
     assert partial is not None
-    assert (partial.frames, partial.stopped) == (frame, "interrupted")
+    assert (partial.frames, partial.ending) == (frame, Ending(interrupted=True))
     with open_video(output) as video:
         assert len(list(video)) == frame
     detector = ColourDetector()
@@ -226,7 +226,7 @@ def test_segments_are_as_long_as_their_frames_say(tmp_path: Path) -> None:
     pictures[0].save(source, save_all=True, append_images=pictures[1:], duration=delays)
     output = tmp_path / "out.mp4"
     with pytest.raises(Interrupted):
-        annotated(source, output, ColourDetector(), progress=interrupt_at(8))
+        annotated(source, output, ColourDetector(), on_progress=interrupt_at(8))
     assert len(list((tmp_path / "out.mp4.parts").glob("*.mp4"))) == 4
 
 
@@ -244,13 +244,13 @@ def test_an_error_of_the_detector_leaves_what_was_done(clip: Path, tmp_path: Pat
 def test_stopping(clip: Path, tmp_path: Path) -> None:
     stop = threading.Event()
 
-    def progress(speed: Speed) -> None:
+    def on_progress(speed: Speed) -> None:
         if speed.done == 27:
             stop.set()
 
     output, detector = tmp_path / "out.mp4", ColourDetector()
     with pytest.raises(Stopped):
-        annotated(clip, output, detector, progress=progress, stop=stop.is_set)
+        annotated(clip, output, detector, on_progress=on_progress, stop=stop.is_set)
     assert not output.exists(), "nothing is joined that nobody waits for"
     again = ColourDetector()
     annotated(clip, output, again, resume=True)
@@ -263,7 +263,7 @@ def test_stopping(clip: Path, tmp_path: Path) -> None:
 def test_what_is_passed_over_can_be_stopped(clip: Path, tmp_path: Path) -> None:
     output = tmp_path / "out.mp4"
     with pytest.raises(Interrupted):
-        annotated(clip, output, ColourDetector(), progress=interrupt_at(37))
+        annotated(clip, output, ColourDetector(), on_progress=interrupt_at(37))
     again = ColourDetector()
     with pytest.raises(Stopped):
         annotated(clip, output, again, resume=True, stop=lambda: True)
@@ -308,7 +308,7 @@ def test_what_is_joined_anew_is_not_taken_for_the_result_of_before(
 def test_other_settings_cannot_go_on(clip: Path, tmp_path: Path) -> None:
     output = tmp_path / "out.mp4"
     with pytest.raises(Interrupted):
-        annotated(clip, output, ColourDetector(), progress=interrupt_at(25))
+        annotated(clip, output, ColourDetector(), on_progress=interrupt_at(25))
     with pytest.raises(CannotResume, match=r"cannot go on with out\.mp4"):
         annotated(clip, output, ColourDetector(), replace(PLAIN, every=2), resume=True)
 
@@ -317,7 +317,7 @@ def test_other_settings_cannot_go_on(clip: Path, tmp_path: Path) -> None:
 def test_damaged_parts_cannot_go_on(clip: Path, tmp_path: Path) -> None:
     output = tmp_path / "out.mp4"
     with pytest.raises(Interrupted):
-        annotated(clip, output, ColourDetector(), progress=interrupt_at(25))
+        annotated(clip, output, ColourDetector(), on_progress=interrupt_at(25))
     parts = tmp_path / "out.mp4.parts"
     (segment,) = parts.glob("00001.mp4")
     segment.unlink()
@@ -357,8 +357,8 @@ def test_a_damaged_video(clip: Path, tmp_path: Path) -> None:
     source.write_bytes(data[: len(data) // 2])
     result = annotated(source, tmp_path / "out.mp4", ColourDetector())
     assert 0 < result.frames < FRAMES
-    assert result.stopped is not None
-    assert f"in.mkv is damaged: it ends after {result.frames} of 60 frames" in result.stopped
+    assert result.ending.error is not None
+    assert f"in.mkv is damaged: it ends after {result.frames} of 60 frames" in result.ending.error
     with open_video(result.video) as video:
         assert len(list(video)) == result.frames
     assert not (tmp_path / "out.mp4.parts").exists()
@@ -367,7 +367,7 @@ def test_a_damaged_video(clip: Path, tmp_path: Path) -> None:
 def test_an_error_without_words_is_no_end(clip: Path, tmp_path: Path) -> None:
     output, whole = tmp_path / "out.mp4", ColourDetector()
 
-    def fail(images: Sequence[Image.Image]) -> list[Found]:
+    def fail(images: Sequence[Image.Image], query: Query) -> list[Found]:
         if whole.calls == 10:
             raise MemoryError
         return whole(images)
@@ -375,7 +375,7 @@ def test_an_error_without_words_is_no_end(clip: Path, tmp_path: Path) -> None:
     with pytest.raises(MemoryError):
         annotated(clip, output, fail)
     result = annotated(clip, output, ColourDetector(), resume=True)
-    assert (result.frames, result.stopped) == (FRAMES, None)
+    assert (result.frames, result.ending) == (FRAMES, COMPLETE)
 
 
 def test_what_is_no_video_leaves_nothing(tmp_path: Path) -> None:

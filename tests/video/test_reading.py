@@ -43,7 +43,7 @@ def differs(image: Image.Image, expected: Image.Image) -> float:
 
 
 @pytest.mark.parametrize("name", RARER)
-def test_films_that_are_taken_from_a_folder(tmp_path: Path, name: str) -> None:
+def test_videos_that_are_taken_from_a_folder(tmp_path: Path, name: str) -> None:
     path = write_clip(tmp_path / name, frames=8, rate=25, codec=RARER[name])
     assert inputs_of(tmp_path) == [path]
     frames = read(path)
@@ -150,7 +150,7 @@ def test_a_delay_that_is_none_is_left_aside(tmp_path: Path, text: str, seconds: 
     assert frame.duration == pytest.approx(seconds)
 
 
-def test_grey_of_16_bits_is_as_bright_in_a_film(tmp_path: Path) -> None:
+def test_grey_of_16_bits_is_as_bright_in_a_video(tmp_path: Path) -> None:
     grey = np.full((48, 64), 0x4080, np.uint16)
     Image.fromarray(grey).save(tmp_path / "a.png")
     (frame,) = read(tmp_path / "a.png")

@@ -225,7 +225,9 @@ def test_a_tracker_goes_on_from_its_state() -> None:
         rows: list[tuple[object, ...]] = []
         for frame in range(50):
             if frame == split:
-                tracker = Tracker.from_state(SIZE, json.loads(json.dumps(tracker.state())))
+                state = json.loads(json.dumps(tracker.state()))
+                tracker = Tracker(SIZE)
+                tracker.restore(state)
             boxes = scene(frame, seed=3)
             missed: Found = found(boxes[: 3 if 18 < frame < 24 else 4])
             rows += [

@@ -16,7 +16,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from bentoml_img.bundle import add_scores
-from bentoml_img.detect import SCORE_THRESHOLD, Detections, Detector
+from bentoml_img.detect import SCORE_THRESHOLD, Detections, Detector, Query
 from bentoml_img.labels import COCO_CATEGORIES, COCO_IDS
 from bentoml_img.training.annotations import complete
 from bentoml_img.training.dataset import DatasetError
@@ -100,7 +100,7 @@ def evaluate(detector: Detector, truth: Truth, on_photo: OnPhoto = lambda: None)
     shown: list[dict[str, Any]] = []
     labels = [detector.manifest.labels.index(name) for name in classes]
     for image_id, image in truth.images():
-        (found,) = detector([image], score_threshold=0, duplicates=True)
+        (found,) = detector([image], Query(score_threshold=0), duplicates=True)
         results += rows(found.only(labels), image_id)
         sure = found.at(np.flatnonzero(found.scores >= SCORE_THRESHOLD).tolist())
         shown += rows(sure.distinct().only(labels), image_id)

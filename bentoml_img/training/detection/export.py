@@ -30,8 +30,8 @@ def _full_photo(module: MaskRCNN) -> None:
     """A photo of 4:3 that is full of instances, through each network."""
     heads, channels, rules = module.roi_heads, module.backbone.out_channels, rules_of(module)
     boxes, masks = (
-        torch.zeros(choice.most, channels, *pool.output_size)
-        for choice, pool in (
+        torch.zeros(rule.post_nms_top_n, channels, *pool.output_size)
+        for rule, pool in (
             (rules.proposals, heads.box_roi_pool),
             (rules.instances, heads.mask_roi_pool),
         )

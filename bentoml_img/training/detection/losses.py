@@ -48,18 +48,18 @@ def losses(model: MaskRCNN, images: Tensor, targets: Sequence[Target]) -> dict[s
     The networks compute as autocast says, what lies between in single precision.
     """
     outputs = [output.float() for output in Trunk(model)(images)]
-    features, objectness, shifts = levels_of(outputs)
-    all_objectness, all_shifts, counts = flatten(objectness, shifts)
+    features, objectness, deltas = levels_of(outputs)
+    all_objectness, all_deltas, counts = flatten(objectness, deltas)
     size = images.shape[2], images.shape[3]
     sizes = [size] * len(images)
     anchors = model.rpn.anchor_generator(ImageList(images, sizes), outputs[: len(counts)])
     proposals = propose(
-        model.rpn, anchors, all_objectness.detach(), all_shifts.detach(), counts, sizes
+        model.rpn, anchors, all_objectness.detach(), all_deltas.detach(), counts, sizes
     )
-    found = _proposal_losses(model.rpn, anchors[0], all_objectness, all_shifts, targets)
+    found = _proposal_losses(model.rpn, anchors[0], all_objectness, all_deltas, targets)
 
     heads = model.roi_heads
-    boxes, matched, labels = _choose(heads, proposals, targets)
+    boxes, matched, labels = _sample(heads, proposals, targets)
     truth = [
         target.boxes[m] if len(target.boxes) else row
         for target, m, row in zip(targets, matched, boxes, strict=True)
@@ -88,33 +88,33 @@ def _proposal_losses(
     rpn: RegionProposalNetwork,
     anchors: Tensor,
     objectness: Tensor,
-    shifts: Tensor,
+    deltas: Tensor,
     targets: Sequence[Target],
 ) -> dict[str, Tensor]:
     """Of the anchors (A, 4), which are those of every image; only for those that are sampled."""
-    logits, holds, distances = [], [], []
-    for target, row, moves in zip(targets, objectness, shifts, strict=True):
+    logits, truth, distances = [], [], []
+    for target, row, row_deltas in zip(targets, objectness, deltas, strict=True):
         match = _match(rpn.proposal_matcher, target.boxes, anchors)
         labels = (match >= 0).float()
         labels[match == rpn.proposal_matcher.BETWEEN_THRESHOLDS] = -1
         labels[(labels == 0) & in_crowd(anchors, target.crowds)] = -1
         (positive,), (negative,) = rpn.fg_bg_sampler([labels])
-        chosen = (positive | negative).bool()
-        logits.append(row[chosen])
-        holds.append(labels[chosen])
+        sampled = (positive | negative).bool()
+        logits.append(row[sampled])
+        truth.append(labels[sampled])
         if len(hits := positive.nonzero()[:, 0]):
             sides = rpn.box_coder.encode_single(target.boxes[match[hits]], anchors[hits])
             distances.append(
-                functional.smooth_l1_loss(moves[hits], sides, beta=SMOOTH, reduction="sum")
+                functional.smooth_l1_loss(row_deltas[hits], sides, beta=SMOOTH, reduction="sum")
             )
     flat = torch.cat(logits)
-    unsure = functional.binary_cross_entropy_with_logits(flat, torch.cat(holds), reduction="sum")
-    distance = torch.stack(distances).sum() if distances else shifts.sum() * 0
-    sampled = max(1, len(flat))
-    return {"objectness": unsure / sampled, "proposal": distance / sampled}
+    entropy = functional.binary_cross_entropy_with_logits(flat, torch.cat(truth), reduction="sum")
+    distance = torch.stack(distances).sum() if distances else deltas.sum() * 0
+    count = max(1, len(flat))
+    return {"objectness": entropy / count, "proposal": distance / count}
 
 
-def _choose(
+def _sample(
     heads: RoIHeads, proposals: Sequence[Tensor], targets: Sequence[Target]
 ) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
     """For each image boxes to learn from, which true instance each matches, and its label."""
@@ -127,10 +127,10 @@ def _choose(
         label[match == heads.proposal_matcher.BETWEEN_THRESHOLDS] = -1
         label[(label == 0) & in_crowd(candidates, target.crowds)] = -1
         (positive,), (negative,) = heads.fg_bg_sampler([label])
-        chosen = (positive | negative).nonzero()[:, 0]
-        boxes.append(candidates[chosen])
-        matched.append(match[chosen].clamp(min=0))
-        labels.append(label[chosen])
+        sampled = (positive | negative).nonzero()[:, 0]
+        boxes.append(candidates[sampled])
+        matched.append(match[sampled].clamp(min=0))
+        labels.append(label[sampled])
     return boxes, matched, labels
 
 

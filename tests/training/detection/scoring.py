@@ -6,9 +6,11 @@ from PIL import Image
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from bentoml_img.detect import Detector
+from bentoml_img.detect import Detector, Query
 from bentoml_img.labels import COCO_IDS
 from bentoml_img.training.detection.evaluation import rows
+
+EVERYTHING = Query(score_threshold=0)
 
 
 def mask_ap50(detector: Detector, root: Path, *classes: str) -> float:
@@ -17,7 +19,7 @@ def mask_ap50(detector: Detector, root: Path, *classes: str) -> float:
     found = []
     for image_id, image in truth.imgs.items():
         with Image.open(root / "val" / image["file_name"]) as photo:
-            (detections,) = detector([photo.convert("RGB")], score_threshold=0, duplicates=True)
+            (detections,) = detector([photo.convert("RGB")], EVERYTHING, duplicates=True)
         found += rows(detections, image_id)
     measured = COCOeval(truth, truth.loadRes(found), "segm")
     measured.params.catIds = [COCO_IDS[name] for name in classes]

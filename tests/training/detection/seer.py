@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from bentoml_img.engines.interface import Found, Photo
+from bentoml_img.engines.interface import Photo, RawDetections
 from bentoml_img.labels import TRAFFIC
 from tests.training.streets import COLOURS, CROWD
 
@@ -30,7 +30,7 @@ class Seer:
         self.shift, self.score, self.twice = shift, score, twice
         self.names = names or {}
 
-    def __call__(self, photo: Photo, score_threshold: float) -> Found:
+    def __call__(self, photo: Photo, score_threshold: float) -> RawDetections:
         boxes, labels = [], []
         seen = [*self.colours.items(), ("person", CROWD)]
         for name, colour in seen:
@@ -42,7 +42,7 @@ class Seer:
                     boxes.append([side + self.shift for side in box])
                     labels.append(TRAFFIC.index(self.names.get(name, name)))
         n = len(boxes)
-        return Found(
+        return RawDetections(
             np.array(boxes, np.float32).reshape(-1, 4),
             np.array(labels, np.int64),
             np.full(n, self.score, np.float32),

@@ -16,7 +16,7 @@ from tests.video.clips import picture, write_clip
 RECORDS = ("tracks", "events", "summary")
 
 
-def test_counts_of_a_film(invoke: Invoke, clip: Path, tmp_path: Path) -> None:
+def test_counts_of_a_video(invoke: Invoke, clip: Path, tmp_path: Path) -> None:
     result = invoke(clip, "--output-dir", tmp_path, "--line", "80,0,80,120", "--plot")
     paths = [tmp_path / f"road_result{suffix}" for suffix in (*SUFFIXES, ".counts.png")]
     assert lines(result) == list(map(str, paths))
@@ -27,8 +27,8 @@ def test_counts_of_a_film(invoke: Invoke, clip: Path, tmp_path: Path) -> None:
     assert summary["model"].startswith("maskrcnn_lite:")
     assert "line 1 right" in result.stderr
     assert f"road.mkv: {FRAMES} frames, " in result.stderr
-    with open_video(paths[0]) as film:
-        assert len(list(film)) == FRAMES
+    with open_video(paths[0]) as video:
+        assert len(list(video)) == FRAMES
 
 
 def test_what_is_asked_for(invoke: Invoke, engine: Colours, clip: Path, tmp_path: Path) -> None:
@@ -72,8 +72,8 @@ def test_a_folder_of_frames(
         picture(k).save(frames / f"{k}.png")
     paths = lines(invoke(frames, "--frames", "--rate", "5"))
     assert paths[0] == str(tmp_path / "drive.1_result.mp4")
-    with open_video(Path(paths[0])) as film:
-        assert [frame.time for frame in film] == pytest.approx([0, 0.2, 0.4, 0.6, 0.8])
+    with open_video(Path(paths[0])) as video:
+        assert [frame.time for frame in video] == pytest.approx([0, 0.2, 0.4, 0.6, 0.8])
     monkeypatch.chdir(frames)
     result = invoke(".", "--frames")
     assert lines(result)[0] == "../drive.1_result.mp4"
@@ -100,18 +100,18 @@ def test_ctrl_c_and_resume(
     before, engine.interrupt_at = set(threading.enumerate()), 25
     result = invoke(*both)
     assert result.exit_code == 130
-    film = tmp_path / "road_result.mp4"
-    assert result.stdout.splitlines()[0] == str(film)
-    done = summary_of(film)["frames"]
+    annotated = tmp_path / "road_result.mp4"
+    assert result.stdout.splitlines()[0] == str(annotated)
+    done = summary_of(annotated)["frames"]
     assert 20 <= done < 25
     assert f"road.mkv: interrupted after {done} frames" in result.stderr
     assert "--resume goes on" in result.stderr
-    with open_video(film) as video:
+    with open_video(annotated) as video:
         assert len(list(video)) == done
     assert not (tmp_path / "next_result.mp4").exists()
     resumed = lines(invoke(*both, "--resume"))
     assert engine.calls == 25 + FRAMES - 20 + 5
-    assert summary_of(film)["counts"] == {"car": 2, "person": 1}
+    assert summary_of(annotated)["counts"] == {"car": 2, "person": 1}
     assert lines(invoke(*both, "--resume")) == resumed
     assert engine.calls == 25 + FRAMES - 20 + 5, "what is whole is left as it is"
     assert set(threading.enumerate()) <= before
@@ -128,11 +128,13 @@ def test_ctrl_c_before_there_is_a_result(
         result = invoke(clip)
     assert result.exit_code == 130
     assert "road.mkv: interrupted, without a result yet; --resume goes on" in result.stderr
-    film = Path(lines(invoke(clip, "--resume"))[0])
-    assert summary_of(film)["frames"] == FRAMES
+    annotated = Path(lines(invoke(clip, "--resume"))[0])
+    assert summary_of(annotated)["frames"] == FRAMES
 
 
-def test_a_film_that_another_run_writes_is_told(invoke: Invoke, clip: Path, tmp_path: Path) -> None:
+def test_a_video_that_another_run_writes_is_told(
+    invoke: Invoke, clip: Path, tmp_path: Path
+) -> None:
     target = tmp_path / "road_result.mp4"
     for resume in ((), ("--resume",)):
         with held(target):
@@ -153,23 +155,23 @@ def test_ctrl_c_counts_more_than_a_plot(
     assert "--resume goes on" in result.stderr
 
 
-def test_a_film_that_breaks_off(invoke: Invoke, clip: Path, tmp_path: Path) -> None:
+def test_a_video_that_breaks_off(invoke: Invoke, clip: Path, tmp_path: Path) -> None:
     data = clip.read_bytes()
     (tmp_path / "cut.mkv").write_bytes(data[: len(data) // 2])
     result = invoke(tmp_path / "cut.mkv")
     assert result.exit_code == 1
-    film = tmp_path / "cut_result.mp4"
-    assert result.stdout.splitlines()[0] == str(film)
-    done = summary_of(film)["frames"]
+    annotated = tmp_path / "cut_result.mp4"
+    assert result.stdout.splitlines()[0] == str(annotated)
+    done = summary_of(annotated)["frames"]
     why = f"is damaged: it ends after {done} of {FRAMES} frames"
     assert f"Error: {tmp_path / 'cut.mkv'} {why}" in result.stderr
-    with open_video(film) as video:
+    with open_video(annotated) as video:
         assert len(list(video)) == done > 0
 
 
 @pytest.mark.parametrize("name", ["empty.mp4", "empty.gif", "text.avi", "text.txt", "huge.gif"])
-def test_no_film_leaves_nothing_behind(invoke: Invoke, tmp_path: Path, name: str) -> None:
-    content = {"empty": b"", "text": b"not a film, not at all\n" * 9, "huge": huge("GIF", 10_000)}
+def test_no_video_leaves_nothing_behind(invoke: Invoke, tmp_path: Path, name: str) -> None:
+    content = {"empty": b"", "text": b"not a video, not at all\n" * 9, "huge": huge("GIF", 10_000)}
     path = tmp_path / name
     path.write_bytes(content[path.stem])
     result = invoke(path, "--output-dir", tmp_path / "new")
@@ -182,9 +184,9 @@ def test_no_film_leaves_nothing_behind(invoke: Invoke, tmp_path: Path, name: str
 def test_odd_sizes_and_one_frame(invoke: Invoke, tmp_path: Path, size: tuple[int, int]) -> None:
     (frames := tmp_path / "frames").mkdir()
     picture(0).resize(size).save(frames / "0.png")
-    assert invoke(frames, "--frames", "--output", tmp_path / "film.mp4").exit_code == 0
-    with open_video(tmp_path / "film.mp4") as film:
-        assert len(list(film)) == 1
+    assert invoke(frames, "--frames", "--output", tmp_path / "video.mp4").exit_code == 0
+    with open_video(tmp_path / "video.mp4") as video:
+        assert len(list(video)) == 1
 
 
 def test_a_plot_that_cannot_be_written_is_told(invoke: Invoke, clip: Path, tmp_path: Path) -> None:

@@ -1,0 +1,132 @@
+"""Photos and videos annotated, one after the other: what is asked for, and what is told of it."""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.progress import Progress
+
+from bentoml_img.annotate import annotate_photo, annotate_video
+from bentoml_img.cli.console import console, frames_bar
+from bentoml_img.cli.counts_table import counts_table
+from bentoml_img.cli.each import Done, do_each, shortfall
+from bentoml_img.detect import Detector, Query
+from bentoml_img.files import PLOT, FileError, writing
+from bentoml_img.naming import is_video
+from bentoml_img.video.options import Options
+from bentoml_img.video.results import RECORDS, Result
+
+
+@dataclass(frozen=True, kw_only=True)
+class Annotation:
+    """What is to be made of PATHS: the command line's options, by the names of its parameters."""
+
+    output: Path | None
+    output_dir: Path | None
+    as_json: bool
+    score_threshold: float
+    classes: str | None
+    max_instances: int
+    frames: bool
+    rate: float
+    every: int
+    lines: tuple[tuple[float, ...], ...]
+    zones: tuple[tuple[float, ...], ...]
+    scale: float | None
+    homography: tuple[float, ...] | None
+    plot: bool
+    resume: bool
+
+    @property
+    def query(self) -> Query:
+        """What is asked of the detector."""
+        names = None if self.classes is None else self.classes.split(",")
+        return Query(
+            score_threshold=self.score_threshold,
+            classes=None if names is None else tuple(name.strip() for name in names),
+            max_instances=self.max_instances,
+        )
+
+    def options(self, model: str, precision: str) -> Options:
+        """How to look at a video; ValueError if that cannot be."""
+        return Options.from_numbers(
+            query=self.query,
+            every=self.every,
+            rate=self.rate,
+            lines=self.lines,
+            zones=self.zones,
+            scale=self.scale,
+            homography=self.homography,
+            model=model,
+            precision=precision,
+        )
+
+
+def annotate_each(
+    targets: Mapping[Path, Path], detector: Detector, wanted: Annotation, options: Options | None
+) -> int:
+    """Write each of the `targets`, by their sources. The exit status.
+
+    `options` may be None where no target is a video.
+    """
+
+    def annotate(source: Path, bar: Progress) -> Done:
+        target = targets[source]
+        if options is None or not is_video(target):
+            found = annotate_photo(source, target, detector, wanted.query)
+            answer = {"result": str(target), **found.to_dict()}
+            return Done(_lines(source, answer, wanted.as_json))
+        try:
+            with frames_bar(bar, source.name or source.resolve().name) as on_progress:
+                result = annotate_video(
+                    source, target, detector, options, wanted.resume, on_progress
+                )
+            return _done(source, result, wanted)
+        except KeyboardInterrupt:
+            why = f"{source}: interrupted, without a result yet; --resume goes on"
+            return Done(failed=[why], interrupted=True)
+
+    return do_each(targets, annotate)
+
+
+def _done(source: Path, result: Result, wanted: Annotation) -> Done:
+    """A video, as far as it was done."""
+    interrupted = result.ending.interrupted
+    if interrupted:
+        how_far = f"interrupted after {result.frames} frames"
+        failed = [f"{source}: {how_far}, which are in {result.video}; --resume goes on"]
+    else:
+        failed = shortfall(source, result.video, result.ending)
+    try:
+        answer = _report(result, wanted.plot)
+        return Done(_lines(source, answer, wanted.as_json), failed, interrupted)
+    except FileError as error:
+        return Done((), [*failed, str(error)], interrupted)
+
+
+def _report(result: Result, plot: bool) -> dict[str, Any]:
+    """Tell people what was counted. The files that were written, by what they are, and counts."""
+    summary = json.loads(result.summary.read_text())
+    for warning in summary["warnings"]:
+        console.print(f"warning: {warning}")
+    console.print(counts_table(summary))
+    written = result.files
+    if plot:
+        from bentoml_img.video.plots import plot_counts
+
+        written["plot"] = result.video.with_suffix(PLOT)
+        with writing(written["plot"]):
+            plot_counts(result.tracks, written["plot"])
+    counts = {what: summary[what] for what in ("counts", "crossings", "zones")}
+    return {what: str(path) for what, path in written.items()} | counts
+
+
+def _lines(source: Path, answer: Mapping[str, Any], as_json: bool) -> Sequence[str | bytes]:
+    """An object, or the paths of what was written."""
+    if as_json:
+        return [json.dumps({"file": str(source), **answer}, separators=(",", ":"))]
+    files = [answer[what] for what in ("result", *RECORDS, "plot") if what in answer]
+    return [os.fsencode(file) for file in files]  # whatever its name is made of

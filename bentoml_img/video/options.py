@@ -1,0 +1,76 @@
+"""How a video is looked at: what is detected in it, where it is counted."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+from bentoml_img.detect import DEFAULT_QUERY, Query
+from bentoml_img.video.frames import FOLDER_RATE
+from bentoml_img.video.ground import Ground
+from bentoml_img.video.regions import Line, Point, Zone
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """`every` Nth frame is detected, and tracks are carried between.
+
+    What is asked for in `query` starts a track; what scores less can go on with one.
+    `rate` is the frames a second of a folder of pictures. `model` and `precision`
+    are of the detector that is given: with another, a run does not go on.
+    """
+
+    every: int = 1
+    query: Query = DEFAULT_QUERY
+    lines: tuple[Line, ...] = ()
+    zones: tuple[Zone, ...] = ()
+    ground: Ground | None = None
+    rate: float = FOLDER_RATE
+    model: str = ""
+    precision: str = "fp32"
+
+    def __post_init__(self) -> None:
+        if self.every < 1:
+            raise ValueError(f"every {self.every} frames: it must be 1 or more")
+
+    @classmethod
+    def from_numbers(
+        cls,
+        *,
+        lines: Sequence[Sequence[float]] = (),
+        zones: Sequence[Sequence[float]] = (),
+        scale: float | None = None,
+        homography: Sequence[float] | None = None,
+        every: int = 1,
+        query: Query = DEFAULT_QUERY,
+        rate: float = FOLDER_RATE,
+        model: str = "",
+        precision: str = "fp32",
+    ) -> Self:
+        """From lines, zones and ground as numbers; `scale` is how many pixels are a metre.
+
+        ValueError if these make no lines, zones or ground, or if there is a scale
+        but no line to measure speeds at.
+        """
+        if scale and homography:
+            raise ValueError("a scale and a homography: give one of them")
+        if (scale or homography) and not lines:
+            raise ValueError("speeds are measured across lines: give a line")
+        ground = Ground.from_numbers(homography) if homography else None
+        return cls(
+            lines=tuple(Line.from_numbers(f"line {k}", line) for k, line in enumerate(lines, 1)),
+            zones=tuple(Zone.from_numbers(f"zone {k}", zone) for k, zone in enumerate(zones, 1)),
+            ground=Ground.from_scale(1 / scale) if scale else ground,
+            every=every,
+            query=query,
+            rate=rate,
+            model=model,
+            precision=precision,
+        )
+
+    @property
+    def places(self) -> Mapping[str, Sequence[Point]]:
+        """The points of lines and zones, by their names."""
+        return {
+            **{line.name: (line.start, line.end) for line in self.lines},
+            **{zone.name: zone.corners for zone in self.zones},
+        }
