@@ -6,7 +6,6 @@ as torchvision's do: a file without these is never used.
 """
 
 import errno
-import fcntl
 import http
 import http.client
 import os
@@ -15,13 +14,13 @@ import re
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bentoml_img.address import Address
 from bentoml_img.bundle import sha256
+from bentoml_img.locks import exclusive
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -101,7 +100,7 @@ def download(url: str, target: Path, on_progress: OnProgress = lambda done, tota
     try:
         address = Address.parse(url)
         target.parent.mkdir(parents=True, exist_ok=True)
-        with _alone(target.parent):
+        with exclusive(target.parent):
             if not is_sound(target):
                 _complete_sound(address, part, target.name, on_progress)
                 os.replace(part, target)
@@ -169,17 +168,6 @@ def load_into(module: "nn.Module", state: Mapping[str, "Tensor"], path: Path) ->
         raise WeightsError(
             f"{path} does not fit this model: {misfits[0]} ({len(misfits)} such differences)"
         )
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Keep other downloads, of other processes too, out of a folder."""
-    lock = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(lock)
 
 
 def _complete_sound(address: Address, part: Path, file_name: str, on_progress: OnProgress) -> None:
