@@ -33,7 +33,7 @@ from services.errors import RequestRefused, refuse_image, wrong_method
 from services.fields import Fields
 from services.page import is_page, page
 from services.paths import HEALTH
-from services.settings import MAX_UPLOAD, Settings
+from services.settings import MAX_UPLOAD_VARIABLE, Settings
 from services.uploads import Upload
 
 logger = logging.getLogger("bentoml_img.edge")
@@ -148,7 +148,7 @@ class Edge:
         spool = io.BytesIO()  # it gives its bytes away without a copy
         try:
             async with asyncio.timeout(UPLOAD_SECONDS):
-                parts = await upload.receive(spool, limit, MAX_UPLOAD, take)
+                parts = await upload.receive(spool, limit, MAX_UPLOAD_VARIABLE, take)
         except TimeoutError:
             raise RequestRefused(
                 HTTPStatus.REQUEST_TIMEOUT,
@@ -159,7 +159,7 @@ class Edge:
 
     async def _open(self, upload: bytes, field: str) -> Image.Image:
         if len(upload) > self.settings.max_upload:
-            raise TooLarge(self.settings.max_upload, MAX_UPLOAD)
+            raise TooLarge(self.settings.max_upload, MAX_UPLOAD_VARIABLE)
         try:
             if len(upload) <= INLINE_BYTES:
                 return open_image(upload, self.settings.max_pixels)

@@ -30,7 +30,7 @@ from services.jobs import Job, JobError, JobStore, NoSuchJob, State, StoreFull, 
 from services.multipart import Part
 from services.ranges import without_odd_ranges
 from services.runner import Runner
-from services.settings import MAX_VIDEO, Settings
+from services.settings import MAX_VIDEO_VARIABLE, Settings
 from services.uploads import Upload
 
 STATUS: dict[type[JobError], HTTPStatus] = {
@@ -123,12 +123,12 @@ class Tasks:
         service: VideoService = bentoml.get_current_service()
         runner = service.runner
         upload = Upload(request, fields.file)
-        size = declared_size(request.headers, self.limit, MAX_VIDEO)
+        size = declared_size(request.headers, self.limit, MAX_VIDEO_VARIABLE)
         job = await asyncio.to_thread(runner.store.new, self.limit if size is None else size)
         try:
             path = job.source_folder / "upload"
             with path.open("wb") as file:
-                parts = await upload.receive(file, self.limit, MAX_VIDEO)
+                parts = await upload.receive(file, self.limit, MAX_VIDEO_VARIABLE)
             path = path.rename(path.with_name(_name_of(parts)))
             arguments = fields.validate(fields.values(parts, request.scope["query_string"], path))
             video = arguments.pop(fields.file)
