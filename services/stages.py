@@ -7,6 +7,7 @@ from typing import ParamSpec, TypeVar
 
 from PIL import Image
 
+from services.decoding import use_up
 from services.queueing import Queue, outcome
 from services.settings import Settings
 
@@ -27,13 +28,17 @@ class Stages:
         """A turn for a request with that picture; Overloaded if too many are waiting for one."""
         return self._queue.place(image)
 
+    async def decoded(self, work: Callable[[Image.Image], Result], image: Image.Image) -> Result:
+        """What decoding gives; the picture itself is let go of."""
+        return await self.picture(use_up, work, image)
+
     async def picture(
         self,
         work: Callable[Parameters, Result],
         *args: Parameters.args,
         **kwargs: Parameters.kwargs,
     ) -> Result:
-        """What decoding, drawing or encoding gives."""
+        """What opening, drawing or encoding gives."""
         return await outcome(self._pictures.submit(work, *args, **kwargs))
 
     async def network(
