@@ -3,20 +3,22 @@
 import contextlib
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bentoml_img import zoo
 from bentoml_img.bundle import MANIFEST, BundleError, sha256, verify
 from bentoml_img.paths import MADE, SHIPPED
 from bentoml_img.weights import (
-    OnProgress,
     WeightsError,
     cache_folder,
     digest_in_name,
-    fetch,
     is_sound,
     load_into,
     load_state,
 )
+
+if TYPE_CHECKING:
+    from bentoml_img.download import OnProgress
 
 MAKERS = ("safetensors", "torch", "torchvision")  # packages that make a bundle of weights
 
@@ -25,7 +27,7 @@ def bundle_of(
     model: str,
     weights: Path | None = None,
     url: str | None = None,
-    on_progress: OnProgress = lambda done, total: None,
+    on_progress: "OnProgress" = lambda done, total: None,
 ) -> Path:
     """The bundle of a model: the shipped one, or one that is made of published weights.
 
@@ -60,12 +62,12 @@ def official_bundle(
     folder: Path,
     weights: Path | None = None,
     url: str | None = None,
-    on_progress: OnProgress = lambda done, total: None,
+    on_progress: "OnProgress" = lambda done, total: None,
 ) -> Path:
     """The bundle `folder` of a model that torchvision publishes; made if it is not there yet.
 
     The weights come from the file `weights`, or else they are fetched: see
-    `bentoml_img.weights.fetch`. WeightsError if they cannot be had or do not
+    `bentoml_img.fetch`. WeightsError if they cannot be had or do not
     fit; BundleError if no such model is published.
     """
     entry = zoo.find(name)
@@ -83,6 +85,7 @@ def official_bundle(
         if made.name == name and made.source_sha256.startswith(digest):
             return folder
     from bentoml_img.assemble import assemble  # here: without PyTorch nothing is downloaded
+    from bentoml_img.fetch import fetch
 
     path = weights or fetch(published.file, url, on_progress)
     module = zoo.build(name)

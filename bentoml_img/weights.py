@@ -1,42 +1,21 @@
-"""Find, download, verify and load weights that others publish.
+"""Find, verify and load weights that others publish.
 
 They lie where torch's own hub keeps them, so that what is there already is not
 downloaded again, and under names that carry the first digits of their SHA-256,
 as torchvision's do: a file without these is never used.
 """
 
-import errno
-import fcntl
-import http
-import http.client
 import os
 import pickle
 import re
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bentoml_img.address import Address
 from bentoml_img.bundle import sha256
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
-
-OFFICIAL_URL = "https://download.pytorch.org/models/"
-URL_VARIABLE = "BENTOML_IMG_WEIGHTS_URL"
-
-TIMEOUT = 30.0  # seconds without a byte
-ATTEMPTS = 5  # in a row that bring nothing new
-PAUSE = 1.0  # seconds after the first of these, and twice as long each time
-CHUNK = 2**20
-
-OnProgress = Callable[[int, int | None], None]
-"""Called with the bytes that are there, and how many there will be, if known."""
-
 
 # What torch.load raises on files that are no weights, or damaged ones.
 NOT_LOADABLE = (
@@ -60,57 +39,6 @@ def cache_folder() -> Path:
     cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     home = os.environ.get("TORCH_HOME") or os.path.join(cache, "torch")
     return Path(home).expanduser() / "hub" / "checkpoints"
-
-
-def fetch(
-    file_name: str,
-    url: str | None = None,
-    on_progress: OnProgress = lambda done, total: None,
-) -> Path:
-    """The verified file of that name: from torch's cache, or else downloaded into it.
-
-    `url` is a mirror, the folder or the file itself, with a user and password if it
-    asks for them; by default what the environment names, or torchvision's server.
-    WeightsError if the file cannot be had whole.
-    """
-    target = cache_folder() / file_name
-    if is_sound(target):
-        return target
-    base = url or os.environ.get(URL_VARIABLE) or OFFICIAL_URL
-    path, mark, query = base.partition("?")  # a token, say
-    if not path.endswith(".pth"):
-        path = f"{path.rstrip('/')}/{file_name}"
-    try:
-        download(path + mark + query, target, on_progress)
-    except WeightsError as error:
-        if target.is_file():
-            raise WeightsError(f"{target} is damaged, and {error}") from error
-        raise
-    return target
-
-
-def download(url: str, target: Path, on_progress: OnProgress = lambda done, total: None) -> None:
-    """Download to `target`, whose name carries digits of its SHA-256.
-
-    What has arrived waits in a `.part` file beside it, from which the next
-    attempt, or the next call, goes on. Downloads into one folder wait for each
-    other, and what another has brought meanwhile is taken. WeightsError if it cannot
-    be completed.
-    """
-    part = target.with_name(target.name + ".part")
-    try:
-        address = Address.parse(url)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with _alone(target.parent):
-            if not is_sound(target):
-                _complete_sound(address, part, target.name, on_progress)
-                os.replace(part, target)
-    except ValueError as error:
-        raise WeightsError(f"cannot download {target.name}: {error}") from None
-    except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        what = f"no space left for {target}" if full else f"cannot write {target}: {error}"
-        raise WeightsError(f"{what}; what has arrived is kept in {part.name}") from error
 
 
 def digest_in_name(file_name: str) -> str:
@@ -169,87 +97,3 @@ def load_into(module: "nn.Module", state: Mapping[str, "Tensor"], path: Path) ->
         raise WeightsError(
             f"{path} does not fit this model: {misfits[0]} ({len(misfits)} such differences)"
         )
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Keep other downloads, of other processes too, out of a folder."""
-    lock = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(lock)
-
-
-def _complete_sound(address: Address, part: Path, file_name: str, on_progress: OnProgress) -> None:
-    """Download until `part` is as the digest in the file's name says; WeightsError, and no part."""
-    resumed = part.is_file()
-    if not resumed or not is_sound(part, file_name):
-        _complete(address, part, on_progress)
-    if resumed and not is_sound(part, file_name):
-        part.unlink()  # the beginning was of another file
-        _complete(address, part, on_progress)
-    if not is_sound(part, file_name):
-        part.unlink()
-        raise WeightsError(f"{address} is damaged: its SHA-256 does not begin as its name says")
-
-
-class _ConnectionLostError(Exception):
-    """The network failed, before the file was whole."""
-
-
-def _complete(address: Address, part: Path, on_progress: OnProgress) -> None:
-    """Download until `part` is as long as the server says, in as many pieces as it takes."""
-    fruitless = most = 0
-    while True:
-        before = part.stat().st_size if part.is_file() else 0
-        most = max(most, before)
-        try:
-            return _download_rest(address, part, before, on_progress)
-        except urllib.error.HTTPError as error:
-            if error.code != http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE or before == 0:
-                raise WeightsError(f"cannot download {address}: {error}") from error
-            part.unlink()  # it is longer than the file
-            most = 0
-        except _ConnectionLostError as error:
-            after = part.stat().st_size if part.is_file() else 0
-            fruitless = 0 if after > most else fruitless + 1
-            if after == 0 or fruitless == ATTEMPTS:
-                raise WeightsError(f"cannot download {address}: {error}") from error
-            if fruitless:
-                time.sleep(PAUSE * 2 ** (fruitless - 1))
-
-
-def _download_rest(address: Address, part: Path, start: int, on_progress: OnProgress) -> None:
-    headers = {"User-Agent": "bentoml-img"} | ({"Range": f"bytes={start}-"} if start else {})
-    with _open(address.request(headers)) as answer:
-        done = start if answer.status == http.HTTPStatus.PARTIAL_CONTENT else 0
-        length = answer.headers.get("Content-Length", "")
-        total = done + int(length) if length.isdecimal() else None
-        with part.open("ab" if done else "wb") as file:
-            on_progress(done, total)
-            while chunk := _read(answer):
-                file.write(chunk)
-                done += len(chunk)
-                on_progress(done, total)
-    if total is not None and done < total:
-        raise _ConnectionLostError(f"the connection broke off at {done:,} of {total:,} bytes")
-
-
-def _open(request: urllib.request.Request) -> http.client.HTTPResponse:
-    try:
-        answer: http.client.HTTPResponse = urllib.request.urlopen(request, timeout=TIMEOUT)  # noqa: S310
-    except urllib.error.HTTPError:
-        raise
-    except (OSError, http.client.HTTPException) as error:
-        raise _ConnectionLostError(str(getattr(error, "reason", error))) from error
-    return answer
-
-
-def _read(answer: http.client.HTTPResponse) -> bytes:
-    """The next bytes; an error of the network is told from one of the disk by its class."""
-    try:
-        return answer.read(CHUNK)
-    except (OSError, http.client.HTTPException) as error:
-        raise _ConnectionLostError(str(error)) from error

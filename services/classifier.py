@@ -1,6 +1,5 @@
 """PytorchImageClassifier: what a photo shows, as a label or with every class's score."""
 
-from pathlib import Path
 from typing import Annotated
 
 import bentoml
@@ -14,7 +13,7 @@ from services.batching import MicroBatcher
 from services.decoding import Decoder
 from services.edge import guard
 from services.precision import precision_here
-from services.serving import BentoArguments, options
+from services.serving import BentoArguments, load, options
 from services.settings import Settings
 
 
@@ -40,13 +39,8 @@ class PytorchImageClassifier:
     bundle = bentoml.models.BentoModel(arguments.bundle)
 
     def __init__(self) -> None:
-        self.classifier = Classifier.from_bundle(
-            Path(self.bundle.path),
-            arguments.engine,
-            settings.network_threads,
-            precision_here(arguments.precision),
-        )
-        self.classifier([Image.new("RGB", (32, 32))])
+        precision = precision_here(arguments.precision)
+        self.classifier = load(Classifier, self.bundle, arguments.engine, precision, settings)
         self.decoder = Decoder(settings.threads, settings.max_waiting)
         self.batcher = MicroBatcher(
             self.classifier.classify, max_batch_size=32, max_waiting=settings.max_waiting
@@ -67,9 +61,7 @@ class PytorchImageClassifier:
 
     def _prepare(self, image: Image.Image) -> Floats:
         photo = load_rgb(image, self.classifier.decode_at_least)
-        prepared = self.classifier.preprocess(photo)
-        image.close()  # the request holds it until the answer: let go of its pixels
-        return prepared
+        return self.classifier.preprocess(photo)
 
 
 guard(PytorchImageClassifier)

@@ -17,8 +17,20 @@ INLINE_PIXELS = 128 * 128
 INLINE_BYTES = 16 * 1024
 
 
+def use_up(function: Callable[[Image.Image], Result], image: Image.Image) -> Result:
+    """What a function makes of a picture, whose pixels are let go of then.
+
+    Its request holds it until the answer.
+    """
+    result = function(image)
+    if result is not image:
+        image.close()
+    return result
+
+
 class Decoder:
-    """Runs a function of a picture; at most `threads` large ones are in memory at a time.
+    """Calls a function with a picture and lets go of it; at most `threads` large ones are in memory
+    at a time.
 
     As many as `max_waiting` wait for their turn; Overloaded if there are more.
     """
@@ -31,9 +43,9 @@ class Decoder:
         self, function: Callable[[Image.Image], Result], image: Image.Image
     ) -> Result:
         if image.width * image.height <= INLINE_PIXELS and _length(image) <= INLINE_BYTES:
-            return function(image)
+            return use_up(function, image)
         async with self._queue.place(image):
-            return await outcome(self._threads.submit(function, image))
+            return await outcome(self._threads.submit(use_up, function, image))
 
 
 def _length(image: Image.Image) -> int:

@@ -19,7 +19,7 @@ from services.jobs import Job, JobStore
 from services.parameters import Count, Names, Score, VideoRequest, query_of
 from services.precision import precision_here
 from services.runner import Runner
-from services.serving import BentoArguments, Jpeg, options
+from services.serving import BentoArguments, Jpeg, load, options
 from services.settings import Settings
 from services.stages import Stages
 from services.tasks import Tasks
@@ -77,13 +77,7 @@ class PytorchInstanceDetector:
 
     def __init__(self) -> None:
         self.precision = precision_here(arguments.precision)
-        self.detector = Detector.from_bundle(
-            Path(self.bundle.path),
-            arguments.engine,
-            settings.network_threads,
-            self.precision,
-        )
-        self.detector([Image.new("RGB", (64, 64))])
+        self.detector = load(Detector, self.bundle, arguments.engine, self.precision, settings)
         self.stages = Stages(settings)
         model = f"{self.detector.manifest.tag} in {self.precision}"
         store = JobStore(jobs_folder(), settings.max_jobs, settings.keep_jobs, model)
@@ -162,9 +156,7 @@ class PytorchInstanceDetector:
     ) -> Result:
         self._check_classes(query.classes)
         async with self.stages.place(image):
-            photo = await self.stages.picture(load_rgb, image)
-            if photo is not image:
-                image.close()  # the request holds it until the answer
+            photo = await self.stages.decoded(load_rgb, image)
             (found,) = await self.stages.network(self.detector, [photo], query)
             return await self.stages.picture(finish, photo, found)
 

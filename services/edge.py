@@ -12,7 +12,6 @@ import hmac
 import io
 import logging
 from collections.abc import Callable, Sequence
-from contextlib import aclosing
 from http import HTTPStatus
 from typing import Any
 
@@ -21,26 +20,27 @@ from bentoml.exceptions import BentoMLConfigException
 from PIL import Image
 from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bentoml_img.images import ImageError, open_image
-from services.body import ClientDisconnected, TooLarge, pieces
+from services.body import ClientDisconnected, TooLarge
+from services.budget import Budget
 from services.decoding import INLINE_BYTES
 from services.endpoints import Endpoint, image_endpoints
-from services.errors import Overloaded, RequestRefused, refuse_image, wrong_method
-from services.fields import Fields, is_form
-from services.multipart import Form
+from services.errors import RequestRefused, refuse_image, wrong_method
+from services.fields import Fields
 from services.page import is_page, page
 from services.paths import HEALTH
-from services.settings import MAX_UPLOAD, Settings
+from services.settings import MAX_UPLOAD_VARIABLE, Settings
+from services.uploads import Upload
 
 logger = logging.getLogger("bentoml_img.edge")
 
 PLAIN = (400, 404, 405, 416)  # what the routes behind answer in plain text
 KEPT = ("allow", "content-range")  # headers that belong to such an answer
 UPLOAD_SECONDS = 60  # for a picture: what has come until then is in memory
-INLINE_FORM = 256 * 1024  # bytes; the parser takes seconds for much that looks like boundaries
 COMMAND_LINE = "bentoml_run"  # the extension of ASGI by which `bentoml run` says who asks
 
 
@@ -81,7 +81,7 @@ class Edge:
         self.app = app
         self.settings = Settings.from_environment()
         self.endpoints = image_endpoints(service)
-        self.bytes_in_flight = 0
+        self.budget = Budget(self.settings.max_upload_in_flight)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         app = self.entry if scope["type"] == "http" else self.app
@@ -101,7 +101,7 @@ class Edge:
                 return
             if scope["method"] != "POST":
                 raise wrong_method(scope["path"], "POST")
-            response = await self._call(endpoint, scope, headers, receive)
+            response = await self._call(endpoint, Request(scope, receive))
         except RequestRefused as refused:
             response = refused.response()
         except ClientDisconnected:
@@ -127,12 +127,10 @@ class Edge:
                 headers={"WWW-Authenticate": "Bearer"},
             )
 
-    async def _call(
-        self, endpoint: Endpoint, scope: Scope, headers: Headers, receive: Receive
-    ) -> Response:
+    async def _call(self, endpoint: Endpoint, request: Request) -> Response:
         fields = endpoint.fields
-        with _Reservation(self) as reservation:
-            values = await self._read_values(fields, scope, headers, receive, reservation)
+        with self.budget.share() as take:
+            values = await self._read_values(fields, request, take)
             values[fields.file] = await self._open(values[fields.file], fields.file)
             arguments = fields.validate(values)
             try:
@@ -142,80 +140,32 @@ class Edge:
         return endpoint.render(answer)
 
     async def _read_values(
-        self,
-        fields: Fields,
-        scope: Scope,
-        headers: Headers,
-        receive: Receive,
-        reservation: "_Reservation",
+        self, fields: Fields, request: Request, take: Callable[[int], None]
     ) -> dict[str, Any]:
         """The values as sent; of a form nothing else is kept, as an answer may take long."""
-        upload = io.BytesIO()  # it gives its bytes away without a copy
-        form = (
-            Form(headers["content-type"], fields.file, upload)
-            if is_form(headers, fields.file)
-            else None
-        )
+        limit = self.settings.max_upload
+        upload = Upload(request, fields.file)
+        spool = io.BytesIO()  # it gives its bytes away without a copy
         try:
             async with asyncio.timeout(UPLOAD_SECONDS):
-                await self._read_body(headers, receive, reservation, form or upload)
+                parts = await upload.receive(spool, limit, MAX_UPLOAD_VARIABLE, take)
         except TimeoutError:
             raise RequestRefused(
                 HTTPStatus.REQUEST_TIMEOUT,
                 f"the upload took longer than {UPLOAD_SECONDS} seconds",
                 headers={"Connection": "close"},
             ) from None
-        query = scope["query_string"]
-        if form is None:
-            return fields.from_raw(upload.getvalue(), query)
-        return fields.from_form(form.close(), query, upload.getvalue())
-
-    async def _read_body(
-        self,
-        headers: Headers,
-        receive: Receive,
-        reservation: "_Reservation",
-        into: Form | io.BytesIO,
-    ) -> None:
-        limit = self.settings.max_upload
-        async with aclosing(pieces(headers, receive, limit, MAX_UPLOAD)) as body:
-            async for piece in body:
-                reservation.grow(len(piece))
-                if isinstance(into, Form) and reservation.size > INLINE_FORM:
-                    await asyncio.to_thread(into.write, piece)
-                else:
-                    into.write(piece)
+        return fields.values(parts, request.scope["query_string"], spool.getvalue())
 
     async def _open(self, upload: bytes, field: str) -> Image.Image:
         if len(upload) > self.settings.max_upload:
-            raise TooLarge(self.settings.max_upload, MAX_UPLOAD)
+            raise TooLarge(self.settings.max_upload, MAX_UPLOAD_VARIABLE)
         try:
             if len(upload) <= INLINE_BYTES:
                 return open_image(upload, self.settings.max_pixels)
             return await asyncio.to_thread(open_image, upload, self.settings.max_pixels)
         except ImageError as error:
             raise refuse_image(error, field) from None
-
-
-class _Reservation:
-    """A request's share of the bytes that all requests together may hold."""
-
-    def __init__(self, edge: Edge) -> None:
-        self._edge = edge
-        self.size = 0
-
-    def grow(self, size: int) -> None:
-        edge = self._edge
-        if edge.bytes_in_flight + size > edge.settings.max_upload_in_flight:
-            raise Overloaded
-        edge.bytes_in_flight += size
-        self.size += size
-
-    def __enter__(self) -> "_Reservation":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._edge.bytes_in_flight -= self.size
 
 
 def _json_errors(send: Send) -> Send:

@@ -38,9 +38,7 @@ class Fields:
     file: str
     model: type[BaseModel]
 
-    def from_form(
-        self, parts: Iterable[Part], query: bytes, upload: bytes | Path
-    ) -> dict[str, Any]:
+    def values(self, parts: Iterable[Part], query: bytes, upload: bytes | Path) -> dict[str, Any]:
         """The values as sent, the file as `upload`: what was spooled, or where it is.
 
         RequestRefused if a field is missing, unknown or given twice, if the file
@@ -55,14 +53,16 @@ class Fields:
                 )
             text = part.data.decode("utf-8", "replace")
             pairs.append((part.name, upload if part.spooled else _parameter(text)))
-        return self._unique(pairs)
-
-    def from_raw(self, upload: bytes | Path, query: bytes) -> dict[str, Any]:
-        """The values as sent, where the body is the file and the query has the others.
-
-        RequestRefused as in `from_form`.
-        """
-        return self._unique([*_parameters(query), (self.file, upload)])
+        several = "; several values are one JSON list"
+        values = _distinct(pairs, self.model.model_fields, several)
+        file = self.file
+        if file not in values:
+            raise _bad_request(f"the file {file} is missing", file)
+        if not isinstance(values[file], bytes | Path):
+            raise _bad_request(f"{file} must be an uploaded file", file)
+        if not values[file]:
+            raise _bad_request(f"{file} is empty", file)
+        return values
 
     def validate(self, values: dict[str, Any]) -> dict[str, Any]:
         """The arguments that the API's own input model makes of the values; else RequestRefused."""
@@ -75,18 +75,6 @@ class Fields:
             message = problem["msg"].removeprefix("Value error, ")
             raise _bad_request(f"{place}: {message}", field) from None
         return {name: getattr(model, name) for name in self.model.model_fields}
-
-    def _unique(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        several = "; several values are one JSON list"
-        values = _distinct(pairs, self.model.model_fields, several)
-        file = self.file
-        if file not in values:
-            raise _bad_request(f"the file {file} is missing", file)
-        if not isinstance(values[file], bytes | Path):
-            raise _bad_request(f"{file} must be an uploaded file", file)
-        if not values[file]:
-            raise _bad_request(f"{file} is empty", file)
-        return values
 
 
 def query_values(query: bytes, known: Collection[str]) -> dict[str, str]:

@@ -6,7 +6,6 @@ dies, in whatever way: a job that is said to be worked on, and is not locked, wa
 left behind.
 """
 
-import fcntl
 import json
 import math
 import os
@@ -15,19 +14,20 @@ import shutil
 import time
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Any, Literal
 
 from bentoml_img.atomic import beside
+from bentoml_img.locks import exclusive, is_locked, try_exclusive
 
 # The states of BentoML's own tasks, which its client knows.
 State = Literal["pending", "in_progress", "completed", "failed", "canceled"]
 ACTIVE = ("pending", "in_progress")
 
-# Of a job's folder.
+# Of a job's folder; the store's has a lock, too.
 RECORD, PROGRESS, LOCK, CANCELED = "job.json", "progress.json", "lock", "canceled"
 
 # Times a source, about: itself, the result, and the parts that this is joined of.
@@ -80,7 +80,7 @@ class Job:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.id = folder.name
-        self._lock: BinaryIO | None = None
+        self._lock: ExitStack | None = None
 
     @property
     def source_folder(self) -> Path:
@@ -133,25 +133,13 @@ class Job:
 
     def is_held(self) -> bool:
         """Whether somebody works on it."""
-        try:
-            with (self.folder / LOCK).open("rb") as lock:
-                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except FileNotFoundError:
-            return False
-        except BlockingIOError:
-            return True
-        return False
+        return is_locked(self.folder / LOCK)
 
     def hold(self) -> bool:
         """Begin to work on it; False if somebody does."""
-        lock = (self.folder / LOCK).open("wb")
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.close()
-            return False
-        self._lock = lock
-        return True
+        lock = try_exclusive(self.folder / LOCK)
+        self._lock = lock or self._lock
+        return lock is not None
 
     def release(self) -> None:
         if self._lock is not None:
@@ -337,13 +325,9 @@ class JobStore:
         self._ended = ended
         return active
 
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
+    def _alone(self) -> AbstractContextManager[object]:
         """Keep all others, threads and processes, from changing states."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        with (self._folder / "lock").open("wb") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+        return exclusive(self._folder / LOCK)
 
 
 def _now() -> str:

@@ -1,7 +1,6 @@
 """PytorchImageSegment: which class each pixel of a photo shows, as a mask or in figures."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Annotated, TypeVar
 
 import bentoml
@@ -9,14 +8,13 @@ from bentoml.validators import ContentType
 from PIL import Image
 from pydantic import BaseModel
 
-from bentoml_img.arrays import Floats
 from bentoml_img.drawing.palettes import DEFAULT_PALETTE, PaletteName
 from bentoml_img.drawing.segmentation import colour_mask, overlay
 from bentoml_img.images import encode_jpeg, encode_png, load_rgb, reopen
 from bentoml_img.segment import ClassArea, Segmentation, Segmenter
 from services.edge import guard
 from services.precision import precision_here
-from services.serving import BentoArguments, Jpeg, options
+from services.serving import BentoArguments, Jpeg, load, options
 from services.settings import Settings
 from services.stages import Stages
 
@@ -51,13 +49,8 @@ class PytorchImageSegment:
     bundle = bentoml.models.BentoModel(arguments.bundle)
 
     def __init__(self) -> None:
-        self.segmenter = Segmenter.from_bundle(
-            Path(self.bundle.path),
-            arguments.engine,
-            settings.network_threads,
-            precision_here(arguments.precision),
-        )
-        self.segmenter([Image.new("RGB", (64, 64))])
+        precision = precision_here(arguments.precision)
+        self.segmenter = load(Segmenter, self.bundle, arguments.engine, precision, settings)
         self.stages = Stages(settings)
 
     @bentoml.api
@@ -88,16 +81,11 @@ class PytorchImageSegment:
     async def _finished(
         self, image: Image.Image, palette: PaletteName, finish: Callable[[Segmentation], Result]
     ) -> Result:
-        pixels, size = await self.stages.picture(self._prepare, image)
+        pixels, size = await self.stages.decoded(self.segmenter.prepare, image)
         scores = await self.stages.network(self.segmenter.scores, pixels)
         return await self.stages.picture(
             lambda: finish(self.segmenter.segmentation(scores, size, palette))
         )
-
-    def _prepare(self, image: Image.Image) -> tuple[Floats, tuple[int, int]]:
-        prepared = self.segmenter.prepare(image)
-        image.close()  # the request holds it until the answer: let go of its pixels
-        return prepared
 
 
 guard(PytorchImageSegment)

@@ -1,16 +1,22 @@
 """What the services have in common: how a Bento is built, and how BentoML is to serve it."""
 
-from typing import Annotated, Any
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
 
+import bentoml
 from _bentoml_sdk import Service
 from bentoml.validators import ContentType
+from PIL import Image
 from pydantic import BaseModel
 
+from bentoml_img.predictor import Predictor
 from services.container import locked_image
 from services.memory import return_large_blocks
 from services.openapi import Description, describe
 from services.paths import KnownPaths, paths_of
 from services.settings import Settings
+
+P = TypeVar("P", bound=Predictor[Any, Any])
 
 Jpeg = Annotated[bytes, ContentType("image/jpeg")]
 
@@ -39,6 +45,18 @@ class BentoArguments(BaseModel):
     engine: str = "auto"
     precision: str = "fp32"
     requirements: str
+
+
+def load(
+    kind: type[P], bundle: bentoml.Model, engine: str, precision: str, settings: Settings
+) -> P:
+    """The predictor of a bundle; it has seen a photo, so that no request waits longer than others.
+
+    BundleError if the bundle is incomplete or for another task.
+    """
+    predictor = kind.from_bundle(Path(bundle.path), engine, settings.network_threads, precision)
+    predictor([Image.new("RGB", (64, 64))])
+    return predictor
 
 
 def options(settings: Settings, requirements: str, timeout: int) -> dict[str, Any]:

@@ -11,9 +11,10 @@ from services.cores import cores
 
 MIB = 2**20
 # Variables that errors name.
-MAX_UPLOAD, MAX_VIDEO = "BENTOML_IMG_MAX_UPLOAD_MIB", "BENTOML_IMG_MAX_VIDEO_MIB"
-MAX_IN_FLIGHT = "BENTOML_IMG_MAX_UPLOAD_IN_FLIGHT_MIB"
-MAX_FRAMES = "BENTOML_IMG_MAX_FRAMES"
+MAX_UPLOAD_VARIABLE = "BENTOML_IMG_MAX_UPLOAD_MIB"
+MAX_IN_FLIGHT_VARIABLE = "BENTOML_IMG_MAX_UPLOAD_IN_FLIGHT_MIB"
+MAX_VIDEO_VARIABLE = "BENTOML_IMG_MAX_VIDEO_MIB"
+MAX_FRAMES_VARIABLE = "BENTOML_IMG_MAX_FRAMES"
 FORM_OVERHEAD = 64 * 1024  # bytes that a form may have beside its file
 # Each worker is a process of some 200 MB: many cores do not make many of them unasked.
 MAX_DEFAULT_WORKERS = 4
@@ -63,12 +64,12 @@ class Settings:
 
         settings = cls(
             workers=number("BENTOML_IMG_WORKERS", min(cores(), MAX_DEFAULT_WORKERS)),
-            max_upload=number(MAX_UPLOAD, 20) * MIB,
-            max_upload_in_flight=number(MAX_IN_FLIGHT, 256) * MIB,
+            max_upload=number(MAX_UPLOAD_VARIABLE, 20) * MIB,
+            max_upload_in_flight=number(MAX_IN_FLIGHT_VARIABLE, 256) * MIB,
             max_pixels=number("BENTOML_IMG_MAX_MEGAPIXELS", MAX_MEGAPIXELS) * MEGAPIXEL,
             max_waiting=number("BENTOML_IMG_MAX_WAITING", 256),
-            max_video=number(MAX_VIDEO, 512) * MIB,
-            max_frames=number(MAX_FRAMES, 250_000),  # an hour has 216,000 at 60 a second
+            max_video=number(MAX_VIDEO_VARIABLE, 512) * MIB,
+            max_frames=number(MAX_FRAMES_VARIABLE, 250_000),  # an hour has 216,000 at 60 a second
             max_jobs=number("BENTOML_IMG_MAX_JOBS", 16),
             keep_jobs=number("BENTOML_IMG_KEEP_JOBS_HOURS", 24) * 3600,
             # Of a file, perhaps, which ends with a line feed; headers have none around them.
@@ -76,7 +77,7 @@ class Settings:
         )
         if settings.max_upload_in_flight < settings.max_upload + FORM_OVERHEAD:
             raise BentoMLConfigException(
-                f"{MAX_IN_FLIGHT} is too little for one upload of {MAX_UPLOAD} and what a form "
-                "adds to it"
+                f"{MAX_IN_FLIGHT_VARIABLE} is too little for one upload of {MAX_UPLOAD_VARIABLE} "
+                "and what a form adds to it"
             )
         return settings

@@ -11,6 +11,7 @@ from typing import ParamSpec, TypeVar
 
 from PIL import Image
 
+from services.decoding import use_up
 from services.queueing import Queue, outcome
 from services.settings import Settings
 
@@ -31,13 +32,17 @@ class Stages:
         """A turn for a request with this picture; Overloaded if too many requests wait for one."""
         return self._queue.place(image)
 
+    async def decoded(self, work: Callable[[Image.Image], Result], image: Image.Image) -> Result:
+        """What decoding gives; the picture itself is let go of."""
+        return await self.picture(use_up, work, image)
+
     async def picture(
         self,
         work: Callable[Parameters, Result],
         *args: Parameters.args,
         **kwargs: Parameters.kwargs,
     ) -> Result:
-        """Run `work`, which decodes, draws or encodes, in a thread for pictures; its result."""
+        """Run `work`, which opens, draws or encodes, in a thread for pictures; its result."""
         return await outcome(self._pictures.submit(work, *args, **kwargs))
 
     async def network(

@@ -11,7 +11,6 @@ import errno
 import re
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import aclosing
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
@@ -19,19 +18,20 @@ from typing import Any, Protocol
 
 import bentoml
 from pydantic import BaseModel
-from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bentoml_img.video.results import RECORDS
-from services.body import ClientDisconnected, declared_size, pieces
+from services.body import ClientDisconnected, declared_size
 from services.errors import RequestRefused, wrong_method
-from services.fields import Fields, is_form, query_values
+from services.fields import Fields, query_values
 from services.jobs import Job, JobError, JobStore, NoSuchJob, State, StoreFull, WrongState
-from services.multipart import Form
+from services.multipart import Part
+from services.ranges import without_odd_ranges
 from services.runner import Runner
-from services.settings import MAX_VIDEO, Settings
+from services.settings import MAX_VIDEO_VARIABLE, Settings
+from services.uploads import Upload
 
 STATUS: dict[type[JobError], HTTPStatus] = {
     NoSuchJob: HTTPStatus.NOT_FOUND,
@@ -40,9 +40,6 @@ STATUS: dict[type[JobError], HTTPStatus] = {
 }
 MAX_NAME = 40  # characters of a video's name that are kept: file systems count bytes
 RETRY_AFTER = {"Retry-After": "60"}  # seconds
-
-ONE_RANGE = rb"\s*(\d{1,18}-(\d{1,18})?|-\d{1,18})\s*"
-BYTE_RANGES = re.compile(rb"(?i:bytes)=" + ONE_RANGE + rb"(," + ONE_RANGE + rb")*")
 
 # What can be got of a result, and its media type, where that does not depend on the result.
 PARTS = {
@@ -120,17 +117,20 @@ class Tasks:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise _refuse(StoreFull("the server's disk is full")) from None
             raise
-        await response(_without_odd_ranges(scope), receive, send)
+        await response(without_odd_ranges(scope), receive, send)
 
     async def _submit(self, fields: Fields, request: Request) -> Response:
         service: VideoService = bentoml.get_current_service()
         runner = service.runner
-        form = is_form(request.headers, fields.file)
-        size = declared_size(request.headers, self.limit, MAX_VIDEO)
+        upload = Upload(request, fields.file)
+        size = declared_size(request.headers, self.limit, MAX_VIDEO_VARIABLE)
         job = await asyncio.to_thread(runner.store.new, self.limit if size is None else size)
         try:
-            values = await self._receive(fields, form, request, job.source_folder / "upload")
-            arguments = fields.validate(values)
+            path = job.source_folder / "upload"
+            with path.open("wb") as file:
+                parts = await upload.receive(file, self.limit, MAX_VIDEO_VARIABLE)
+            path = path.rename(path.with_name(_name_of(parts)))
+            arguments = fields.validate(fields.values(parts, request.scope["query_string"], path))
             video = arguments.pop(fields.file)
             # Apart from the threads that open photos, which are not to wait for it.
             loop = asyncio.get_running_loop()
@@ -142,42 +142,6 @@ class Tasks:
             await asyncio.to_thread(runner.store.close, job)
         runner.wake()
         return _describe(job, HTTPStatus.ACCEPTED)
-
-    async def _receive(
-        self, fields: Fields, form: bool, request: Request, path: Path
-    ) -> dict[str, Any]:
-        """Stream the video to disk; the values of all fields, with its path."""
-        headers: Headers = request.headers
-        query = request.scope["query_string"]
-        with path.open("wb") as file:
-            parser = Form(headers["content-type"], fields.file, file) if form else None
-            write = parser.write if parser else file.write
-            body = pieces(headers, request.receive, self.limit, MAX_VIDEO)
-            async with aclosing(body):
-                async for piece in body:
-                    await asyncio.to_thread(write, piece)
-        if parser is None:
-            return fields.from_raw(path, query)
-        parts = parser.close()
-        names = [part.filename or "" for part in parts if part.spooled]
-        named = path.with_name(_safe(names[0])) if names else path
-        path.rename(named)
-        return fields.from_form(parts, query, named)
-
-
-def _without_odd_ranges(scope: Scope) -> Scope:
-    """The request, but for a Range that RFC 9110 has ignored, which Starlette would refuse."""
-    headers = [
-        (name, value) for name, value in scope["headers"] if name != b"range" or _is_range(value)
-    ]
-    return {**scope, "headers": headers}
-
-
-def _is_range(header: bytes) -> bool:
-    if not BYTE_RANGES.fullmatch(header):
-        return False
-    bounds = re.findall(rb"(\d+)-(\d+)", header)
-    return all(int(first) <= int(last) for first, last in bounds)
 
 
 def _refuse(error: JobError) -> RequestRefused:
@@ -265,6 +229,11 @@ def _describe(job: Job, status: HTTPStatus = HTTPStatus.OK) -> Response:
     if progress := job.progress():
         answer.progress = progress
     return JSONResponse(answer.model_dump(exclude_unset=True), status)
+
+
+def _name_of(parts: list[Part]) -> str:
+    """What the video of an upload is to be called here."""
+    return _safe(next((part.filename or "" for part in parts if part.spooled), ""))
 
 
 def _safe(name: str) -> str:

@@ -17,7 +17,7 @@ from services.errors import RequestRefused
 from services.jobs import Job
 from services.parameters import VideoRequest
 from services.runner import Unusable, WorkStopped
-from services.settings import MAX_FRAMES
+from services.settings import MAX_FRAMES_VARIABLE
 
 
 class _TooLong(pipeline.Stopped):
@@ -98,7 +98,7 @@ def work(
 
 
 def _too_long(video: Path, max_frames: int) -> str:
-    return f"{video.name} has more than {max_frames:,} frames (the server's {MAX_FRAMES})"
+    return f"{video.name} has more than {max_frames:,} frames (the server's {MAX_FRAMES_VARIABLE})"
 
 
 def _target(job: Job, model: Manifest) -> Path:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from bentoml_img import shelf, weights, zoo
+from bentoml_img import fetch, weights, zoo
 from bentoml_img.bundle import GRAPH, GRAPH_DATA, WEIGHTS, BundleError, sha256, verify
 from bentoml_img.engines import load_engine
 from bentoml_img.segment import Segmenter
@@ -149,6 +149,6 @@ def test_without_pytorch_nothing_is_downloaded(
 ) -> None:
     monkeypatch.delitem(sys.modules, "bentoml_img.assemble", raising=False)
     monkeypatch.setitem(sys.modules, "torch", None)
-    monkeypatch.setattr(shelf, "fetch", lambda *_: pytest.fail("it downloads"))
+    monkeypatch.setattr(fetch, "fetch", lambda *_: pytest.fail("it downloads"))
     with pytest.raises(ModuleNotFoundError, match="torch"):
         official_bundle(NAME, tmp_path / NAME)

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
@@ -22,7 +23,10 @@ from bentoml_img.bundle import BundleError
 from bentoml_img.images import ImageError
 from bentoml_img.interrupts import end_as_by_ctrl_c
 from bentoml_img.video.results import Speed
-from bentoml_img.weights import OnProgress, WeightsError
+from bentoml_img.weights import WeightsError
+
+if TYPE_CHECKING:
+    from bentoml_img.download import OnProgress
 
 # Without markup: a file name may have brackets.
 console = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
@@ -70,7 +74,7 @@ def plain_ending(context: click.Context, extra: str, *others: type[Exception]) -
 
 
 @contextmanager
-def download_bar(what: str) -> Iterator[OnProgress]:
+def download_bar(what: str) -> "Iterator[OnProgress]":
     """A bar for one download, which appears with its first bytes."""
     columns = (_description(), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     bar = Progress(*columns, TimeRemainingColumn(), console=console)

@@ -7,20 +7,19 @@ folder, which the system takes back when the process dies.
 """
 
 import errno
-import fcntl
 import json
-import os
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from PIL import Image
 
 from bentoml_img import atomic
+from bentoml_img.locks import try_exclusive
 from bentoml_img.video.counting import Event
 from bentoml_img.video.frames import Frame, VideoError, VideoInfo
 from bentoml_img.video.records import frame_record, rows
@@ -80,27 +79,12 @@ def held(output: Path) -> Iterator[Path]:
     BlockingIOError, whose strerror is for the user, if one of them has it.
     """
     folder = output.with_name(f"{output.name}.parts")
-    lock = None
-    try:
-        while lock is None:
-            folder.mkdir(parents=True, exist_ok=True)
-            lock = _locked(folder / LOCK)
-    except BlockingIOError:
+    lock = try_exclusive(folder / LOCK)
+    if lock is None:
         message = "it is being written by another run"
-        raise BlockingIOError(errno.EWOULDBLOCK, message, str(output)) from None
+        raise BlockingIOError(errno.EWOULDBLOCK, message, str(output))
     with lock:
         yield folder
-
-
-def _locked(path: Path) -> BinaryIO | None:
-    """The lock, None if a run that ended took it away meanwhile; BlockingIOError if one has it."""
-    with suppress(FileNotFoundError), ExitStack() as opened:
-        lock = opened.enter_context(path.open("wb"))
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if os.path.samestat(os.fstat(lock.fileno()), path.stat()):
-            opened.pop_all()
-            return lock
-    return None
 
 
 class Parts:

@@ -246,7 +246,7 @@ def test_an_upload_that_does_not_come_is_waited_for_only_so_long(
             sent.append(message)
 
         await app(scope_of("/describe"), receive, send)
-        assert app.bytes_in_flight == 0
+        assert app.budget.held == 0
 
     run(main())
     assert status(sent) == 408
@@ -265,13 +265,13 @@ def test_uploads_beyond_the_budget_are_refused_until_others_are_done(
         app = new_edge()
         async with client_of(app) as client:
             waiting = [asyncio.ensure_future(client.post("/wait", content=half)) for _ in "ab"]
-            while app.bytes_in_flight < 2 * MIB:
+            while app.budget.held < 2 * MIB:
                 await asyncio.sleep(0)
             refused = await client.post("/describe", content=jpeg())
             assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
             service.go.set()
             assert [(await answer).status_code for answer in waiting] == [200, 200]
-            assert app.bytes_in_flight == 0
+            assert app.budget.held == 0
             assert (await client.post("/describe", content=half)).status_code == 200
 
     run(main())
@@ -312,7 +312,7 @@ def test_a_refused_upload_gives_its_budget_back(body: bytes) -> None:
     async def main() -> None:
         app = new_edge()
         assert status(await exchange(app, "/png", chunks(body))) in (400, 413, 415)
-        assert app.bytes_in_flight == 0
+        assert app.budget.held == 0
 
     run(main())
 

@@ -6,6 +6,7 @@ from pydantic import AfterValidator, BaseModel
 
 from services.errors import RequestRefused
 from services.fields import MAX_QUERY, Fields
+from services.multipart import Part
 
 
 def no_noise(note: str) -> str:
@@ -25,9 +26,10 @@ FIELDS = Fields("image", Photo)
 
 def test_a_query_that_is_too_long_is_refused() -> None:
     note = "x" * (MAX_QUERY - len("note="))
-    assert FIELDS.from_raw(b"1", f"note={note}".encode()) == {"image": b"1", "note": note}
+    image = [Part("image", "a.jpg", spooled=True)]
+    assert FIELDS.values(image, f"note={note}".encode(), b"1") == {"image": b"1", "note": note}
     with pytest.raises(RequestRefused, match="the query has more than 32768 bytes") as refused:
-        FIELDS.from_raw(b"1", f"note={note}x".encode())
+        FIELDS.values(image, f"note={note}x".encode(), b"1")
     assert refused.value.status == HTTPStatus.REQUEST_URI_TOO_LONG
 
 

@@ -157,6 +157,16 @@ class TestVideo:
         expect(link).to_have_text("clip_result.mp4", timeout=PATIENCE)
         expect(page.locator("figure video")).to_have_attribute("src", re.compile("^blob:"))
 
+    def test_what_is_no_photo_by_its_type_is_tried_as_a_video(
+        self, page: Page, tmp_path: Path
+    ) -> None:
+        choose(page, write_clip(tmp_path / "clip.mkv", 3).rename(tmp_path / "clip"))
+        expect(page.locator("figure a").first).to_have_text("clip_result.mp4", timeout=PATIENCE)
+        path = tmp_path / "notes.txt"
+        path.write_text("no video")
+        choose(page, path)
+        expect(page.get_by_role("alert")).to_contain_text("415", timeout=PATIENCE)
+
     def test_it_can_be_stopped(self, page: Page, tmp_path: Path) -> None:
         choose(page, write_gif(tmp_path / "clip.gif", [100] * 500))
         page.get_by_role("button", name="Stop").click()
