@@ -1,4 +1,4 @@
-"""What the services have in common: how a Bento is built, and how BentoML is to serve it."""
+"""What the services have in common: how a Bento is built and served, how its model is loaded."""
 
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
