@@ -188,7 +188,7 @@ def _train(
 
         console.print(f"exporting, and evaluating on {len(test)} images")
         trained_on = f"CIFAR-10 (Krizhevsky, 2009), {len(train)} training images, seed {seed}"
-        evaluation = export(trainer.average, trained_on, test, output_dir / "cifar_lite", engine)
+        evaluation = export(trainer.blend(), trained_on, test, output_dir / "cifar_lite", engine)
         _print_table(evaluation)
         plots.save_confusion(evaluation, output_dir / "confusion.png")
         plots.save_reliability(evaluation, output_dir / "reliability.png")

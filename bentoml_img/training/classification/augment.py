@@ -1,5 +1,6 @@
 """How images of CIFAR-10 are changed, and enlarged to what the network sees."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,16 +33,15 @@ def random_view(image: Pixels, side: int, how: Augmentation, rng: np.random.Gene
     """
     scale = log_uniform(*how.scale, rng)
     stretch = np.sqrt(log_uniform(1 / how.aspect, how.aspect, rng))
-    margin = min(image.shape[:2]) // 2
-    window = []
+    window, margins = [], []
     for length, factor in zip(image.shape[:2], (scale / stretch, scale * stretch), strict=True):
-        extent = min(length * factor, length + 2.0 * margin)
+        extent = length * factor
+        margin = max(0, math.ceil(extent - length))
         start = margin + rng.uniform() * (length - extent)  # within the image, or around it
         window.append((start, start + extent))
+        margins.append((margin, margin))
     (top, bottom), (left, right) = window
-    padded = np.pad(
-        change_colours(image, how, rng), ((margin,) * 2, (margin,) * 2, (0, 0)), mode="reflect"
-    )
+    padded = np.pad(change_colours(image, how, rng), (*margins, (0, 0)), mode="reflect")
     view = Image.fromarray(padded).resize(
         (side, side), Image.Resampling.BICUBIC, (left, top, right, bottom)
     )

@@ -44,7 +44,7 @@ def run(train: cifar10.Split, test: cifar10.Split, recipe: Recipe, folder: Path)
     if checkpoint.is_file():
         trainer.restore(checkpoint)
     fit(trainer, checkpoint, console)
-    hits = module_logits(trainer.average, test.images).argmax(1) == test.labels
+    hits = module_logits(trainer.blend(), test.images).argmax(1) == test.labels
     kept = {
         "seed": recipe.seed,
         "accuracy": float(hits.mean()),

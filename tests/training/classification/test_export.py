@@ -26,7 +26,7 @@ from tests.training.tiny import tiny_recipe
 def model(train: Split, held_out: Split) -> LiteClassifier:
     trainer = Trainer(train, held_out, tiny_recipe(epochs=4))
     trainer.run()
-    return trainer.average
+    return trainer.blend()
 
 
 @pytest.fixture(scope="module")

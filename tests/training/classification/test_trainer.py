@@ -1,3 +1,4 @@
+import copy
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -16,6 +17,7 @@ from bentoml_img.training.classification.trainer import (
 )
 from bentoml_img.training.dataset import DatasetError
 from bentoml_img.training.run import Progress
+from bentoml_img.transforms import LITE_SQUARE
 from tests.training.tiny import tiny_recipe
 
 
@@ -39,12 +41,13 @@ def assert_same_weights(one: Trainer, other: Trainer) -> None:
 
 
 def test_it_learns(train: Split, held_out: Split) -> None:
-    trainer = Trainer(train, held_out, tiny_recipe(epochs=6))
+    recipe = tiny_recipe(epochs=3, side=LITE_SQUARE.input_size[0], start_share=0, average_decay=0.5)
+    trainer = Trainer(train, held_out, recipe)
     losses: list[float] = []
     trainer.run(lambda progress: losses.append(progress.figures["loss"]))
-    assert len(losses) == trainer.steps == 30
+    assert len(losses) == trainer.steps == 15
     assert np.mean(losses[-5:]) < 0.8 * np.mean(losses[:5])
-    accuracy = (module_logits(trainer.average, held_out.images).argmax(1) == held_out.labels).mean()
+    accuracy = (module_logits(trainer.blend(), held_out.images).argmax(1) == held_out.labels).mean()
     assert accuracy > 0.3  # chance is 0.1
 
 
@@ -99,7 +102,7 @@ def test_an_evaluation_is_an_entry_in_the_history_and_changes_nothing(
     assert [entry["step"] for entry in evaluated.history] == list(range(1, 11))
     last = evaluated.history[-1]
     with autocast(whole.device):
-        logits = module_logits(whole.average, held_out.images)
+        logits = module_logits(whole.blend(), held_out.images)
     hits = logits.argmax(1) == held_out.labels
     assert last.pop("seconds") > 0
     assert last == {
@@ -150,12 +153,26 @@ def test_the_backbones_first_layers_and_all_statistics_stay(train: Split, held_o
     assert not any("running" in name for name in changed)
 
 
+def test_the_blend_is_between_what_it_began_with_and_the_average(
+    train: Split, held_out: Split
+) -> None:
+    trainer = Trainer(train, held_out, tiny_recipe(start_share=0.25))
+    start = copy.deepcopy(trainer.network.state_dict())
+    trainer.run()
+    blended, average = trainer.blend().state_dict(), trainer.average.state_dict()
+    for name, value in blended.items():
+        share = 0.25 if name.startswith("backbone.") else 0
+        expected = (1 - share) * average[name].float() + share * start[name].float()
+        torch.testing.assert_close(value.float(), expected)
+    assert not torch.equal(blended["head.weight"], start["head.weight"])
+
+
 def test_logits_do_not_depend_on_the_batch(train: Split, held_out: Split) -> None:
     trainer = Trainer(train, held_out, tiny_recipe())
     trainer.run()
-    together = module_logits(trainer.average, held_out.images)
+    together = module_logits(trainer.blend(), held_out.images)
     alone = np.concatenate(
-        [module_logits(trainer.average, image[None]) for image in held_out.images]
+        [module_logits(trainer.blend(), image[None]) for image in held_out.images]
     )
     np.testing.assert_allclose(together, alone, atol=1e-5)
 
