@@ -66,7 +66,7 @@ FOLDER = click.Path(file_okay=False, path_type=Path)
 @click.option(
     "--epochs",
     type=FiniteRange(min=0, min_open=True),
-    default=5.0,
+    default=3.0,
     show_default=True,
     help="Passes over the training images.",
 )
@@ -100,7 +100,7 @@ def main(
 ) -> None:
     """Train a classifier on CIFAR-10, evaluate it, and package it as PytorchImageClassifier.
 
-    That takes about an hour. With --pretrained or --model, what is there is packaged,
+    That takes about half an hour. With --pretrained or --model, what is there is packaged,
     in seconds; with --evaluate, it is measured. With PATHS (photos, folders of them), print
     the label and its score for each instead.
     """

@@ -21,8 +21,8 @@ class Augmentation(ColourChanges):
 
     grey: float = 0.05
     blur: float = 0.0
-    scale: tuple[float, float] = (0.7, 1.3)
-    aspect: float = 1.2
+    scale: tuple[float, float] = (0.6, 1.8)
+    aspect: float = 1.5
     cutout: float = 0.5
 
 

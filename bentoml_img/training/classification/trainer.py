@@ -42,10 +42,10 @@ class Recipe(AveragedRecipe):
     those that the run ends with.
     """
 
-    epochs: float = 5
+    epochs: float = 3
     batch_size: int = 64
     head_lr: float = 2e-3
-    backbone_lr: float = 6e-4
+    backbone_lr: float = 3e-4
     cool_down: float = 0.7
     label_smoothing: float = 0.1
     side: int = LITE_SQUARE.input_size[0]
