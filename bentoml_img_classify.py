@@ -13,6 +13,7 @@ from bentoml_img.classify import Classifier
 from bentoml_img.cli.console import console, plain_ending, print_line
 from bentoml_img.cli.each import Done, do_each
 from bentoml_img.cli.options import (
+    SEEDS,
     FiniteRange,
     InputPath,
     ModelChoice,
@@ -28,9 +29,8 @@ from bentoml_img.paths import SHIPPED
 from bentoml_img.shelf import bundle_of
 from bentoml_img.training.classification import cifar10
 from bentoml_img.training.classification.evaluation import Evaluation, evaluate
-from bentoml_img.training.dataset import DatasetError
+from bentoml_img.training.errors import DatasetError
 from bentoml_img.training.figures import Figure
-from bentoml_img.training.seed_range import SEEDS
 
 PHOTO = "images/dog.jpg"  # to try the Bento on
 BUNDLE = SHIPPED / "cifar_lite"

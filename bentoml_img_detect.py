@@ -39,7 +39,7 @@ from bentoml_img.files import FileError
 from bentoml_img.labels import real_classes
 from bentoml_img.naming import is_video, results_of
 from bentoml_img.shelf import bundle_of
-from bentoml_img.training.dataset import DatasetError
+from bentoml_img.training.errors import DatasetError
 from bentoml_img.video.frames import FOLDER_RATE
 
 PHOTO = "images/people_mechanics.jpg"  # to try the Bento on

@@ -43,7 +43,7 @@ from bentoml_img.images import encode_jpeg
 from bentoml_img.naming import check_apart, mask_of
 from bentoml_img.segment import Segmenter
 from bentoml_img.shelf import bundle_of, is_at_hand
-from bentoml_img.training.dataset import DatasetError
+from bentoml_img.training.errors import DatasetError
 
 PHOTO = "images/dog.jpg"  # to try the Bento on
 MODELS = names_of("segmentation")

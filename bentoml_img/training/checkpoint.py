@@ -7,11 +7,8 @@ from typing import Any
 import torch
 
 from bentoml_img.atomic import beside
+from bentoml_img.training.errors import CheckpointError
 from bentoml_img.weights import NOT_LOADABLE
-
-
-class CheckpointError(Exception):
-    """A checkpoint that is missing, in the way or not resumable; the message is for the user."""
 
 
 def locate(folder: Path, resume: bool) -> Path:

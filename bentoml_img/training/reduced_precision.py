@@ -39,7 +39,7 @@ from bentoml_img.predictor import Predictor
 from bentoml_img.segment import Segmenter
 from bentoml_img.training.classification import cifar10
 from bentoml_img.training.classification import evaluation as classification_evaluation
-from bentoml_img.training.dataset import DatasetError
+from bentoml_img.training.errors import DatasetError
 from bentoml_img.training.extra import importing_extra
 
 with importing_extra():

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from bentoml_img.training import checkpoint
-from bentoml_img.training.dataset import DatasetError
+from bentoml_img.training.errors import CheckpointError, DatasetError, Diverged
 
 Batch = TypeVar("Batch")
 Network = TypeVar("Network", bound=nn.Module)
@@ -42,10 +42,6 @@ class Progress:
 
     def __str__(self) -> str:
         return ", ".join(f"{name} {value:.3f}" for name, value in self.figures.items())
-
-
-class Diverged(Exception):
-    """A loss is no finite number: the message, for the user, says which and when."""
 
 
 class Run(ABC, Generic[Network, Batch]):
@@ -161,7 +157,7 @@ class Run(ABC, Generic[Network, Batch]):
         state = checkpoint.load(path)
         checkpoint.check_recipe(path, state["recipe"], self._recipe_of(state))
         if (photos := state["photos"]) != self.photos:
-            raise checkpoint.CheckpointError(f"{path} was made with {photos} photos")
+            raise CheckpointError(f"{path} was made with {photos} photos")
         self._set_state(state)
 
     def _recipe_of(self, state: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,9 +7,9 @@ import pytest
 from PIL import ExifTags, Image
 
 from bentoml_img.segment import Segmenter
-from bentoml_img.training.dataset import DatasetError, UnusableFile
 from bentoml_img.training.detection.data import read_instances
 from bentoml_img.training.detection.evaluation import Truth
+from bentoml_img.training.errors import DatasetError, UnusableFile
 from bentoml_img.training.layouts import Sample, load_photo, read_voc
 from bentoml_img.training.segmentation.data import read_coco
 from bentoml_img.training.segmentation.evaluation import Confusion

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from bentoml_img.labels import CIFAR10
-from bentoml_img.training.dataset import DatasetError
+from bentoml_img.training.errors import DatasetError
 
 URL = "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz"
 MD5 = "c58f30108f718f92721af3b95e74349a"

@@ -13,7 +13,7 @@ from pycocotools import mask as coco_mask
 from scipy import ndimage
 
 from bentoml_img.labels import COCO_TO_TRAFFIC, TRAFFIC, VOC_TO_TRAFFIC
-from bentoml_img.training.dataset import DatasetError
+from bentoml_img.training.errors import DatasetError
 from bentoml_img.training.layouts import Sample, load_photo, read_coco_split, read_voc, reading
 
 Outline = Sequence[npt.NDArray[np.float64]] | Mapping[str, Any]

@@ -19,7 +19,7 @@ from bentoml_img.bundle import add_scores
 from bentoml_img.detect import SCORE_THRESHOLD, Detections, Detector, Query
 from bentoml_img.labels import COCO_CATEGORIES, COCO_IDS
 from bentoml_img.training.annotations import complete
-from bentoml_img.training.dataset import DatasetError
+from bentoml_img.training.errors import DatasetError
 from bentoml_img.training.figures import Figure, OnPhoto, watched
 from bentoml_img.training.layouts import check_categories, find_coco, load_photo, reading
 
