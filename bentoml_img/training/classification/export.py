@@ -42,7 +42,7 @@ def export(
         write_manifest(part, manifest, FILES)
         logits = predict_logits(Classifier.from_bundle(part, engine), test.images)
         evaluation = Evaluation.of(logits, test.labels, manifest.labels)
-        scores = {name: value for name, value, _ in evaluation.scores()}
+        scores = {figure.name: figure.value for figure in evaluation.figures(manifest.name)}
         scores |= {
             "accuracy_before_export": float((expected.argmax(1) == test.labels).mean()),
             **parity(expected, logits),

@@ -12,8 +12,9 @@ from matplotlib.figure import Figure
 
 from bentoml_img.atomic import beside
 from bentoml_img.labels import CIFAR10
+from bentoml_img.training.classification.calibration import Reliability
 from bentoml_img.training.classification.cifar10 import SIDE, Split
-from bentoml_img.training.classification.evaluation import Evaluation, Reliability
+from bentoml_img.training.classification.evaluation import Evaluation
 
 COLUMNS = 10  # of the picture of samples
 
