@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from bentoml_img.atomic import beside
+from bentoml_img.atomic import replacing
 from bentoml_img.training.errors import CheckpointError
 from bentoml_img.weights import NOT_LOADABLE
 
@@ -25,7 +25,7 @@ def locate(folder: Path, resume: bool) -> Path:
 
 def save(state: Mapping[str, Any], path: Path) -> None:
     """Write a checkpoint, beside and then in place of the last one."""
-    with beside(path) as part:
+    with replacing(path) as part:
         torch.save(state, part)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from bentoml_img.atomic import folder_beside
+from bentoml_img.atomic import replacing_folder
 from bentoml_img.bundle import BundleError, Manifest, add_scores, verify, write_manifest
 from bentoml_img.cli.console import console
 from bentoml_img.cli.figures import watched
@@ -27,7 +27,7 @@ def reduce(
     """
     manifest = verify(bundle)
     task = TASKS[manifest.task]
-    with folder_beside(bundle) as part:
+    with replacing_folder(bundle) as part:
         shutil.copytree(bundle, part, dirs_exist_ok=True)
         added = _add_int8(task, part, manifest, photos[::2]) if precision == "int8" else []
         reference, reduced = (

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from PIL import Image
 from pycocotools import mask as coco_mask
 
-from bentoml_img.atomic import beside
+from bentoml_img.atomic import replacing
 from bentoml_img.labels import COCO_TO_VOC, VOC, VOC_IGNORE
 from bentoml_img.training.layouts import Sample, read_coco_split, reading
 
@@ -79,5 +79,5 @@ def _version(annotations: Path) -> str:
 
 
 def _write_png(mask: Mask, path: Path) -> None:
-    with beside(path) as part:
+    with replacing(path) as part:
         Image.fromarray(mask).save(part, "png")
