@@ -30,7 +30,7 @@ from benchmarks.options import COUNT, model_option
 from benchmarks.ratios import median_ratio
 from benchmarks.weights import REAL, bundle_to_measure, precisions_of
 from bentoml_img import zoo
-from bentoml_img.arrays import Floats
+from bentoml_img.arrays import Float32Array
 from bentoml_img.bundle import Manifest
 from bentoml_img.cli.catalogue import names_of
 from bentoml_img.drawing.charts import save_chart
@@ -68,7 +68,7 @@ def compare(
 ) -> Row:
     segmenter = Segmenter.from_bundle(bundle, "openvino", precision=precision)
     inputs = [segmenter.preprocess(read_rgb(path)) for path in photos]
-    ways: dict[str, Callable[[Floats], Floats]] = {
+    ways: dict[str, Callable[[Float32Array], Float32Array]] = {
         "openvino": segmenter.scores,
         "torch": eager_segmenter(bundle).scores,
     }

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from bentoml_img.arrays import Floats
+from bentoml_img.arrays import Float32Array
 from bentoml_img.bundle import copy, verify
 from bentoml_img.classify import Classifier
 from bentoml_img.labels import CIFAR10
@@ -27,7 +27,7 @@ def run(bundle: Path, photos: Path, data: Path, *options: str) -> Result:
     return CliRunner().invoke(command.main, list(map(str, arguments)))
 
 
-def same_graph(graph: Path, inputs: Sequence[Floats], target: Path) -> None:
+def same_graph(graph: Path, inputs: Sequence[Float32Array], target: Path) -> None:
     """In place of a quantized one, which takes its time."""
     assert all(image.shape[:2] == (1, 3) for image in inputs)
     for path, copied in ((graph, target), (graph.with_suffix(".bin"), target.with_suffix(".bin"))):

@@ -8,14 +8,11 @@ the logits.
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from bentoml_img.arrays import Floats
+from bentoml_img.arrays import Float32Array, Float64Array, Int64Array
 from bentoml_img.probabilities import softmax
 
 BINS = 15
-
-Labels = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -26,12 +23,12 @@ class Reliability:
     and `accuracy` the share of them that are right; both are 0 where a bin is empty.
     """
 
-    count: Labels
-    confidence: npt.NDArray[np.float64]
-    accuracy: npt.NDArray[np.float64]
+    count: Int64Array
+    confidence: Float64Array
+    accuracy: Float64Array
 
     @classmethod
-    def of(cls, probabilities: Floats, labels: Labels, bins: int = BINS) -> "Reliability":
+    def of(cls, probabilities: Float32Array, labels: Int64Array, bins: int = BINS) -> "Reliability":
         """Bin probabilities of shape (N, classes) against the true labels (N,)."""
         confidence = probabilities.max(axis=1)
         correct = probabilities.argmax(axis=1) == labels
@@ -51,7 +48,7 @@ class Reliability:
         return float((gap * self.count).sum() / self.count.sum())
 
 
-def fit_temperature(logits: Floats, labels: Labels) -> float:
+def fit_temperature(logits: Float32Array, labels: Int64Array) -> float:
     """The temperature that minimises the negative log-likelihood, between 0.01 and 100.
 
     In the inverse temperature β that likelihood is convex, with the slope
@@ -66,7 +63,7 @@ def fit_temperature(logits: Floats, labels: Labels) -> float:
     return float(np.exp(-(low + high) / 2))
 
 
-def cross_fit(logits: Floats, labels: Labels) -> tuple[Floats, float]:
+def cross_fit(logits: Float32Array, labels: Int64Array) -> tuple[Float32Array, float]:
     """Calibrated probabilities (N, classes), and the temperature to ship.
 
     The network has seen the training images, so its confidence on them says

@@ -5,14 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
-from bentoml_img.arrays import Floats
+from bentoml_img.arrays import Float32Array, Int64Array, UInt8Array
 from bentoml_img.classify import Classifier
 from bentoml_img.probabilities import softmax
 from bentoml_img.training.classification import cifar10
-from bentoml_img.training.classification.calibration import Labels, Reliability, cross_fit
+from bentoml_img.training.classification.calibration import Reliability, cross_fit
 from bentoml_img.training.classification.cifar10 import Split
 from bentoml_img.training.figures import Figure, OnPhoto, unwatched
 
@@ -52,13 +51,13 @@ class Evaluation:
     """
 
     labels: tuple[str, ...]
-    confusion: Labels
+    confusion: Int64Array
     raw: Reliability
     calibrated: Reliability
     temperature: float
 
     @classmethod
-    def of(cls, logits: Floats, truth: Labels, labels: tuple[str, ...]) -> "Evaluation":
+    def of(cls, logits: Float32Array, truth: Int64Array, labels: tuple[str, ...]) -> "Evaluation":
         """Evaluate logits of shape (N, classes) against the true labels (N,)."""
         k = len(labels)
         confusion = np.bincount(truth * k + logits.argmax(axis=1), minlength=k * k).reshape(k, k)
@@ -92,10 +91,10 @@ class Evaluation:
 
 def predict_logits(
     classifier: Classifier,
-    images: npt.NDArray[np.uint8],
+    images: UInt8Array,
     on_photo: OnPhoto = unwatched,
     batch: int = 250,
-) -> Floats:
+) -> Float32Array:
     """Logits (N, classes) of uint8 images (N, H, W, 3), one view each, just as they are served."""
     batches = []
     for start in range(0, len(images), batch):

@@ -12,12 +12,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from bentoml_img.arrays import Floats
+from bentoml_img.arrays import Float32Array, UInt8Array
 from bentoml_img.classify import squash
 from bentoml_img.models.classifiers import LiteClassifier, cifar_lite
 from bentoml_img.training.autocast import autocast
@@ -141,10 +140,10 @@ class Trainer(AveragedRun[LiteClassifier, tuple[Tensor, Tensor]]):
 @torch.inference_mode()
 def module_logits(
     model: LiteClassifier,
-    images: npt.NDArray[np.uint8],
+    images: UInt8Array,
     on_photo: OnPhoto = unwatched,
     batch: int = 100,
-) -> Floats:
+) -> Float32Array:
     """Logits (N, classes) of uint8 images (N, H, W, 3), one view each, as they are served.
 
     `model` is in eval mode.

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from pycocotools.cocoeval import COCOeval
 
+from bentoml_img.arrays import Float64Array
 from bentoml_img.detect import Detections
 from bentoml_img.labels import COCO_IDS
 from bentoml_img.training.detection.truth import Truth, silent
@@ -97,13 +97,13 @@ def _compare(
     return measured
 
 
-def _curves(measured: COCOeval | None, category_id: int) -> npt.NDArray[np.float64]:
+def _curves(measured: COCOeval | None, category_id: int) -> Float64Array:
     """A class's precision for ten overlaps (the first: one half) and 101 recalls."""
     if measured is None:
         return np.zeros((10, 101))
     # Overlaps, recalls, classes, sizes (the first: all), detections a photo (the last: 100).
     k = list(measured.params.catIds).index(category_id)
-    curves: npt.NDArray[np.float64] = measured.eval["precision"][:, :, k, 0, -1]
+    curves: Float64Array = measured.eval["precision"][:, :, k, 0, -1]
     return curves
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from bentoml_img.arrays import Floats
+from bentoml_img.arrays import Float32Array
 from bentoml_img.classify import Classifier
 from bentoml_img.detect import Detector
 from bentoml_img.engines.openvino_maskrcnn import NumpyMaskRcnn
@@ -36,34 +36,36 @@ class Task:
 
     predictor: type[AnyPredictor]
     evaluate: Callable[[Any, Path, OnPhoto], Iterator[Figure]]
-    first_input: Callable[[Any, Image.Image], Floats]
-    logits: Callable[[Any, Any, Image.Image], tuple[Floats, Floats]]
+    first_input: Callable[[Any, Image.Image], Float32Array]
+    logits: Callable[[Any, Any, Image.Image], tuple[Float32Array, Float32Array]]
     max_loss: float
     least_equal: float
 
 
-def _preprocessed(predictor: Classifier | Segmenter, photo: Image.Image) -> Floats:
+def _preprocessed(predictor: Classifier | Segmenter, photo: Image.Image) -> Float32Array:
     return predictor.preprocess(photo)[None]
 
 
 def _outputs(
     reference: Classifier | Segmenter, reduced: Classifier | Segmenter, photo: Image.Image
-) -> tuple[Floats, Floats]:
+) -> tuple[Float32Array, Float32Array]:
     """Of the photo, or of each of the cells that the network divides it into."""
     one, other = (it.engine(_preprocessed(it, photo)) for it in (reference, reduced))
     return _rows(one), _rows(other)
 
 
-def _rows(output: Floats) -> Floats:
+def _rows(output: Float32Array) -> Float32Array:
     return np.moveaxis(output, 1, -1).reshape(-1, output.shape[1])
 
 
-def _prepared(detector: Detector, photo: Image.Image) -> Floats:
+def _prepared(detector: Detector, photo: Image.Image) -> Float32Array:
     image, _ = prepare(np.asarray(photo), detector.manifest)
     return image
 
 
-def _of_boxes(reference: Detector, reduced: Detector, photo: Image.Image) -> tuple[Floats, Floats]:
+def _of_boxes(
+    reference: Detector, reduced: Detector, photo: Image.Image
+) -> tuple[Float32Array, Float32Array]:
     """Of the boxes in an answer, since of what is less sure no user sees the label; and of all."""
     image, (height, width) = prepare(np.asarray(photo), reference.manifest)
     (found,) = reference([photo])

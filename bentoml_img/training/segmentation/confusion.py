@@ -4,13 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 
+from bentoml_img.arrays import Float32Array, Float64Array, Int64Array, UInt8Array
 from bentoml_img.labels import VOC
-from bentoml_img.training.segmentation.data import Mask
 
 
-def _no_pixels() -> npt.NDArray[np.int64]:
+def _no_pixels() -> Int64Array:
     return np.zeros((len(VOC), len(VOC)), np.int64)
 
 
@@ -18,9 +17,9 @@ def _no_pixels() -> npt.NDArray[np.int64]:
 class Confusion:
     """Pixel counts: a row for each true class, a column for each predicted one."""
 
-    counts: npt.NDArray[np.int64] = field(default_factory=_no_pixels)
+    counts: Int64Array = field(default_factory=_no_pixels)
 
-    def add(self, truth: Mask, predicted: Mask) -> None:
+    def add(self, truth: UInt8Array, predicted: UInt8Array) -> None:
         """Count the pixels of a true and a predicted mask of equal shape; 255 is ignored."""
         n = len(self.counts)
         known = truth < n
@@ -28,7 +27,7 @@ class Confusion:
         self.counts += np.bincount(pairs, minlength=n * n).reshape(n, n)
 
     @property
-    def iou(self) -> npt.NDArray[np.float64]:
+    def iou(self) -> Float64Array:
         """Intersection over union of each class, nan where the truth has none of it."""
         hits = self.counts.diagonal()
         true, predicted = self.counts.sum(axis=1), self.counts.sum(axis=0)
@@ -46,7 +45,7 @@ class Confusion:
         return float(self.counts.trace() / self.counts.sum())
 
 
-def frequent_classes(shares: npt.NDArray[np.float32]) -> list[int]:
+def frequent_classes(shares: Float32Array) -> list[int]:
     """Background and the classes that six or more photos have; `shares` has a row for each."""
     present = (shares > 0).sum(axis=0)
     return [k for k in range(len(VOC)) if k == 0 or present[k] >= 6]

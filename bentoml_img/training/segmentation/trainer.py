@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from bentoml_img import zoo
-from bentoml_img.arrays import Floats
+from bentoml_img.arrays import Float32Array
 from bentoml_img.labels import VOC_IGNORE
 from bentoml_img.models.efficientnet_lite import EfficientNetLite
 from bentoml_img.models.segmenters import BACKBONE, HEADS
@@ -81,11 +81,11 @@ class Heads:
         self._network, self._device = network, device
 
     @torch.inference_mode()
-    def __call__(self, batch: Floats) -> Floats:
+    def __call__(self, batch: Float32Array) -> Float32Array:
         images = torch.from_numpy(batch).to(self._device, memory_format=torch.channels_last)
         with autocast(self._device):
             logits = self._network(images)
-        scores: Floats = torch.cat(list(logits.values())).float().cpu().numpy()
+        scores: Float32Array = torch.cat(list(logits.values())).float().cpu().numpy()
         return scores
 
 
@@ -101,7 +101,7 @@ class Trainer(AveragedRun[Network, tuple[Tensor, Tensor]]):
     def __init__(
         self,
         sources: Sequence[Source],
-        shares: Floats,
+        shares: Float32Array,
         recipe: Recipe,
         start: Callable[[Network], None] = lambda network: None,
         validation: Mapping[str, Sequence[Sample]] | None = None,

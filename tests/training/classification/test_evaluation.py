@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bentoml_img.arrays import Floats
+from bentoml_img.arrays import Float32Array
 from bentoml_img.bundle import Manifest
 from bentoml_img.classify import Classifier
 from bentoml_img.labels import CIFAR10
@@ -14,7 +14,7 @@ from bentoml_img.training.classification.cifar10 import Split
 from bentoml_img.training.classification.evaluation import Evaluation, figures, predict_logits
 
 
-def sample(temperature: float, n: int = 4000, seed: int = 0) -> tuple[Floats, np.ndarray]:
+def sample(temperature: float, n: int = 4000, seed: int = 0) -> tuple[Float32Array, np.ndarray]:
     """Logits, and labels drawn from their softmax at a temperature: that one calibrates them."""
     random = np.random.default_rng(seed)
     logits = random.normal(0, 3, (n, 10)).astype(np.float32)
@@ -84,9 +84,9 @@ def test_confusion_has_truth_in_rows() -> None:
 class Brightness:
     """An engine that is sure of a class for each of ten brightnesses."""
 
-    def __call__(self, batch: Floats) -> Floats:
+    def __call__(self, batch: Float32Array) -> Float32Array:
         level = np.rint(batch.mean(axis=(1, 2, 3)) * 10 - 0.5)
-        logits: Floats = -np.abs(level[:, None] - np.arange(10)).astype(np.float32)
+        logits: Float32Array = -np.abs(level[:, None] - np.arange(10)).astype(np.float32)
         return logits
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bentoml_img.arrays import Floats
+from bentoml_img.arrays import Float32Array
 from bentoml_img.labels import VOC
 from bentoml_img.segment import Segmenter
 from bentoml_img.training.errors import UnusableFile
@@ -13,7 +13,7 @@ from bentoml_img.training.segmentation.evaluation import figures, measure
 from tests.segmenters import manifest_of
 
 
-def bright_and_blind(batch: Floats) -> Floats:
+def bright_and_blind(batch: Float32Array) -> Float32Array:
     """An engine of two networks: one sees class 1 where a photo is bright, one sees nothing."""
     _, _, height, width = batch.shape
     cells = batch[0, 0].reshape(height // 16, 16, width // 16, 16).mean(axis=(1, 3))
