@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import click
@@ -10,9 +11,11 @@ from rich.progress import Progress
 from rich.table import Table
 
 from bentoml_img.classify import Classifier
-from bentoml_img.cli.console import console, plain_ending, print_line
+from bentoml_img.cli.console import console, plain_ending
 from bentoml_img.cli.each import Done, do_each
+from bentoml_img.cli.figures import print_figures
 from bentoml_img.cli.options import (
+    SEEDS,
     FiniteRange,
     InputPath,
     ModelChoice,
@@ -27,10 +30,8 @@ from bentoml_img.images import read_rgb
 from bentoml_img.paths import SHIPPED
 from bentoml_img.shelf import bundle_of
 from bentoml_img.training.classification import cifar10
-from bentoml_img.training.classification.evaluation import Evaluation, evaluate
-from bentoml_img.training.dataset import DatasetError
-from bentoml_img.training.figures import Figure
-from bentoml_img.training.seed_range import SEEDS
+from bentoml_img.training.classification.evaluation import Evaluation, figures
+from bentoml_img.training.errors import DatasetError
 
 PHOTO = "images/dog.jpg"  # to try the Bento on
 BUNDLE = SHIPPED / "cifar_lite"
@@ -123,7 +124,7 @@ def main(
         if paths:
             context.exit(_label(paths, bundle, engine, precision, as_json))
         elif evaluated:
-            _print_figures(evaluated, engine, precision, data_dir)
+            _evaluate(evaluated, engine, precision, data_dir)
         elif ready:
             package_and_show(bundle, engine, precision, PHOTO)
         else:
@@ -206,18 +207,16 @@ def _dataset(data_dir: Path | None) -> tuple[cifar10.Split, cifar10.Split]:
         ) from error
 
 
-def _print_figures(bundle: Path, engine: str, precision: str, data_dir: Path | None) -> None:
+def _evaluate(bundle: Path, engine: str, precision: str, data_dir: Path | None) -> None:
     classifier = Classifier.from_bundle(bundle, engine, precision=precision)
     _, test = _dataset(data_dir)
-    evaluation = evaluate(classifier, test)
-    for metric, value, n in evaluation.scores():
-        print_line(Figure(classifier.manifest.name, "cifar10-test", metric, value, n).to_json())
+    print_figures(partial(figures, classifier, test))
 
 
 def _print_table(evaluation: Evaluation) -> None:
     table = Table("measurement", "value", "images")
-    for name, value, n in evaluation.scores():
-        table.add_row(name, f"{value:.2%}", str(n))
+    for figure in evaluation.figures(BUNDLE.name):
+        table.add_row(figure.metric, f"{figure.value:.2%}", str(figure.n))
     console.print(table)
 
 

@@ -1,6 +1,7 @@
 """Choose a detection model, package it as a Bento; or annotate photos and videos here and now."""
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,10 @@ from bentoml_img.cli.console import (
     download_bar,
     plain_ending,
     plain_errors,
-    print_line,
     print_table,
     usage_errors,
 )
+from bentoml_img.cli.figures import print_figures
 from bentoml_img.cli.options import (
     FiniteRange,
     InputPath,
@@ -39,7 +40,7 @@ from bentoml_img.files import FileError
 from bentoml_img.labels import real_classes
 from bentoml_img.naming import is_video, results_of
 from bentoml_img.shelf import bundle_of
-from bentoml_img.training.dataset import DatasetError
+from bentoml_img.training.errors import DatasetError
 from bentoml_img.video.frames import FOLDER_RATE
 
 PHOTO = "images/people_mechanics.jpg"  # to try the Bento on
@@ -263,10 +264,9 @@ def _check_usage(
 
 def _evaluate(detector: Detector, data: Path) -> None:
     with plain_errors("train", DatasetError):
-        from bentoml_img.training.detection.evaluation import validation_sets, watched_figures
+        from bentoml_img.training.detection.evaluation import evaluate
 
-        for figure in watched_figures(detector, validation_sets(data)):
-            print_line(figure.to_json())
+        print_figures(partial(evaluate, detector, data))
 
 
 if __name__ == "__main__":

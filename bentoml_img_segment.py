@@ -1,7 +1,7 @@
 """Choose a segmentation model and package it as a Bento; or use it here and now."""
 
-import tempfile
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import click
@@ -21,6 +21,7 @@ from bentoml_img.cli.console import (
     usage_errors,
 )
 from bentoml_img.cli.each import Done, do_each, shortfall
+from bentoml_img.cli.figures import print_figures
 from bentoml_img.cli.options import (
     SOURCES,
     InputPath,
@@ -43,7 +44,7 @@ from bentoml_img.images import encode_jpeg
 from bentoml_img.naming import check_apart, mask_of
 from bentoml_img.segment import Segmenter
 from bentoml_img.shelf import bundle_of, is_at_hand
-from bentoml_img.training.dataset import DatasetError
+from bentoml_img.training.errors import DatasetError
 
 PHOTO = "images/dog.jpg"  # to try the Bento on
 MODELS = names_of("segmentation")
@@ -233,11 +234,10 @@ def _apply(
 
 
 def _evaluate(segmenter: Segmenter, data: Path) -> None:
-    with plain_errors("train", DatasetError), tempfile.TemporaryDirectory() as masks:
-        from bentoml_img.training.segmentation.scores import validation_sets, watched_figures
+    with plain_errors("train", DatasetError):
+        from bentoml_img.training.segmentation.evaluation import evaluate
 
-        for figure in watched_figures(segmenter, validation_sets(data, Path(masks))):
-            print_line(figure.to_json())
+        print_figures(partial(evaluate, segmenter, data))
 
 
 if __name__ == "__main__":

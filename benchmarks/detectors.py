@@ -34,7 +34,7 @@ from benchmarks.machine import describe
 from benchmarks.options import COUNT, model_option
 from benchmarks.ratios import median_ratio
 from benchmarks.weights import REAL, bundle_to_measure, precisions_of
-from bentoml_img.arrays import Floats
+from bentoml_img.arrays import Float32Array
 from bentoml_img.bundle import read_manifest
 from bentoml_img.cli.catalogue import names_of
 from bentoml_img.detect import Detections, Detector
@@ -98,7 +98,7 @@ def _same(ours: Detections, theirs: Detections, n: int) -> int | None:
     return k if gap < NEAR else None
 
 
-def _gap(box: Floats, other: Floats) -> float:
+def _gap(box: Float32Array, other: Float32Array) -> float:
     return float(np.abs(box - other).max())
 
 

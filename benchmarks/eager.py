@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 from torchvision.models.detection import MaskRCNN
 
-from bentoml_img.arrays import Floats
+from bentoml_img.arrays import Float32Array
 from bentoml_img.bundle import read_manifest
 from bentoml_img.detect import SCORE_THRESHOLD, Detections
 from bentoml_img.engines.torch import load_module
@@ -54,8 +54,8 @@ class EagerNetwork:
         self._module = load_module(bundle)
 
     @torch.inference_mode()
-    def __call__(self, batch: Floats) -> Floats:
-        outputs: Floats = self._module(torch.from_numpy(batch)).numpy()
+    def __call__(self, batch: Float32Array) -> Float32Array:
+        outputs: Float32Array = self._module(torch.from_numpy(batch)).numpy()
         return outputs
 
 

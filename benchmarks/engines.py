@@ -30,10 +30,10 @@ from benchmarks.options import COUNT, model_option
 from benchmarks.ratios import median_ratio
 from benchmarks.weights import REAL, bundle_to_measure, precisions_of
 from bentoml_img import zoo
-from bentoml_img.arrays import Floats
-from bentoml_img.atomic import beside
+from bentoml_img.arrays import Float32Array
 from bentoml_img.bundle import Manifest
 from bentoml_img.cli.catalogue import names_of
+from bentoml_img.drawing.charts import save_chart
 from bentoml_img.images import read_rgb
 from bentoml_img.paths import ROOT
 from bentoml_img.segment import Segmenter
@@ -68,7 +68,7 @@ def compare(
 ) -> Row:
     segmenter = Segmenter.from_bundle(bundle, "openvino", precision=precision)
     inputs = [segmenter.preprocess(read_rgb(path)) for path in photos]
-    ways: dict[str, Callable[[Floats], Floats]] = {
+    ways: dict[str, Callable[[Float32Array], Float32Array]] = {
         "openvino": segmenter.scores,
         "torch": eager_segmenter(bundle).scores,
     }
@@ -136,8 +136,7 @@ def plot(rows: list[Row], path: Path) -> None:
     axes.minorticks_off()
     axes.margins(0.1)
     axes.grid(alpha=0.3)
-    with beside(path) as part:
-        figure.savefig(part, format="png", dpi=110)
+    save_chart(figure, path, dpi=110)
 
 
 @click.command()

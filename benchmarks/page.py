@@ -22,7 +22,7 @@ from typing import Any
 import click
 
 from benchmarks.bars import BARS, Results, Row
-from bentoml_img.atomic import beside, write
+from bentoml_img.atomic import replacing, write
 from bentoml_img.paths import ROOT
 
 KEPT = ROOT / "build" / "bench"
@@ -69,7 +69,7 @@ def keep(command: Sequence[str], path: Path) -> bool:
     """Run a command and keep what it prints in a file; False, and no file, if it fails."""
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with beside(path) as part, part.open("wb") as output:
+        with replacing(path) as part, part.open("wb") as output:
             subprocess.run(command, cwd=ROOT, stdout=output, check=True)
     except subprocess.CalledProcessError:
         path.unlink(missing_ok=True)  # figures of another state are worse than none

@@ -14,8 +14,8 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
+from bentoml_img.arrays import Float64Array, Int64Array
 from bentoml_img.masks import InstanceMask
 from bentoml_img.video.tracking import CONFIRMED, SURE, Tracker
 
@@ -24,8 +24,7 @@ if TYPE_CHECKING:
 
 WIDTH, HEIGHT, FRAMES, RATE, THINGS, SCENES = 768, 576, 200, 10, 14, 5
 
-Boxes = npt.NDArray[np.float64]
-Identified = list[tuple[int, Boxes]]
+Identified = list[tuple[int, Float64Array]]
 
 
 @dataclass(frozen=True)
@@ -47,12 +46,12 @@ CONDITIONS = [
 
 @dataclass(frozen=True)
 class Found:
-    boxes_xyxy: Boxes
-    scores: Boxes
+    boxes_xyxy: Float64Array
+    scores: Float64Array
     names: Sequence[str] = ("thing",)
 
     @property
-    def labels(self) -> npt.NDArray[np.int64]:
+    def labels(self) -> Int64Array:
         return np.zeros(len(self.scores), np.int64)
 
     @property
@@ -117,12 +116,12 @@ def score(truth: list[Identified], answer: list[Identified]) -> tuple[float, flo
     return float(hota), float(idf1), len({track_id for frame in answer for track_id, _ in frame})
 
 
-def _ids(frames: list[Identified]) -> list[npt.NDArray[np.int64]]:
+def _ids(frames: list[Identified]) -> list[Int64Array]:
     numbers = sorted({i for frame in frames for i, _ in frame})
     return [np.array([numbers.index(i) for i, _ in frame], np.int64) for frame in frames]
 
 
-def _boxes(frame: Identified) -> Boxes:
+def _boxes(frame: Identified) -> Float64Array:
     return np.array([box for _, box in frame]).reshape(-1, 4)
 
 

@@ -3,8 +3,9 @@
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.float32]
-Indices = npt.NDArray[np.intp]  # of elements of another array
-Ids = npt.NDArray[np.int64]  # of classes
-Bytes = npt.NDArray[np.uint8]
-Booleans = npt.NDArray[np.bool_]
+BoolArray = npt.NDArray[np.bool_]
+UInt8Array = npt.NDArray[np.uint8]
+Int64Array = npt.NDArray[np.int64]
+IntpArray = npt.NDArray[np.intp]  # of places in another array
+Float32Array = npt.NDArray[np.float32]
+Float64Array = npt.NDArray[np.float64]

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torchvision.models.detection import MaskRCNN
 
-from bentoml_img.atomic import folder_beside
+from bentoml_img.atomic import replacing_folder
 from bentoml_img.bundle import (
     DETECTION_GRAPHS,
     GRAPH,
@@ -41,7 +41,7 @@ def assemble(module: nn.Module, manifest: Manifest, folder: Path, *, half: bool)
     save_graphs = _save_detector if manifest.task == "detection" else _save_segmenter
     if half:
         round_to_half(module)
-    with folder_beside(folder) as part:
+    with replacing_folder(folder) as part:
         save_weights(module, part / WEIGHTS, half=half)
         save_graphs(module, part, half)
         write_manifest(part, manifest, [path.name for path in part.iterdir()])

@@ -24,7 +24,7 @@ _PART = re.compile(rf"\..+\.{_TOKEN}\.part")
 
 
 @contextmanager
-def beside(path: Path) -> Iterator[Path]:
+def replacing(path: Path) -> Iterator[Path]:
     """A path to write to, in the folder of `path`, whose place it takes at the end of the block.
 
     If the block raises, nothing is left of it. What a process that was killed left is
@@ -40,7 +40,7 @@ def beside(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def folder_beside(folder: Path) -> Iterator[Path]:
+def replacing_folder(folder: Path) -> Iterator[Path]:
     """An empty folder to fill, which takes the place of `folder` at the end of the block.
 
     If the block raises, `folder` stays as it was. It may be given as `.`, which has no name.
@@ -61,7 +61,7 @@ def folder_beside(folder: Path) -> Iterator[Path]:
 def write(path: Path, content: bytes) -> Path:
     """Write a file, and its folder if there is none."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with beside(path) as part:
+    with replacing(path) as part:
         part.write_bytes(content)
     return path
 

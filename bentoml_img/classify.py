@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from bentoml_img.arrays import Floats
+from bentoml_img.arrays import Float32Array
 from bentoml_img.bundle import Manifest
 from bentoml_img.engines import load_engine
 from bentoml_img.engines.interface import Engine
@@ -56,16 +56,16 @@ class Classifier(Predictor[Engine, Classification]):
         """Classify RGB photos, as one batch."""
         return self.classify([self.preprocess(image) for image in images])
 
-    def preprocess(self, image: Image.Image) -> Floats:
+    def preprocess(self, image: Image.Image) -> Float32Array:
         """What the network sees of an RGB photo: the whole of it, shape (3, H, W), normalised."""
         return self._normalize(squash(image, self.manifest.input_size))
 
-    def classify(self, inputs: Sequence[Floats]) -> list[Classification]:
+    def classify(self, inputs: Sequence[Float32Array]) -> list[Classification]:
         """Classify preprocessed photos, as one batch."""
         logits = self.engine(np.stack(inputs))
         return [self._answer(row) for row in softmax(logits / self.manifest.temperature)]
 
-    def _answer(self, probabilities: Floats) -> Classification:
+    def _answer(self, probabilities: Float32Array) -> Classification:
         best_first = np.argsort(-probabilities, kind="stable")
         scores = {self.manifest.labels[i]: round(float(probabilities[i]), 6) for i in best_first}
         label, score = next(iter(scores.items()))

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from bentoml_img.arrays import Floats, Ids
+from bentoml_img.arrays import Float32Array, Int64Array
 from bentoml_img.duplicates import distinct
 from bentoml_img.engines import load_detection_engine
 from bentoml_img.engines.interface import DetectionEngine
@@ -42,9 +42,9 @@ class Detections:
     whose names are `names`; `scores` is float32 of shape (N,), between 0 and 1.
     """
 
-    boxes_xyxy: Floats
-    labels: Ids
-    scores: Floats
+    boxes_xyxy: Float32Array
+    labels: Int64Array
+    scores: Float32Array
     masks: tuple[InstanceMask, ...]
     size: tuple[int, int]
     names: tuple[str, ...]

@@ -15,7 +15,7 @@ from PIL import ExifTags, Image, ImageFile, ImageOps, UnidentifiedImageError
 from PIL.TiffImagePlugin import TiffImageFile
 
 from bentoml_img import decode_limits
-from bentoml_img.arrays import Floats
+from bentoml_img.arrays import Float32Array
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 MEGAPIXEL = 1_000_000
@@ -199,7 +199,7 @@ class Normalizer:
             (levels - np.float32(m)) / np.float32(s) for m, s in zip(mean, std, strict=True)
         ]
 
-    def __call__(self, image: Image.Image) -> Floats:
+    def __call__(self, image: Image.Image) -> Float32Array:
         pixels = np.asarray(image)
         planes = np.empty((3, *pixels.shape[:2]), np.float32)
         for channel, table in enumerate(self._tables):

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from bentoml_img.arrays import Floats, Indices
+from bentoml_img.arrays import Float32Array, IntpArray
 
 
-def neighbours(n: int, size: int) -> tuple[Indices, Indices, Floats]:
+def neighbours(n: int, size: int) -> tuple[IntpArray, IntpArray, Float32Array]:
     """For each of `size` pixels the two of `n` cells around it, and the weight of the second.
 
     In single precision, as PyTorch computes it.
@@ -15,5 +15,5 @@ def neighbours(n: int, size: int) -> tuple[Indices, Indices, Floats]:
     position = position.clip(0)
     before = np.minimum(position.astype(np.intp), n - 1)
     after = np.minimum(before + 1, n - 1)
-    weight: Floats = (position - before.astype(np.float32)).clip(0, 1)
+    weight: Float32Array = (position - before.astype(np.float32)).clip(0, 1)
     return before, after, weight

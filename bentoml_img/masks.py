@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from bentoml_img.arrays import Booleans, Floats, Indices
+from bentoml_img.arrays import BoolArray, Float32Array, IntpArray
 from bentoml_img.interpolation import neighbours
 
 PADDING = 1  # cells of nothing around a network's mask, so that its edge can be interpolated
@@ -25,7 +25,7 @@ class InstanceMask:
 
     x: int
     y: int
-    pixels: Booleans
+    pixels: BoolArray
 
     @property
     def window(self) -> tuple[slice, slice]:
@@ -52,7 +52,7 @@ class InstanceMask:
         return cls(saved["x"], saved["y"], pixels.astype(np.bool_))
 
 
-def paste(scores: Floats, box: Sequence[float], size: tuple[int, int]) -> InstanceMask:
+def paste(scores: Float32Array, box: Sequence[float], size: tuple[int, int]) -> InstanceMask:
     """A network's mask for a box, in a picture of (width, height): where its score is over 0.5.
 
     `scores` has shape (n, n), `box` is x1, y1, x2, y2 in pixels. The rule is that
@@ -83,7 +83,9 @@ def _extent(box: Sequence[float], scale: float) -> tuple[tuple[int, int], tuple[
     return spans[0], spans[1]
 
 
-def _taps(n: int, first: int, last: int, limit: int) -> tuple[int, Indices, Indices, Floats]:
+def _taps(
+    n: int, first: int, last: int, limit: int
+) -> tuple[int, IntpArray, IntpArray, Float32Array]:
     """Where n cells are spread over pixels `first` to `last`, what is within 0 to `limit`.
 
     The first pixel there is, and for each from there on its two cells and the weight
@@ -112,9 +114,9 @@ def run_lengths(mask: InstanceMask, width: int, height: int) -> list[int]:
     return counts[:-1] if counts[-1] == 0 and len(counts) > 1 else counts
 
 
-def _positions(where: Booleans, offset: int, height: int) -> Indices:
+def _positions(where: BoolArray, offset: int, height: int) -> IntpArray:
     column, row = np.nonzero(where)
-    positions: Indices = column * height + row + offset
+    positions: IntpArray = column * height + row + offset
     return positions
 
 

@@ -7,14 +7,14 @@ from typing import Any
 
 from PIL import Image
 
-from bentoml_img.arrays import Floats
+from bentoml_img.arrays import Float32Array, UInt8Array
 from bentoml_img.bundle import Manifest
 from bentoml_img.drawing.palettes import DEFAULT_PALETTE, PALETTES, PaletteName
 from bentoml_img.engines import load_engine
 from bentoml_img.engines.interface import Engine
 from bentoml_img.images import Normalizer, load_rgb, upright_size
 from bentoml_img.predictor import Predictor
-from bentoml_img.upsample import Mask, upsample_labels
+from bentoml_img.upsample import upsample_labels
 
 # Of a panorama, the network sees no more than this many times its short side.
 MAX_ASPECT = 4
@@ -41,7 +41,7 @@ class Segmentation:
     `labels` are the names of the ids, `palette` is the name of their colours.
     """
 
-    mask: Mask
+    mask: UInt8Array
     labels: tuple[str, ...]
     palette: PaletteName = DEFAULT_PALETTE
 
@@ -96,7 +96,7 @@ class Segmenter(Predictor[Engine, Segmentation]):
         pixels, size = self.prepare(image)
         return self.segmentation(self.scores(pixels), size, palette)
 
-    def prepare(self, image: Image.Image) -> tuple[Floats, tuple[int, int]]:
+    def prepare(self, image: Image.Image) -> tuple[Float32Array, tuple[int, int]]:
         """Decode an opened photo only as far as the network needs.
 
         Returns what `scores` takes, and the photo's (width, height).
@@ -104,7 +104,7 @@ class Segmenter(Predictor[Engine, Segmentation]):
         size = upright_size(image)
         return self.preprocess(load_rgb(image, self.decode_at_least(size)), size), size
 
-    def preprocess(self, image: Image.Image, size: tuple[int, int] | None = None) -> Floats:
+    def preprocess(self, image: Image.Image, size: tuple[int, int] | None = None) -> Float32Array:
         """What the network sees of an RGB photo, shape (3, H, W).
 
         `size` is the photo's (width, height) if it was decoded at less.
@@ -123,13 +123,13 @@ class Segmenter(Predictor[Engine, Segmentation]):
         """The (width, height) at which the network sees a photo of (width, height)."""
         return network_size(size, self.manifest.input_size[0], self.manifest.stride)
 
-    def scores(self, pixels: Floats) -> Floats:
+    def scores(self, pixels: Float32Array) -> Float32Array:
         """The network's scores for a preprocessed photo: (classes, h, w), on its own grid."""
-        scores: Floats = self.engine(pixels[None])[0]
+        scores: Float32Array = self.engine(pixels[None])[0]
         return scores
 
     def segmentation(
-        self, scores: Floats, size: tuple[int, int], palette: PaletteName = DEFAULT_PALETTE
+        self, scores: Float32Array, size: tuple[int, int], palette: PaletteName = DEFAULT_PALETTE
     ) -> Segmentation:
         """The answer for a photo of (width, height), given its scores."""
         width, height = size

@@ -11,15 +11,13 @@ pixels at a time.
 
 import numpy as np
 
-from bentoml_img.arrays import Booleans, Bytes, Floats, Indices
+from bentoml_img.arrays import BoolArray, Float32Array, IntpArray, UInt8Array
 from bentoml_img.interpolation import neighbours
-
-Mask = Bytes
 
 STRIP_PIXELS = 2**16  # so that a strip's arrays stay in a core's own cache
 
 
-def upsample_labels(scores: Floats, height: int, width: int) -> Mask:
+def upsample_labels(scores: Float32Array, height: int, width: int) -> UInt8Array:
     """The class of the highest score at each pixel: (classes, h, w) → (height, width).
 
     What `torch.nn.functional.interpolate(scores, (height, width),
@@ -49,13 +47,13 @@ def upsample_labels(scores: Floats, height: int, width: int) -> Mask:
     return mask
 
 
-def _runs(values: Indices) -> list[tuple[int, int]]:
+def _runs(values: IntpArray) -> list[tuple[int, int]]:
     """Start and stop of each run of equal values."""
     borders = np.flatnonzero(np.diff(values)) + 1
     return list(zip([0, *borders.tolist()], [*borders.tolist(), len(values)], strict=True))
 
 
-def _borders(scores: Floats, winners: Bytes) -> tuple[Booleans, Bytes]:
+def _borders(scores: Float32Array, winners: UInt8Array) -> tuple[BoolArray, UInt8Array]:
     """What may lie between two rows of the grid, given their scores (classes, 2, w).
 
     Which cells, each between a column and its right neighbour, have several
@@ -64,14 +62,14 @@ def _borders(scores: Floats, winners: Bytes) -> tuple[Booleans, Bytes]:
     """
     right = np.minimum(np.arange(winners.shape[1]) + 1, winners.shape[1] - 1)
     corners = np.concatenate([winners, winners[:, right]])
-    mixed: Booleans = (corners != corners[0]).any(axis=0)
+    mixed: BoolArray = (corners != corners[0]).any(axis=0)
     around = np.concatenate([scores, scores[:, :, right]], axis=1)[:, :, mixed]
     certain = around.min(axis=1).max(axis=0, initial=-np.inf)
     candidates = np.flatnonzero((around.max(axis=1) >= certain).any(axis=1))
     return mixed, candidates.astype(np.uint8)
 
 
-def _highest(top: Floats, bottom: Floats, weight: Floats) -> Bytes:
+def _highest(top: Float32Array, bottom: Float32Array, weight: Float32Array) -> UInt8Array:
     """Which of the classes is highest between two lines of scores (classes, w): (rows, w)."""
     upper_weight = 1 - weight
     best = np.full((len(weight), top.shape[1]), -np.inf, np.float32)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageOps
 
-from bentoml_img.atomic import beside, write
+from bentoml_img.atomic import replacing, write
 from bentoml_img.classify import Classification, Classifier
 from bentoml_img.compare import side_by_side, timed_masks
 from bentoml_img.detect import Detections, Detector
@@ -110,7 +110,7 @@ def read(name: str, at_least: int | None = None) -> Image.Image:
 
 
 def save(picture: Image.Image, path: Path) -> None:
-    with beside(path) as part:
+    with replacing(path) as part:
         picture.save(part, "JPEG", quality=85)
     print(path.relative_to(ROOT))
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from bentoml_img.atomic import folder_beside
+from bentoml_img.atomic import replacing_folder
 
 STAMP = ".unpacked"  # says what a target is made of
 
@@ -30,7 +30,7 @@ def unpack(folder: Path, target: Path) -> None:
     made_of = f"{[*map(_state, archives)]} {folders}\n"
     if stamp.is_file() and stamp.read_text() == made_of:
         return
-    with folder_beside(target) as part:
+    with replacing_folder(target) as part:
         for source in archives:
             with tarfile.open(source) as archive:
                 archive.extractall(part, filter="data")

@@ -6,7 +6,7 @@ import bentoml
 from PIL import Image
 from pydantic import WithJsonSchema
 
-from bentoml_img.arrays import Floats
+from bentoml_img.arrays import Float32Array
 from bentoml_img.classify import Classification, Classifier
 from bentoml_img.images import load_rgb
 from services.batching import MicroBatcher
@@ -59,7 +59,7 @@ class PytorchImageClassifier:
     async def _classify(self, image: Image.Image) -> Classification:
         return await self.batcher(await self.decoder(self._prepare, image))
 
-    def _prepare(self, image: Image.Image) -> Floats:
+    def _prepare(self, image: Image.Image) -> Float32Array:
         photo = load_rgb(image, self.classifier.decode_at_least)
         return self.classifier.preprocess(photo)
 

@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from bentoml_img.atomic import beside
+from bentoml_img.atomic import replacing
 from bentoml_img.locks import exclusive, is_locked, try_exclusive
 
 # The states of BentoML's own tasks, which its client knows.
@@ -335,5 +335,5 @@ def _now() -> str:
 
 
 def _write(path: Path, content: dict[str, Any]) -> None:
-    with beside(path) as part:
+    with replacing(path) as part:
         part.write_text(json.dumps(content))

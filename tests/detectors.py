@@ -12,7 +12,7 @@ from torchvision.ops import MultiScaleRoIAlign
 
 from benchmarks.lively import enliven
 from bentoml_img import zoo
-from bentoml_img.arrays import Booleans, Floats
+from bentoml_img.arrays import BoolArray, Float32Array
 from bentoml_img.bundle import Manifest
 from bentoml_img.engines.export import rules_of
 from bentoml_img.engines.openvino_maskrcnn import Head, NumpyMaskRcnn
@@ -38,12 +38,14 @@ def numpy_engine(model: MaskRCNN, manifest: Manifest) -> NumpyMaskRcnn:
     """The engine for OpenVINO around the networks of a module: exporting takes its time."""
 
     @torch.no_grad()
-    def trunk(image: Floats) -> list[Floats]:
+    def trunk(image: Float32Array) -> list[Float32Array]:
         return [output.numpy() for output in Trunk(model)(torch.from_numpy(image))]
 
     def head(pool: MultiScaleRoIAlign, branch: nn.Module) -> Head:
         @torch.no_grad()
-        def run(maps: Sequence[Floats], boxes: Floats, height: int) -> list[Floats]:
+        def run(
+            maps: Sequence[Float32Array], boxes: Float32Array, height: int
+        ) -> list[Float32Array]:
             features = {str(i): torch.from_numpy(level) for i, level in enumerate(maps)}
             pooled = pool(features, [torch.from_numpy(boxes)], [(height, height)])
             return [output.numpy() for output in branch(pooled)]
@@ -67,7 +69,7 @@ def manifest_of(name: str) -> Manifest:
     )
 
 
-def alike(ours: Sequence[Window], theirs: Sequence[Window]) -> Booleans:
+def alike(ours: Sequence[Window], theirs: Sequence[Window]) -> BoolArray:
     """Which masks fill the same window in both; one may be off by a pixel.
 
     A corner that is a thousandth away from the next pixel is rounded to either.
@@ -78,7 +80,7 @@ def alike(ours: Sequence[Window], theirs: Sequence[Window]) -> Booleans:
     ]
     off = np.abs(bounds[0] - bounds[1]).max(axis=(1, 2))
     assert off.max() <= 1
-    same: Booleans = off == 0
+    same: BoolArray = off == 0
     assert same.sum() >= len(same) - 1
     return same
 

@@ -7,35 +7,35 @@ from pathlib import Path
 
 import pytest
 
-from bentoml_img.atomic import beside, folder_beside, write
+from bentoml_img.atomic import replacing, replacing_folder, write
 from bentoml_img.files import inputs_of
 
 HALF_A_FILE = """
 import os, sys
 from pathlib import Path
-from bentoml_img.atomic import beside
-with beside(Path(sys.argv[1])) as part:
+from bentoml_img.atomic import replacing
+with replacing(Path(sys.argv[1])) as part:
     part.write_text("half")
     os.kill(os.getpid(), 9)
 """
 HALF_A_FOLDER = """
 import os, sys
 from pathlib import Path
-from bentoml_img.atomic import folder_beside
-with folder_beside(Path(sys.argv[1])) as part:
+from bentoml_img.atomic import replacing_folder
+with replacing_folder(Path(sys.argv[1])) as part:
     (part / "half").touch()
     os.kill(os.getpid(), 9)
 """
 ONE_MOVE = """
 import os, sys
 from pathlib import Path
-from bentoml_img.atomic import folder_beside
+from bentoml_img.atomic import replacing_folder
 replace = os.replace
 def move_and_die(source, target):
     replace(source, target)
     os.kill(os.getpid(), 9)
 os.replace = move_and_die
-with folder_beside(Path(sys.argv[1])) as part:
+with replacing_folder(Path(sys.argv[1])) as part:
     (part / "after").touch()
 """
 
@@ -49,7 +49,7 @@ def killed(program: str, path: Path) -> None:
 def test_a_file_is_replaced_at_the_end_of_the_block(tmp_path: Path) -> None:
     path = tmp_path / "answer.txt"
     path.write_text("before")
-    with beside(path) as part:
+    with replacing(path) as part:
         part.write_text("after")
         assert path.read_text() == "before"
     assert path.read_text() == "after"
@@ -59,7 +59,7 @@ def test_a_file_is_replaced_at_the_end_of_the_block(tmp_path: Path) -> None:
 def test_a_name_may_be_as_long_as_the_file_system_takes(tmp_path: Path) -> None:
     for name in ("x" * 255, "ü" * 127):
         path = tmp_path / name
-        with beside(path) as part:
+        with replacing(path) as part:
             part.write_text("after")
         assert path.read_text() == "after"
 
@@ -69,7 +69,7 @@ def test_a_file_stays_as_it_was_where_writing_fails(tmp_path: Path) -> None:
     path.write_text("before")
 
     def write_half() -> None:
-        with beside(path) as part:
+        with replacing(path) as part:
             part.write_text("half")
             raise KeyboardInterrupt
 
@@ -81,9 +81,9 @@ def test_a_file_stays_as_it_was_where_writing_fails(tmp_path: Path) -> None:
 
 def test_writers_of_one_file_do_not_meet(tmp_path: Path) -> None:
     path = tmp_path / "answer.txt"
-    with beside(path) as one:
+    with replacing(path) as one:
         one.write_text("one")
-        with beside(path) as other:
+        with replacing(path) as other:
             other.write_text("other")
         assert path.read_text() == "other"
     assert path.read_text() == "one"
@@ -126,7 +126,7 @@ def test_a_missing_folder_is_made(tmp_path: Path) -> None:
 
 
 def fill(folder: Path, content: str) -> None:
-    with folder_beside(folder) as part:
+    with replacing_folder(folder) as part:
         (part / content).touch()
 
 
@@ -169,7 +169,7 @@ def test_an_interrupt_while_folders_change_places_loses_none(
 
 
 def test_writers_of_one_folder_do_not_meet(tmp_path: Path) -> None:
-    with folder_beside(tmp_path / "bundle") as one:
+    with replacing_folder(tmp_path / "bundle") as one:
         (one / "one").touch()
         fill(tmp_path / "bundle", "other")
         assert names(tmp_path / "bundle") == ["other"]

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bentoml_img.arrays import Floats
+from bentoml_img.arrays import Float32Array
 from bentoml_img.bundle import Manifest
 from bentoml_img.classify import Classification, Classifier
 from bentoml_img.probabilities import softmax
@@ -20,10 +20,10 @@ class MeanColour:
     def __init__(self) -> None:
         self.shapes: list[tuple[int, ...]] = []
 
-    def __call__(self, batch: Floats) -> Floats:
+    def __call__(self, batch: Float32Array) -> Float32Array:
         self.shapes.append(batch.shape)
         assert batch.dtype == np.float32
-        means: Floats = batch.mean(axis=(2, 3))
+        means: Float32Array = batch.mean(axis=(2, 3))
         return means
 
 

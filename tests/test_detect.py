@@ -11,9 +11,10 @@ from torchvision.models.detection import MaskRCNN
 from torchvision.transforms.functional import to_tensor
 
 from bentoml_img import zoo
+from bentoml_img.arrays import UInt8Array
 from bentoml_img.bundle import Manifest
 from bentoml_img.detect import Detections, Detector, Query
-from bentoml_img.engines.interface import DetectionEngine, Photo, RawDetections
+from bentoml_img.engines.interface import DetectionEngine, RawDetections
 from bentoml_img.engines.torch_maskrcnn import TorchMaskRcnn
 from bentoml_img.labels import TRAFFIC
 from bentoml_img.masks import paste
@@ -72,7 +73,7 @@ def test_instances_are_those_of_torchvision(name: str) -> None:
 class Fixed:
     """An engine that finds the same in every photo: a car, its front, the same truck, a person."""
 
-    def __call__(self, photo: Photo, score_threshold: float) -> RawDetections:
+    def __call__(self, photo: UInt8Array, score_threshold: float) -> RawDetections:
         car, front = (10.123, 20, 50, 80), (12, 22, 30, 78)
         boxes = np.array([car, front, car, (0, 0, 30.5, 40)], np.float32)
         scores = np.array((0.91234, 0.8, 0.7, 0.5), np.float32)

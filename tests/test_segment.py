@@ -8,7 +8,7 @@ from PIL import Image
 from torchvision.models import get_model, get_model_weights
 
 from bentoml_img import zoo
-from bentoml_img.arrays import Floats
+from bentoml_img.arrays import Float32Array
 from bentoml_img.bundle import Manifest
 from bentoml_img.images import open_image
 from bentoml_img.labels import VOC
@@ -32,15 +32,15 @@ class ModuleEngine:
         self.module = module
 
     @torch.no_grad()
-    def __call__(self, batch: Floats) -> Floats:
-        scores: Floats = self.module(torch.from_numpy(batch)).numpy()
+    def __call__(self, batch: Float32Array) -> Float32Array:
+        scores: Float32Array = self.module(torch.from_numpy(batch)).numpy()
         return scores
 
 
 class CornerEngine:
     """A network that sees a class in each corner of any photo."""
 
-    def __call__(self, batch: Floats) -> Floats:
+    def __call__(self, batch: Float32Array) -> Float32Array:
         scores = np.zeros((1, 21, 8, 8), np.float32)
         for k, rows, columns in ((0, 0, 0), (5, 0, 1), (9, 1, 0), (15, 1, 1)):
             scores[0, k, 4 * rows : 4 * rows + 4, 4 * columns : 4 * columns + 4] = 1

@@ -17,7 +17,7 @@ from bentoml_img.paths import SHIPPED
 from bentoml_img.segment import Segmenter
 from bentoml_img.shelf import bundle_of
 from bentoml_img.training.layouts import Sample
-from bentoml_img.training.segmentation.scores import figures, validation_sets
+from bentoml_img.training.segmentation.evaluation import figures, validation_sets
 from scripts.samples import FOLDER, scenes
 from scripts.unpack import unpack
 

@@ -8,24 +8,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from bentoml_img.arrays import Floats
-from bentoml_img.upsample import Mask, upsample_labels
+from bentoml_img.arrays import Float32Array, UInt8Array
+from bentoml_img.upsample import upsample_labels
 
 
-def noise(classes: int, height: int, width: int, seed: int = 0) -> Floats:
+def noise(classes: int, height: int, width: int, seed: int = 0) -> Float32Array:
     """Scores with a border in every cell."""
     return np.random.default_rng(seed).normal(size=(classes, height, width)).astype(np.float32)
 
 
-def blobs(classes: int, height: int, width: int) -> Floats:
+def blobs(classes: int, height: int, width: int) -> Float32Array:
     """Scores of smooth regions, as networks give them."""
     coarse = torch.from_numpy(noise(classes, 4, 5))[None]
     smooth = functional.interpolate(coarse, (height, width), mode="bicubic")[0].numpy()
-    scores: Floats = 6 * smooth + 0.3 * noise(classes, height, width)
+    scores: Float32Array = 6 * smooth + 0.3 * noise(classes, height, width)
     return scores
 
 
-def assert_same_as_torch(scores: Floats, height: int, width: int) -> None:
+def assert_same_as_torch(scores: Float32Array, height: int, width: int) -> None:
     """Equal labels, but where the best two scores differ by no more than rounding."""
     mask = upsample_labels(scores, height, width)
     expected = functional.interpolate(
@@ -55,7 +55,7 @@ def assert_same_as_torch(scores: Floats, height: int, width: int) -> None:
     ],
 )
 def test_labels_are_those_of_torch(
-    make: Callable[..., Floats], grid: tuple[int, int], size: tuple[int, int]
+    make: Callable[..., Float32Array], grid: tuple[int, int], size: tuple[int, int]
 ) -> None:
     assert_same_as_torch(make(21, *grid), *size)
 
@@ -83,7 +83,7 @@ def test_one_class_everywhere() -> None:
     assert (upsample_labels(scores, 100, 130) == 7).all()
 
 
-def peak_bytes(scores: Floats, height: int, width: int) -> tuple[int, Mask]:
+def peak_bytes(scores: Float32Array, height: int, width: int) -> tuple[int, UInt8Array]:
     tracemalloc.start()
     try:
         mask = upsample_labels(scores, height, width)

@@ -16,6 +16,9 @@ from bentoml_img.engines import ENGINES, PRECISIONS
 
 SOURCES = ("weights", "weights_url")  # of weights
 CHOICES = ("model", "models", *SOURCES, "engine", "precision")
+# What numbers the steps of a run takes 40 bits below the seed, and a generator's seed has 64.
+SEEDS = click.IntRange(0, 2**24 - 1)
+
 T = TypeVar("T")
 Command = TypeVar("Command", bound=Callable[..., Any])
 

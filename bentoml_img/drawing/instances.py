@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image, ImageDraw
 
-from bentoml_img.arrays import Booleans
+from bentoml_img.arrays import BoolArray
 from bentoml_img.detect import Detections
 from bentoml_img.drawing.ink import INK, LUMA, MIN_TEXT, PAPER, font
 from bentoml_img.drawing.palettes import instance_colour
@@ -135,7 +135,7 @@ def _tint(canvas: Image.Image, mask: InstanceMask, colour: tuple[int, int, int],
         canvas.paste(colour, (mask.x, mask.y), Image.fromarray(opacity))
 
 
-def _inner(pixels: Booleans, by: int) -> Booleans:
+def _inner(pixels: BoolArray, by: int) -> BoolArray:
     """Those pixels of a mask that have others of it so many places away on all four sides."""
     inside = pixels.copy()
     for lines, of in ((inside, pixels), (inside.T, pixels.T)):

@@ -6,13 +6,15 @@ single precision. Boxes are float32 of shape (N, 4): x1, y1, x2, y2 in pixels.
 
 import numpy as np
 
-from bentoml_img.arrays import Booleans, Floats, Indices
+from bentoml_img.arrays import BoolArray, Float32Array, IntpArray
 from bentoml_img.engines.rules import Postprocessing
 
 BLOCK = 256  # boxes that are compared with each other at a time
 
 
-def anchors(index: Indices, cell_anchors: Floats, width: int, stride: tuple[int, int]) -> Floats:
+def anchors(
+    index: IntpArray, cell_anchors: Float32Array, width: int, stride: tuple[int, int]
+) -> Float32Array:
     """Anchors of a grid that is `width` cells wide and whose cells are `stride` (y, x) pixels.
 
     Each cell has all of `cell_anchors` (A, 4), which are given about (0, 0);
@@ -24,7 +26,7 @@ def anchors(index: Indices, cell_anchors: Floats, width: int, stride: tuple[int,
     return cell_anchors[kind] + np.concatenate([middle, middle], axis=1).astype(np.float32)
 
 
-def decode(deltas: Floats, boxes: Floats, rule: Postprocessing) -> Floats:
+def decode(deltas: Float32Array, boxes: Float32Array, rule: Postprocessing) -> Float32Array:
     """Move and scale `boxes` (N, 4) by what a network says of them.
 
     `deltas` (N, 4) are in units of the boxes' sides, weighted as `rule` has it.
@@ -38,7 +40,7 @@ def decode(deltas: Floats, boxes: Floats, rule: Postprocessing) -> Floats:
     return np.concatenate([middle - half, middle + half], axis=1)
 
 
-def top(scores: Floats, n: int) -> Indices:
+def top(scores: Float32Array, n: int) -> IntpArray:
     """The indices of the n highest scores (of all, if there are fewer), the highest first."""
     index = np.arange(len(scores))
     if 0 < n < len(scores):
@@ -47,8 +49,12 @@ def top(scores: Floats, n: int) -> Indices:
 
 
 def clip_and_filter(
-    boxes: Floats, scores: Floats, groups: Indices, size: tuple[int, int], rule: Postprocessing
-) -> tuple[Floats, Indices]:
+    boxes: Float32Array,
+    scores: Float32Array,
+    groups: IntpArray,
+    size: tuple[int, int],
+    rule: Postprocessing,
+) -> tuple[Float32Array, IntpArray]:
     """Boxes clipped to a picture of (height, width), and which to keep, highest score first.
 
     Those are left out that are too small, or that non-maximum suppression within
@@ -63,8 +69,8 @@ def clip_and_filter(
 
 
 def nms(
-    boxes: Floats, scores: Floats, groups: Indices, iou_threshold: float, top_n: int
-) -> Indices:
+    boxes: Float32Array, scores: Float32Array, groups: IntpArray, iou_threshold: float, top_n: int
+) -> IntpArray:
     """Greedy non-maximum suppression within each group: which boxes stay, highest score first.
 
     A box stays unless its intersection over union with one of a higher score that
@@ -91,8 +97,12 @@ def nms(
 
 
 def _overlapping(
-    boxes: Floats, groups: Indices, rows: Indices, columns: Indices, iou_threshold: float
-) -> Booleans:
+    boxes: Float32Array,
+    groups: IntpArray,
+    rows: IntpArray,
+    columns: IntpArray,
+    iou_threshold: float,
+) -> BoolArray:
     """Which pairs of boxes are of one group and have an intersection over union above that."""
     x1, y1, x2, y2 = boxes[rows].T[:, :, None]
     left, upper, right, lower = boxes[columns].T
@@ -102,6 +112,6 @@ def _overlapping(
     union = (x2 - x1) * (y2 - y1) + (right - left) * (lower - upper) - common
     # A box without an area overlaps with nothing.
     iou = np.divide(common, union, out=np.zeros_like(union), where=union > 0)
-    rivals: Booleans = iou > iou_threshold
+    rivals: BoolArray = iou > iou_threshold
     rivals &= groups[rows][:, None] == groups[columns]
     return rivals

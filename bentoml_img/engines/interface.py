@@ -3,15 +3,13 @@
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from bentoml_img.arrays import Bytes, Floats, Ids
-
-Photo = Bytes
+from bentoml_img.arrays import Float32Array, Int64Array, UInt8Array
 
 
 class Engine(Protocol):
     """A loaded network."""
 
-    def __call__(self, batch: Floats) -> Floats:
+    def __call__(self, batch: Float32Array) -> Float32Array:
         """Take normalised images (N, 3, H, W), return the network's output for each."""
 
 
@@ -23,10 +21,10 @@ class RawDetections:
     shape (N, n, n).
     """
 
-    boxes_xyxy: Floats
-    labels: Ids
-    scores: Floats
-    mask_scores: Floats
+    boxes_xyxy: Float32Array
+    labels: Int64Array
+    scores: Float32Array
+    mask_scores: Float32Array
 
 
 class Logits(NamedTuple):
@@ -35,15 +33,15 @@ class Logits(NamedTuple):
     `objectness` has shape (A,), `classes` (N, classes), `masks` (N, classes, 28, 28).
     """
 
-    objectness: Floats
-    classes: Floats
-    masks: Floats
+    objectness: Float32Array
+    classes: Float32Array
+    masks: Float32Array
 
 
 class DetectionEngine(Protocol):
     """A loaded detector."""
 
-    def __call__(self, photo: Photo, score_threshold: float) -> RawDetections:
+    def __call__(self, photo: UInt8Array, score_threshold: float) -> RawDetections:
         """Take an RGB photo (height, width, 3), return its instances, highest score first.
 
         Those whose score is `score_threshold` or more, and at least 0.05; 100 at most.

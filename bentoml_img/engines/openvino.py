@@ -6,7 +6,7 @@ from pathlib import Path
 import openvino as ov
 from openvino import properties
 
-from bentoml_img.arrays import Floats
+from bentoml_img.arrays import Float32Array
 from bentoml_img.bundle import BundleError
 
 
@@ -19,9 +19,9 @@ class OpenVinoEngine:
     def __init__(self, graph: Path, threads: int | None, precision: str) -> None:
         self._request = request(graph, threads, precision)
 
-    def __call__(self, batch: Floats) -> Floats:
+    def __call__(self, batch: Float32Array) -> Float32Array:
         results = self._request.infer([batch], share_inputs=True)
-        output: Floats = results[0].copy()  # the request reuses its buffer
+        output: Float32Array = results[0].copy()  # the request reuses its buffer
         return output
 
 

@@ -5,18 +5,18 @@ from pathlib import Path
 
 import numpy as np
 
-from bentoml_img.arrays import Floats, Indices
+from bentoml_img.arrays import Float32Array, IntpArray, UInt8Array
 from bentoml_img.bundle import Manifest, read_manifest
 from bentoml_img.engines.boxes import anchors, clip_and_filter, decode, top
-from bentoml_img.engines.interface import Logits, Photo, RawDetections
+from bentoml_img.engines.interface import Logits, RawDetections
 from bentoml_img.engines.openvino import request
 from bentoml_img.engines.resize import prepare
 from bentoml_img.engines.roi_align import PooledGraph
 from bentoml_img.engines.rules import Rules, read_rules
 from bentoml_img.probabilities import sigmoid, softmax
 
-Trunk = Callable[[Floats], Sequence[Floats]]
-Head = Callable[[Sequence[Floats], Floats, int], Sequence[Floats]]
+Trunk = Callable[[Float32Array], Sequence[Float32Array]]
+Head = Callable[[Sequence[Float32Array], Float32Array, int], Sequence[Float32Array]]
 
 
 class NumpyMaskRcnn:
@@ -35,7 +35,7 @@ class NumpyMaskRcnn:
         self._trunk, self._boxes, self._masks = trunk, boxes, masks
         self._cell_anchors = [np.array(cell, np.float32) for cell in rules.cell_anchors]
 
-    def __call__(self, photo: Photo, score_threshold: float) -> RawDetections:
+    def __call__(self, photo: UInt8Array, score_threshold: float) -> RawDetections:
         image, size = prepare(photo, self._manifest)
         padded = image.shape[2], image.shape[3]
         maps, objectness, deltas = self._run_trunk(image)
@@ -49,7 +49,7 @@ class NumpyMaskRcnn:
         in_photo = boxes * np.array((across, down, across, down), np.float32)
         return RawDetections(in_photo, labels.astype(np.int64), scores, masks)
 
-    def logits(self, image: Floats, boxes: Floats) -> Logits:
+    def logits(self, image: Float32Array, boxes: Float32Array) -> Logits:
         """What the three networks say of a normalised image (1, 3, H, W) and boxes (N, 4) in it.
 
         For comparing engines.
@@ -60,8 +60,8 @@ class NumpyMaskRcnn:
         return Logits(np.concatenate([level.ravel() for level in objectness]), classes, masks)
 
     def _run_trunk(
-        self, image: Floats
-    ) -> tuple[Sequence[Floats], Sequence[Floats], Sequence[Floats]]:
+        self, image: Float32Array
+    ) -> tuple[Sequence[Float32Array], Sequence[Float32Array], Sequence[Float32Array]]:
         """For each level its map (1, C, h, w), and its anchors' objectness and deltas.
 
         These have shapes (1, A, h, w) and (1, A · 4, h, w); objectness is in logits.
@@ -72,11 +72,11 @@ class NumpyMaskRcnn:
 
     def _propose(
         self,
-        objectness: Sequence[Floats],
-        deltas: Sequence[Floats],
+        objectness: Sequence[Float32Array],
+        deltas: Sequence[Float32Array],
         size: tuple[int, int],
         padded: tuple[int, int],
-    ) -> Floats:
+    ) -> Float32Array:
         """The boxes (N, 4) that may hold an object."""
         levels = zip(objectness, deltas, self._cell_anchors, strict=True)
         found = [self._decode_level(*level, padded) for level in levels]
@@ -89,8 +89,12 @@ class NumpyMaskRcnn:
         return boxes[kept]
 
     def _decode_level(
-        self, objectness: Floats, deltas: Floats, cell_anchors: Floats, padded: tuple[int, int]
-    ) -> tuple[Floats, Floats]:
+        self,
+        objectness: Float32Array,
+        deltas: Float32Array,
+        cell_anchors: Float32Array,
+        padded: tuple[int, int],
+    ) -> tuple[Float32Array, Float32Array]:
         """One level's boxes of the highest objectness, not clipped, and their logits."""
         kinds, height, width = objectness.shape[1:]
         logits = objectness[0].transpose(1, 2, 0).ravel()
@@ -106,12 +110,12 @@ class NumpyMaskRcnn:
 
     def _classify(
         self,
-        maps: Sequence[Floats],
-        proposals: Floats,
+        maps: Sequence[Float32Array],
+        proposals: Float32Array,
         size: tuple[int, int],
         padded: tuple[int, int],
         score_threshold: float,
-    ) -> tuple[Floats, Floats, Indices]:
+    ) -> tuple[Float32Array, Float32Array, IntpArray]:
         """Boxes (N, 4), scores and labels (N,) of the instances, highest score first."""
         nothing = np.zeros(0, np.float32)
         if not len(proposals):
@@ -150,6 +154,6 @@ class _TrunkGraph:
     def __init__(self, path: Path, threads: int | None, precision: str) -> None:
         self._request = request(path, threads, precision)
 
-    def __call__(self, image: Floats) -> list[Floats]:
+    def __call__(self, image: Float32Array) -> list[Float32Array]:
         outputs = self._request.infer([image], share_inputs=True, share_outputs=True)
         return [outputs[i] for i in range(len(outputs))]

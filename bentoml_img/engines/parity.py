@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from bentoml_img.arrays import Floats
+from bentoml_img.arrays import Float32Array
 from bentoml_img.probabilities import softmax
 
 
-def parity(expected: Floats, logits: Floats, of: str = "export") -> dict[str, float]:
+def parity(expected: Float32Array, logits: Float32Array, of: str = "export") -> dict[str, float]:
     """How far apart two networks' answers (N, classes) are: in labels, and in probabilities."""
     return {
         f"{of}_label_agreement": float((expected.argmax(1) == logits.argmax(1)).mean()),

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import openvino as ov
 
-from bentoml_img.arrays import Floats
+from bentoml_img.arrays import Float32Array
 from bentoml_img.engines.openvino import core
 
 
-def quantize(graph: Path, inputs: Sequence[Floats], target: Path) -> None:
+def quantize(graph: Path, inputs: Sequence[Float32Array], target: Path) -> None:
     """Write a graph with its convolutions and matrix products in int8.
 
     `inputs`, which the graph takes, are one or more images of shape (N, 3, H, W)

@@ -2,9 +2,8 @@
 
 import numpy as np
 
-from bentoml_img.arrays import Floats
+from bentoml_img.arrays import Float32Array, UInt8Array
 from bentoml_img.bundle import Manifest
-from bentoml_img.engines.interface import Photo
 from bentoml_img.interpolation import neighbours
 
 
@@ -19,7 +18,7 @@ def seen_size(height: int, width: int, manifest: Manifest) -> tuple[int, int]:
     return max(1, int(height * scale)), max(1, int(width * scale))
 
 
-def prepare(photo: Photo, manifest: Manifest) -> tuple[Floats, tuple[int, int]]:
+def prepare(photo: UInt8Array, manifest: Manifest) -> tuple[Float32Array, tuple[int, int]]:
     """The network's input (1, 3, H, W), and the (height, width) of it that is photo, not padding.
 
     Resized bilinearly from the nearest four pixels, however much smaller it

@@ -11,7 +11,7 @@ import numpy as np
 import openvino as ov
 import openvino.opset16 as ops
 
-from bentoml_img.arrays import Floats, Indices
+from bentoml_img.arrays import Float32Array, IntpArray
 from bentoml_img.engines.openvino import request
 from bentoml_img.engines.rules import Pooling
 
@@ -31,7 +31,9 @@ class PooledGraph:
         channels, rows, columns = (shape[axis].get_length() for axis in (1, 2, 3))
         self._align = request(roi_align(channels, (rows, columns), pooling), threads, "fp32")
 
-    def __call__(self, maps: Sequence[Floats], boxes: Floats, height: int) -> list[Floats]:
+    def __call__(
+        self, maps: Sequence[Float32Array], boxes: Float32Array, height: int
+    ) -> list[Float32Array]:
         """The graph's outputs for boxes (N, 4) in pixels of an image that is `height` high.
 
         `maps` (1, C, h, w) are those of all levels, the finest first.
@@ -53,7 +55,7 @@ class PooledGraph:
         return [outputs[i][back] for i in range(len(outputs))]
 
 
-def levels(boxes: Floats, strides: Sequence[int], pooling: Pooling) -> Indices:
+def levels(boxes: Float32Array, strides: Sequence[int], pooling: Pooling) -> IntpArray:
     """To which map each box (N, 4) belongs, of maps whose strides are powers of two."""
     sides = np.sqrt((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]))
     with np.errstate(divide="ignore"):

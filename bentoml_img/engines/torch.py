@@ -7,7 +7,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from bentoml_img import zoo
-from bentoml_img.arrays import Floats
+from bentoml_img.arrays import Float32Array
 from bentoml_img.bundle import WEIGHTS, BundleError, read_manifest
 
 
@@ -18,9 +18,9 @@ class TorchEngine:
         self.module, self.device = open_module(bundle, threads)
 
     @torch.inference_mode()
-    def __call__(self, batch: Floats) -> Floats:
+    def __call__(self, batch: Float32Array) -> Float32Array:
         images = torch.from_numpy(batch).to(self.device, memory_format=torch.channels_last)
-        logits: Floats = self.module(images).float().cpu().numpy()
+        logits: Float32Array = self.module(images).float().cpu().numpy()
         return logits
 
 

@@ -10,9 +10,9 @@ from torchvision.models.detection.image_list import ImageList
 from torchvision.models.detection.roi_heads import maskrcnn_inference
 from torchvision.models.detection.transform import resize_boxes
 
-from bentoml_img.arrays import Floats
+from bentoml_img.arrays import Float32Array, UInt8Array
 from bentoml_img.bundle import Manifest, read_manifest
-from bentoml_img.engines.interface import Logits, Photo, RawDetections
+from bentoml_img.engines.interface import Logits, RawDetections
 from bentoml_img.engines.resize import seen_size
 from bentoml_img.engines.torch import open_module
 from bentoml_img.models.maskrcnn import (
@@ -40,7 +40,7 @@ class TorchMaskRcnn:
         self._manifest = manifest
 
     @torch.inference_mode()
-    def __call__(self, photo: Photo, score_threshold: float) -> RawDetections:
+    def __call__(self, photo: UInt8Array, score_threshold: float) -> RawDetections:
         image, size = self._prepare(photo)
         features, objectness, deltas = levels_of(self._trunk(image))
         images = ImageList(image, [size])
@@ -60,7 +60,7 @@ class TorchMaskRcnn:
         )
 
     @torch.inference_mode()
-    def logits(self, image: Floats, boxes: Floats) -> Logits:
+    def logits(self, image: Float32Array, boxes: Float32Array) -> Logits:
         """What the three networks say of a normalised image (1, 3, H, W) and boxes (N, 4) in it.
 
         For comparing engines.
@@ -73,7 +73,7 @@ class TorchMaskRcnn:
         (masks,) = self._masks(self._heads.mask_roi_pool(features, given, [size]))
         return Logits(*(output.cpu().numpy().copy() for output in (flat, classes, masks)))
 
-    def _prepare(self, photo: Photo) -> tuple[Tensor, tuple[int, int]]:
+    def _prepare(self, photo: UInt8Array) -> tuple[Tensor, tuple[int, int]]:
         """What the trunk takes, and the (height, width) of it that is photo, not padding.
 
         The channels one by one, since a large photo takes 4 bytes a value for a while.

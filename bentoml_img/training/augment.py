@@ -3,12 +3,10 @@
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image, ImageFilter
 
+from bentoml_img.arrays import UInt8Array
 from bentoml_img.drawing.ink import LUMA
-
-Pixels = npt.NDArray[np.uint8]
 
 FILL = (127, 127, 127)  # beyond a photo's edge
 
@@ -25,7 +23,7 @@ class ColourChanges:
     blur: float = 0.1
 
 
-def change_colours(pixels: Pixels, how: ColourChanges, rng: np.random.Generator) -> Pixels:
+def change_colours(pixels: UInt8Array, how: ColourChanges, rng: np.random.Generator) -> UInt8Array:
     """Other brightness, contrast and saturation; now and then grey or out of focus."""
     if rng.random() < how.blur:
         radius = ImageFilter.GaussianBlur(rng.uniform(0.3, 1.5))
@@ -39,7 +37,7 @@ def change_colours(pixels: Pixels, how: ColourChanges, rng: np.random.Generator)
     # All three at once: towards the luma, towards its mean, and times a factor.
     x = x * np.float32(saturation) + grey * np.float32(1 - saturation)
     x = (x - mean) * np.float32(contrast * brightness) + mean * np.float32(brightness)
-    changed: Pixels = x.clip(0, 255).astype(np.uint8)
+    changed: UInt8Array = x.clip(0, 255).astype(np.uint8)
     return changed
 
 

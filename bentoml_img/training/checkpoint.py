@@ -6,12 +6,9 @@ from typing import Any
 
 import torch
 
-from bentoml_img.atomic import beside
+from bentoml_img.atomic import replacing
+from bentoml_img.training.errors import CheckpointError
 from bentoml_img.weights import NOT_LOADABLE
-
-
-class CheckpointError(Exception):
-    """A checkpoint that is missing, in the way or not resumable; the message is for the user."""
 
 
 def locate(folder: Path, resume: bool) -> Path:
@@ -28,7 +25,7 @@ def locate(folder: Path, resume: bool) -> Path:
 
 def save(state: Mapping[str, Any], path: Path) -> None:
     """Write a checkpoint, beside and then in place of the last one."""
-    with beside(path) as part:
+    with replacing(path) as part:
         torch.save(state, part)
 
 

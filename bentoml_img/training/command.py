@@ -6,13 +6,11 @@ from pathlib import Path
 
 import click
 
-from bentoml_img.cli.console import console, plain_errors
-from bentoml_img.cli.options import Command, FiniteRange, together
-from bentoml_img.training.checkpoint import CheckpointError
-from bentoml_img.training.dataset import DatasetError
+from bentoml_img.cli.console import console, plain_errors, told_warnings
+from bentoml_img.cli.options import SEEDS, Command, FiniteRange, together
+from bentoml_img.training.errors import CheckpointError, DatasetError, Diverged
 from bentoml_img.training.fit import TrainingInterrupted, command_to_resume
-from bentoml_img.training.run import Diverged, RunRecipe
-from bentoml_img.training.seed_range import SEEDS
+from bentoml_img.training.run import RunRecipe
 
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
@@ -42,9 +40,12 @@ def run_options(recipe: type[RunRecipe]) -> Callable[[Command], Command]:
 
 @contextmanager
 def resumable(context: click.Context) -> Iterator[None]:
-    """Say in one line what a user can mend, and after Ctrl-C how to go on."""
+    """Say in one line what a user can mend or is warned of, and after Ctrl-C how to go on."""
     try:
-        with plain_errors("train", DatasetError, CheckpointError, Diverged, OSError):
+        with (
+            told_warnings(),
+            plain_errors("train", DatasetError, CheckpointError, Diverged, OSError),
+        ):
             yield
     except TrainingInterrupted as interrupted:
         console.print(f"{interrupted}; to go on: {command_to_resume()}")

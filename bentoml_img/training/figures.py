@@ -1,13 +1,18 @@
-"""What a model reaches, as --evaluate prints it."""
+"""What a model reaches on data sets: as --evaluate prints it, and as a manifest keeps it."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
-from bentoml_img.cli.console import cleared, work_bar
+from bentoml_img.bundle import add_scores
 
-OnPhoto = Callable[[], None]
-"""Called after each photo that is measured."""
+OnPhoto = Callable[[int, int], None]
+"""Called as photos are measured, with the numbers of photos done and in all."""
+
+
+def unwatched(done: int, total: int) -> None:
+    """An OnPhoto that tells nobody."""
 
 
 @dataclass(frozen=True)
@@ -29,10 +34,7 @@ class Figure:
         return json.dumps(asdict(self))
 
 
-def watched(figures: Callable[[OnPhoto], Iterator[Figure]], photos: int) -> Iterator[Figure]:
-    """The figures of so many photos, while a bar shows how many are done."""
-    with work_bar() as bar:
-        task = bar.add_task("photos", total=photos, speed="")
-        for figure in figures(lambda: bar.advance(task)):
-            with cleared(bar):
-                yield figure
+def record(bundle: Path, figures: Iterable[Figure], metric: str) -> None:
+    """Put those figures into a bundle's manifest whose metric is, or begins with, `metric`."""
+    scores = {figure.name: figure.value for figure in figures if figure.metric.startswith(metric)}
+    add_scores(bundle, scores)

@@ -13,7 +13,7 @@ from PIL import Image
 from bentoml_img.images import DECODER_ERRORS, read_rgb
 from bentoml_img.labels import COCO_IDS
 from bentoml_img.training.annotations import complete
-from bentoml_img.training.dataset import DatasetError, UnusableFile
+from bentoml_img.training.errors import DatasetError, UnusableFile
 
 
 @dataclass(frozen=True)

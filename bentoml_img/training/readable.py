@@ -1,12 +1,14 @@
 """Photos that cannot be read: others take their place, and a run goes on."""
 
 import functools
+import logging
 from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import TypeVar
 
-from bentoml_img.cli.console import console
-from bentoml_img.training.dataset import DatasetError, UnusableFile
+from bentoml_img.training.errors import DatasetError, UnusableFile
+
+log = logging.getLogger(__name__)
 
 Choice = TypeVar("Choice")
 Loaded = TypeVar("Loaded")
@@ -17,8 +19,8 @@ MOST = 10  # in a row: so many are no accident
 def first_readable(choices: Iterator[Choice], load: Callable[[Choice], Loaded]) -> Loaded:
     """What `load` makes of the first of endless choices for which it raises no UnusableFile.
 
-    The files that cannot be used are named to people, each once. DatasetError
-    after ten of them in a row.
+    The files that cannot be used are logged, each once. DatasetError after ten of
+    them in a row.
     """
     for choice in islice(choices, MOST):
         try:
@@ -31,5 +33,5 @@ def first_readable(choices: Iterator[Choice], load: Callable[[Choice], Loaded]) 
 
 @functools.cache
 def _warn(message: str) -> None:
-    """Cached, so that each message is printed once."""
-    console.print(f"warning: {message}; another takes its place")
+    """Cached, so that each message is logged once."""
+    log.warning("%s; another takes its place", message)

@@ -1,10 +1,11 @@
 """Rare classes more often: repeat-factor sampling, Gupta et al., "LVIS" (arXiv 1908.03195)."""
 
 import numpy as np
-import numpy.typing as npt
+
+from bentoml_img.arrays import BoolArray, Float64Array
 
 
-def repeat_factors(present: npt.NDArray[np.bool_], rare: float) -> npt.NDArray[np.float64]:
+def repeat_factors(present: BoolArray, rare: float) -> Float64Array:
     """How much more often than others each photo is to be drawn: shape (N,), at least 1.
 
     `present` (N, classes) says which photo has which class. A class that a share r
@@ -13,5 +14,5 @@ def repeat_factors(present: npt.NDArray[np.bool_], rare: float) -> npt.NDArray[n
     """
     frequency = np.maximum(present.mean(axis=0), 1 / len(present))
     repeat = np.maximum(1.0, np.sqrt(rare / frequency))
-    factors: npt.NDArray[np.float64] = np.where(present, repeat, 1.0).max(axis=1)
+    factors: Float64Array = np.where(present, repeat, 1.0).max(axis=1)
     return factors

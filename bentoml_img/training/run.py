@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from bentoml_img.training import checkpoint
-from bentoml_img.training.dataset import DatasetError
+from bentoml_img.training.errors import CheckpointError, DatasetError, Diverged
+from bentoml_img.training.figures import OnPhoto, unwatched
 
 Batch = TypeVar("Batch")
 Network = TypeVar("Network", bound=nn.Module)
@@ -42,10 +43,6 @@ class Progress:
 
     def __str__(self) -> str:
         return ", ".join(f"{name} {value:.3f}" for name, value in self.figures.items())
-
-
-class Diverged(Exception):
-    """A loss is no finite number: the message, for the user, says which and when."""
 
 
 class Run(ABC, Generic[Network, Batch]):
@@ -95,13 +92,17 @@ class Run(ABC, Generic[Network, Batch]):
         """The part of its first learning rate that a group of parameters has at this step."""
 
     @abstractmethod
-    def evaluate(
-        self, on_photo: Callable[[int, int], None] = lambda done, total: None
-    ) -> dict[str, Any]:
+    def _measure(self, on_photo: OnPhoto) -> dict[str, Any]:
+        """What the network reaches as it is, by the names that `history` has for it."""
+
+    def evaluate(self, on_photo: OnPhoto = unwatched) -> dict[str, Any]:
         """Measure the network as it is; the figures, also put into `history`.
 
-        `on_photo` is called with the numbers of photos done and in all.
+        With the step, and the seconds of training up to it.
         """
+        entry = {"step": self.step, "seconds": self.seconds, **self._measure(on_photo)}
+        self.history.append(entry)
+        return entry
 
     def run(self, on_step: Callable[[Progress], None] = lambda progress: None) -> None:
         """Train from the current step to the last.
@@ -161,7 +162,7 @@ class Run(ABC, Generic[Network, Batch]):
         state = checkpoint.load(path)
         checkpoint.check_recipe(path, state["recipe"], self._recipe_of(state))
         if (photos := state["photos"]) != self.photos:
-            raise checkpoint.CheckpointError(f"{path} was made with {photos} photos")
+            raise CheckpointError(f"{path} was made with {photos} photos")
         self._set_state(state)
 
     def _recipe_of(self, state: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
+
+from bentoml_img.arrays import Float64Array
 
 Matrix = tuple[tuple[float, float, float], ...]
 
@@ -46,7 +47,7 @@ class Ground:
         return math.dist([v / here for v in a], [v / there for v in b])
 
 
-def _invertible(matrix: npt.NDArray[np.float64]) -> bool:
+def _invertible(matrix: Float64Array) -> bool:
     """Whatever the units: rows with coordinates of a map are a million times as large as others."""
     largest = np.abs(matrix).max(axis=1, keepdims=True)
     return bool(largest.all()) and int(np.linalg.matrix_rank(matrix / largest)) == len(matrix)

@@ -154,7 +154,7 @@ class Parts:
         self, segments: Sequence[Segment], suffix: str, path: Path, first: str = "", last: str = ""
     ) -> None:
         """Write the records of segments into one file, with what comes first and last."""
-        with atomic.beside(path) as part, part.open("w") as target:
+        with atomic.replacing(path) as part, part.open("w") as target:
             target.write(first)
             for segment in segments:
                 with segment.path.with_suffix(suffix).open() as source:

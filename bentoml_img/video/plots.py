@@ -7,7 +7,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from bentoml_img.atomic import beside
+from bentoml_img.drawing.charts import save_chart
 
 
 def plot_counts(tracks: Path, path: Path) -> None:
@@ -27,5 +27,4 @@ def plot_counts(tracks: Path, path: Path) -> None:
     axes.set_ylim(bottom=0)
     if axes.get_legend_handles_labels()[0]:
         axes.legend()
-    with beside(path) as part:
-        figure.savefig(part, dpi=120, format="png")
+    save_chart(figure, path)

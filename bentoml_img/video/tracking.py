@@ -15,13 +15,12 @@ from typing import Any
 
 import lap
 import numpy as np
-import numpy.typing as npt
 
+from bentoml_img.arrays import Float64Array
 from bentoml_img.masks import InstanceMask
 from bentoml_img.video.trackable import Trackable
 
-Values = npt.NDArray[np.float64]
-Box = Values  # left, top, right, bottom in pixels: of shape (4,)
+Box = Float64Array  # left, top, right, bottom in pixels: of shape (4,)
 
 SURE = 0.5  # a score that starts a track
 # A score that may go on with one. ByteTrack has 0.1, where a Mask R-CNN finds a hundred things in
@@ -70,8 +69,8 @@ class _Track:
     It was first seen at `began`, and last at `seen`; all times are in seconds.
     """
 
-    state: Values
-    covariance: Values
+    state: Float64Array
+    covariance: Float64Array
     time: float
     began: float
     seen: float
@@ -88,9 +87,9 @@ class _Track:
         return max(self.votes, key=self.votes.__getitem__)
 
     @property
-    def velocity(self) -> Values:
+    def velocity(self) -> Float64Array:
         """Of the box's middle, pixels a second to the right and downwards."""
-        velocity: Values = self.state[1].reshape(2, 2).mean(axis=0)
+        velocity: Float64Array = self.state[1].reshape(2, 2).mean(axis=0)
         return velocity
 
     @property
@@ -271,7 +270,7 @@ def _height(box: Box) -> float:
 
 
 def _match(
-    tracks: Sequence[_Track], candidates: Sequence[int], boxes: Values, labels: Sequence[str]
+    tracks: Sequence[_Track], candidates: Sequence[int], boxes: Float64Array, labels: Sequence[str]
 ) -> list[tuple[int, _Track]]:
     """Detections and their tracks: the assignment with the largest sum of overlaps."""
     if not tracks or not candidates:
@@ -289,23 +288,25 @@ def _match(
     ]
 
 
-def _widened(boxes: Values) -> Values:
+def _widened(boxes: Float64Array) -> Float64Array:
     margin = MARGIN * (boxes[:, 2:] - boxes[:, :2])
     return np.concatenate([boxes[:, :2] - margin, boxes[:, 2:] + margin], axis=1)
 
 
-def _iou(a: Values, b: Values) -> Values:
+def _iou(a: Float64Array, b: Float64Array) -> Float64Array:
     """Intersection over union, (len(a), len(b)), of boxes (…, 4)."""
     top_left = np.maximum(a[:, None, :2], b[None, :, :2])
     bottom_right = np.minimum(a[:, None, 2:], b[None, :, 2:])
     shared = np.clip(bottom_right - top_left, 0, None).prod(axis=2)
     area_a, area_b = ((boxes[:, 2:] - boxes[:, :2]).prod(axis=1) for boxes in (a, b))
     union = area_a[:, None] + area_b[None] - shared
-    iou: Values = shared / np.maximum(union, 1e-9)
+    iou: Float64Array = shared / np.maximum(union, 1e-9)
     return iou
 
 
-def _moved(mask: InstanceMask | None, shift: Values, size: tuple[int, int]) -> InstanceMask | None:
+def _moved(
+    mask: InstanceMask | None, shift: Float64Array, size: tuple[int, int]
+) -> InstanceMask | None:
     """A mask moved with its box; what leaves the frame is cut off."""
     if mask is None:
         return None

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from bentoml_img.atomic import beside
+from bentoml_img.atomic import replacing
 from bentoml_img.files import MOVING
 from bentoml_img.video.frames import VideoError
 from bentoml_img.video.gif import write_gif
@@ -24,7 +24,7 @@ def join(segments: Sequence[Segment], output: Path, sound: Path | None = None) -
     copied if an MP4 can hold it, else as AAC.
     """
     check_output(output)
-    with beside(output) as part:
+    with replacing(output) as part:
         if output.suffix.lower() == ".gif":
             write_gif(segments, part)
         else:

@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from bentoml_img.engines.interface import Photo, RawDetections
+from bentoml_img.arrays import UInt8Array
+from bentoml_img.engines.interface import RawDetections
 from bentoml_img.labels import TRAFFIC
 from tests.video.clips import NAMES, ColourDetector
 
@@ -20,7 +21,7 @@ class Colours:
         self.calls = 0
         self.interrupt_at = 0
 
-    def __call__(self, photo: Photo, score_threshold: float) -> RawDetections:
+    def __call__(self, photo: UInt8Array, score_threshold: float) -> RawDetections:
         self.calls += 1
         if self.calls == self.interrupt_at:
             raise KeyboardInterrupt

@@ -4,7 +4,8 @@ from typing import Any
 import pytest
 import torch
 
-from bentoml_img.training.checkpoint import CheckpointError, check_recipe, load, locate, save
+from bentoml_img.training.checkpoint import check_recipe, load, locate, save
+from bentoml_img.training.errors import CheckpointError
 
 STATE = {"recipe": {"epochs": 2, "seed": 0}, "step": 3, "weight": torch.arange(100.0)}
 

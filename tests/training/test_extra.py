@@ -11,6 +11,7 @@ import pytest
         ("detection", "scipy"),
         ("segmentation", "torch"),
         ("reduced_precision", "torch"),
+        ("classification.seeds", "torch"),
     ],
 )
 def test_a_command_without_the_extra_names_it(command: str, package: str) -> None:

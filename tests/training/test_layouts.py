@@ -7,13 +7,12 @@ import pytest
 from PIL import ExifTags, Image
 
 from bentoml_img.segment import Segmenter
-from bentoml_img.training.dataset import DatasetError, UnusableFile
 from bentoml_img.training.detection.data import read_instances
-from bentoml_img.training.detection.evaluation import Truth
+from bentoml_img.training.detection.truth import Truth
+from bentoml_img.training.errors import DatasetError, UnusableFile
 from bentoml_img.training.layouts import Sample, load_photo, read_voc
 from bentoml_img.training.segmentation.data import read_coco
-from bentoml_img.training.segmentation.evaluation import Confusion
-from bentoml_img.training.segmentation.scores import count
+from bentoml_img.training.segmentation.evaluation import figures
 from tests.segmenters import manifest_of
 from tests.training.streets import write_streets
 
@@ -98,7 +97,7 @@ def test_a_photo_of_another_size_than_its_annotation_is_named(tmp_path: Path) ->
         sample.load,
         scene.load,
         lambda: list(truth.images()),
-        lambda: count(Confusion(), segmenter, sample),
+        lambda: list(figures(segmenter, {"coco": [sample]})),
     ):
         with pytest.raises(UnusableFile, match=r"train_0\.png has 64×128 pixels"):
             load()

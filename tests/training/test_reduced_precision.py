@@ -1,6 +1,7 @@
 import json
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,24 +9,25 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from bentoml_img.arrays import Floats
+from bentoml_img.arrays import Float32Array
 from bentoml_img.bundle import copy, verify
 from bentoml_img.classify import Classifier
 from bentoml_img.labels import CIFAR10
 from bentoml_img.paths import ROOT, SHIPPED
-from bentoml_img.training import reduced_precision
 from bentoml_img.training.classification import cifar10
 from bentoml_img.training.classification.cifar10 import Split
+from bentoml_img.training.reduced_precision import command, reduction
+from bentoml_img.training.reduced_precision.tasks import TASKS
 from tests.training.scenes import write_scenes
 from tests.training.streets import write_streets
 
 
 def run(bundle: Path, photos: Path, data: Path, *options: str) -> Result:
     arguments = [bundle, *options, "--photos", photos, "--data", data]
-    return CliRunner().invoke(reduced_precision.main, list(map(str, arguments)))
+    return CliRunner().invoke(command.main, list(map(str, arguments)))
 
 
-def same_graph(graph: Path, inputs: Sequence[Floats], target: Path) -> None:
+def same_graph(graph: Path, inputs: Sequence[Float32Array], target: Path) -> None:
     """In place of a quantized one, which takes its time."""
     assert all(image.shape[:2] == (1, 3) for image in inputs)
     for path, copied in ((graph, target), (graph.with_suffix(".bin"), target.with_suffix(".bin"))):
@@ -71,8 +73,9 @@ def test_what_costs_too_much_changes_nothing(
     bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = copy(bundle, tmp_path / "net")
-    monkeypatch.setattr(reduced_precision, "quantize", same_graph)
-    monkeypatch.setitem(reduced_precision.MAX_LOSS, "classification", -0.001)
+    monkeypatch.setattr(reduction, "quantize", same_graph)
+    task = replace(TASKS["classification"], max_loss=-0.001)
+    monkeypatch.setitem(TASKS, "classification", task)
     refused = run(tmp_path / "net", ROOT / "images", tmp_path)
     assert (refused.exit_code, refused.stdout) == (1, "")
     assert refused.stderr.endswith("Error: int8 costs 0.00%, and -0.10% is the most\n")
@@ -99,7 +102,7 @@ def test_every_task_has_its_figures(
     for name in ("coco", "street"):
         write_streets(tmp_path / name, 2, "val")
     write_scenes(tmp_path / "VOCdevkit" / "VOC2012", 2, "val")
-    monkeypatch.setattr(reduced_precision, "quantize", same_graph)
+    monkeypatch.setattr(reduction, "quantize", same_graph)
     done = run(tmp_path / model, tmp_path / "street" / "val", tmp_path)
     assert done.exit_code == 0, done.output
     manifest = verify(tmp_path / model)
@@ -114,9 +117,9 @@ def test_the_bundle_may_be_the_folder_one_is_in(
     bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     copy(bundle, tmp_path / "net")
-    monkeypatch.setattr(reduced_precision, "quantize", same_graph)
-    monkeypatch.setattr(reduced_precision, "compare", lambda *_: {})
-    monkeypatch.setattr(reduced_precision, "measure", lambda *_: {"accuracy": 1.0})
+    monkeypatch.setattr(reduction, "quantize", same_graph)
+    monkeypatch.setattr(reduction, "compare", lambda *_: {})
+    monkeypatch.setattr(reduction, "measure", lambda *_: {"accuracy": 1.0})
     monkeypatch.chdir(tmp_path / "net")
     done = run(Path("."), ROOT / "images", tmp_path)
     assert done.exit_code == 0, done.output

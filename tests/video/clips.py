@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw
 
-from bentoml_img.arrays import Floats, Ids
+from bentoml_img.arrays import Float32Array, Int64Array
 from bentoml_img.detect import DEFAULT_QUERY, Query
 from bentoml_img.masks import InstanceMask
 
@@ -178,9 +178,9 @@ def broken(folder: Path, what: str) -> Path:
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    boxes_xyxy: Floats
-    labels: Ids
-    scores: Floats
+    boxes_xyxy: Float32Array
+    labels: Int64Array
+    scores: Float32Array
     masks: tuple[InstanceMask, ...]
     names: tuple[str, ...] = NAMES
 

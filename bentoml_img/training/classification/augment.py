@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from bentoml_img.training.augment import FILL, ColourChanges, Pixels, change_colours, log_uniform
+from bentoml_img.arrays import UInt8Array
+from bentoml_img.training.augment import FILL, ColourChanges, change_colours, log_uniform
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,9 @@ class Augmentation(ColourChanges):
     cutout: float = 0.5
 
 
-def random_view(image: Pixels, side: int, how: Augmentation, rng: np.random.Generator) -> Pixels:
+def random_view(
+    image: UInt8Array, side: int, how: Augmentation, rng: np.random.Generator
+) -> UInt8Array:
     """A changed image (side, side, 3) from a small one (height, width, 3).
 
     Where the window is larger than the image, the image is mirrored at its edges.
@@ -45,14 +48,14 @@ def random_view(image: Pixels, side: int, how: Augmentation, rng: np.random.Gene
     view = Image.fromarray(padded).resize(
         (side, side), Image.Resampling.BICUBIC, (left, top, right, bottom)
     )
-    pixels: Pixels = np.array(view)
+    pixels: UInt8Array = np.array(view)
     if rng.random() < 0.5:
         pixels = pixels[:, ::-1]
     _hide_square(pixels, how.cutout, rng)
     return pixels
 
 
-def _hide_square(pixels: Pixels, cutout: float, rng: np.random.Generator) -> None:
+def _hide_square(pixels: UInt8Array, cutout: float, rng: np.random.Generator) -> None:
     half = rng.uniform(0, cutout) * len(pixels) / 2
     centre = rng.uniform(size=2) * pixels.shape[:2]
     low, high = np.maximum(centre - half, 0).astype(int), np.maximum(centre + half, 0).astype(int)

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
+from bentoml_img.arrays import Int64Array, UInt8Array
 from bentoml_img.labels import CIFAR10
-from bentoml_img.training.dataset import DatasetError
+from bentoml_img.training.errors import DatasetError
 
 URL = "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz"
 MD5 = "c58f30108f718f92721af3b95e74349a"
@@ -40,8 +40,8 @@ _DAMAGE = (
 class Split:
     """images: uint8 RGB of shape (N, 32, 32, 3); labels: int64 of shape (N,), ids of CIFAR10."""
 
-    images: npt.NDArray[np.uint8]
-    labels: npt.NDArray[np.int64]
+    images: UInt8Array
+    labels: Int64Array
 
     def __post_init__(self) -> None:
         n = len(self.labels)
@@ -152,6 +152,6 @@ def _read_folders(folder: Path) -> tuple[Split, Split]:
     return read(folder / "train"), read(folder / "test")
 
 
-def _read_rgb(path: Path) -> npt.NDArray[np.uint8]:
+def _read_rgb(path: Path) -> UInt8Array:
     with Image.open(path) as image:
         return np.asarray(image.convert("RGB"))

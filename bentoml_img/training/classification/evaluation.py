@@ -1,58 +1,44 @@
-"""How good a classifier's probabilities are: accuracy, confusion, calibration.
-
-Calibration is measured and mended after Guo et al., "On Calibration of Modern
-Neural Networks" (2017): the expected calibration error over 15 bins of equal
-width, and one temperature that divides the logits.
-"""
+"""How good a classifier's probabilities are: accuracy, confusion, calibration."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
-from bentoml_img.arrays import Floats
+from bentoml_img.arrays import Float32Array, Int64Array, UInt8Array
 from bentoml_img.classify import Classifier
 from bentoml_img.probabilities import softmax
+from bentoml_img.training.classification import cifar10
+from bentoml_img.training.classification.calibration import Reliability, cross_fit
 from bentoml_img.training.classification.cifar10 import Split
-
-BINS = 15
-
-Labels = npt.NDArray[np.int64]
+from bentoml_img.training.figures import Figure, OnPhoto, unwatched
 
 
-@dataclass(frozen=True)
-class Reliability:
-    """Top-1 scores in bins of equal width from 0 to 1.
+def evaluate(classifier: Classifier, data: Path, on_photo: OnPhoto = unwatched) -> Iterator[Figure]:
+    """What a classifier reaches on the test images of CIFAR-10 in DATA; DatasetError."""
+    _, test = cifar10.load(data)
+    yield from figures(classifier, test, on_photo)
 
-    `count` is how many images fall into each bin, `confidence` their mean score
-    and `accuracy` the share of them that are right; both are 0 where a bin is empty.
+
+def figures(classifier: Classifier, test: Split, on_photo: OnPhoto = unwatched) -> Iterator[Figure]:
+    """What a classifier reaches on test images, one figure after another.
+
+    Accuracy, that on the images of each class, and the expected calibration error
+    before and after temperature scaling.
     """
+    logits = predict_logits(classifier, test.images, on_photo)
+    labels = classifier.manifest.labels
+    yield from Evaluation.of(logits, test.labels, labels).figures(classifier.manifest.name)
 
-    count: Labels
-    confidence: npt.NDArray[np.float64]
-    accuracy: npt.NDArray[np.float64]
 
-    @classmethod
-    def of(cls, probabilities: Floats, labels: Labels, bins: int = BINS) -> "Reliability":
-        """Bin probabilities of shape (N, classes) against the true labels (N,)."""
-        confidence = probabilities.max(axis=1)
-        correct = probabilities.argmax(axis=1) == labels
-        which = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
-        count = np.bincount(which, minlength=bins)
-        share = np.maximum(count, 1)
-        return cls(
-            count,
-            np.bincount(which, confidence, bins) / share,
-            np.bincount(which, correct, bins) / share,
-        )
+class CifarFigure(Figure):
+    """A measurement on the only data set for classifiers, which manifests do not name."""
 
     @property
-    def expected_calibration_error(self) -> float:
-        """The mean distance between confidence and accuracy, weighted by count."""
-        gap = np.abs(self.confidence - self.accuracy)
-        return float((gap * self.count).sum() / self.count.sum())
+    def name(self) -> str:
+        return self.metric
 
 
 @dataclass(frozen=True)
@@ -65,13 +51,13 @@ class Evaluation:
     """
 
     labels: tuple[str, ...]
-    confusion: Labels
+    confusion: Int64Array
     raw: Reliability
     calibrated: Reliability
     temperature: float
 
     @classmethod
-    def of(cls, logits: Floats, truth: Labels, labels: tuple[str, ...]) -> "Evaluation":
+    def of(cls, logits: Float32Array, truth: Int64Array, labels: tuple[str, ...]) -> "Evaluation":
         """Evaluate logits of shape (N, classes) against the true labels (N,)."""
         k = len(labels)
         confusion = np.bincount(truth * k + logits.argmax(axis=1), minlength=k * k).reshape(k, k)
@@ -88,8 +74,12 @@ class Evaluation:
     def n(self) -> int:
         return int(self.confusion.sum())
 
-    def scores(self) -> Iterator[tuple[str, float, int]]:
-        """Each figure's name, value and number of images."""
+    def figures(self, model: str) -> Iterator[Figure]:
+        """The figures of the model of that name, which this is the evaluation of."""
+        for metric, value, n in self._values():
+            yield CifarFigure(model, "cifar10-test", metric, value, n)
+
+    def _values(self) -> Iterator[tuple[str, float, int]]:
         right = self.confusion.diagonal()
         yield "accuracy", float(right.sum() / self.n), self.n
         for label, hits, count in zip(self.labels, right, self.confusion.sum(axis=1), strict=True):
@@ -99,52 +89,16 @@ class Evaluation:
         yield "ece_calibrated", self.calibrated.expected_calibration_error, self.n
 
 
-def fit_temperature(logits: Floats, labels: Labels) -> float:
-    """The temperature that minimises the negative log-likelihood, between 0.01 and 100.
-
-    In the inverse temperature β that likelihood is convex, with the slope
-    E[Σ p z − z_label]: bisect on its sign.
-    """
-    target = logits[np.arange(len(labels)), labels].mean()
-    low, high = -np.log(100), np.log(100)
-    for _ in range(40):
-        log_beta = (low + high) / 2
-        mean = (softmax(logits * np.exp(log_beta)) * logits).sum(axis=1).mean()
-        low, high = (log_beta, high) if mean < target else (low, log_beta)
-    return float(np.exp(-(low + high) / 2))
-
-
-def cross_fit(logits: Floats, labels: Labels) -> tuple[Floats, float]:
-    """Calibrated probabilities (N, classes), and the temperature to ship.
-
-    The network has seen the training images, so its confidence on them says
-    little; the temperature comes from test images instead. To measure honestly,
-    the images at even places are scored with the temperature fitted on those at
-    odd places and the other way round: no image is scored by a temperature that
-    it helped to fit. The geometric mean of the two is the one to ship.
-    Accuracy does not depend on it.
-    """
-    halves = np.arange(len(labels)) % 2 == 0
-    probabilities = np.empty_like(logits)
-    temperatures = []
-    for half in (halves, ~halves):
-        temperatures.append(fit_temperature(logits[~half], labels[~half]))
-        probabilities[half] = softmax(logits[half] / temperatures[-1])
-    return probabilities, float(np.sqrt(temperatures[0] * temperatures[1]))
-
-
 def predict_logits(
-    classifier: Classifier, images: npt.NDArray[np.uint8], batch: int = 250
-) -> Floats:
+    classifier: Classifier,
+    images: UInt8Array,
+    on_photo: OnPhoto = unwatched,
+    batch: int = 250,
+) -> Float32Array:
     """Logits (N, classes) of uint8 images (N, H, W, 3), one view each, just as they are served."""
     batches = []
     for start in range(0, len(images), batch):
         photos = [Image.fromarray(image) for image in images[start : start + batch]]
         batches.append(classifier.engine(np.stack([classifier.preprocess(p) for p in photos])))
+        on_photo(start + len(photos), len(images))
     return np.concatenate(batches)
-
-
-def evaluate(classifier: Classifier, test: Split) -> Evaluation:
-    """Evaluate a classifier as it is served."""
-    logits = predict_logits(classifier, test.images)
-    return Evaluation.of(logits, test.labels, classifier.manifest.labels)

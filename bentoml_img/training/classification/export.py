@@ -8,7 +8,7 @@ import torch
 
 from bentoml_img import zoo
 from bentoml_img.assemble import check_agreement
-from bentoml_img.atomic import folder_beside
+from bentoml_img.atomic import replacing_folder
 from bentoml_img.bundle import GRAPH, GRAPH_DATA, WEIGHTS, write_manifest
 from bentoml_img.classify import Classifier
 from bentoml_img.engines.export import round_to_half, save_graph, save_weights
@@ -36,13 +36,13 @@ def export(
     model = copy.deepcopy(model).cpu()
     round_to_half(model)
     manifest = zoo.find("cifar_lite").manifest(license="unknown", trained_on=trained_on)
-    with folder_beside(bundle) as part:
+    with replacing_folder(bundle) as part:
         save_weights(model, part / WEIGHTS, half=True)
         save_classifier_graph(model, part / GRAPH)
         write_manifest(part, manifest, FILES)
         logits = predict_logits(Classifier.from_bundle(part, engine), test.images)
         evaluation = Evaluation.of(logits, test.labels, manifest.labels)
-        scores = {name: value for name, value, _ in evaluation.scores()}
+        scores = {figure.name: figure.value for figure in evaluation.figures(manifest.name)}
         scores |= {
             "accuracy_before_export": float((expected.argmax(1) == test.labels).mean()),
             **parity(expected, logits),

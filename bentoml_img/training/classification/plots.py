@@ -10,10 +10,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bentoml_img.atomic import beside
+from bentoml_img.drawing.charts import save_chart
 from bentoml_img.labels import CIFAR10
+from bentoml_img.training.classification.calibration import Reliability
 from bentoml_img.training.classification.cifar10 import SIDE, Split
-from bentoml_img.training.classification.evaluation import Evaluation, Reliability
+from bentoml_img.training.classification.evaluation import Evaluation
 
 COLUMNS = 10  # of the picture of samples
 
@@ -33,7 +34,7 @@ def save_samples(split: Split, path: Path) -> None:
     axes.set_yticks(np.arange(len(CIFAR10)) * cell + SIDE / 2, CIFAR10)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
-    _save(figure, path)
+    save_chart(figure, path)
 
 
 def save_curves(history: Sequence[Mapping[str, float]], path: Path) -> None:
@@ -52,7 +53,7 @@ def save_curves(history: Sequence[Mapping[str, float]], path: Path) -> None:
     right.legend()
     for axes in (left, right):
         axes.grid(alpha=0.3)
-    _save(figure, path)
+    save_chart(figure, path)
 
 
 def save_confusion(evaluation: Evaluation, path: Path) -> None:
@@ -70,7 +71,7 @@ def save_confusion(evaluation: Evaluation, path: Path) -> None:
     axes.set_yticks(range(len(names)), names)
     accuracy = confusion.trace() / evaluation.n
     axes.set(xlabel="predicted", ylabel="true", title=f"{accuracy:.2%} of {evaluation.n} right")
-    _save(figure, path)
+    save_chart(figure, path)
 
 
 def save_reliability(evaluation: Evaluation, path: Path) -> None:
@@ -80,7 +81,7 @@ def save_reliability(evaluation: Evaluation, path: Path) -> None:
     _draw_reliability(left, "before temperature scaling", evaluation.raw)
     _draw_reliability(right, "after, cross-fitted", evaluation.calibrated)
     left.set_ylabel("accuracy")
-    _save(figure, path)
+    save_chart(figure, path)
 
 
 def _draw_reliability(axes: Axes, name: str, reliability: Reliability) -> None:
@@ -92,11 +93,6 @@ def _draw_reliability(axes: Axes, name: str, reliability: Reliability) -> None:
     axes.plot(reliability.confidence[filled], reliability.accuracy[filled], "o", color="tab:orange")
     ece = reliability.expected_calibration_error
     axes.set(xlabel="confidence", title=f"{name}: ECE {ece:.2%}", xlim=(0, 1), ylim=(0, 1))
-
-
-def _save(figure: Figure, path: Path) -> None:
-    with beside(path) as part:
-        figure.savefig(part, format="png", dpi=120)
 
 
 def open_window(picture: Path) -> subprocess.Popen[bytes] | None:

@@ -17,13 +17,14 @@ import click
 from bentoml_img import atomic
 from bentoml_img.cli.console import console, plain_errors
 from bentoml_img.cli.options import FiniteRange
-from bentoml_img.engines.torch import best_device
-from bentoml_img.training.checkpoint import CheckpointError
 from bentoml_img.training.classification import cifar10
-from bentoml_img.training.classification.trainer import Recipe, Trainer, module_logits
-from bentoml_img.training.dataset import DatasetError
-from bentoml_img.training.fit import TrainingInterrupted, fit
-from bentoml_img.training.run import Diverged
+from bentoml_img.training.errors import CheckpointError, DatasetError, Diverged
+from bentoml_img.training.extra import importing_extra
+
+with importing_extra():
+    from bentoml_img.engines.torch import best_device
+    from bentoml_img.training.classification.trainer import Recipe, Trainer, module_logits
+    from bentoml_img.training.fit import TrainingInterrupted, fit
 
 
 def as_written(recipe: Recipe) -> dict[str, Any]:

@@ -13,18 +13,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from bentoml_img.arrays import Floats
+from bentoml_img.arrays import Float32Array, UInt8Array
 from bentoml_img.classify import squash
 from bentoml_img.models.classifiers import LiteClassifier, cifar_lite
 from bentoml_img.training.autocast import autocast
 from bentoml_img.training.averaged_run import AveragedRecipe, AveragedRun
 from bentoml_img.training.classification.augment import Augmentation, random_view
 from bentoml_img.training.classification.cifar10 import Split
+from bentoml_img.training.figures import OnPhoto, unwatched
 from bentoml_img.training.normalize import normalize
 from bentoml_img.training.pretrained import load_imagenet
 from bentoml_img.training.run import Progress
@@ -63,9 +63,8 @@ class Trainer(AveragedRun[LiteClassifier, tuple[Tensor, Tensor]]):
     """A run of which each entry of the history has the accuracy on test images.
 
     That is `test_accuracy_2000`, of what `blend` gives on the first 2,000 images of
-    `test` (to watch; nothing is chosen by it). Beside it stand step, loss and
-    train_accuracy of the last batch, and seconds of training so far. `start` gives
-    the network the weights to begin with.
+    `test` (to watch). Beside it stand loss and train_accuracy of the last batch. `start`
+    gives the network the weights to begin with.
     """
 
     recipe: Recipe
@@ -145,33 +144,27 @@ class Trainer(AveragedRun[LiteClassifier, tuple[Tensor, Tensor]]):
                 value.lerp_(self._start[name].to(self.device), self.recipe.start_share)
         return blended
 
-    def evaluate(
-        self, on_photo: Callable[[int, int], None] = lambda done, total: None
-    ) -> dict[str, Any]:
-        """The last step's figures and the accuracy on the watched images, also in `history`."""
+    def _measure(self, on_photo: OnPhoto) -> dict[str, Any]:
+        """The last step's figures and the accuracy on the watched images."""
         with autocast(self.device):
             logits = module_logits(self.blend(), self.watched.images, on_photo)
-        entry = {
-            "step": self.step,
+        return {
             "loss": self._last["loss"],
             "train_accuracy": self._last["accuracy"],
             "test_accuracy_2000": float((logits.argmax(1) == self.watched.labels).mean()),
-            "seconds": self.seconds,
         }
-        self.history.append(entry)
-        return entry
 
 
 @torch.inference_mode()
 def module_logits(
     model: LiteClassifier,
-    images: npt.NDArray[np.uint8],
-    on_photo: Callable[[int, int], None] = lambda done, total: None,
+    images: UInt8Array,
+    on_photo: OnPhoto = unwatched,
     batch: int = 100,
-) -> Floats:
+) -> Float32Array:
     """Logits (N, classes) of uint8 images (N, H, W, 3), one view each, as they are served.
 
-    `model` is in eval mode. `on_photo` is called with the numbers of images done and in all.
+    `model` is in eval mode.
     """
     device = model.head.weight.device
     logits = []

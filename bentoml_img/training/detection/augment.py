@@ -11,18 +11,15 @@ from functools import partial
 from itertools import count
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 from pycocotools import mask as coco_mask
 
+from bentoml_img.arrays import BoolArray, Float32Array, Float64Array, Int64Array, UInt8Array
 from bentoml_img.labels import TRAFFIC
-from bentoml_img.training.augment import FILL, ColourChanges, Pixels, change_colours, log_uniform
+from bentoml_img.training.augment import FILL, ColourChanges, change_colours, log_uniform
 from bentoml_img.training.detection.data import Instance, Scene
 from bentoml_img.training.detection.sampler import Sampler, Source
 from bentoml_img.training.readable import first_readable
-
-Masks = npt.NDArray[np.uint8]
-Boxes = npt.NDArray[np.float32]
 
 MIN_PIXELS = 12  # of an instance in a crop: what shows less of itself is ignored
 MIN_SIDE = 3  # pixels, likewise
@@ -60,11 +57,11 @@ class Crop:
     `areas` is how many pixels each instance would have if nothing hid it.
     """
 
-    pixels: Pixels
-    masks: Masks
-    labels: npt.NDArray[np.int64]
-    areas: npt.NDArray[np.float64]
-    crowds: Boxes
+    pixels: UInt8Array
+    masks: UInt8Array
+    labels: Int64Array
+    areas: Float64Array
+    crowds: Float32Array
 
 
 def load_batch(sampler: Sampler, n: int, how: Augmentation, seed: Sequence[int]) -> list[Crop]:
@@ -123,7 +120,7 @@ class Window:
             np.array(crowds, np.float32).reshape(-1, 4),
         )
 
-    def mask(self, instance: Instance, scene: Scene) -> Masks:
+    def mask(self, instance: Instance, scene: Scene) -> UInt8Array:
         """An instance's mask in the crop's pixels: (height, width)."""
         width, height = self.size
         outline = instance.outline
@@ -138,7 +135,7 @@ class Window:
             ((np.reshape(polygon, (-1, 2)) - shift) * scale).ravel().tolist() for polygon in outline
         ]
         runs = coco_mask.merge(coco_mask.frPyObjects(polygons, height, width))
-        mask_of_runs: Masks = coco_mask.decode(runs)
+        mask_of_runs: UInt8Array = coco_mask.decode(runs)
         return mask_of_runs
 
     def _shows(self, instance: Instance) -> bool:
@@ -164,11 +161,11 @@ class Window:
             high.append(min(float(scene_size[axis]), corner + last / scale))
         return (slices[1], slices[0]), (low[0], low[1], high[0], high[1]), (sides[0], sides[1])
 
-    def pixels(self, scene: Scene) -> Pixels:
+    def pixels(self, scene: Scene) -> UInt8Array:
         """The photo there: (height, width, 3), grey beyond its edges."""
         image = scene.load()
         width, height = self.size
-        pixels: Pixels = np.full((height, width, 3), FILL, np.uint8)
+        pixels: UInt8Array = np.full((height, width, 3), FILL, np.uint8)
         place, box, size = self._visible(image.size)
         pixels[place] = np.asarray(image.resize(size, Image.Resampling.BILINEAR, box))
         return pixels
@@ -293,11 +290,11 @@ def _mirror(crop: Crop) -> None:
     crop.crowds[:, [0, 2]] = width - crop.crowds[:, [2, 0]]
 
 
-def boxes_of(masks: Masks) -> Boxes:
+def boxes_of(masks: UInt8Array) -> Float32Array:
     """The boxes (N, 4) of masks (N, H, W): left, top, right, bottom; zeros where one is empty."""
     spans = []
     for axis in (1, 2):
-        there: npt.NDArray[np.bool_] = np.asarray(masks.any(axis=axis))
+        there: BoolArray = np.asarray(masks.any(axis=axis))
         length = there.shape[1]
         first, last = there.argmax(axis=1), length - there[:, ::-1].argmax(axis=1)
         spans.append(np.where(there.any(axis=1), (first, last), 0))

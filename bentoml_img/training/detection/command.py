@@ -8,8 +8,11 @@ import click
 
 from bentoml_img.bundle import WEIGHTS
 from bentoml_img.cli.console import console
-from bentoml_img.training.dataset import DatasetError
+from bentoml_img.cli.figures import watched
+from bentoml_img.detect import Detector
+from bentoml_img.training.errors import DatasetError
 from bentoml_img.training.extra import importing_extra
+from bentoml_img.training.figures import record
 
 with importing_extra():
     import torch
@@ -19,10 +22,11 @@ with importing_extra():
     from bentoml_img.training import checkpoint
     from bentoml_img.training.command import FOLDER, resumable, run_options
     from bentoml_img.training.detection.data import read_animals, read_instances
-    from bentoml_img.training.detection.evaluation import WATCHED, Truth, record
+    from bentoml_img.training.detection.evaluation import RECORDED, WATCHED, figures
     from bentoml_img.training.detection.export import export
     from bentoml_img.training.detection.sampler import Source
     from bentoml_img.training.detection.trainer import Recipe, Trainer
+    from bentoml_img.training.detection.truth import Truth
     from bentoml_img.training.fit import fit
     from bentoml_img.training.log import Log
     from bentoml_img.training.pretrained import load_imagenet, load_weights
@@ -81,7 +85,8 @@ def main(
         fit(trainer, path, console, Log(out / "log.jsonl"))
         bundle = export(trainer.average, f"photos of {', '.join(given)}", out)
         console.print("measuring the bundle on all val photos")
-        record(bundle, _validation(given))
+        measure = partial(figures, Detector.from_bundle(bundle), _validation(given))
+        record(bundle, watched(measure), RECORDED)
         click.echo(bundle)
 
 

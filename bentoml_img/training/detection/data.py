@@ -7,16 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 from pycocotools import mask as coco_mask
 from scipy import ndimage
 
+from bentoml_img.arrays import BoolArray, Float64Array
 from bentoml_img.labels import COCO_TO_TRAFFIC, TRAFFIC, VOC_TO_TRAFFIC
-from bentoml_img.training.dataset import DatasetError
+from bentoml_img.training.errors import DatasetError
 from bentoml_img.training.layouts import Sample, load_photo, read_coco_split, read_voc, reading
 
-Outline = Sequence[npt.NDArray[np.float64]] | Mapping[str, Any]
+Outline = Sequence[Float64Array] | Mapping[str, Any]
 """Polygons [x1, y1, x2, y2, …], or COCO's compressed run lengths."""
 
 ANIMALS = ("dog", "cat", "horse", "sheep", "cow")
@@ -118,7 +118,7 @@ def _single_animal(sample: Sample) -> Scene | None:
     return Scene(sample.image, (mask.shape[1], mask.shape[0]), tuple(instances))
 
 
-def from_mask(label: int, pixels: npt.NDArray[np.bool_], *, crowd: bool = False) -> Instance:
+def from_mask(label: int, pixels: BoolArray, *, crowd: bool = False) -> Instance:
     """An instance of a mask (height, width), some of whose pixels are on."""
     rows, columns = (np.flatnonzero(pixels.any(axis=axis)) for axis in (1, 0))
     box = float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1)

@@ -5,7 +5,6 @@ slowly where it sees large things: what a few small scenes teach it there costs 
 what it knows of them.
 """
 
-import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,10 +21,13 @@ from bentoml_img.models.detectors import maskrcnn_lite
 from bentoml_img.training.autocast import autocast
 from bentoml_img.training.averaged_run import AveragedRecipe, AveragedRun
 from bentoml_img.training.detection.augment import Augmentation, Crop, boxes_of, load_batch
-from bentoml_img.training.detection.evaluation import Truth, evaluate, mean_ap50
+from bentoml_img.training.detection.evaluation import measure
 from bentoml_img.training.detection.losses import Target, losses
+from bentoml_img.training.detection.quality import mean_ap50
 from bentoml_img.training.detection.sampler import Sampler, Source
+from bentoml_img.training.detection.truth import Truth
 from bentoml_img.training.detection.weight_gradients import fast_weight_gradients
+from bentoml_img.training.figures import OnPhoto
 from bentoml_img.training.normalize import normalize
 from bentoml_img.transforms import LITE_PYRAMID
 
@@ -99,27 +101,21 @@ class Trainer(AveragedRun[MaskRCNN, tuple[Tensor, list[Target]]]):
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip)
         return found
 
-    def evaluate(
-        self, on_photo: Callable[[int, int], None] = lambda done, total: None
-    ) -> dict[str, Any]:
-        """The mask AP50 of the averaged weights on each validation set, also put into `history`.
+    def _measure(self, on_photo: OnPhoto) -> dict[str, Any]:
+        """The mask AP50 of the averaged weights on each validation set.
 
         The mean over all classes that the set has, and that of each.
         """
-        total = sum(len(truth.image_ids) for truth in self.validation.values())
-        done = itertools.count(1)
         manifest = zoo.find("maskrcnn_lite").manifest(license="", trained_on="")
         detector = Detector(manifest, TorchMaskRcnn(self.average, manifest, self.device))
-        entry: dict[str, Any] = {"step": self.step, "seconds": self.seconds, "ap50": {}}
-        for name, truth in self.validation.items():
-            measured = evaluate(detector, truth, lambda: on_photo(next(done), total))
+        entry: dict[str, Any] = {"ap50": {}}
+        for name, measured in measure(detector, self.validation, on_photo):
             entry[f"{name}_mask_ap50"] = mean_ap50(measured)
             entry["ap50"][name] = {
                 quality.label: round(quality.ap50, 4)
                 for quality in measured
                 if quality.kind == "mask"
             }
-        self.history.append(entry)
         return entry
 
 

@@ -11,12 +11,15 @@ from itertools import count
 import numpy as np
 from PIL import Image
 
+from bentoml_img.arrays import UInt8Array
 from bentoml_img.labels import VOC_IGNORE
-from bentoml_img.training.augment import FILL, ColourChanges, Pixels, change_colours, log_uniform
+from bentoml_img.training.augment import FILL, ColourChanges, change_colours, log_uniform
 from bentoml_img.training.layouts import Sample
 from bentoml_img.training.readable import first_readable
-from bentoml_img.training.segmentation.data import Mask
 from bentoml_img.training.segmentation.sampler import Sampler
+
+Crop = tuple[UInt8Array, UInt8Array]
+"""A square (side, side, 3) of a photo, and of its mask (side, side): VOC ids or 255."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,7 @@ class Augmentation(ColourChanges):
 
 def random_crop(
     image: Image.Image, mask: Image.Image, how: Augmentation, rng: np.random.Generator
-) -> tuple[Pixels, Mask]:
+) -> Crop:
     """A square (side, side, 3) of a scaled and perhaps mirrored photo, and of its mask.
 
     Where the photo does not fill the square, the mask is 255.
@@ -59,7 +62,7 @@ def random_crop(
     size = shown_width, shown_height
     left, top = start
     box = left, top, left + width, top + height
-    pixels: Pixels = np.full((side, side, 3), FILL, np.uint8)
+    pixels: UInt8Array = np.full((side, side, 3), FILL, np.uint8)
     labels = np.full((side, side), VOC_IGNORE, np.uint8)
     rows = slice(place[1], place[1] + shown_height)
     columns = slice(place[0], place[0] + shown_width)
@@ -70,7 +73,7 @@ def random_crop(
     return pixels, labels
 
 
-def paste(onto: tuple[Pixels, Mask], source: tuple[Pixels, Mask], class_id: int) -> None:
+def paste(onto: Crop, source: Crop, class_id: int) -> None:
     """Lay the pixels that `source` has of a class over another crop, in place."""
     here = source[1] == class_id
     onto[0][here] = source[0][here]
@@ -79,7 +82,7 @@ def paste(onto: tuple[Pixels, Mask], source: tuple[Pixels, Mask], class_id: int)
 
 def load_batch(
     samples: Sequence[Sample], sampler: Sampler, n: int, how: Augmentation, seed: Sequence[int]
-) -> tuple[Pixels, Mask]:
+) -> tuple[UInt8Array, UInt8Array]:
     """A batch: photos (n, side, side, 3), masks (n, side, side). The same seed gives the same.
 
     Photos that cannot be read, or whose masks cannot, are replaced by others.
@@ -88,10 +91,10 @@ def load_batch(
     places = sampler.draw(n, rng)
     others = (sampler.draw_class(rng) for _ in count())
 
-    def load(place: int) -> tuple[Pixels, Mask]:
+    def load(place: int) -> Crop:
         return _crop(samples[place], how, rng)
 
-    def load_other(choice: tuple[int, int]) -> tuple[int, tuple[Pixels, Mask]]:
+    def load_other(choice: tuple[int, int]) -> tuple[int, Crop]:
         class_id, place = choice
         return class_id, load(place)
 
@@ -105,6 +108,6 @@ def load_batch(
     return np.stack([pixels for pixels, _ in crops]), np.stack([mask for _, mask in crops])
 
 
-def _crop(sample: Sample, how: Augmentation, rng: np.random.Generator) -> tuple[Pixels, Mask]:
+def _crop(sample: Sample, how: Augmentation, rng: np.random.Generator) -> Crop:
     pixels, mask = random_crop(*sample.load(), how, rng)
     return change_colours(pixels, how, rng), mask

@@ -9,8 +9,11 @@ import click
 
 from bentoml_img.bundle import WEIGHTS
 from bentoml_img.cli.console import console
-from bentoml_img.training.dataset import DatasetError
+from bentoml_img.cli.figures import watched
+from bentoml_img.segment import Segmenter
+from bentoml_img.training.errors import DatasetError
 from bentoml_img.training.extra import importing_extra
+from bentoml_img.training.figures import record
 
 with importing_extra():
     import torch
@@ -23,10 +26,10 @@ with importing_extra():
     from bentoml_img.training.log import Log
     from bentoml_img.training.pretrained import load_imagenet, load_weights
     from bentoml_img.training.segmentation.data import class_shares, read_coco
+    from bentoml_img.training.segmentation.evaluation import RECORDED, figures
     from bentoml_img.training.segmentation.export import export
     from bentoml_img.training.segmentation.plots import save_curves
     from bentoml_img.training.segmentation.sampler import Source
-    from bentoml_img.training.segmentation.scores import record
     from bentoml_img.training.segmentation.trainer import Network, Recipe, Trainer
     from bentoml_img.training.segmentation.weight_average import halfway
 
@@ -98,7 +101,8 @@ def main(
             _start(began, start, None)
             network = halfway(began, network)
         for bundle in export(network, f"photos of {', '.join(given)}", out):
-            record(bundle, validation)
+            measure = partial(figures, Segmenter.from_bundle(bundle), validation)
+            record(bundle, watched(measure), RECORDED)
             click.echo(bundle)
 
 

@@ -7,15 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 from pycocotools import mask as coco_mask
 
-from bentoml_img.atomic import beside
+from bentoml_img.arrays import Float32Array, Float64Array, UInt8Array
+from bentoml_img.atomic import replacing
 from bentoml_img.labels import COCO_TO_VOC, VOC, VOC_IGNORE
 from bentoml_img.training.layouts import Sample, read_coco_split, reading
-
-Mask = npt.NDArray[np.uint8]
 
 
 def read_coco(
@@ -42,7 +40,7 @@ def read_coco(
     return samples
 
 
-def paint(instances: Iterable[dict[str, Any]], height: int, width: int) -> Mask:
+def paint(instances: Iterable[dict[str, Any]], height: int, width: int) -> UInt8Array:
     """A mask of VOC ids (height, width) from COCO's annotations, which are `complete`.
 
     They are painted from the largest to the smallest, so that what lies upon
@@ -60,13 +58,13 @@ def paint(instances: Iterable[dict[str, Any]], height: int, width: int) -> Mask:
     return mask
 
 
-def class_shares(samples: Sequence[Sample]) -> npt.NDArray[np.float32]:
+def class_shares(samples: Sequence[Sample]) -> Float32Array:
     """The share of each mask's pixels that each class has: shape (samples, classes)."""
     with ThreadPoolExecutor() as pool:
         return np.array(list(pool.map(_shares, samples)), np.float32).reshape(-1, len(VOC))
 
 
-def _shares(sample: Sample) -> npt.NDArray[np.float64]:
+def _shares(sample: Sample) -> Float64Array:
     pixels = np.asarray(sample.load_mask()).ravel()
     return np.bincount(pixels, minlength=256)[: len(VOC)] / len(pixels)
 
@@ -78,6 +76,6 @@ def _version(annotations: Path) -> str:
     return hashlib.sha256(repr(what).encode()).hexdigest()[:12]
 
 
-def _write_png(mask: Mask, path: Path) -> None:
-    with beside(path) as part:
+def _write_png(mask: UInt8Array, path: Path) -> None:
+    with replacing(path) as part:
         Image.fromarray(mask).save(part, "png")

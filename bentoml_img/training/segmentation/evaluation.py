@@ -5,93 +5,91 @@ One confusion matrix over all photos at the size they are stored in; pixels of
 flips.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+import itertools
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
-import torch
-from PIL import Image
-from torch import nn
-from torch.nn import functional
 
-from bentoml_img.labels import VOC
-from bentoml_img.models.efficientnet_lite import OUTPUT_STRIDE
-from bentoml_img.segment import network_size
-from bentoml_img.training.layouts import Sample
-from bentoml_img.training.normalize import normalize
-from bentoml_img.training.segmentation.data import Mask
-from bentoml_img.transforms import LITE
+from bentoml_img.images import open_image, upright_size
+from bentoml_img.segment import Segmenter
+from bentoml_img.training.figures import Figure, OnPhoto, unwatched
+from bentoml_img.training.layouts import Sample, check_size, read_voc, reading
+from bentoml_img.training.segmentation.confusion import Confusion, frequent_classes
+from bentoml_img.training.segmentation.data import class_shares, read_coco
+
+RECORDED = "miou"  # what a bundle's manifest keeps
 
 
-def _no_pixels() -> npt.NDArray[np.int64]:
-    return np.zeros((len(VOC), len(VOC)), np.int64)
+def evaluate(segmenter: Segmenter, data: Path, on_photo: OnPhoto = unwatched) -> Iterator[Figure]:
+    """What a segmenter reaches on the val photos in DATA/coco and DATA/VOCdevkit; DatasetError."""
+    with tempfile.TemporaryDirectory() as masks:
+        yield from figures(segmenter, validation_sets(data, Path(masks)), on_photo)
 
 
-@dataclass
-class Confusion:
-    """Pixel counts: a row for each true class, a column for each predicted one."""
+def validation_sets(data: Path, masks: Path) -> dict[str, list[Sample]]:
+    """The validation splits in DATA/coco and DATA/VOCdevkit, by name; else DatasetError.
 
-    counts: npt.NDArray[np.int64] = field(default_factory=_no_pixels)
-
-    def add(self, truth: Mask, predicted: Mask) -> None:
-        """Count the pixels of a true and a predicted mask of equal shape; 255 is ignored."""
-        n = len(self.counts)
-        known = truth < n
-        pairs = truth[known].astype(np.int64) * n + predicted[known]
-        self.counts += np.bincount(pairs, minlength=n * n).reshape(n, n)
-
-    @property
-    def iou(self) -> npt.NDArray[np.float64]:
-        """Intersection over union of each class, nan where the truth has none of it."""
-        hits = self.counts.diagonal()
-        true, predicted = self.counts.sum(axis=1), self.counts.sum(axis=0)
-        union = np.maximum(true + predicted - hits, 1)
-        return np.where(true > 0, hits / union, np.nan)
-
-    def mean_iou(self, classes: Sequence[int] | None = None) -> float:
-        """The mean over all classes that are there, or over some of them."""
-        iou = self.iou if classes is None else self.iou[list(classes)]
-        return float(np.nanmean(iou)) if np.isfinite(iou).any() else 0.0
+    COCO's instances are painted into the folder `masks`.
+    """
+    return {
+        "coco": read_coco(data / "coco", "val", masks),
+        "voc": read_voc(data, "val"),
+    }
 
 
-def frequent_classes(shares: npt.NDArray[np.float32]) -> list[int]:
-    """Background and the classes that six or more photos have; `shares` has a row for each."""
-    present = (shares > 0).sum(axis=0)
-    return [k for k in range(len(VOC)) if k == 0 or present[k] >= 6]
+def figures(
+    segmenter: Segmenter,
+    sets: Mapping[str, Sequence[Sample]],
+    on_photo: OnPhoto = unwatched,
+) -> Iterator[Figure]:
+    """What a segmenter reaches on each set of photos, one figure after another.
+
+    The mIoU over all classes that the photos have, and over background and the
+    classes that six or more of them have; the share of right pixels; the IoU of
+    each class.
+    """
+    name, labels = segmenter.manifest.name, segmenter.manifest.labels
+    for dataset, confusions in measure(segmenter, [name], sets, on_photo):
+        confusion, n = confusions[name], len(sets[dataset])
+        frequent = frequent_classes(class_shares(sets[dataset]))
+        values = {
+            "miou": confusion.mean_iou(),
+            f"miou_{len(frequent)}_frequent_classes": confusion.mean_iou(frequent),
+            "pixel_accuracy": confusion.pixel_accuracy,
+            **{
+                f"iou_{label}": float(iou)
+                for label, iou in zip(labels, confusion.iou, strict=True)
+                if np.isfinite(iou)
+            },
+        }
+        for metric, value in values.items():
+            yield Figure(name, dataset, metric, round(value, 4), n)
 
 
-@torch.no_grad()
-def predict(
-    backbone: nn.Module, heads: dict[str, nn.Module], image: Image.Image, side: int
-) -> dict[str, Mask]:
-    """Each head's mask for a photo, of the photo's size."""
-    seen = network_size(image.size, side, OUTPUT_STRIDE)
-    resized = image.resize(seen, Image.Resampling.BILINEAR)
-    device = next(backbone.parameters()).device
-    pixels = torch.from_numpy(np.array(resized)).to(device)
-    features = backbone(normalize(pixels[None], LITE))
-    masks = {}
-    for name, head in heads.items():
-        logits = head(features).float()
-        logits = functional.interpolate(logits, (image.height, image.width), mode="bilinear")
-        masks[name] = logits.argmax(1)[0].to(torch.uint8).cpu().numpy()
-    return masks
+def measure(
+    segmenter: Segmenter,
+    networks: Sequence[str],
+    sets: Mapping[str, Sequence[Sample]],
+    on_photo: OnPhoto = unwatched,
+) -> Iterator[tuple[str, dict[str, Confusion]]]:
+    """The name of each set of photos, and the confusion matrix of each network over it.
 
-
-def evaluate(
-    backbone: nn.Module,
-    heads: dict[str, nn.Module],
-    samples: Sequence[Sample],
-    side: int,
-    on_photo: Callable[[], None] = lambda: None,
-) -> dict[str, Confusion]:
-    """Each head's confusion matrix over the samples; the modules must be in eval mode."""
-    confusions = {name: Confusion() for name in heads}
-    for sample in samples:
-        image, mask = sample.load()
-        truth = np.asarray(mask)
-        for name, predicted in predict(backbone, heads, image, side).items():
-            confusions[name].add(truth, predicted)
-        on_photo()
-    return confusions
+    For an image, the segmenter's engine gives scores of each of the `networks`:
+    shape (networks, classes, h, w). UnusableFile.
+    """
+    total, done = sum(map(len, sets.values())), itertools.count(1)
+    for dataset, samples in sets.items():
+        confusions = {name: Confusion() for name in networks}
+        for sample in samples:
+            mask = sample.load_mask()
+            with reading(sample.image):
+                photo = open_image(sample.image.read_bytes())
+                check_size(sample.image, upright_size(photo), mask.size)
+                pixels, size = segmenter.prepare(photo)
+            outputs = segmenter.engine(pixels[None])
+            for confusion, scores in zip(confusions.values(), outputs, strict=True):
+                confusion.add(np.asarray(mask), segmenter.segmentation(scores, size).mask)
+            on_photo(next(done), total)
+        yield dataset, confusions

@@ -6,7 +6,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from bentoml_img.atomic import beside
+from bentoml_img.drawing.charts import save_chart
 
 
 def save_curves(
@@ -30,5 +30,4 @@ def save_curves(
         axes.grid(alpha=0.3)
         if axes.lines:
             axes.legend(fontsize=8)
-    with beside(path) as part:
-        figure.savefig(part, format="png", dpi=120)
+    save_chart(figure, path)

@@ -5,12 +5,10 @@ from dataclasses import dataclass
 from itertools import chain, count
 
 import numpy as np
-import numpy.typing as npt
 
+from bentoml_img.arrays import Float32Array, Float64Array, Int64Array
 from bentoml_img.training.layouts import Sample
 from bentoml_img.training.repeat_factors import repeat_factors
-
-Floats = npt.NDArray[np.float32]
 
 PRESENT = 0.005  # a class with a smaller share of the pixels does not count as there
 
@@ -33,9 +31,9 @@ class Sampler:
 
     def __init__(
         self,
-        shares: Floats,
-        sources: npt.NDArray[np.int64],
-        proportions: Sequence[float] | npt.NDArray[np.float64],
+        shares: Float32Array,
+        sources: Int64Array,
+        proportions: Sequence[float] | Float64Array,
         rare: float,
     ) -> None:
         present = shares > PRESENT

@@ -5,9 +5,8 @@ smaller learning rate on a backbone whose batch statistics and first layers stay
 as ImageNet left them; in the cool-down, the heads' batch statistics stay, too.
 """
 
-import itertools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -15,18 +14,23 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from bentoml_img import zoo
+from bentoml_img.arrays import Float32Array
 from bentoml_img.labels import VOC_IGNORE
 from bentoml_img.models.efficientnet_lite import EfficientNetLite
 from bentoml_img.models.segmenters import BACKBONE, HEADS
+from bentoml_img.segment import Segmenter
 from bentoml_img.training.autocast import autocast
 from bentoml_img.training.averaged_run import AveragedRecipe, AveragedRun
+from bentoml_img.training.figures import OnPhoto
 from bentoml_img.training.layouts import Sample
 from bentoml_img.training.normalize import normalize
 from bentoml_img.training.proportions import proportions
 from bentoml_img.training.segmentation.augment import Augmentation, load_batch
+from bentoml_img.training.segmentation.confusion import frequent_classes
 from bentoml_img.training.segmentation.data import class_shares
-from bentoml_img.training.segmentation.evaluation import evaluate, frequent_classes
-from bentoml_img.training.segmentation.sampler import Floats, Sampler, Source
+from bentoml_img.training.segmentation.evaluation import measure
+from bentoml_img.training.segmentation.sampler import Sampler, Source
 from bentoml_img.transforms import LITE
 
 
@@ -67,6 +71,24 @@ class Network(nn.Module):
         return {name: head(features) for name, head in self.heads.items()}
 
 
+class Heads:
+    """An engine with the scores of each head for one image: (heads, classes, H/16, W/16).
+
+    `network` is in eval mode.
+    """
+
+    def __init__(self, network: Network, device: torch.device) -> None:
+        self._network, self._device = network, device
+
+    @torch.inference_mode()
+    def __call__(self, batch: Float32Array) -> Float32Array:
+        images = torch.from_numpy(batch).to(self._device, memory_format=torch.channels_last)
+        with autocast(self._device):
+            logits = self._network(images)
+        scores: Float32Array = torch.cat(list(logits.values())).float().cpu().numpy()
+        return scores
+
+
 class Trainer(AveragedRun[Network, tuple[Tensor, Tensor]]):
     """A run of which each entry of the history has the mIoU of each head and validation set.
 
@@ -79,7 +101,7 @@ class Trainer(AveragedRun[Network, tuple[Tensor, Tensor]]):
     def __init__(
         self,
         sources: Sequence[Source],
-        shares: Floats,
+        shares: Float32Array,
         recipe: Recipe,
         start: Callable[[Network], None] = lambda network: None,
         validation: Mapping[str, Sequence[Sample]] | None = None,
@@ -153,32 +175,23 @@ class Trainer(AveragedRun[Network, tuple[Tensor, Tensor]]):
                 if isinstance(module, nn.BatchNorm2d):
                     module.eval()
 
-    def evaluate(
-        self, on_photo: Callable[[int, int], None] = lambda done, total: None
-    ) -> dict[str, Any]:
-        """The mIoU of the averaged weights on each validation set, also put into `history`.
+    def _measure(self, on_photo: OnPhoto) -> dict[str, Any]:
+        """The mIoU of the averaged weights on each validation set.
 
         Of each set over all classes that it has, and over those that six or more
         of its photos have.
         """
-        total = sum(len(samples) for samples in self.validation.values())
-        done = itertools.count(1)
-        entry: dict[str, Any] = {"step": self.step, "seconds": self.seconds, "iou": {}}
-        heads = dict(self.average.heads.items())
-        for name, samples in self.validation.items():
-            with autocast(self.device):
-                confusions = evaluate(
-                    self.average.backbone,
-                    heads,
-                    samples,
-                    self.recipe.test_side,
-                    lambda: on_photo(next(done), total),
-                )
+        manifest = replace(
+            zoo.find("deeplabv3_lite").manifest(license="", trained_on=""),
+            input_size=(self.recipe.test_side,),
+        )
+        segmenter = Segmenter(manifest, Heads(self.average, self.device))
+        entry: dict[str, Any] = {"iou": {}}
+        for name, confusions in measure(segmenter, list(HEADS), self.validation, on_photo):
             for head, confusion in confusions.items():
                 entry[f"{head}_{name}_miou"] = confusion.mean_iou()
                 entry[f"{head}_{name}_frequent_miou"] = confusion.mean_iou(self._classes[name])
                 entry["iou"][f"{head}_{name}"] = [
                     None if np.isnan(iou) else round(float(iou), 4) for iou in confusion.iou
                 ]
-        self.history.append(entry)
         return entry

@@ -19,7 +19,7 @@ from PIL import Image
 from bentoml_img.labels import CIFAR10
 from bentoml_img.training.classification import cifar10
 from bentoml_img.training.classification.cifar10 import Split
-from bentoml_img.training.dataset import DatasetError
+from bentoml_img.training.errors import DatasetError
 
 
 def split_of(n: int, seed: int) -> Split:

@@ -4,23 +4,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bentoml_img.arrays import Floats
+from bentoml_img.arrays import Float32Array
 from bentoml_img.bundle import Manifest
 from bentoml_img.classify import Classifier
 from bentoml_img.labels import CIFAR10
 from bentoml_img.probabilities import softmax
+from bentoml_img.training.classification.calibration import Reliability, cross_fit, fit_temperature
 from bentoml_img.training.classification.cifar10 import Split
-from bentoml_img.training.classification.evaluation import (
-    Evaluation,
-    Reliability,
-    cross_fit,
-    evaluate,
-    fit_temperature,
-    predict_logits,
-)
+from bentoml_img.training.classification.evaluation import Evaluation, figures, predict_logits
 
 
-def sample(temperature: float, n: int = 4000, seed: int = 0) -> tuple[Floats, np.ndarray]:
+def sample(temperature: float, n: int = 4000, seed: int = 0) -> tuple[Float32Array, np.ndarray]:
     """Logits, and labels drawn from their softmax at a temperature: that one calibrates them."""
     random = np.random.default_rng(seed)
     logits = random.normal(0, 3, (n, 10)).astype(np.float32)
@@ -73,7 +67,7 @@ def test_calibration_helps_and_accuracy_stays() -> None:
     evaluation = Evaluation.of(logits, labels, CIFAR10)
     raw = evaluation.raw.expected_calibration_error
     assert evaluation.calibrated.expected_calibration_error < 0.02 < 0.1 < raw
-    scores = {name: value for name, value, _ in evaluation.scores()}
+    scores = {figure.name: figure.value for figure in evaluation.figures("net")}
     assert scores["accuracy"] == (logits.argmax(1) == labels).mean()
 
 
@@ -81,18 +75,18 @@ def test_confusion_has_truth_in_rows() -> None:
     logits = np.eye(3, dtype=np.float32)[[0, 1, 1, 2]]
     evaluation = Evaluation.of(logits, np.array([0, 0, 1, 1]), ("a", "b", "c"))
     assert evaluation.confusion.tolist() == [[1, 1, 0], [0, 1, 1], [0, 0, 0]]
-    figures = {name: (value, n) for name, value, n in evaluation.scores()}
-    assert figures["accuracy"] == (0.5, 4)
-    assert figures["accuracy_a"] == (0.5, 2)
-    assert "accuracy_c" not in figures, "no image of class c, no accuracy"
+    scores = {figure.name: (figure.value, figure.n) for figure in evaluation.figures("net")}
+    assert scores["accuracy"] == (0.5, 4)
+    assert scores["accuracy_a"] == (0.5, 2)
+    assert "accuracy_c" not in scores, "no image of class c, no accuracy"
 
 
 class Brightness:
     """An engine that is sure of a class for each of ten brightnesses."""
 
-    def __call__(self, batch: Floats) -> Floats:
+    def __call__(self, batch: Float32Array) -> Float32Array:
         level = np.rint(batch.mean(axis=(1, 2, 3)) * 10 - 0.5)
-        logits: Floats = -np.abs(level[:, None] - np.arange(10)).astype(np.float32)
+        logits: Float32Array = -np.abs(level[:, None] - np.arange(10)).astype(np.float32)
         return logits
 
 
@@ -121,8 +115,6 @@ def test_evaluated_as_served(tmp_path: Path) -> None:
     np.testing.assert_allclose(
         softmax(logits / manifest.temperature).max(1), [a.score for a in served], atol=1e-6
     )
-    scores = {
-        name: value for name, value, _ in evaluate(classifier, Split(images, labels)).scores()
-    }
+    scores = {figure.name: figure.value for figure in figures(classifier, Split(images, labels))}
     right = [a.label == CIFAR10[y] for a, y in zip(served, labels, strict=True)]
     assert scores["accuracy"] == sum(right) / 60 == 0.9

@@ -13,8 +13,8 @@ from bentoml_img.engines.openvino import OpenVinoEngine
 from bentoml_img.labels import CIFAR10
 from bentoml_img.models.classifiers import LiteClassifier
 from bentoml_img.probabilities import softmax
-from bentoml_img.training.classification import evaluation as classification_evaluation
 from bentoml_img.training.classification.cifar10 import Split
+from bentoml_img.training.classification.evaluation import figures
 from bentoml_img.training.classification.export import export, save_classifier_graph
 from bentoml_img.training.classification.trainer import Trainer, module_logits
 from bentoml_img.training.normalize import normalize
@@ -63,15 +63,14 @@ def test_filters_are_halved_and_vectors_kept(model: LiteClassifier, tmp_path: Pa
 def test_a_bundle_states_what_was_measured_on_it(
     model: LiteClassifier, held_out: Split, tmp_path: Path
 ) -> None:
-    figures = export(model, "noise", held_out, tmp_path / "bundle", "openvino")
+    evaluation = export(model, "noise", held_out, tmp_path / "bundle", "openvino")
     manifest = verify(tmp_path / "bundle")
     assert manifest.labels == CIFAR10
     assert manifest.trained_on == "noise"
     assert manifest.license == "unknown"
-    assert manifest.temperature == figures.temperature
+    assert manifest.temperature == evaluation.temperature
     classifier = Classifier.from_bundle(tmp_path / "bundle", "openvino")
-    again = classification_evaluation.evaluate(classifier, held_out)
-    for name, value, _ in again.scores():
-        assert manifest.scores[name] == pytest.approx(value), name
+    for figure in figures(classifier, held_out):
+        assert manifest.scores[figure.name] == pytest.approx(figure.value), figure.name
     assert manifest.scores["export_label_agreement"] == 1
     assert 0 < manifest.scores["export_max_difference"] < 5e-3

@@ -8,14 +8,13 @@ import pytest
 import torch
 
 from bentoml_img.training.autocast import autocast
-from bentoml_img.training.checkpoint import CheckpointError
 from bentoml_img.training.classification.cifar10 import Split
 from bentoml_img.training.classification.trainer import (
     Recipe,
     Trainer,
     module_logits,
 )
-from bentoml_img.training.dataset import DatasetError
+from bentoml_img.training.errors import CheckpointError, DatasetError
 from bentoml_img.training.run import Progress
 from bentoml_img.transforms import LITE_SQUARE
 from tests.training.tiny import tiny_recipe

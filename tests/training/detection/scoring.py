@@ -8,7 +8,7 @@ from pycocotools.cocoeval import COCOeval
 
 from bentoml_img.detect import Detector, Query
 from bentoml_img.labels import COCO_IDS
-from bentoml_img.training.detection.evaluation import rows
+from bentoml_img.training.detection.quality import rows
 
 EVERYTHING = Query(score_threshold=0)
 

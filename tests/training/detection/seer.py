@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from bentoml_img.engines.interface import Photo, RawDetections
+from bentoml_img.arrays import UInt8Array
+from bentoml_img.engines.interface import RawDetections
 from bentoml_img.labels import TRAFFIC
 from tests.training.streets import COLOURS, CROWD
 
@@ -30,7 +31,7 @@ class Seer:
         self.shift, self.score, self.twice = shift, score, twice
         self.names = names or {}
 
-    def __call__(self, photo: Photo, score_threshold: float) -> RawDetections:
+    def __call__(self, photo: UInt8Array, score_threshold: float) -> RawDetections:
         boxes, labels = [], []
         seen = [*self.colours.items(), ("person", CROWD)]
         for name, colour in seen:

@@ -131,7 +131,7 @@ def test_a_batch_depends_on_its_seed_alone(scenes: list[Scene]) -> None:
 
 
 def test_photos_that_cannot_be_read_are_named_once_and_others_drawn(
-    scenes: list[Scene], capsys: pytest.CaptureFixture[str]
+    scenes: list[Scene], caplog: pytest.LogCaptureFixture
 ) -> None:
     sampler = Sampler([Source(scenes, 1.0, (40, 90), pastes=True)], rare=0.3)
     sampler.pasteable = {BUS: [(scene, scene.instances[2]) for scene in scenes[::3]]}
@@ -141,8 +141,8 @@ def test_photos_that_cannot_be_read_are_named_once_and_others_drawn(
     assert len(first) == 12
     for one, two in zip(first, again, strict=True):
         np.testing.assert_array_equal(one.pixels, two.pixels)
-    (told,) = capsys.readouterr().err.splitlines()
-    assert told.startswith(f"warning: {scenes[0].image} cannot be used: ")
+    (told,) = caplog.messages
+    assert told.startswith(f"{scenes[0].image} cannot be used: ")
 
 
 def test_what_is_nearly_hidden_becomes_a_crowd(scenes: list[Scene]) -> None:

@@ -87,7 +87,7 @@ def test_goes_on_from_a_trained_detector(
     save_file(trained, weights)
     trainers: list[Trainer] = []
     monkeypatch.setattr(detection, "fit", lambda trainer, *_: trainers.append(trainer))
-    monkeypatch.setattr(detection, "export", lambda *_: tmp_path)
+    monkeypatch.setattr(detection, "export", lambda *_: SHIPPED / "maskrcnn_lite")
     monkeypatch.setattr(detection, "record", lambda *_: None)
     start = [*arguments, "--start", str(tmp_path)]
     result = CliRunner().invoke(detection.main, start)

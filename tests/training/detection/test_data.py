@@ -7,9 +7,9 @@ from PIL import Image
 from pycocotools import mask as coco_mask
 
 from bentoml_img.labels import TRAFFIC, VOC
-from bentoml_img.training.dataset import DatasetError
 from bentoml_img.training.detection.augment import Window
 from bentoml_img.training.detection.data import Scene, from_mask, read_animals, read_instances
+from bentoml_img.training.errors import DatasetError
 from tests.training.streets import SIZE, write_streets
 
 PERSON, CAR, BUS, DOG = (TRAFFIC.index(name) for name in ("person", "car", "bus", "dog"))

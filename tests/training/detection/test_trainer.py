@@ -7,13 +7,12 @@ from safetensors.torch import save_file
 
 from bentoml_img.models.efficientnet_lite import EfficientNetLite
 from bentoml_img.models.segmenters import deeplabv3_lite
-from bentoml_img.training.checkpoint import CheckpointError
-from bentoml_img.training.dataset import DatasetError
 from bentoml_img.training.detection.augment import Augmentation
 from bentoml_img.training.detection.data import read_instances
-from bentoml_img.training.detection.evaluation import Truth
 from bentoml_img.training.detection.sampler import Source
 from bentoml_img.training.detection.trainer import Recipe, Trainer
+from bentoml_img.training.detection.truth import Truth
+from bentoml_img.training.errors import CheckpointError, DatasetError
 from bentoml_img.training.pretrained import load_weights
 from bentoml_img.training.run import Progress
 from tests.training.detection.seer import Seer

@@ -1,7 +1,7 @@
 import json
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -10,11 +10,13 @@ import torch
 from click.testing import CliRunner
 from safetensors.torch import load_file, save_file
 
-from bentoml_img.bundle import verify
+from bentoml_img.bundle import copy, verify
 from bentoml_img.models.efficientnet_lite import EfficientNetLite
 from bentoml_img.models.segmenters import deeplabv3_lite, fcn_lite
+from bentoml_img.paths import SHIPPED
 from bentoml_img.segment import Segmenter
 from bentoml_img.training import log
+from bentoml_img.training.figures import Figure, OnPhoto
 from bentoml_img.training.layouts import Sample, read_voc
 from bentoml_img.training.run import Progress
 from bentoml_img.training.segmentation import command as segmentation
@@ -167,14 +169,18 @@ def test_of_many_val_photos_some_are_watched_and_all_measured(
         watched.append(len(trainer.validation["voc"]))
         (tmp_path / "out" / "log.jsonl").touch()
 
-    def record(bundle: Path, sets: Mapping[str, Sequence[Sample]]) -> None:
+    def figures(
+        segmenter: Segmenter, sets: Mapping[str, Sequence[Sample]], on_photo: OnPhoto
+    ) -> Iterator[Figure]:
         measured.append(len(sets["voc"]))
+        return iter(())
 
+    copy(SHIPPED / "fcn_lite", tmp_path / "fcn_lite")
     monkeypatch.setattr(segmentation, "MOST", 1)
     monkeypatch.setattr(segmentation, "fit", fit)
     monkeypatch.setattr(segmentation, "save_curves", lambda *_: None)
-    monkeypatch.setattr(segmentation, "export", lambda *_: [tmp_path])
-    monkeypatch.setattr(segmentation, "record", record)
+    monkeypatch.setattr(segmentation, "export", lambda *_: [tmp_path / "fcn_lite"])
+    monkeypatch.setattr(segmentation, "figures", figures)
     result = CliRunner().invoke(segmentation.main, arguments)
     assert result.exit_code == 0, result.output
     assert (watched, measured) == ([1], [2])

@@ -9,7 +9,7 @@ from pycocotools import mask as coco_mask
 
 from bentoml_img.labels import VOC
 from bentoml_img.training.annotations import complete
-from bentoml_img.training.dataset import DatasetError
+from bentoml_img.training.errors import DatasetError
 from bentoml_img.training.layouts import Sample, read_voc
 from bentoml_img.training.segmentation.data import class_shares, paint, read_coco
 

@@ -4,8 +4,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from bentoml_img.training.checkpoint import CheckpointError
-from bentoml_img.training.dataset import DatasetError
+from bentoml_img.training.errors import CheckpointError, DatasetError
 from bentoml_img.training.run import Progress
 from bentoml_img.training.segmentation.augment import Augmentation
 from bentoml_img.training.segmentation.data import class_shares

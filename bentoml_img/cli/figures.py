@@ -1,0 +1,27 @@
+"""Figures of models on standard output, and how far their measurement is on the terminal."""
+
+from collections.abc import Callable, Iterator
+
+from bentoml_img.cli.console import cleared, print_line, work_bar
+from bentoml_img.training.figures import Figure, OnPhoto
+
+Measure = Callable[[OnPhoto], Iterator[Figure]]
+
+
+def watched(measure: Measure) -> Iterator[Figure]:
+    """The figures, one after another, while a bar shows how many photos are done."""
+    with work_bar() as bar:
+        task = bar.add_task("photos", total=None, speed="")
+
+        def on_photo(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total)
+
+        for figure in measure(on_photo):
+            with cleared(bar):
+                yield figure
+
+
+def print_figures(measure: Measure) -> None:
+    """Print the figures as they come, a JSON object a line."""
+    for figure in watched(measure):
+        print_line(figure.to_json())

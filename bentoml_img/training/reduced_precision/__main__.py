@@ -1,0 +1,3 @@
+from bentoml_img.training.reduced_precision.command import main
+
+main()

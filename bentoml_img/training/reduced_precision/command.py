@@ -1,0 +1,49 @@
+"""Make a bundle ready for int8 or bf16, if that costs little accuracy."""
+
+import json
+from pathlib import Path
+
+import click
+from PIL import Image
+
+from bentoml_img.cli.console import plain_errors
+from bentoml_img.engines import PRECISIONS
+from bentoml_img.files import PHOTOS, FileError, inputs_of, reading
+from bentoml_img.images import read_rgb
+from bentoml_img.training.errors import DatasetError
+from bentoml_img.training.extra import importing_extra
+
+with importing_extra():
+    from bentoml_img.training.command import FOLDER
+    from bentoml_img.training.reduced_precision.reduction import reduce
+
+MAX_PHOTOS = 100
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("bundle", type=FOLDER)
+@click.option("--precision", type=click.Choice(PRECISIONS[1:]), default="int8", show_default=True)
+@click.option(
+    "--photos",
+    type=FOLDER,
+    required=True,
+    help="Half of them are to calibrate int8 with, half to compare labels and speed on.",
+)
+@click.option("--data", type=FOLDER, required=True, help="What to measure the accuracy on.")
+def main(bundle: Path, precision: str, photos: Path, data: Path) -> None:
+    """Make BUNDLE ready for int8 or bf16, if that costs little accuracy."""
+    with plain_errors("train", DatasetError, FileError):
+        click.echo(json.dumps(reduce(bundle, precision, read_photos(photos), data)))
+
+
+def read_photos(folder: Path) -> list[Image.Image]:
+    """Some of the photos in a folder, evenly chosen; DatasetError if there is but one."""
+    paths = [path for path in inputs_of(folder) if path.suffix.lower() in PHOTOS]
+    if len(paths) < 2:
+        raise DatasetError(f"{folder} has {len(paths)} photos: two are the least")
+    photos = []
+    n = min(len(paths), MAX_PHOTOS)
+    for path in (paths[i * len(paths) // n] for i in range(n)):
+        with reading(path):
+            photos.append(read_rgb(path))
+    return photos

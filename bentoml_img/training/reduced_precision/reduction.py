@@ -1,0 +1,75 @@
+"""Put what a precision needs, and what it costs, into a bundle."""
+
+import shutil
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from PIL import Image
+
+from bentoml_img.atomic import replacing_folder
+from bentoml_img.bundle import BundleError, Manifest, add_scores, verify, write_manifest
+from bentoml_img.cli.console import console
+from bentoml_img.cli.figures import watched
+from bentoml_img.engines.quantize import quantize
+from bentoml_img.training.reduced_precision.comparison import compare
+from bentoml_img.training.reduced_precision.tasks import TASKS, AnyPredictor, Task
+
+BOUNDED = ("accuracy", "miou", "mask_ap", "box_ap")  # the metrics that a task's bound is of
+
+
+def reduce(
+    bundle: Path, precision: str, photos: Sequence[Image.Image], data: Path
+) -> dict[str, float]:
+    """Put what a precision needs, and what it costs, into a bundle; the new scores.
+
+    BundleError if more is lost than the task's bound: then the bundle stays as it was.
+    """
+    manifest = verify(bundle)
+    task = TASKS[manifest.task]
+    with replacing_folder(bundle) as part:
+        shutil.copytree(bundle, part, dirs_exist_ok=True)
+        added = _add_int8(task, part, manifest, photos[::2]) if precision == "int8" else []
+        reference, reduced = (
+            task.predictor.from_bundle(part, "openvino", precision=name)
+            for name in ("fp32", precision)
+        )
+        scores = compare(task, reference, reduced, photos[1::2], precision)
+        before, after = (measure(task, it, data) for it in (reference, reduced))
+        scores |= _loss(before, after, task.max_loss, precision)
+        add_scores(part, scores, added)
+    return scores
+
+
+def _add_int8(
+    task: Task, bundle: Path, manifest: Manifest, photos: Sequence[Image.Image]
+) -> list[str]:
+    """Make the graph; the names of its files."""
+    console.print(f"calibrating on {len(photos)} photos")
+    predictor = task.predictor.from_bundle(bundle, "openvino")
+    target, *_ = manifest.graphs_in("int8")
+    files = [target, str(Path(target).with_suffix(".bin"))]
+    inputs = [task.first_input(predictor, photo) for photo in photos]
+    quantize(bundle / manifest.graphs[0], inputs, bundle / target)
+    write_manifest(bundle, manifest, {*manifest.files, *files})
+    return files
+
+
+def measure(task: Task, predictor: AnyPredictor, data: Path) -> dict[str, float]:
+    """The figures that the task's bound is of, by name."""
+    figures = watched(partial(task.evaluate, predictor, data))
+    return {figure.name: figure.value for figure in figures if figure.metric in BOUNDED}
+
+
+def _loss(
+    before: dict[str, float], after: dict[str, float], most: float, precision: str
+) -> dict[str, float]:
+    """The figures in a precision, and the largest loss; BundleError if it is more than `most`."""
+    for name, value in before.items():
+        console.print(f"{name}: {value:.4f} in fp32, {after[name]:.4f} in {precision}")
+    loss = round(max(before[name] - after[name] for name in before), 4)
+    if loss > most:
+        raise BundleError(f"{precision} costs {loss:.2%}, and {most:.2%} is the most")
+    return {f"{precision}_{name}": value for name, value in after.items()} | {
+        f"{precision}_loss": loss
+    }
