@@ -50,7 +50,7 @@ class Recipe(AveragedRecipe):
     label_smoothing: float = 0.1
     side: int = LITE_SQUARE.input_size[0]
     frozen_stages: int = 2
-    start_share: float = 0.4
+    start_share: float = 0.3
     augmentation: Augmentation = field(default_factory=Augmentation)
 
 
