@@ -200,6 +200,26 @@ def test_photos_that_would_have_one_result_are_refused(invoke: Invoke, tmp_path:
     assert len(list(tmp_path.iterdir())) == 2
 
 
+@pytest.mark.parametrize("name", ["a_seg.png", "a_overlay.jpg"])
+def test_an_input_is_not_overwritten(invoke: Invoke, tmp_path: Path, name: str) -> None:
+    (tmp_path / "out").mkdir()
+    photo(60, 40).save(tmp_path / "a.png")
+    for folder in (tmp_path, tmp_path / "out"):
+        photo(60, 40).save(folder / name)
+        before = (folder / name).read_bytes()
+        result = invoke(tmp_path / "a.png", folder / name, "--output-dir", folder)
+        assert_error(result, 2, f"{folder / name} is an input: it would be overwritten")
+        assert (folder / name).read_bytes() == before
+    assert len(list(tmp_path.rglob("*.*"))) == 3
+
+
+def test_an_input_is_not_overwritten_by_a_comparison(invoke: Invoke, tmp_path: Path) -> None:
+    photo(60, 40).save(tmp_path / "a_compare.jpg")
+    (tmp_path / "a.jpg").hardlink_to(tmp_path / "a_compare.jpg")
+    result = invoke("--compare", tmp_path / "a.jpg")
+    assert_error(result, 2, f"{tmp_path / 'a_compare.jpg'} is an input: it would be overwritten")
+
+
 def test_a_photo_and_a_video_of_one_name_have_results_of_their_own(
     invoke: Invoke, tmp_path: Path
 ) -> None:
