@@ -1,12 +1,12 @@
 """Masks for photos and videos, without a server."""
 
-import tempfile
 import time
 from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from bentoml_img.atomic import scratch_beside
 from bentoml_img.drawing.palettes import PaletteName
 from bentoml_img.drawing.segmentation import blend, colour_mask, overlay
 from bentoml_img.files import FileError, named, reading, write_result, writing
@@ -90,11 +90,11 @@ def _video(
         reading(source, VideoError),
         writing(target, FFmpegError),
         open_video(source) as video,
-        tempfile.TemporaryDirectory(dir=target.parent) as scratch,
+        scratch_beside(target) as scratch,
     ):
         info = video.info
         size = info.width, info.height
-        with SegmentWriter(Path(scratch) / "video.mp4", target, size, info.rate) as writer:
+        with SegmentWriter(scratch, target, size, info.rate) as writer:
             try:
                 with closing(prefetch(frames(video))) as masked:
                     for frame in masked:
