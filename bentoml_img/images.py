@@ -25,6 +25,8 @@ MAX_MEGAPIXELS = 64  # of a picture, unless an operator says otherwise
 # of 100 kB can keep a decoder busy for a minute.
 MAX_SIDE = 65_500
 
+WHITE_IS_ZERO = 0  # a TIFF's PhotometricInterpretation
+
 # The pixel limit is ours (`open_image`), as an error with its own message.
 Image.MAX_IMAGE_PIXELS = None
 
@@ -115,7 +117,7 @@ def load_rgb(image: Image.Image, at_least: int | None = None) -> Image.Image:
     With `at_least`, a JPEG may be decoded at 1/2, 1/4 or 1/8 of its size, as
     long as both sides keep `at_least` pixels: several times faster, and the
     decoder averages the pixels that it skips. Transparent pixels are laid over
-    white, 16-bit samples are cut to their upper 8 bits; a TIFF of signed, longer or
+    white, samples of 12 or 16 bits are cut to their upper 8; a TIFF of signed, longer or
     floating-point ones is refused by `open_image`. Raises DamagedImage.
     """
     try:
@@ -230,7 +232,7 @@ ENCODERS = {".jpg": encode_jpeg, ".jpeg": encode_jpeg, ".png": encode_png}  # by
 
 
 def flatten(image: Image.Image) -> Image.Image:
-    """A decoded picture in RGB: over white where it is transparent, its upper 8 bits if it has 16.
+    """A decoded picture in RGB: over white where it is transparent, the upper 8 bits of more.
 
     The picture itself if it is so already, but for its metadata: what is made of
     it has none, or Pillow would write comments and profiles into the answers.
@@ -246,11 +248,23 @@ def _flat(image: Image.Image) -> Image.Image:
     if image.mode == "La":  # which convert() knows no other way from
         image = image.convert("LA")
     if image.mode.startswith("I;16"):  # which convert() would clip at 255
-        grey = np.asarray(image) >> 8
-        return Image.fromarray(grey.astype(np.uint8)).convert("RGB")
+        return _upper_bits(image).convert("RGB")
     if image.has_transparency_data:
         rgba = image if image.mode == "RGBA" else image.convert("RGBA")
         flat = Image.new("RGB", image.size, "white")
         flat.paste(rgba, mask=rgba)
         return flat
     return image.convert("RGB")
+
+
+def _upper_bits(image: Image.Image) -> Image.Image:
+    """Grey of 16 bits, or of 12 in a TIFF, in 8; white where it is transparent."""
+    samples = np.asarray(image)
+    tags = image.tag_v2 if isinstance(image, TiffImageFile) else {}
+    (bits,) = tags.get(ExifTags.Base.BitsPerSample, (16,))
+    grey = (samples >> (bits - 8)).astype(np.uint8)
+    if tags.get(ExifTags.Base.PhotometricInterpretation) == WHITE_IS_ZERO:
+        grey = 255 - grey
+    if "transparency" in image.info:
+        grey[samples == image.info["transparency"]] = 255
+    return Image.fromarray(grey)
