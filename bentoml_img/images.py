@@ -25,6 +25,10 @@ MAX_MEGAPIXELS = 64  # of a picture, unless an operator says otherwise
 # of 100 kB can keep a decoder busy for a minute.
 MAX_SIDE = 65_500
 
+# Of an ICC profile's header.
+ICC_COLOUR_SPACE, ICC_SIGNATURE = slice(16, 20), slice(36, 40)
+MAX_PROFILE = 2**20  # bytes
+
 WHITE_IS_ZERO = 0  # a TIFF's PhotometricInterpretation
 
 # The pixel limit is ours (`open_image`), as an error with its own message.
@@ -224,7 +228,7 @@ def encode_jpeg(image: Image.Image) -> bytes:
             f"{MAX_SIDE:,} at most"
         )
     stream = io.BytesIO()
-    image.save(stream, "JPEG", quality=90)
+    image.save(stream, "JPEG", quality=90, icc_profile=image.info.get("icc_profile"))
     return stream.getvalue()
 
 
@@ -234,12 +238,24 @@ ENCODERS = {".jpg": encode_jpeg, ".jpeg": encode_jpeg, ".png": encode_png}  # by
 def flatten(image: Image.Image) -> Image.Image:
     """A decoded picture in RGB: over white where it is transparent, the upper 8 bits of more.
 
-    The picture itself if it is so already, but for its metadata: what is made of
-    it has none, or Pillow would write comments and profiles into the answers.
+    The picture itself if it is so already, but for its metadata, or Pillow would write comments
+    into the answers. A profile that says how its RGB is to be shown stays, and what is drawn
+    on the picture keeps it: to convert the pixels would take longer than to decode them.
     """
+    profile = image.info.get("icc_profile")
     flat = _flat(image)
-    flat.info = {}
+    flat.info = {"icc_profile": profile} if _is_rgb(profile) else {}
     return flat
+
+
+def _is_rgb(profile: object) -> bool:
+    """Whether an ICC profile is one of RGB, and no longer than photos have it."""
+    return (
+        isinstance(profile, bytes)
+        and len(profile) <= MAX_PROFILE
+        and profile[ICC_COLOUR_SPACE] == b"RGB "
+        and profile[ICC_SIGNATURE] == b"acsp"
+    )
 
 
 def _flat(image: Image.Image) -> Image.Image:

@@ -25,7 +25,7 @@ from bentoml_img.images import (
     reopen,
     upright_size,
 )
-from tests.samples import encode, huge, jpeg, photo
+from tests.samples import encode, huge, jpeg, photo, rgb_profile
 
 
 def decoded(data: bytes, at_least: int | None = None) -> Image.Image:
@@ -125,6 +125,21 @@ def test_what_is_no_orientation_turns_neither_picture_nor_size(
     data = encode(photo(), name, exif=exif)
     assert (decoded(data).size != photo().size) == turned
     assert upright_size(open_image(data)) == decoded(data).size
+
+
+@pytest.mark.parametrize("name", ["JPEG", "PNG", "WEBP", "TIFF"])
+def test_the_profile_of_rgb_is_kept_and_no_pixel_changes(name: str) -> None:
+    options = {"lossless": True} if name == "WEBP" else {}
+    picture = decoded(encode(photo(), name, icc_profile=rgb_profile(), **options))
+    assert picture.info == {"icc_profile": rgb_profile()}
+    assert difference(picture, decoded(encode(photo(), name, **options))) == 0
+
+
+def test_a_profile_of_other_colours_is_not_kept() -> None:
+    profile = rgb_profile().replace(b"RGB ", b"CMYK")
+    cmyk = encode(photo().convert("CMYK"), "JPEG", icc_profile=profile)
+    assert decoded(cmyk).info == {}
+    assert decoded(jpeg(icc_profile=rgb_profile() + bytes(2**20))).info == {}
 
 
 @pytest.mark.parametrize("name", ["JPEG", "PNG"])
