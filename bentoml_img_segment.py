@@ -41,7 +41,7 @@ from bentoml_img.drawing.palettes import DEFAULT_PALETTE, PALETTES, PaletteName
 from bentoml_img.engines import resolve
 from bentoml_img.files import COMPARISON, FileError, inputs_of, reading, write_result
 from bentoml_img.images import encode_jpeg
-from bentoml_img.naming import check_apart, mask_of
+from bentoml_img.naming import check_apart, masks_of
 from bentoml_img.segment import Segmenter
 from bentoml_img.shelf import bundle_of, is_at_hand
 from bentoml_img.training.errors import DatasetError
@@ -200,6 +200,8 @@ def _compare(
     photo: Path, segmenters: dict[str, Segmenter], palette: PaletteName, output_dir: Path | None
 ) -> None:
     target = (output_dir or photo.parent) / f"{photo.stem}{COMPARISON}"
+    with usage_errors():
+        check_apart({photo: [target]})
     with reading(photo):
         data = photo.read_bytes()
         masks = timed_masks(data, segmenters, palette)
@@ -218,7 +220,7 @@ def _apply(
     if not inputs:
         raise click.ClickException(f"no pictures or videos in {', '.join(map(str, paths))}")
     with usage_errors():
-        check_apart((photo, mask_of(photo, output_dir or photo.parent)) for photo in inputs)
+        check_apart({photo: masks_of(photo, output_dir or photo.parent) for photo in inputs})
 
     def mask(photo: Path, bar: Progress) -> Done:
         with frames_bar(bar, photo.name) as on_progress, plain_errors("video"):

@@ -1,18 +1,18 @@
 """Masks for photos and videos, without a server."""
 
-import tempfile
 import time
 from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from bentoml_img.atomic import scratch_beside
 from bentoml_img.drawing.palettes import PaletteName
 from bentoml_img.drawing.segmentation import blend, colour_mask, overlay
-from bentoml_img.files import OVERLAY, FileError, named, reading, write_result, writing
+from bentoml_img.files import FileError, named, reading, write_result, writing
 from bentoml_img.images import encode_jpeg, encode_png, load_rgb, open_image
 from bentoml_img.interrupts import uninterrupted
-from bentoml_img.naming import mask_of
+from bentoml_img.naming import masks_of
 from bentoml_img.segment import Segmenter
 from bentoml_img.video.results import COMPLETE, Ending, Speed
 
@@ -39,24 +39,23 @@ def apply(
     or if that cannot be written; KeyboardInterrupt if nothing was done until then.
     `on_progress` is told of each frame of a video.
     """
-    target = mask_of(source, folder)
+    target, *of_photo = masks_of(source, folder)
     with writing(target):
         folder.mkdir(parents=True, exist_ok=True)
-    if target.suffix == ".png":
-        return Applied(_photo(source, segmenter, palette, target))
+    if of_photo:
+        return Applied(_photo(source, segmenter, palette, target, *of_photo))
     return Applied([target], _video(source, segmenter, palette, target, on_progress))
 
 
-def _photo(source: Path, segmenter: Segmenter, palette: PaletteName, target: Path) -> list[Path]:
+def _photo(
+    source: Path, segmenter: Segmenter, palette: PaletteName, target: Path, over_photo: Path
+) -> list[Path]:
     with reading(source):
         data = source.read_bytes()
         answer = segmenter.segment_opened(open_image(data), palette)
         mask = encode_png(colour_mask(answer))
         drawn = encode_jpeg(overlay(load_rgb(open_image(data)), answer))
-    return [
-        write_result(target, mask),
-        write_result(target.with_name(source.stem + OVERLAY), drawn),
-    ]
+    return [write_result(target, mask), write_result(over_photo, drawn)]
 
 
 def _video(
@@ -91,11 +90,11 @@ def _video(
         reading(source, VideoError),
         writing(target, FFmpegError),
         open_video(source) as video,
-        tempfile.TemporaryDirectory(dir=target.parent) as scratch,
+        scratch_beside(target) as scratch,
     ):
         info = video.info
         size = info.width, info.height
-        with SegmentWriter(Path(scratch) / "video.mp4", target, size, info.rate) as writer:
+        with SegmentWriter(scratch, target, size, info.rate) as writer:
             try:
                 with closing(prefetch(frames(video))) as masked:
                     for frame in masked:

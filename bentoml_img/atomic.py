@@ -27,14 +27,24 @@ _PART = re.compile(rf"\..+\.{_TOKEN}\.part")
 def replacing(path: Path) -> Iterator[Path]:
     """A path to write to, in the folder of `path`, whose place it takes at the end of the block.
 
-    If the block raises, nothing is left of it. What a process that was killed left is
-    deleted, a day later, by the next one that writes into the folder.
+    If the block raises, nothing is left of it.
+    """
+    with scratch_beside(path) as part:
+        yield part
+        os.replace(part, path)
+
+
+@contextmanager
+def scratch_beside(path: Path) -> Iterator[Path]:
+    """A path to write to, in the folder of `path`; at the end of the block nothing is left of it.
+
+    What a process that was killed left is deleted, a day later, by the next one that
+    writes into the folder.
     """
     _sweep(path.parent)
     part = path.with_name(_hidden(path.name, secrets.token_hex(8), "part"))
     try:
         yield part
-        os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
 

@@ -61,6 +61,7 @@ def side_by_side(photo: bytes, masks: Mapping[str, Timed]) -> Image.Image:
     entries = {classes[k].label: classes[k].colour for k in sorted(classes)}
     panel = legend(entries or {"background": (0, 0, 0)}, (width, height))
     sheet = Image.new("RGB", (max(width, panel.width), height + 2 * TEXT + panel.height), PAPER)
+    sheet.info = dict(image.info)  # the profile of its colours
     pen = ImageDraw.Draw(sheet)
     for i, (caption, column) in enumerate(columns.items()):
         x = i * (WIDTH + GAP)

@@ -3,6 +3,7 @@ those that cannot be read or written.
 """
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -54,7 +55,13 @@ def named(source: Path, why: str) -> str:
 
 
 def reason(error: Exception) -> str:
-    """What an error says, without a file's name where it comes from the system."""
+    """What an error says, without a file's name where it comes from the system.
+
+    Of those of a folder's files that could not be copied, what the last one says.
+    """
+    if isinstance(error, shutil.Error) and isinstance(error.args[0], list):
+        *_, (_, _, last) = error.args[0]
+        return str(last)
     return getattr(error, "strerror", None) or str(error)
 
 

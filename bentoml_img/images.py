@@ -25,6 +25,12 @@ MAX_MEGAPIXELS = 64  # of a picture, unless an operator says otherwise
 # of 100 kB can keep a decoder busy for a minute.
 MAX_SIDE = 65_500
 
+# Of an ICC profile's header.
+ICC_COLOUR_SPACE, ICC_SIGNATURE = slice(16, 20), slice(36, 40)
+MAX_PROFILE = 2**20  # bytes
+
+WHITE_IS_ZERO = 0  # a TIFF's PhotometricInterpretation
+
 # The pixel limit is ours (`open_image`), as an error with its own message.
 Image.MAX_IMAGE_PIXELS = None
 
@@ -115,7 +121,7 @@ def load_rgb(image: Image.Image, at_least: int | None = None) -> Image.Image:
     With `at_least`, a JPEG may be decoded at 1/2, 1/4 or 1/8 of its size, as
     long as both sides keep `at_least` pixels: several times faster, and the
     decoder averages the pixels that it skips. Transparent pixels are laid over
-    white, 16-bit samples are cut to their upper 8 bits; a TIFF of signed, longer or
+    white, samples of 12 or 16 bits are cut to their upper 8; a TIFF of signed, longer or
     floating-point ones is refused by `open_image`. Raises DamagedImage.
     """
     try:
@@ -222,7 +228,7 @@ def encode_jpeg(image: Image.Image) -> bytes:
             f"{MAX_SIDE:,} at most"
         )
     stream = io.BytesIO()
-    image.save(stream, "JPEG", quality=90)
+    image.save(stream, "JPEG", quality=90, icc_profile=image.info.get("icc_profile"))
     return stream.getvalue()
 
 
@@ -230,14 +236,26 @@ ENCODERS = {".jpg": encode_jpeg, ".jpeg": encode_jpeg, ".png": encode_png}  # by
 
 
 def flatten(image: Image.Image) -> Image.Image:
-    """A decoded picture in RGB: over white where it is transparent, its upper 8 bits if it has 16.
+    """A decoded picture in RGB: over white where it is transparent, the upper 8 bits of more.
 
-    The picture itself if it is so already, but for its metadata: what is made of
-    it has none, or Pillow would write comments and profiles into the answers.
+    The picture itself if it is so already, but for its metadata, or Pillow would write comments
+    into the answers. A profile that says how its RGB is to be shown stays, and what is drawn
+    on the picture keeps it: to convert the pixels would take longer than to decode them.
     """
+    profile = image.info.get("icc_profile")
     flat = _flat(image)
-    flat.info = {}
+    flat.info = {"icc_profile": profile} if _is_rgb(profile) else {}
     return flat
+
+
+def _is_rgb(profile: object) -> bool:
+    """Whether an ICC profile is one of RGB, and no longer than photos have it."""
+    return (
+        isinstance(profile, bytes)
+        and len(profile) <= MAX_PROFILE
+        and profile[ICC_COLOUR_SPACE] == b"RGB "
+        and profile[ICC_SIGNATURE] == b"acsp"
+    )
 
 
 def _flat(image: Image.Image) -> Image.Image:
@@ -246,11 +264,23 @@ def _flat(image: Image.Image) -> Image.Image:
     if image.mode == "La":  # which convert() knows no other way from
         image = image.convert("LA")
     if image.mode.startswith("I;16"):  # which convert() would clip at 255
-        grey = np.asarray(image) >> 8
-        return Image.fromarray(grey.astype(np.uint8)).convert("RGB")
+        return _upper_bits(image).convert("RGB")
     if image.has_transparency_data:
         rgba = image if image.mode == "RGBA" else image.convert("RGBA")
         flat = Image.new("RGB", image.size, "white")
         flat.paste(rgba, mask=rgba)
         return flat
     return image.convert("RGB")
+
+
+def _upper_bits(image: Image.Image) -> Image.Image:
+    """Grey of 16 bits, or of 12 in a TIFF, in 8; white where it is transparent."""
+    samples = np.asarray(image)
+    tags = image.tag_v2 if isinstance(image, TiffImageFile) else {}
+    (bits,) = tags.get(ExifTags.Base.BitsPerSample, (16,))
+    grey = (samples >> (bits - 8)).astype(np.uint8)
+    if tags.get(ExifTags.Base.PhotometricInterpretation) == WHITE_IS_ZERO:
+        grey = 255 - grey
+    if "transparency" in image.info:
+        grey[samples == image.info["transparency"]] = 255
+    return Image.fromarray(grey)

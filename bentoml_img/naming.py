@@ -1,16 +1,18 @@
 """What the results of photos and videos are called, and where they go."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from bentoml_img.files import ANNOTATED, MASK, MOVING, inputs_of, kind_of
+from bentoml_img.files import ANNOTATED, MASK, MOVING, OVERLAY, PLOT, inputs_of, kind_of
 from bentoml_img.images import ENCODERS
+from bentoml_img.video.results import Result
 
 
-def mask_of(source: Path, folder: Path) -> Path:
-    """What is written into `folder`: a photo's mask, the overlay of anything that moves."""
-    return folder / f"{source.stem}{MASK}{_suffix(source, '.png')}"
+def masks_of(source: Path, folder: Path) -> list[Path]:
+    """What is written into `folder`: a photo's mask and overlay, the overlay of what moves."""
+    target = folder / f"{source.stem}{MASK}{_suffix(source, '.png')}"
+    return [target] if is_video(target) else [target, folder / f"{source.stem}{OVERLAY}"]
 
 
 def results_of(
@@ -31,11 +33,7 @@ def results_of(
     if output and sources:
         _check_suffix(output, sources[0])
     targets = {source: output or _target(source, folder) for source in sources}
-    inputs = {_identity(source) for source in sources if os.path.exists(source)}
-    for target in targets.values():
-        if os.path.exists(target) and _identity(target) in inputs:
-            raise ValueError(f"{target} is an input: it would be overwritten")
-    check_apart((source, _place(target)) for source, target in targets.items())
+    check_apart({source: _written(target) for source, target in targets.items()})
     return targets
 
 
@@ -44,14 +42,22 @@ def is_video(target: Path) -> bool:
     return target.suffix.lower() in MOVING.values()
 
 
-def check_apart(places: Iterable[tuple[Path, Path]]) -> None:
-    """ValueError if two sources have one place for their results: pairs of source and place."""
+def check_apart(results: Mapping[Path, Iterable[Path]]) -> None:
+    """ValueError if results would overwrite each other or a source.
+
+    `results` are the files to be written, by their source; that of a folder are the files in it.
+    """
+    sources = (file for source in results for file in inputs_of(source))
+    inputs = {_identity(source) for source in sources if os.path.exists(source)}
     taken: dict[Path, Path] = {}
-    for source, place in places:
-        if place in taken:
-            advice = "rename one, or give each an --output-dir of its own"
-            raise ValueError(f"{taken[place]} and {source} have one result: {advice}")
-        taken[place] = source
+    for source, files in results.items():
+        for file in files:
+            if os.path.exists(file) and _identity(file) in inputs:
+                raise ValueError(f"{file} is an input: it would be overwritten")
+            other = taken.setdefault(file.resolve(), source)
+            if other != source:
+                advice = "rename one, or give each an --output-dir of its own"
+                raise ValueError(f"{other} and {source} have one result: {advice}")
 
 
 def _check_suffix(output: Path, source: Path) -> None:
@@ -68,9 +74,11 @@ def _identity(path: Path) -> tuple[int, int]:
     return found.st_dev, found.st_ino
 
 
-def _place(target: Path) -> Path:
-    """A video's records have its name, whatever its suffix."""
-    return target.resolve().with_suffix("") if is_video(target) else target.resolve()
+def _written(target: Path) -> list[Path]:
+    """A photo, or a video with its records and its plot."""
+    if not is_video(target):
+        return [target]
+    return [*Result.of(target, 0).files.values(), target.with_suffix(PLOT)]
 
 
 def _target(source: Path, folder: Path | None) -> Path:

@@ -4,15 +4,14 @@ import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import suppress
 from http import HTTPStatus
-from typing import Any
 
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from services.errors import RequestRefused
 from services.settings import FORM_OVERHEAD, MIB
 
-LINGER = 10.0  # seconds for which a body that is too large is read on
+LINGER = 10.0  # seconds for which a body is read on after its answer
 
 
 class ClientDisconnected(Exception):
@@ -20,50 +19,56 @@ class ClientDisconnected(Exception):
 
 
 class TooLarge(RequestRefused):
-    """An upload has more than `limit` bytes; `rest` of it may still be read, and dropped."""
+    """An upload has more than `limit` bytes."""
 
-    def __init__(self, limit: int, setting: str, rest: int = 0) -> None:
+    def __init__(self, limit: int, setting: str) -> None:
         super().__init__(
             HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
             f"the upload is larger than {limit // MIB} MiB (the server's {setting})",
             headers={"Connection": "close"},
         )
-        self._rest = rest
-
-    def response(self) -> Response:
-        return _EarlyAnswer(self._rest, {"error": self.message}, self.status, self.headers)
 
 
-class _EarlyAnswer(JSONResponse):
-    """An answer to a client that still sends: the connection stays open for a while.
+class Body:
+    """ASGI's `receive`, which knows how much of a request's body was read."""
 
-    Many clients read nothing before they have sent everything. If the connection were
-    closed at once, all that they would see is that it broke.
-    """
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._size = 0
+        self.ended = False
 
-    def __init__(self, rest: int, *args: Any) -> None:
-        super().__init__(*args)
-        self._rest = rest
+    async def __call__(self) -> Message:
+        message = await self._receive()
+        self._size += len(message.get("body", b""))
+        self.ended = not message.get("more_body", False)
+        return message
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def keep_open(message: Message) -> None:
-            ends = message["type"] == "http.response.body"
-            await send({**message, "more_body": True} if ends else message)
-
-        await super().__call__(scope, receive, keep_open)
+    async def drop(self, limit: int) -> None:
+        """Read on to the end, or until `limit` bytes were read in all, for LINGER seconds."""
         with suppress(TimeoutError):
             async with asyncio.timeout(LINGER):
-                await _drop(receive, self._rest)
-        await send({"type": "http.response.body"})
+                while not self.ended and self._size < limit:
+                    await self()
 
 
-async def _drop(receive: Receive, rest: int) -> None:
-    """Read and drop what still comes, at most `rest` bytes."""
-    more = True
-    while more and rest > 0:
-        message = await receive()
-        rest -= len(message.get("body", b""))
-        more = message.get("more_body", False)
+async def answer(response: Response, scope: Scope, body: Body, send: Send, limit: int) -> None:
+    """Answer a request; where its body is still sent, the connection stays open for a while.
+
+    Many clients read nothing before they have sent everything. If the connection were
+    closed at once, all that they would see is that it broke. At most `limit` bytes of
+    the body are read.
+    """
+    if body.ended:
+        await response(scope, body, send)
+        return
+
+    async def keep_open(message: Message) -> None:
+        ends = message["type"] == "http.response.body"
+        await send({**message, "more_body": True} if ends else message)
+
+    await response(scope, body, keep_open)
+    await body.drop(limit)
+    await send({"type": "http.response.body"})
 
 
 async def pieces(
@@ -85,7 +90,7 @@ async def pieces(
         piece, more = message.get("body", b""), message.get("more_body", False)
         size += len(piece)
         if size > limit + FORM_OVERHEAD:
-            raise TooLarge(limit, setting, limit if more else 0)
+            raise TooLarge(limit, setting)
         yield piece
         if not more:
             if "upgrade" in headers and size < (declared or 0):
@@ -103,5 +108,5 @@ def declared_size(headers: Mapping[str, str], limit: int, setting: str) -> int |
     if not length.isdecimal():
         return None
     if int(length) > limit + FORM_OVERHEAD:
-        raise TooLarge(limit, setting, 2 * limit)
+        raise TooLarge(limit, setting)
     return int(length)

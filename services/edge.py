@@ -25,7 +25,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bentoml_img.images import ImageError, open_image
-from services.body import ClientDisconnected, TooLarge
+from services.body import Body, ClientDisconnected, TooLarge, answer
 from services.budget import Budget
 from services.decoding import INLINE_BYTES
 from services.endpoints import Endpoint, image_endpoints
@@ -90,6 +90,8 @@ class Edge:
     async def _respond(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
         endpoint = self.endpoints.get(scope["path"])
+        limit = self.settings.max_upload if endpoint else self.settings.max_video
+        body = Body(receive)
         try:
             if COMMAND_LINE not in scope.get("extensions", ()):
                 self._authenticate(scope["path"], headers)
@@ -97,11 +99,14 @@ class Edge:
                 # The routes behind match a line feed at the end, too: a way around the edge.
                 raise RequestRefused(HTTPStatus.NOT_FOUND, "not found")
             if endpoint is None:
-                await self.app(scope, receive, _json_errors(send))
+                sender = _JsonErrors(send)
+                await self.app(scope, body, sender)
+                if sender.refusal:
+                    raise sender.refusal
                 return
             if scope["method"] != "POST":
                 raise wrong_method(scope["path"], "POST")
-            response = await self._call(endpoint, Request(scope, receive))
+            response = await self._call(endpoint, Request(scope, body))
         except RequestRefused as refused:
             response = refused.response()
         except ClientDisconnected:
@@ -112,7 +117,7 @@ class Edge:
             response = RequestRefused(
                 HTTPStatus.INTERNAL_SERVER_ERROR, "an unexpected error, see the server's log"
             ).response()
-        await response(scope, receive, send)
+        await answer(response, scope, body, send, 2 * limit)
 
     def _authenticate(self, path: str, headers: Headers) -> None:
         key = self.settings.api_key
@@ -168,22 +173,19 @@ class Edge:
             raise refuse_image(error, field) from None
 
 
-def _json_errors(send: Send) -> Send:
-    """Give the plain-text errors of the routes behind the JSON shape of ours."""
-    replaced = False
+class _JsonErrors:
+    """ASGI's `send` for the routes behind; a plain-text error of theirs stays here, a `refusal`."""
 
-    async def wrapped(message: Message) -> None:
-        nonlocal replaced
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.refusal: RequestRefused | None = None
+
+    async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start" and message["status"] in PLAIN:
             headers = Headers(raw=message["headers"])
             if headers.get("content-type", "").startswith("text/plain"):
-                replaced = True
                 status = HTTPStatus(message["status"])
                 kept = {name: headers[name] for name in KEPT if name in headers}
-                response = RequestRefused(status, status.phrase.lower(), headers=kept).response()
-                await send({**message, "headers": response.raw_headers})
-                await send({"type": "http.response.body", "body": response.body})
-        if not replaced:
-            await send(message)
-
-    return wrapped
+                self.refusal = RequestRefused(status, status.phrase.lower(), headers=kept)
+        if self.refusal is None:
+            await self._send(message)

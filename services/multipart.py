@@ -1,8 +1,10 @@
 """A multipart/form-data body into its parts."""
 
+import re
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING, BinaryIO
+from urllib.parse import unquote
 
 from python_multipart import MultipartParser
 from python_multipart.exceptions import FormParserError
@@ -12,6 +14,10 @@ from services.errors import RequestRefused
 
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
+
+# RFC 8187, in UTF-8. RFC 7578 has no such names in forms, and the parser passes them over; some
+# clients send nothing else.
+EXTENDED_FILENAME = re.compile(rb";\s*filename\*=utf-8'[^']*'([^;\s]*)", re.IGNORECASE)
 
 MAX_PARTS = 32
 MAX_HEADER = 4096  # bytes of a header of a part, its name and its value
@@ -68,6 +74,14 @@ def _damaged(why: str) -> RequestRefused:
     return RequestRefused(HTTPStatus.BAD_REQUEST, f"the multipart form is damaged: {why}")
 
 
+def _filename(options: dict[bytes, bytes], disposition: bytes) -> str | None:
+    """The name of a part's file; None if it is none."""
+    if (name := options.get(b"filename")) is not None:
+        return name.decode("utf-8", "replace")
+    extended = EXTENDED_FILENAME.search(disposition)
+    return unquote(extended[1].decode("latin-1")) if extended else None
+
+
 class _Collector:
     def __init__(self, file: str, spool: BinaryIO) -> None:
         self._file = file
@@ -110,8 +124,7 @@ class _Collector:
             _, options = parse_options_header(bytes(self._value))
             part = self.parts[-1]
             part.name = options.get(b"name", b"").decode("utf-8", "replace")
-            if (filename := options.get(b"filename")) is not None:
-                part.filename = filename.decode("utf-8", "replace")
+            part.filename = _filename(options, bytes(self._value))
         elif self._header.lower() == b"content-type":
             kind, _ = parse_options_header(bytes(self._value))
             self.parts[-1].is_json = kind == b"application/json"

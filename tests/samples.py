@@ -28,6 +28,11 @@ def jpeg(width: int = 96, height: int = 64, **options: Any) -> bytes:
     return encode(photo(width, height), "JPEG", **options)
 
 
+def rgb_profile() -> bytes:
+    """As much of an ICC profile as its header, which says that it is one of RGB."""
+    return struct.pack(">I12x4s16x4s88x", 128, b"RGB ", b"acsp")
+
+
 def png_chunk(kind: bytes, data: bytes) -> bytes:
     """A PNG chunk: length, kind, data and a right checksum."""
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))

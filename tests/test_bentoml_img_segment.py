@@ -5,6 +5,7 @@ import shutil
 import signal
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,13 +17,15 @@ from PIL import Image
 
 import bentoml_img_segment
 from bentoml_img import apply as applying
-from bentoml_img import packaging, shelf, zoo
+from bentoml_img import atomic, packaging, shelf, zoo
 from bentoml_img.bundle import MANIFEST, WEIGHTS, write_manifest
 from bentoml_img.drawing.segmentation import blend
 from bentoml_img.packaging import PackagedBento
 from bentoml_img.paths import ROOT, SHIPPED
 from bentoml_img.segment import Segmentation
+from bentoml_img.video import writing
 from bentoml_img.video.reading import open_video
+from bentoml_img.video.segments import Segment
 from bentoml_img.weights import cache_folder
 from scripts.samples import FOLDER, scenes
 from tests.commands import Invoke, assert_error, lines
@@ -200,6 +203,26 @@ def test_photos_that_would_have_one_result_are_refused(invoke: Invoke, tmp_path:
     assert len(list(tmp_path.iterdir())) == 2
 
 
+@pytest.mark.parametrize("name", ["a_seg.png", "a_overlay.jpg"])
+def test_an_input_is_not_overwritten(invoke: Invoke, tmp_path: Path, name: str) -> None:
+    (tmp_path / "out").mkdir()
+    photo(60, 40).save(tmp_path / "a.png")
+    for folder in (tmp_path, tmp_path / "out"):
+        photo(60, 40).save(folder / name)
+        before = (folder / name).read_bytes()
+        result = invoke(tmp_path / "a.png", folder / name, "--output-dir", folder)
+        assert_error(result, 2, f"{folder / name} is an input: it would be overwritten")
+        assert (folder / name).read_bytes() == before
+    assert len(list(tmp_path.rglob("*.*"))) == 3
+
+
+def test_an_input_is_not_overwritten_by_a_comparison(invoke: Invoke, tmp_path: Path) -> None:
+    photo(60, 40).save(tmp_path / "a_compare.jpg")
+    (tmp_path / "a.jpg").hardlink_to(tmp_path / "a_compare.jpg")
+    result = invoke("--compare", tmp_path / "a.jpg")
+    assert_error(result, 2, f"{tmp_path / 'a_compare.jpg'} is an input: it would be overwritten")
+
+
 def test_a_photo_and_a_video_of_one_name_have_results_of_their_own(
     invoke: Invoke, tmp_path: Path
 ) -> None:
@@ -239,7 +262,27 @@ def test_videos(invoke: Invoke, tmp_path: Path) -> None:
         assert [round(frame.time, 2) for frame in video] == [0, 0.1, 0.2, 0.3, 0.4, 0.5]
     with Image.open(tmp_path / "moving_seg.gif") as moving:
         assert (getattr(moving, "n_frames", 1), moving.info["duration"]) == (3, 80)
-    assert not list(tmp_path.glob("tmp*"))
+    assert len(list(tmp_path.iterdir())) == 8
+
+
+def test_what_is_left_of_a_killed_run_is_hidden_and_deleted(
+    invoke: Invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_video(tmp_path / "video.mp4", 2)
+    done, old = tmp_path / "done", time.time() - 2 * atomic.ABANDONED
+
+    def killed(segments: Sequence[Segment], output: Path, sound: Path | None) -> None:
+        shutil.copytree(output.parent, done)
+        for path in done.iterdir():
+            os.utime(path, (old, old))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(writing, "join", killed)
+        invoke(tmp_path / "video.mp4", "--output-dir", tmp_path / "killed")
+    (left,) = done.iterdir()
+    assert left.name.startswith(".video_seg.mp4.")
+    invoke(tmp_path / "video.mp4", "--output-dir", done)
+    assert [path.name for path in done.iterdir()] == ["video_seg.mp4"]
 
 
 def test_ctrl_c_keeps_what_was_done(

@@ -25,7 +25,7 @@ from bentoml_img.images import (
     reopen,
     upright_size,
 )
-from tests.samples import encode, huge, jpeg, photo
+from tests.samples import encode, huge, jpeg, photo, rgb_profile
 
 
 def decoded(data: bytes, at_least: int | None = None) -> Image.Image:
@@ -127,6 +127,21 @@ def test_what_is_no_orientation_turns_neither_picture_nor_size(
     assert upright_size(open_image(data)) == decoded(data).size
 
 
+@pytest.mark.parametrize("name", ["JPEG", "PNG", "WEBP", "TIFF"])
+def test_the_profile_of_rgb_is_kept_and_no_pixel_changes(name: str) -> None:
+    options = {"lossless": True} if name == "WEBP" else {}
+    picture = decoded(encode(photo(), name, icc_profile=rgb_profile(), **options))
+    assert picture.info == {"icc_profile": rgb_profile()}
+    assert difference(picture, decoded(encode(photo(), name, **options))) == 0
+
+
+def test_a_profile_of_other_colours_is_not_kept() -> None:
+    profile = rgb_profile().replace(b"RGB ", b"CMYK")
+    cmyk = encode(photo().convert("CMYK"), "JPEG", icc_profile=profile)
+    assert decoded(cmyk).info == {}
+    assert decoded(jpeg(icc_profile=rgb_profile() + bytes(2**20))).info == {}
+
+
 @pytest.mark.parametrize("name", ["JPEG", "PNG"])
 def test_metadata_does_not_come_into_what_is_made_of_a_picture(name: str) -> None:
     stream = io.BytesIO()
@@ -195,6 +210,30 @@ def test_16_bit_big_endian_tiff_is_read() -> None:
     grey = np.array([[0, 0x8000, 0xFFFF]], ">u2")
     image = Image.frombytes("I;16B", (3, 1), grey.tobytes())
     assert [p[0] for p in np.asarray(decoded(encode(image, "TIFF")))[0]] == [0, 128, 255]
+
+
+def grey_tiff(width: int, bits: int, photometric: int, row: bytes) -> bytes:
+    """A TIFF of one row, not compressed."""
+    tags = {256: width, 257: 1, 258: bits, 259: 1, 262: photometric, 278: 1, 279: len(row)}
+    tags[273] = 8 + 2 + 12 * (len(tags) + 1) + 4  # where the row is
+    entries = b"".join(struct.pack("<HHIHxx", tag, 3, 1, tags[tag]) for tag in sorted(tags))
+    return b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + bytes(4) + row
+
+
+def test_12_bit_tiff_keeps_its_range() -> None:
+    row = bytes.fromhex("000 400 800 fff".replace(" ", ""))
+    assert [p[0] for p in np.asarray(decoded(grey_tiff(4, 12, 1, row)))[0]] == [0, 64, 128, 255]
+
+
+def test_16_bit_tiff_whose_zero_is_white_is_no_negative() -> None:
+    row = np.array([0, 0x4000, 0xFFFF], "<u2").tobytes()
+    assert [p[0] for p in np.asarray(decoded(grey_tiff(3, 16, 0, row)))[0]] == [255, 191, 0]
+
+
+def test_a_transparent_colour_of_16_bits_becomes_white() -> None:
+    grey = Image.fromarray(np.array([[0, 1, 0x8000]], np.uint16))
+    data = encode(grey, transparency=0)
+    assert [p[0] for p in np.asarray(decoded(data))[0]] == [255, 0, 128]
 
 
 @pytest.mark.parametrize("kind", [np.float32, np.int32])

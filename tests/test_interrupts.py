@@ -1,9 +1,24 @@
+import os
 import signal
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import pytest
 
 from bentoml_img.interrupts import uninterrupted
+from bentoml_img.paths import ROOT
+
+# As its C extension does.
+OPENVINO_AT_CTRL_C = """
+import signal
+from types import SimpleNamespace as properties
+try:
+    signal.raise_signal(signal.SIGINT)
+except KeyboardInterrupt:
+    raise ImportError("initialization failed") from None
+"""
 
 
 def test_ctrl_c_waits_for_the_end_of_the_block() -> None:
@@ -53,3 +68,12 @@ def test_in_a_thread_it_does_nothing() -> None:
     thread.start()
     thread.join()
     assert done == [signal.default_int_handler]
+
+
+@pytest.mark.parametrize("script", ["detect", "segment"])
+def test_ctrl_c_while_openvino_is_imported_ends_a_script(tmp_path: Path, script: str) -> None:
+    (tmp_path / "openvino.py").write_text(OPENVINO_AT_CTRL_C)
+    command = [sys.executable, f"{ROOT}/bentoml_img_{script}.py", f"{ROOT}/images/dog.jpg"]
+    environment = os.environ | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")

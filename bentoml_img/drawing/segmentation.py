@@ -31,6 +31,7 @@ def overlay(photo: Image.Image, segmentation: Segmentation) -> Image.Image:
     )
     size = max(photo.width, panel.width), photo.height + panel.height
     canvas = Image.new("RGB", size, PAPER)
+    canvas.info = dict(photo.info)  # the profile of its colours
     canvas.paste(photo)
     blend(canvas, segmentation)
     canvas.paste(panel, (0, photo.height))

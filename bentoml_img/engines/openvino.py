@@ -3,11 +3,13 @@
 from functools import cache
 from pathlib import Path
 
-import openvino as ov
-from openvino import properties
-
 from bentoml_img.arrays import Float32Array
 from bentoml_img.bundle import BundleError
+from bentoml_img.interrupts import uninterrupted
+
+with uninterrupted():  # it makes an ImportError of Ctrl-C
+    import openvino as ov
+    from openvino import properties
 
 
 class OpenVinoEngine:

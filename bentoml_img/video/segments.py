@@ -4,6 +4,7 @@ A segment is closed after a while and is whole from then on: what is done stays
 done, whatever happens to the rest.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -11,6 +12,7 @@ from types import TracebackType
 
 import av
 import numpy as np
+from av.error import FFmpegError
 from av.video.reformatter import ColorRange
 from PIL import Image
 
@@ -46,6 +48,7 @@ class SegmentWriter:
         self.path = path
         self._start: int | None = None
         self._end = 0
+        self._failed = False
         self._durations: dict[int, int] = {}
         self._lossless = output.suffix.lower() == ".gif"
         options = {"video_track_timescale": str(TICKS)}
@@ -85,14 +88,18 @@ class SegmentWriter:
         self._mux(picture)
 
     def _mux(self, picture: av.VideoFrame | None) -> None:
-        for packet in self._stream.encode(picture):
-            assert packet.pts is not None
-            packet.duration = self._durations.pop(packet.pts)
-            self._container.mux(packet)
+        try:
+            for packet in self._stream.encode(picture):
+                assert packet.pts is not None
+                packet.duration = self._durations.pop(packet.pts)
+                self._container.mux(packet)
+        except FFmpegError:
+            self._failed = True  # where the header cannot be written, the next packet is a crash
+            raise
 
     def close(self) -> Segment | None:
-        """Finish the file; None, and no file, if nothing was written."""
-        if self._start is None:
+        """Finish the file; None, and no file, if nothing was written, or something could not be."""
+        if self._start is None or self._failed:
             self._discard()
             return None
         self._mux(None)
@@ -101,7 +108,8 @@ class SegmentWriter:
 
     def _discard(self) -> None:
         """Drop the file."""
-        self._container.close()
+        with suppress(FFmpegError):
+            self._container.close()
         self.path.unlink(missing_ok=True)
 
     def __enter__(self) -> "SegmentWriter":

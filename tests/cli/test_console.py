@@ -1,5 +1,6 @@
 import errno
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -53,17 +54,28 @@ def test_what_is_shown_of_a_bento_fits_on_a_screen(
     ]
 
 
+FULL = "[Errno 28] No space left on device"
+NOT_COPIED = [("a/1.py", "b/1.py", f"{FULL}: 'b/1.py'"), ("a", "b", FULL)]
+
+
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [
+        (PermissionError(errno.EACCES, "Permission denied", "a.part"), "Permission denied"),
+        (shutil.Error(NOT_COPIED), FULL),
+    ],
+)
 def test_a_store_that_cannot_be_written_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: OSError, why: str
 ) -> None:
     def package(*_: object) -> PackagedBento:
-        raise PermissionError(errno.EACCES, "Permission denied", ".requirements.txt.part")
+        raise error
 
     monkeypatch.setattr(packaging, "package", package)
     monkeypatch.setenv("BENTOML_HOME", "/store")
-    with pytest.raises(BundleError) as error:
+    with pytest.raises(BundleError) as raised:
         package_and_show(tmp_path / "net", "auto", "fp32", "images/dog.jpg")
-    assert str(error.value) == "cannot package net in /store (BENTOML_HOME): Permission denied"
+    assert str(raised.value) == f"cannot package net in /store (BENTOML_HOME): {why}"
 
 
 @pytest.mark.parametrize("name", ["some_package", "some_package.part"])

@@ -81,6 +81,15 @@ def test_nothing_is_overwritten_that_is_asked_for(
     assert_error(invoke(tmp_path, "--output", tmp_path / "b.jpg"), 2, "the result of 2 files")
     both = invoke(tmp_path / "a.png", "--output", "b.jpg", "--output-dir", tmp_path)
     assert_error(both, 2, f"the result is b.jpg, or it is in {tmp_path}: give one of them")
+    picture(0).save(tmp_path / "a_result.jpg")
+    again = invoke(tmp_path / "a.jpg", tmp_path / "a_result.jpg")
+    assert_error(again, 2, "a_result.jpg is an input: it would be overwritten")
+    picture(0).save(tmp_path / "road_result.counts.png")
+    plot = invoke(clip, tmp_path / "road_result.counts.png", "--plot", "--output-dir", tmp_path)
+    assert_error(plot, 2, "road_result.counts.png is an input: it would be overwritten")
+    frame = tmp_path / "a.gif"
+    picture(0).save(frame)
+    assert_error(invoke(tmp_path, "--frames", "--output", frame), 2, f"{frame} is an input")
 
 
 @pytest.mark.parametrize("name", ["-", "/dev/stdin", "pipe"])

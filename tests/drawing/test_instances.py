@@ -1,3 +1,4 @@
+import io
 from dataclasses import replace
 
 import numpy as np
@@ -7,10 +8,11 @@ from PIL import Image, ImageChops
 from bentoml_img.detect import Detections
 from bentoml_img.drawing.instances import annotate, annotate_tracks
 from bentoml_img.drawing.palettes import instance_colour
+from bentoml_img.images import encode_jpeg, encode_png, load_rgb, open_image
 from bentoml_img.labels import TRAFFIC
 from bentoml_img.masks import InstanceMask
 from bentoml_img.video.tracking import Instance
-from tests.samples import photo
+from tests.samples import jpeg, photo, rgb_profile
 
 
 def detections(*boxes: tuple[int, int, int, int], size: tuple[int, int] = (320, 240)) -> Detections:
@@ -50,6 +52,13 @@ def test_instances_are_drawn_in_pictures_of_any_size(size: tuple[int, int]) -> N
     assert drawn.size == size
     assert drawn.tobytes() != image.tobytes()
     assert annotate(image, detections(size=size)).tobytes() == image.tobytes()
+
+
+def test_an_annotated_photo_has_the_profile_of_the_photo() -> None:
+    image = load_rgb(open_image(jpeg(320, 240, icc_profile=rgb_profile())))
+    drawn = annotate(image, detections((100, 100, 180, 200)))
+    for encoded in (encode_jpeg(drawn), encode_png(drawn)):
+        assert Image.open(io.BytesIO(encoded)).info["icc_profile"] == rgb_profile()
 
 
 def test_lines_grow_with_the_picture() -> None:

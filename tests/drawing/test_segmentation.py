@@ -8,10 +8,10 @@ from PIL import Image
 from bentoml_img.drawing.ink import MIN_TEXT, PAPER
 from bentoml_img.drawing.palettes import DEFAULT_PALETTE, PALETTES, PaletteName
 from bentoml_img.drawing.segmentation import colour_mask, legend, overlay
-from bentoml_img.images import encode_png
+from bentoml_img.images import encode_jpeg, encode_png, load_rgb, open_image
 from bentoml_img.labels import VOC
 from bentoml_img.segment import Segmentation
-from tests.samples import photo
+from tests.samples import jpeg, photo, rgb_profile
 
 
 def segmentation(width: int, height: int, palette: PaletteName = DEFAULT_PALETTE) -> Segmentation:
@@ -82,3 +82,10 @@ def test_background_alone_is_said_to_be() -> None:
     answer = replace(segmentation(64, 48), mask=np.zeros((48, 64), np.uint8))
     panel = np.asarray(overlay(photo(64, 48), answer))[48:]
     assert (panel.reshape(-1, 3) < 100).all(axis=1).sum() > 50
+
+
+def test_an_overlay_has_the_profile_of_the_photo() -> None:
+    profile = rgb_profile()
+    image = load_rgb(open_image(jpeg(80, 60, icc_profile=profile)))
+    drawn = encode_jpeg(overlay(image, segmentation(80, 60)))
+    assert Image.open(io.BytesIO(drawn)).info["icc_profile"] == profile

@@ -1,6 +1,6 @@
 """The edge without BentoML's own application behind it, and requests to it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import httpx
@@ -8,7 +8,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message
 
 from services.edge import Edge
-from tests.services.asgi import run
+from tests.services.asgi import run, scope_of
 from tests.services.echo import Echo
 
 
@@ -48,3 +48,27 @@ def chunks(*bodies: bytes, end: bool = True) -> Iterator[Message]:
 def status(sent: list[Message]) -> int:
     number: int = sent[0]["status"]
     return number
+
+
+def refused_while_it_sends(
+    pieces: Iterable[Message],
+    status: int = 413,
+    path: str = "/describe",
+    app: Edge | None = None,
+    **headers: str,
+) -> tuple[int, list[int]]:
+    """How many messages of a body are read in all, and before each part of the answer."""
+    read, before = 0, []
+    messages = iter(pieces)
+
+    async def receive() -> Message:
+        nonlocal read
+        read += 1
+        return next(messages)
+
+    async def send(message: Message) -> None:
+        before.append(read)
+        assert message.get("status", status) == status
+
+    run((app or new_edge())(scope_of(path, **headers), receive, send))
+    return read, before

@@ -15,7 +15,15 @@ from services.paths import HEALTH
 from tests.samples import jpeg
 from tests.services.asgi import exchange, run
 from tests.services.echo import Echo
-from tests.services.edges import chunks, client_of, new_edge, post, send, status
+from tests.services.edges import (
+    chunks,
+    client_of,
+    new_edge,
+    post,
+    refused_while_it_sends,
+    send,
+    status,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -64,10 +72,7 @@ class TestKey:
         assert "open sesame" not in answer.text
 
     def test_a_wrong_key_is_refused_before_the_body_is_read(self) -> None:
-        async def main() -> None:
-            assert status(await exchange(new_edge(), "/describe", [])) == 401
-
-        run(main())
+        assert refused_while_it_sends(chunks(b"", jpeg()), 401) == (2, [0, 0, 2])
 
     def test_the_command_line_needs_none(self) -> None:
         async def ask(*extensions: str) -> int:

@@ -230,6 +230,7 @@ def test_an_upload_that_does_not_come_is_waited_for_only_so_long(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(edge, "UPLOAD_SECONDS", 0.1)
+    monkeypatch.setattr("services.body.LINGER", 0.1)
     sent: list[Message] = []
 
     async def main() -> None:
@@ -237,9 +238,10 @@ def test_an_upload_that_does_not_come_is_waited_for_only_so_long(
         first = chunks(jpeg()[:100], end=False)
 
         async def receive() -> Message:
-            message = next(first)
-            if message["type"] == "http.disconnect":
+            message = next(first, None)
+            if message is None or message["type"] == "http.disconnect":
                 await asyncio.Event().wait()
+            assert message is not None
             return message
 
         async def send(message: Message) -> None:

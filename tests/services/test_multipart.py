@@ -68,6 +68,14 @@ def test_names_may_be_in_any_script() -> None:
     assert only.filename == "собака.jpg"
 
 
+def test_a_name_may_be_an_extended_one_alone() -> None:
+    extended = part("form-data; name=\"image\"; filename*=UTF-8''caf%C3%A9%20a.jpg", b"\xff\xd8")
+    (found,) = parse(extended + END, TYPE, "image")
+    assert found == Part("image", "café a.jpg", bytearray(b"\xff\xd8"), spooled=True)
+    both = part("form-data; name=image; filename*=UTF-8''b.jpg; filename=a.jpg", b"\xff\xd8")
+    assert parse(both + END, TYPE, "image") == file(b"\xff\xd8")
+
+
 def test_header_names_are_read_in_any_case() -> None:
     assert parse(FILE.replace(b"Content-Disposition", b"cONTENT-dISPOSITION") + END, TYPE, "image")
 

@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from fractions import Fraction
 from pathlib import Path
 
@@ -34,6 +36,33 @@ def segments(
         assert segment is not None
         closed.append(segment)
     return closed
+
+
+ON_A_FULL_DISK = """
+import sys
+from pathlib import Path
+from PIL import Image
+from bentoml_img.video.frames import Frame
+from bentoml_img.video.segments import SegmentWriter
+image = Image.new("RGB", (96, 64))
+writer = SegmentWriter(Path(sys.argv[1]), Path(sys.argv[2]), image.size, 10)
+try:
+    for k in range(100):
+        writer.write(Frame(k, k / 10, 0.1, image), image)
+finally:
+    assert writer.close() is None
+"""
+
+
+@pytest.mark.parametrize("name", ["out.mp4", "out.gif"])
+def test_a_full_disk_is_told_and_nothing_stays(tmp_path: Path, name: str) -> None:
+    segment = tmp_path / "segment"
+    segment.symlink_to("/dev/full")
+    command = [sys.executable, "-c", ON_A_FULL_DISK, str(segment), name]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 1, "a segmentation fault"
+    assert "No space left on device" in done.stderr.splitlines()[-1]
+    assert not segment.is_symlink()
 
 
 @pytest.mark.parametrize("name", ["out.mp4", "out.gif"])
