@@ -22,6 +22,7 @@ from bentoml_img.drawing.segmentation import blend
 from bentoml_img.packaging import PackagedBento
 from bentoml_img.paths import ROOT, SHIPPED
 from bentoml_img.segment import Segmentation
+from bentoml_img.video import mp4
 from bentoml_img.video.reading import open_video
 from bentoml_img.weights import cache_folder
 from scripts.samples import FOLDER, scenes
@@ -29,6 +30,7 @@ from tests.commands import Invoke, assert_error, lines
 from tests.samples import photo
 from tests.test_shelf import state_file
 from tests.training.scenes import write_scenes
+from tests.video.clips import write_clip
 from tests.weights_server import CONTENT, NAME, NOWHERE
 
 __all__ = ["state_file"]
@@ -240,6 +242,19 @@ def test_videos(invoke: Invoke, tmp_path: Path) -> None:
     with Image.open(tmp_path / "moving_seg.gif") as moving:
         assert (getattr(moving, "n_frames", 1), moving.info["duration"]) == (3, 80)
     assert not list(tmp_path.glob("tmp*"))
+
+
+def test_sound_that_is_left_out_is_told(
+    invoke: Invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def audible(sound: Path) -> list[int]:
+        raise RuntimeError("no such layout")
+
+    path = write_clip(tmp_path / "video.mp4", frames=3, audio=["aac"])
+    monkeypatch.setattr(mp4, "_audible", audible)
+    result = invoke("--apply", path)
+    assert result.exit_code == 0
+    assert f"{path}: warning: the sound is left out (no such layout)" in result.stderr
 
 
 def test_ctrl_c_keeps_what_was_done(
