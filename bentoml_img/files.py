@@ -16,11 +16,13 @@ from bentoml_img.images import DECODER_ERRORS, FORMATS, ImageError
 
 PHOTOS = frozenset(
     {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
-    | {".avif", ".heic", ".heif"}  # not read here: so they are refused, and not passed over
+    # not read here: so they are refused, and not passed over
+    | {".avif", ".heic", ".heif", ".jp2", ".ico"}
 )
 VIDEOS = frozenset(
     {".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".ogv", ".flv", ".wmv"}
-    | {".mpg", ".mpeg", ".ts", ".mts", ".m2ts"}
+    | {".mpg", ".mpeg", ".vob", ".ts", ".mts", ".m2ts"}
+    | {".3gp", ".f4v", ".asf", ".mxf"}
 )
 ANIMATED = ("GIF", "WEBP", "PNG")
 
