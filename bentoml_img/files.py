@@ -24,6 +24,7 @@ VIDEOS = frozenset(
     | {".mpg", ".mpeg", ".vob", ".ts", ".mts", ".m2ts"}
     | {".3gp", ".f4v", ".asf", ".mxf"}
 )
+MOTION_JPEG = frozenset({".mjpeg", ".mjpg"})  # photos one after the other, without a container
 ANIMATED = ("GIF", "WEBP", "PNG")
 
 Kind = Literal["photo", "animation", "video"]
@@ -111,7 +112,7 @@ def kind_of(source: Path) -> Kind:
 
     A folder is a video, and its photos are the frames.
     """
-    if os.path.isdir(source):
+    if os.path.isdir(source) or source.suffix.lower() in MOTION_JPEG:
         return "video"
     try:
         with source.open("rb") as file:

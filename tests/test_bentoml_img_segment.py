@@ -165,11 +165,14 @@ def test_applies_to_a_folder_and_names_what_failed(invoke: Invoke, tmp_path: Pat
     assert again.stdout == result.stdout, "results are no inputs"
 
 
-def test_a_photo_in_a_format_that_is_not_read_is_no_video(invoke: Invoke, tmp_path: Path) -> None:
-    photo(60, 40).save(tmp_path / "phone.avif")
-    result = invoke(tmp_path / "phone.avif")
-    assert_error(result, 1, "phone.avif: not a picture in a format that is read here")
-    assert [path.name for path in tmp_path.iterdir()] == ["phone.avif"]
+@pytest.mark.parametrize("name", ["phone.avif", "scan.jp2", "icon.ico"])
+def test_a_photo_in_a_format_that_is_not_read_is_no_video(
+    invoke: Invoke, tmp_path: Path, name: str
+) -> None:
+    photo(60, 40).save(tmp_path / name)
+    for path in (tmp_path / name, tmp_path):
+        assert_error(invoke(path), 1, f"{name}: not a picture in a format that is read here")
+    assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
 def test_several_paths(invoke: Invoke, tmp_path: Path) -> None:

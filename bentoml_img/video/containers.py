@@ -156,13 +156,12 @@ class Container:
                 yield None if time is None else time * self._base, (length or 0) * self._base, frame
 
     def _pictures_of(self, frames: Iterator[Timed]) -> Iterator[Streamed]:
-        for time, length, frame in frames:
-            try:
-                picture = picture_of(frame, self._aspect)
-            except av.error.FFmpegError as error:
-                name, why = self._path.name, error.strerror
-                raise VideoError(f"{name} has colours that cannot be read here: {why}") from None
-            yield time, length, picture
+        try:
+            for time, length, frame in frames:
+                yield time, length, picture_of(frame, self._aspect)
+        except av.error.FFmpegError as error:
+            name, why = self._path.name, error.strerror
+            raise VideoError(f"{name} has colours that cannot be read here: {why}") from None
 
     def _packets(self) -> Iterator["av.Packet[av.VideoStream] | None"]:
         """The stream's packets, and None: what the decoder holds back is wanted too."""

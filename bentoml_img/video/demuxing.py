@@ -9,6 +9,7 @@ import av.container
 import av.error
 import av.stream
 
+from bentoml_img.files import MOTION_JPEG
 from bentoml_img.video.clock import Clock
 from bentoml_img.video.frames import UnsupportedVideo
 
@@ -18,8 +19,7 @@ CONTAINERS = "mov,matroska,avi,mpegts,mpeg,flv,asf,ogg,mxf"
 # Streams without a container, and what can hold them: they have no times of their own.
 RAW = "h264,hevc,mjpeg,mpegvideo,m4v,dv,ivf,yuv4mpegpipe"
 HOLDER = {"ivf": ".mkv"}
-RAW_JPEG = "jpeg_pipe"  # as which a photo is read, too
-RAW_JPEG_SUFFIXES = {".mjpeg", ".mjpg"}
+PHOTOS = "jpeg_pipe"  # as which a photo is read, too
 
 
 def open_container(path: Path) -> av.container.InputContainer:
@@ -38,9 +38,9 @@ def _open(path: Path, formats: str) -> av.container.InputContainer:
 
 def _how_to_hold(path: Path) -> str | None:
     """What to do with a raw stream; None if the file is none."""
-    photos = path.suffix.lower() in RAW_JPEG_SUFFIXES
+    formats = f"{RAW},{PHOTOS}" if path.suffix.lower() in MOTION_JPEG else RAW
     try:
-        with _open(path, f"{RAW},{RAW_JPEG}" if photos else RAW) as container:
+        with _open(path, formats) as container:
             name = container.format.name
             if not any(s.codec_context and s.codec_context.width for s in container.streams.video):
                 return None

@@ -191,6 +191,15 @@ def test_no_video_leaves_nothing_behind(invoke: Invoke, tmp_path: Path, name: st
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_photos_one_after_the_other_are_no_photo(invoke: Invoke, tmp_path: Path) -> None:
+    path = tmp_path / "road.mjpeg"
+    with path.open("wb") as file:
+        for k in range(200):
+            picture(k).save(file, format="JPEG")
+    assert_error(invoke(path), 1, f"Error: {path} is a raw stream: put it into a container")
+    assert list(tmp_path.iterdir()) == [path]
+
+
 @pytest.mark.parametrize("size", [(1, 1), (37, 23)])
 def test_odd_sizes_and_one_frame(invoke: Invoke, tmp_path: Path, size: tuple[int, int]) -> None:
     (frames := tmp_path / "frames").mkdir()
