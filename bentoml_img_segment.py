@@ -223,9 +223,12 @@ def _apply(
         check_apart({photo: masks_of(photo, output_dir or photo.parent) for photo in inputs})
 
     def mask(photo: Path, bar: Progress) -> Done:
+        def warn(warning: str) -> None:
+            console.print(f"{photo}: warning: {warning}")
+
         with frames_bar(bar, photo.name) as on_progress, plain_errors("video"):
             folder = output_dir or photo.parent
-            done = apply(photo, segmenter, palette, folder, on_progress)
+            done = apply(photo, segmenter, palette, folder, on_progress, warn)
         return Done(
             [bytes(file) for file in done.written],  # whatever its name is made of
             shortfall(photo, done.written[0], done.ending),

@@ -32,6 +32,7 @@ def annotate_video(
     options: Options,
     resume: bool = False,
     on_progress: Callable[[Speed], None] = lambda speed: None,
+    on_warning: Callable[[str], None] = lambda warning: None,
 ) -> Result:
     """Detect, track and draw in a video, an animation or a folder of frames.
 
@@ -47,7 +48,14 @@ def annotate_video(
     try:
         with reading(source, VideoError), writing(target, FFmpegError):
             return process_video(
-                source, target, detector, draw, options, resume=resume, on_progress=on_progress
+                source,
+                target,
+                detector,
+                draw,
+                options,
+                resume=resume,
+                on_progress=on_progress,
+                on_warning=on_warning,
             )
     except Interrupted as interrupted:
         if interrupted.result is None:

@@ -31,20 +31,22 @@ def apply(
     palette: PaletteName,
     folder: Path,
     on_progress: Callable[[Speed], None] = lambda speed: None,
+    on_warning: Callable[[str], None] = lambda warning: None,
 ) -> Applied:
     """Write a photo's mask and overlay, or a video's overlay, into `folder`.
 
     A video that breaks off is written as far as it goes, and so is one at Ctrl-C, or
     at an error of the segmenter, which is raised again. FileError if it is neither,
     or if that cannot be written; KeyboardInterrupt if nothing was done until then.
-    `on_progress` is told of each frame of a video.
+    `on_progress` is told of each frame of a video, `on_warning` of what is not as one
+    expects of it.
     """
     target, *of_photo = masks_of(source, folder)
     with writing(target):
         folder.mkdir(parents=True, exist_ok=True)
     if of_photo:
         return Applied(_photo(source, segmenter, palette, target, *of_photo))
-    return Applied([target], _video(source, segmenter, palette, target, on_progress))
+    return Applied([target], _video(source, segmenter, palette, target, on_progress, on_warning))
 
 
 def _photo(
@@ -64,6 +66,7 @@ def _video(
     palette: PaletteName,
     target: Path,
     on_progress: Callable[[Speed], None],
+    on_warning: Callable[[str], None],
 ) -> Ending:
     """Write a video's overlay. How it ends."""
     from av.error import FFmpegError
@@ -106,7 +109,9 @@ def _video(
                 ending = Ending(interrupted=True)
             finally:
                 if segment := writer.close():
-                    join([segment], target, source if info.audio else None)
+                    without_sound = join([segment], target, source if info.audio else None)
+                    for warning in filter(None, [*video.warnings, without_sound]):
+                        on_warning(warning)
     if segment is None:
         if ending.interrupted:
             raise KeyboardInterrupt

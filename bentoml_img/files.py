@@ -17,12 +17,15 @@ from bentoml_img.images import DECODER_ERRORS, FORMATS, ImageError
 
 PHOTOS = frozenset(
     {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
-    | {".avif", ".heic", ".heif"}  # not read here: so they are refused, and not passed over
+    # not read here: so they are refused, and not passed over
+    | {".avif", ".heic", ".heif", ".jp2", ".ico"}
 )
 VIDEOS = frozenset(
     {".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".ogv", ".flv", ".wmv"}
-    | {".mpg", ".mpeg", ".ts", ".mts", ".m2ts"}
+    | {".mpg", ".mpeg", ".vob", ".ts", ".mts", ".m2ts"}
+    | {".3gp", ".f4v", ".asf", ".mxf"}
 )
+MOTION_JPEG = frozenset({".mjpeg", ".mjpg"})  # photos one after the other, without a container
 ANIMATED = ("GIF", "WEBP", "PNG")
 
 Kind = Literal["photo", "animation", "video"]
@@ -116,7 +119,7 @@ def kind_of(source: Path) -> Kind:
 
     A folder is a video, and its photos are the frames.
     """
-    if os.path.isdir(source):
+    if os.path.isdir(source) or source.suffix.lower() in MOTION_JPEG:
         return "video"
     try:
         with source.open("rb") as file:

@@ -23,7 +23,7 @@ from bentoml_img.drawing.segmentation import blend
 from bentoml_img.packaging import PackagedBento
 from bentoml_img.paths import ROOT, SHIPPED
 from bentoml_img.segment import Segmentation
-from bentoml_img.video import writing
+from bentoml_img.video import mp4, writing
 from bentoml_img.video.reading import open_video
 from bentoml_img.video.segments import Segment
 from bentoml_img.weights import cache_folder
@@ -32,6 +32,7 @@ from tests.commands import Invoke, assert_error, lines
 from tests.samples import photo
 from tests.test_shelf import state_file
 from tests.training.scenes import write_scenes
+from tests.video.clips import write_clip
 from tests.weights_server import CONTENT, NAME, NOWHERE
 
 __all__ = ["state_file"]
@@ -166,11 +167,14 @@ def test_applies_to_a_folder_and_names_what_failed(invoke: Invoke, tmp_path: Pat
     assert again.stdout == result.stdout, "results are no inputs"
 
 
-def test_a_photo_in_a_format_that_is_not_read_is_no_video(invoke: Invoke, tmp_path: Path) -> None:
-    photo(60, 40).save(tmp_path / "phone.avif")
-    result = invoke(tmp_path / "phone.avif")
-    assert_error(result, 1, "phone.avif: not a picture in a format that is read here")
-    assert [path.name for path in tmp_path.iterdir()] == ["phone.avif"]
+@pytest.mark.parametrize("name", ["phone.avif", "scan.jp2", "icon.ico"])
+def test_a_photo_in_a_format_that_is_not_read_is_no_video(
+    invoke: Invoke, tmp_path: Path, name: str
+) -> None:
+    photo(60, 40).save(tmp_path / name)
+    for path in (tmp_path / name, tmp_path):
+        assert_error(invoke(path), 1, f"{name}: not a picture in a format that is read here")
+    assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
 def test_several_paths(invoke: Invoke, tmp_path: Path) -> None:
@@ -283,6 +287,19 @@ def test_what_is_left_of_a_killed_run_is_hidden_and_deleted(
     assert left.name.startswith(".video_seg.mp4.")
     invoke(tmp_path / "video.mp4", "--output-dir", done)
     assert [path.name for path in done.iterdir()] == ["video_seg.mp4"]
+
+
+def test_sound_that_is_left_out_is_told(
+    invoke: Invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def audible(sound: Path) -> list[int]:
+        raise RuntimeError("no such layout")
+
+    path = write_clip(tmp_path / "video.mp4", frames=3, audio=["aac"])
+    monkeypatch.setattr(mp4, "_audible", audible)
+    result = invoke("--apply", path)
+    assert result.exit_code == 0
+    assert f"{path}: warning: the sound is left out (no such layout)" in result.stderr
 
 
 def test_ctrl_c_keeps_what_was_done(

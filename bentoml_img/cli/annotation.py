@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,12 +79,18 @@ def annotate_each(
             found = annotate_photo(source, target, detector, wanted.query)
             answer = {"result": str(target), **found.to_dict()}
             return Done(_lines(source, answer, wanted.as_json))
+        told: list[str] = []
+
+        def warn(warning: str) -> None:
+            told.append(warning)
+            console.print(f"{source}: warning: {warning}")
+
         try:
             with frames_bar(bar, source.name or source.resolve().name) as on_progress:
                 result = annotate_video(
-                    source, target, detector, options, wanted.resume, on_progress
+                    source, target, detector, options, wanted.resume, on_progress, warn
                 )
-            return _done(source, result, wanted)
+            return _done(source, result, wanted, told)
         except KeyboardInterrupt:
             why = f"{source}: interrupted, without a result yet; --resume goes on"
             return Done(failed=[why], interrupted=True)
@@ -92,8 +98,8 @@ def annotate_each(
     return do_each(targets, annotate)
 
 
-def _done(source: Path, result: Result, wanted: Annotation) -> Done:
-    """A video, as far as it was done."""
+def _done(source: Path, result: Result, wanted: Annotation, told: Container[str]) -> Done:
+    """A video, as far as it was done; `told` are the warnings that were heard."""
     interrupted = result.ending.interrupted
     if interrupted:
         how_far = f"interrupted after {result.frames} frames"
@@ -101,17 +107,18 @@ def _done(source: Path, result: Result, wanted: Annotation) -> Done:
     else:
         failed = shortfall(source, result.video, result.ending)
     try:
-        answer = _report(result, wanted.plot)
+        answer = _report(source, result, wanted.plot, told)
         return Done(_lines(source, answer, wanted.as_json), failed, interrupted)
     except FileError as error:
         return Done((), [*failed, str(error)], interrupted)
 
 
-def _report(result: Result, plot: bool) -> dict[str, Any]:
+def _report(source: Path, result: Result, plot: bool, told: Container[str]) -> dict[str, Any]:
     """Tell people what was counted. The files that were written, by what they are, and counts."""
     summary = json.loads(result.summary.read_text())
     for warning in summary["warnings"]:
-        console.print(f"warning: {warning}")
+        if warning not in told:  # but by the run that was resumed
+            console.print(f"{source}: warning: {warning}")
     console.print(counts_table(summary))
     written = result.files
     if plot:

@@ -28,6 +28,7 @@ class Animation:
         self._path = path
         self.end = 0.0
         self.damage: str | None = None
+        self.warnings: list[str] = []
         self._image = self._open()
         # A PNG may have a picture for those who cannot show its frames.
         self._first = int(getattr(self._image, "default_image", False))
@@ -103,6 +104,7 @@ class Folder:
         self._files = files
         self.end = 0.0
         self.damage: str | None = None
+        self.warnings: list[str] = []
         width, height = _load(files[0]).size
         check_size(files[0], width, height)
         duration = len(files) / rate

@@ -3,15 +3,17 @@
 import re
 from collections.abc import Iterator
 from fractions import Fraction
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 
 import av
 import av.container
 import av.error
-import av.stream
-from PIL import Image
+from PIL import Image, ImageOps
 
+from bentoml_img.video.deinterlacing import Timed, deinterlaced
+from bentoml_img.video.demuxing import may_jump, open_container, packets, shown_stream
+from bentoml_img.video.frame_times import FrameTimes
 from bentoml_img.video.frames import (
     MAX_RATE,
     UnsupportedVideo,
@@ -24,32 +26,39 @@ from bentoml_img.video.pixels import picture_of
 # A file is cut short if its frames end this much before it says: encoders round, and edit lists
 # hide a frame or two.
 SLACK_FRAMES = 3
+SLACK = 0.25  # seconds, at the least
 
-# FFmpeg reads much else: text as a picture of a terminal, play lists, whose files it then opens.
-READ = {
-    "format_whitelist": "mov,matroska,avi,mpegts,mpeg,flv,asf,ogg",
-    "protocol_whitelist": "file",
-}
+# Frames a second: a rate above this may be that of a file's clock, for want of one of its frames.
+DOUBTFUL_RATE = 240
+MEASURED = 50  # frames, for a rate in its place
+USUAL_RATE = Fraction(25)  # of what has a single frame
 
 # How Matroska's tag has a duration: hours, minutes, seconds. Anyone can write anything there.
 TAGGED = re.compile(r"(\d{1,4}):(\d\d):(\d\d(?:\.\d*)?)")
+
+# The start of an ASF's properties; so many bytes further on is the size of the file, and whether
+# it is none since there was no end when it was written.
+ASF_PROPERTIES, ASF_SIZE, ASF_ENDLESS = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365"), 40, 88
+ASF_HEAD = 1 << 16
 
 Streamed = tuple[Fraction | None, Fraction, Image.Image]
 
 
 class Container:
-    """The first video stream of a container that is not an attached picture."""
+    """The video stream of a container that players show."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self.end = 0.0
         self.damage: str | None = None
+        self.warnings: list[str] = []
         self._container = open_container(path)
         try:
             self._stream = self._pick()
             self._check(self._stream.codec_context.width, self._stream.codec_context.height)
             self._base = self._stream.time_base or Fraction(1, av.time_base)
-            pictures = self._decode()
+            self._rate = _rate(self._stream)
+            pictures = self._pictures_of(deinterlaced(self._decode(), self._base))
             first = next(pictures, None)
             if first is None:
                 raise VideoError(f"{path.name} has no frame that can be decoded")
@@ -60,16 +69,11 @@ class Container:
             raise
 
     def _pick(self) -> av.VideoStream:
-        streams = self._container.streams
-        videos = [
-            s
-            for s in streams.video
-            if s.codec_context and not s.disposition & av.stream.Disposition.attached_pic
-        ]
-        if not videos:
-            kind = "has no video stream: only audio" if streams.audio else "is not a video"
+        stream = shown_stream(self._container)
+        if stream is None:
+            audio = self._container.streams.audio
+            kind = "has no video stream: only audio" if audio else "is not a video"
             raise UnsupportedVideo(f"{self._path.name} {kind}")
-        stream = videos[0]
         stream.thread_type = "AUTO"
         return stream
 
@@ -78,14 +82,14 @@ class Container:
         check_size(self._path, round(width * self._aspect), height)
 
     def _describe(self, first: Image.Image) -> VideoInfo:
-        stream = self._stream
-        rate = stream.average_rate or stream.guessed_rate or Fraction(25)
-        duration = _duration(self._container, stream)
-        frames = stream.frames or (round(duration * rate) if duration is not None else None)
+        duration = _duration(self._container, self._stream)
+        frames = self._stream.frames
+        if not frames and self._rate is not None and duration is not None:
+            frames = round(duration * self._rate)
         return VideoInfo(
             self._path,
             *first.size,
-            min(float(rate), MAX_RATE),
+            min(float(self._rate or _measured_rate(self._path)), MAX_RATE),
             frames or None,
             duration,
             tuple(s.codec_context.name for s in self._container.streams.audio if s.codec_context),
@@ -98,31 +102,46 @@ class Container:
         shown, previous = 0, float("-inf")
         for pts, duration, image in self._pictures:
             time = self.end if pts is None else float(pts - start)
-            if time < previous + 1 / MAX_RATE:
-                time = previous + step
-            previous = time
+            time = previous = max(time, previous + 1 / MAX_RATE)
             shown += 1
             self.end = time + (float(duration) or step)
-            yield time, image if image.size == size else image.resize(size)
+            if image.size != size:
+                self._warn_of_size(image.size, time)
+            yield time, image if image.size == size else ImageOps.pad(image, size)
         self._judge(shown)
+
+    def _warn_of_size(self, size: tuple[int, int], time: float) -> None:
+        if not self.warnings:
+            self.warnings.append(
+                f"the pictures change from {self.info.width}×{self.info.height} to "
+                f"{size[0]}×{size[1]} pixels at {time:.1f} seconds: they are made to fit into the "
+                "first size, in which lines and zones are"
+            )
 
     def _judge(self, shown: int) -> None:
         """Note if the file says that there is more."""
-        info, count = self.info, self._stream.frames
-        slack = SLACK_FRAMES / info.rate
+        info, count, name = self.info, self._stream.frames, self._container.format.name
+        slack = max(SLACK, SLACK_FRAMES / info.rate)
         short = info.duration is not None and self.end + slack < info.duration
+        if name == "asf":  # whose duration may be anything
+            short = _is_cut_asf(self._path)
+        if may_jump(self._container):  # the last time less the first: it knows nothing of jumps
+            short = False
         # An AVI counts the places of frames that were left out, too.
-        reached = max(shown, round(self.end * info.rate))
+        reached = max(shown, round(self.end * (self._stream.average_rate or info.rate)))
         fewer = 0 < reached < count - SLACK_FRAMES
         # An edit list hides frames that MP4 and MOV count; an AVI's duration is guessed from what
         # there is of it.
-        edited = "mov" in self._container.format.name
+        edited = "mov" in name
         if self.damage is None and ((short and (fewer or not count)) if edited else short or fewer):
             self.damage = "the file ends early"
 
-    def _decode(self) -> Iterator[Streamed]:
-        """Time and duration in seconds, 0 if unknown, and picture of each frame."""
+    def _decode(self) -> Iterator[Timed]:
+        """Time and duration in seconds, 0 if unknown, and what is decoded of each frame."""
+        times = FrameTimes(shown=self._container.format.name != "avi")
         for packet in self._packets():
+            if packet:
+                times.see(packet)
             try:
                 frames = self._stream.codec_context.decode(packet)
             except av.error.FFmpegError as error:
@@ -132,13 +151,14 @@ class Container:
                 self.damage = None  # players skip what cannot be decoded, too, if more comes
             for frame in frames:
                 self._check(frame.width, frame.height)
-                time = None if frame.pts is None else frame.pts * self._base
-                length = (frame.duration or 0) * self._base
-                yield time, length, self._picture(frame)
+                time = times.of(frame)
+                length = frame.duration if self._rate else 0  # or it is of the clock's rate
+                yield None if time is None else time * self._base, (length or 0) * self._base, frame
 
-    def _picture(self, frame: av.VideoFrame) -> Image.Image:
+    def _pictures_of(self, frames: Iterator[Timed]) -> Iterator[Streamed]:
         try:
-            return picture_of(frame, self._aspect)
+            for time, length, frame in frames:
+                yield time, length, picture_of(frame, self._aspect)
         except av.error.FFmpegError as error:
             name, why = self._path.name, error.strerror
             raise VideoError(f"{name} has colours that cannot be read here: {why}") from None
@@ -146,7 +166,7 @@ class Container:
     def _packets(self) -> Iterator["av.Packet[av.VideoStream] | None"]:
         """The stream's packets, and None: what the decoder holds back is wanted too."""
         try:
-            for packet in self._container.demux(self._stream):
+            for packet in packets(self._container, self._stream):
                 if packet.size:
                     yield packet
         except av.error.FFmpegError as error:
@@ -161,24 +181,47 @@ class Container:
         self._container.close()
 
 
-def open_container(path: Path) -> av.container.InputContainer:
-    """Open a file of the formats that are read here, and no other file from within; VideoError."""
-    try:
-        return av.open(str(path.absolute()), metadata_errors="replace", options=READ)
-    except av.error.FFmpegError as error:
-        raise UnsupportedVideo(
-            f"{path.name} is not a video, or is cut short: {error.strerror}"
-        ) from None
+def _rate(stream: av.VideoStream) -> Fraction | None:
+    """Frames a second, as the file says; None if that is the rate of its clock, or of nothing."""
+    rate = stream.average_rate
+    if not rate and stream.time_base and stream.guessed_rate != 1 / stream.time_base:
+        rate = stream.guessed_rate
+    return rate if rate and rate <= DOUBTFUL_RATE else None
+
+
+def _measured_rate(path: Path) -> Fraction:
+    """Frames a second, by the times of the first ones."""
+    with open_container(path) as container:
+        stream = shown_stream(container)
+        assert stream is not None  # it was there before
+        try:
+            first = list(islice(packets(container, stream), MEASURED))
+        except av.error.FFmpegError:
+            first = []
+        times = [p.pts * p.time_base for p in first if p.pts is not None]
+    length = max(times, default=0) - min(times, default=0)
+    return (len(times) - 1) / Fraction(length) if length else USUAL_RATE
 
 
 def _duration(container: av.container.InputContainer, stream: av.VideoStream) -> float | None:
     """Seconds from the container's start to the stream's end, as the file says."""
+    start = Fraction(container.start_time or 0, av.time_base)
     if stream.duration is not None and stream.time_base is not None:
-        start = Fraction(container.start_time or 0, av.time_base)
-        return float(((stream.start_time or 0) + stream.duration) * stream.time_base - start)
+        # An ASF says when it ends, as Matroska's tag does, whenever it starts.
+        begin = 0 if container.format.name == "asf" else stream.start_time or 0
+        return float((begin + stream.duration) * stream.time_base - start)
     if tagged := TAGGED.fullmatch(stream.metadata.get("DURATION", "")):
         hours, minutes, seconds = map(float, tagged.groups())
-        return hours * 3600 + minutes * 60 + seconds
+        return hours * 3600 + minutes * 60 + seconds - float(start)
     if container.duration is not None and not container.streams.audio:
-        return container.duration / av.time_base
+        return container.duration / av.time_base - float(start)
     return None
+
+
+def _is_cut_asf(path: Path) -> bool:
+    """Whether a file is shorter than its head says."""
+    with path.open("rb") as file:
+        head = file.read(ASF_HEAD)
+    properties = head[max(0, head.find(ASF_PROPERTIES)) :]
+    size = int.from_bytes(properties[ASF_SIZE : ASF_SIZE + 8], "little")
+    return path.stat().st_size < size and not properties[ASF_ENDLESS] & 1

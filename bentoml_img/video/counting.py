@@ -2,7 +2,8 @@
 
 An object is where the midpoint of its box's bottom edge is: where it touches the
 ground. It has crossed a line once it is clear of it by a tenth of its box's longer
-side and has not come back within 0.2 seconds; for a zone the tenth is enough. So
+side and has not come back within 0.2 seconds; for a zone the tenth is enough, or half of
+what there is between its edge and its middle, if that is less. So
 what trembles on a line, or is taken for something else for a moment, does not cross
 it again and again.
 """
@@ -153,14 +154,15 @@ class Counter:
 
     def _zone(self, track_id: int, path: _Path, zone: Zone, new: bool) -> list[Event]:
         depth = zone.depth(path.foot, self.size)
+        clear = min(path.clear, zone.half_width / 2)  # or what is narrow is never entered
         inside = zone.name in path.since
         if new and depth > 0:
             path.since[zone.name] = path.time
             return [_event(track_id, path, "entered", zone.name, "start")]
-        if not inside and depth > path.clear:
+        if not inside and depth > clear:
             path.since[zone.name] = path.time
             return [_event(track_id, path, "entered", zone.name, "in")]
-        if inside and depth < -path.clear:
+        if inside and depth < -clear:
             return [_left(track_id, path, zone.name, "out")]
         return []
 

@@ -5,11 +5,10 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
-import av.error
-import av.filter
 import numpy as np
 
 from bentoml_img.video.delays import LONGEST, PER_SECOND, SHORTEST
+from bentoml_img.video.filtering import FilterGraph
 from bentoml_img.video.segments import Segment
 
 CENTISECOND = Fraction(1, PER_SECOND)
@@ -34,13 +33,13 @@ def write_gif(segments: Sequence[Segment], path: Path) -> None:
         str(path.absolute()), "w", format="gif", options={"loop": "0", "final_delay": str(delay)}
     ) as output:
         stream = output.add_stream("gif")
-        graph: _Graph | None = None
+        graph: FilterGraph | None = None
         for frame in _steady(_frames(segments)):
             if graph is None:
                 stream.width, stream.height = frame.width, frame.height
                 stream.pix_fmt = "pal8"
                 stream.codec_context.time_base = CENTISECOND
-                graph = _Graph("paletteuse", DITHER, frame, palette)
+                graph = FilterGraph("paletteuse", DITHER, CENTISECOND, frame, palette)
                 graph.push(palette, 1)
                 graph.push(None, 1)
             graph.push(frame)
@@ -53,52 +52,16 @@ def write_gif(segments: Sequence[Segment], path: Path) -> None:
         output.mux(stream.encode(None))
 
 
-class _Graph:
-    """One of FFmpeg's filters, with a source for each of its inputs."""
-
-    def __init__(self, name: str, arguments: str, *inputs: av.VideoFrame) -> None:
-        graph = av.filter.Graph()
-        node = graph.add(name, arguments)
-        self._sources = []
-        for number, frame in enumerate(inputs):
-            source = graph.add_buffer(
-                width=frame.width,
-                height=frame.height,
-                format=frame.format,
-                time_base=CENTISECOND,
-            )
-            source.link_to(node, 0, number)
-            self._sources.append(source)
-        self._sink = graph.add("buffersink")
-        node.link_to(self._sink)
-        graph.configure()
-        self._graph = graph
-
-    def push(self, frame: av.VideoFrame | None, number: int = 0) -> None:
-        """Give a frame to an input; None at its end."""
-        self._sources[number].push(frame)
-
-    def pull(self) -> Iterator[av.VideoFrame]:
-        """What is ready by now."""
-        while True:
-            try:
-                frame = self._sink.pull()
-            except (av.error.BlockingIOError, av.error.EOFError):
-                return
-            assert isinstance(frame, av.VideoFrame)
-            yield frame
-
-
 def _palette(segments: Sequence[Segment]) -> tuple[av.VideoFrame, int]:
     """16×16 pixels: the 255 colours that suit all frames best, and a transparent one.
 
     And when the last frame appears, in centiseconds.
     """
-    graph: _Graph | None = None
+    graph: FilterGraph | None = None
     last = 0
     for frame in _frames(segments):
         last = frame.pts or 0
-        graph = graph or _Graph("palettegen", "", frame)
+        graph = graph or FilterGraph("palettegen", "", CENTISECOND, frame)
         graph.push(frame)
     assert graph is not None  # a segment has a frame
     graph.push(None)

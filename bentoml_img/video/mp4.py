@@ -13,7 +13,7 @@ import av.container
 import av.error
 import av.stream
 
-from bentoml_img.video.containers import open_container
+from bentoml_img.video.demuxing import open_container, packets
 from bentoml_img.video.segments import Segment
 
 # Audio that stays as it is; any other becomes AAC.
@@ -90,12 +90,16 @@ def _encoded(
 ) -> Iterator[Timed]:
     resampler = av.AudioResampler("fltp", stream.layout, stream.rate)
     shape: tuple[str, str, int] | None = None
+    end = 0  # of the frame before, in its unit
     for packet in _demux(source, audio):
         try:
             frames = audio.codec_context.decode(packet)
         except av.error.FFmpegError:
             continue
         for frame in frames:
+            unit = frame.time_base or audio.time_base or Fraction(1, AAC_RATE)
+            frame.pts = end if frame.pts is None else frame.pts  # what was held back has none
+            end = frame.pts + round(Fraction(frame.samples, frame.sample_rate) / unit)
             if shape != (now := (frame.format.name, frame.layout.name, frame.sample_rate)):
                 resampler, shape = av.AudioResampler("fltp", stream.layout, stream.rate), now
             for resampled in resampler.resample(frame):
@@ -108,7 +112,7 @@ def _encoded(
 def _demux(source: Source, stream: av.AudioStream) -> Iterator["av.Packet[av.AudioStream]"]:
     """The packets up to the first damage."""
     with suppress(av.error.FFmpegError):
-        yield from source.demux(stream)
+        yield from packets(source, stream)
 
 
 def _timed(packet: "av.Packet[Any]", stream: av.stream.Stream, shift: Fraction) -> Timed:

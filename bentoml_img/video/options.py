@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from typing import Self
 
 from bentoml_img.detect import DEFAULT_QUERY, Query
-from bentoml_img.video.frames import FOLDER_RATE
+from bentoml_img.video.frames import FOLDER_RATE, VideoInfo
 from bentoml_img.video.ground import Ground
 from bentoml_img.video.regions import Line, Point, Zone
+
+LONGEST_GAP = 0.4  # seconds between two looks, in which most things are still where they are found
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +68,18 @@ class Options:
             model=model,
             precision=precision,
         )
+
+    def warnings(self, info: VideoInfo) -> list[str]:
+        """Why less may be counted in a video than one expects."""
+        size = info.width, info.height
+        places: list[Line | Zone] = [*self.lines, *self.zones]
+        found = [warning for place in places if (warning := place.warning(size))]
+        if self.every > 1 and self.every / info.rate > LONGEST_GAP:
+            found.append(
+                f"every {self.every} frames are {self.every / info.rate:.1f} seconds, in which "
+                f"things move on: crossings may be missed; up to {LONGEST_GAP:g} seconds are safe"
+            )
+        return found
 
     @property
     def places(self) -> Mapping[str, Sequence[Point]]:

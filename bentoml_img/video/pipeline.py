@@ -25,7 +25,6 @@ from bentoml_img.video.options import Options
 from bentoml_img.video.parts import Part, Parts, Progress, held
 from bentoml_img.video.prefetch import prefetch
 from bentoml_img.video.reading import Video, open_video, pictures
-from bentoml_img.video.regions import Line, Zone
 from bentoml_img.video.results import COMPLETE, Ending, Result, Speed
 from bentoml_img.video.trackable import Trackable
 from bentoml_img.video.tracking import UNSURE, Instance, Tracker
@@ -71,12 +70,14 @@ def process_video(
     *,
     resume: bool = False,
     on_progress: Callable[[Speed], None] = lambda speed: None,
+    on_warning: Callable[[str], None] = lambda warning: None,
     stop: Callable[[], bool] = lambda: False,
 ) -> Result:
     """Detect, track and count in a video, and draw it into `output` (.mp4 or .gif).
 
     `detect` is asked for unsure instances, too: they go on with a track, but start none.
-    Tracks, events and a summary are written beside it. If the source is damaged,
+    Tracks, events and a summary are written beside it. `on_warning` is told of each of its
+    warnings once, as soon as there is one. If the source is damaged,
     or Ctrl-C comes (Interrupted), the files hold what was done; so they do after an
     error of `detect` or `draw`, which is raised again. Stopped, and no such files,
     after a frame at whose end `stop` says so. KeyboardInterrupt, and no summary, if
@@ -93,7 +94,7 @@ def process_video(
             return done
         with held(output) as folder:
             parts = Parts(folder, output, video.info, key, resume)
-            run = _Run(video, output, parts, options)
+            run = _Run(video, output, parts, options, on_warning)
             sound = source if video.info.audio else None
             try:
                 ending = run(detect, draw, on_progress, stop)
@@ -113,8 +114,17 @@ def process_video(
 class _Run:
     """One pass through a video, from where its parts say."""
 
-    def __init__(self, video: Video, output: Path, parts: Parts, options: Options) -> None:
+    def __init__(
+        self,
+        video: Video,
+        output: Path,
+        parts: Parts,
+        options: Options,
+        on_warning: Callable[[str], None],
+    ) -> None:
         self._video, self._output, self._parts, self._options = video, output, parts, options
+        self._on_warning = on_warning
+        self._warnings: list[str] = []
         size, sure = (video.info.width, video.info.height), options.query.score_threshold
         self._query = replace(options.query, score_threshold=min(UNSURE, sure))
         reached = parts.reached
@@ -135,11 +145,13 @@ class _Run:
         stop: Callable[[], bool],
     ) -> Ending:
         """Do the frames, to their end or to where the source is damaged."""
+        self._warn(self._options.warnings(self._video.info))
         frames = prefetch(self._frames(stop))
         detected = prefetch(self._detected(frames, detect))
         try:
             with closing(prefetch(self._annotated(detected, draw))) as annotated:
                 for item in annotated:
+                    self._warn(self._video.warnings)
                     with uninterrupted():
                         self._write(item)
                     seconds = time.perf_counter() - self._began
@@ -150,6 +162,13 @@ class _Run:
         except DamagedVideo as error:
             return Ending(error=str(error))
         return COMPLETE
+
+    def _warn(self, warnings: Sequence[str]) -> None:
+        """Tell of those that are new."""
+        for warning in warnings:
+            if warning not in self._warnings:
+                self._warnings.append(warning)
+                self._on_warning(warning)
 
     def _frames(self, stop: Callable[[], bool]) -> Generator[Frame]:
         """The frames that are not done yet; Stopped while those before them are passed over."""
@@ -218,7 +237,8 @@ class _Run:
         done = self._done if last else self._parts.reached.frames
         result = Result.of(self._output, done, ending)
         result.summary.unlink(missing_ok=True)  # an earlier run's, of other files
-        join(segments, result.video, sound)
+        if without_sound := join(segments, result.video, sound):
+            self._warn([without_sound])
         with uninterrupted():
             self._parts.collect(segments, ".jsonl", result.tracks)
             endings = records.rows(self._counter.finish())
@@ -230,9 +250,6 @@ class _Run:
 
     def _summarize(self, result: Result, seconds: float) -> None:
         info, options = self._video.info, self._options
-        size = info.width, info.height
-        places: list[Line | Zone] = [*options.lines, *options.zones]
-        warnings = [place.warning(size) for place in places]
         summary = {
             "schema": records.SCHEMA,
             "source": info.path.name,
@@ -242,7 +259,7 @@ class _Run:
             "frames": result.frames,
             "seconds": round(seconds, 3),
             "stopped": result.ending.reason,
-            "warnings": [warning for warning in warnings if warning],
+            "warnings": self._warnings,
             **records.summarize(records.read_events(result.events), options.lines, options.zones),
             "made_of": self._parts.key,
         }

@@ -8,6 +8,8 @@ import numpy as np
 from av.video.reformatter import Colorspace
 from PIL import Image
 
+from bentoml_img.video.hdr import CURVES, plain
+
 HD_HEIGHT = 720  # from here on players take untagged colours for BT.709, below for BT.601
 UNTAGGED = 2  # AVCOL_SPC_UNSPECIFIED
 
@@ -20,16 +22,18 @@ def matrix_for(height: int) -> Colorspace:
 def picture_of(frame: av.VideoFrame, aspect: Fraction) -> Image.Image:
     """RGB, with square pixels, turned and mirrored as the file's display matrix says.
 
-    `aspect` is a pixel's width over its height. av.error.FFmpegError for colours
-    that FFmpeg's scaler does not know.
+    What has a high dynamic range is brought to that of a screen. `aspect` is a
+    pixel's width over its height. av.error.FFmpegError for colours that FFmpeg's
+    scaler does not know.
     """
+    curve = CURVES.get(frame.color_trc)
     pixels = frame.reformat(
         width=max(1, round(frame.width * aspect)),
         height=frame.height,
-        format="rgb24",
+        format="rgb48le" if curve else "rgb24",
         src_colorspace=matrix_for(frame.height) if frame.colorspace == UNTAGGED else None,
-    )
-    image = Image.fromarray(pixels.to_ndarray())
+    ).to_ndarray()
+    image = Image.fromarray(plain(pixels, curve) if curve else pixels)
     if _is_mirrored(frame):
         image = image.transpose(Image.Transpose.FLIP_TOP_BOTTOM)
     return image.rotate(frame.rotation, expand=True) if frame.rotation else image

@@ -25,12 +25,14 @@ class Source(Protocol):
     """Pictures and the time of each, in their order; `end` is the time when the last one is over.
 
     `end` is known once all are read, and so is `damage`: what was wrong with
-    the file, if anything was.
+    the file, if anything was. `warnings` are of what is done in another way than
+    people may expect, and may grow until then.
     """
 
     info: VideoInfo
     end: float
     damage: str | None
+    warnings: list[str]
 
     def __iter__(self) -> Iterator[tuple[float, Image.Image]]: ...
 
@@ -40,12 +42,14 @@ class Source(Protocol):
 class Video:
     """An opened video. Iterate over it once for its frames; close it, or use it with `with`.
 
-    `animated` says whether it is an animation, a GIF or one of its like.
+    `animated` says whether it is an animation, a GIF or one of its like. `warnings`
+    are what is known by now of what may surprise.
     """
 
     def __init__(self, source: Source) -> None:
         self._source = source
         self.info = source.info
+        self.warnings = source.warnings
         self.animated = isinstance(source, Animation)
 
     def __iter__(self) -> Iterator[Frame]:

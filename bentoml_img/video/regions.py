@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 Point = tuple[float, float]
 
@@ -109,9 +110,20 @@ class Zone:
                 nearest = min(nearest, _distance(point, (x1, y1), (x2, y2)))
         return nearest if inside else -nearest
 
+    @cached_property
+    def half_width(self) -> float:
+        """Pixels from the edge to the middle where it is long and narrow; less in other shapes."""
+        area = sum(x1 * y2 - x2 * y1 for (x1, y1), (x2, y2) in self._edges()) / 2
+        return abs(area) / sum(math.dist(a, b) for a, b in self._edges())
+
     def warning(self, size: tuple[int, int]) -> str | None:
-        """Why nothing can be in it, in frames of (width, height): it is outside of them."""
-        return f"{self.name} is outside of the picture" if _is_outside(self.corners, size) else None
+        """Why little can be in it in frames of (width, height): it is outside, or in a corner."""
+        if _is_outside(self.corners, size):
+            return f"{self.name} is outside of the picture"
+        places = list(zip(zip(*self.corners, strict=True), size, strict=True))
+        if all(max(p) < BORDER * s or min(p) > (1 - BORDER) * s for p, s in places):
+            return f"{self.name} is only a corner of the picture: its numbers are pixels"
+        return None
 
     def _edges(self) -> Sequence[tuple[Point, Point]]:
         return list(zip(self.corners, self.corners[1:] + self.corners[:1], strict=True))

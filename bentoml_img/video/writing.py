@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bentoml_img.atomic import replacing
-from bentoml_img.files import MOVING
+from bentoml_img.files import MOVING, reason
 from bentoml_img.video.frames import VideoError
 from bentoml_img.video.gif import write_gif
 from bentoml_img.video.mp4 import write_mp4
@@ -17,8 +17,8 @@ def check_output(path: Path) -> None:
         raise VideoError(f"cannot write {path.name}: the result is a .mp4 or a .gif")
 
 
-def join(segments: Sequence[Segment], output: Path, sound: Path | None = None) -> None:
-    """Join segments into `output`, an MP4 or a GIF.
+def join(segments: Sequence[Segment], output: Path, sound: Path | None = None) -> str | None:
+    """Join segments into `output`, an MP4 or a GIF. A warning, if it lacks its sound.
 
     `sound` is a video whose audio an MP4 gets, up to the end of the pictures:
     copied if an MP4 can hold it, else as AAC.
@@ -27,5 +27,12 @@ def join(segments: Sequence[Segment], output: Path, sound: Path | None = None) -
     with replacing(output) as part:
         if output.suffix.lower() == ".gif":
             write_gif(segments, part)
-        else:
+            return None
+        try:
             write_mp4(segments, part, sound)
+        except Exception as error:  # of the sound or not: that must not cost the pictures
+            if sound is None:
+                raise
+            write_mp4(segments, part, None)
+            return f"the sound is left out ({reason(error) or type(error).__name__})"
+    return None

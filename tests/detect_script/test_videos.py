@@ -49,6 +49,17 @@ def test_what_is_asked_for(invoke: Invoke, engine: Colours, clip: Path, tmp_path
     assert summary_of(output)["counts"] == {"car": 1, "person": 1}, "one car scores 0.6"
 
 
+def test_warnings_are_told_once_and_of_what(
+    invoke: Invoke, engine: Colours, clip: Path, tmp_path: Path
+) -> None:
+    edge = ("--line", "0.5,0,0.5,1", "--output-dir", tmp_path)
+    engine.interrupt_at = 1
+    told = f"{clip}: warning: line 1 is so near the border"
+    assert told in invoke(clip, *edge).stderr
+    for resume in ((), ("--resume",)):  # of which the second has nothing to do
+        assert invoke(clip, *edge, *resume).stderr.count(told) == 1
+
+
 def test_speeds(invoke: Invoke, clip: Path, tmp_path: Path) -> None:
     """The cars go 40 pixels a second: 4 m/s."""
     gate = ("--line", "80,0,80,120", "--output-dir", tmp_path)
@@ -177,6 +188,15 @@ def test_no_video_leaves_nothing_behind(invoke: Invoke, tmp_path: Path, name: st
     result = invoke(path, "--output-dir", tmp_path / "new")
     assert_error(result, 1, f"Error: {path}")
     assert (result.stderr.count("\n"), result.stderr.count(name)) == (1, 1)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_photos_one_after_the_other_are_no_photo(invoke: Invoke, tmp_path: Path) -> None:
+    path = tmp_path / "road.mjpeg"
+    with path.open("wb") as file:
+        for k in range(200):
+            picture(k).save(file, format="JPEG")
+    assert_error(invoke(path), 1, f"Error: {path} is a raw stream: put it into a container")
     assert list(tmp_path.iterdir()) == [path]
 
 

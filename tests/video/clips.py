@@ -73,10 +73,11 @@ def write_clip(
     aspect: Fraction = Fraction(1),
     size: tuple[int, int] = SIZE,
     options: dict[str, str] | None = None,
+    encoding: dict[str, str] | None = None,
 ) -> Path:
     """Encode the shapes, or `pictures`, with a tone for sound in each codec of `audio`."""
     with av.open(str(path), "w", options=options or {}) as container:
-        stream = container.add_stream(codec, rate)
+        stream = container.add_stream(codec, rate, options=encoding)
         assert isinstance(stream, av.VideoStream)
         stream.width, stream.height = size
         stream.pix_fmt = "yuv420p"
@@ -103,6 +104,11 @@ def write_clip(
     return path
 
 
+def differs(image: Image.Image, expected: Image.Image) -> float:
+    """The mean difference of their pixels."""
+    return float(np.abs(np.asarray(image, np.int16) - np.asarray(expected)).mean())
+
+
 def write_gif(path: Path, delays: Sequence[int]) -> Path:
     """The shapes as a GIF, a frame for each delay, in milliseconds."""
     first, *rest = [picture(k) for k in range(len(delays))]
@@ -113,7 +119,7 @@ def write_gif(path: Path, delays: Sequence[int]) -> Path:
 def add_sound(container: av.container.OutputContainer, codec: str) -> av.AudioStream:
     sound = container.add_stream(codec, 48000)
     assert isinstance(sound, av.AudioStream)
-    sound.layout = "mono"
+    sound.layout, sound.bit_rate = "mono", 64_000
     return sound
 
 

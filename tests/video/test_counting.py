@@ -177,3 +177,14 @@ def test_a_counter_goes_on_from_its_state() -> None:
     whole = events(None)
     assert len(whole) > 6
     assert all(events(split) == whole for split in (1, 7, 14, 29))
+
+
+def test_a_zone_that_is_thin_beside_what_goes_through_it() -> None:
+    """As a kerb is beside a bus."""
+    strip = Zone("kerb", ((0, 100), (400, 100), (400, 112), (0, 112)))
+    counter = Counter(SIZE, zones=[strip])
+    events = []
+    for frame, y in enumerate(range(60, 150, 3)):
+        bus = Instance(1, "bus", 0.9, (50, y - 60, 250, y), None, True)
+        events += counter.update(frame, frame / 10, [bus])
+    assert of_kind(events, "entered", "left") == [("entered", "in"), ("left", "out")]

@@ -11,8 +11,8 @@ import pytest
 from PIL import Image, ImageDraw
 
 from bentoml_img.detect import DEFAULT_QUERY, Query
-from bentoml_img.video import pipeline, writing
-from bentoml_img.video.frames import VideoError
+from bentoml_img.video import mp4, pipeline, writing
+from bentoml_img.video.frames import VideoError, VideoInfo
 from bentoml_img.video.options import Options
 from bentoml_img.video.parts import CannotResume
 from bentoml_img.video.pipeline import (
@@ -387,8 +387,51 @@ def test_what_is_no_video_leaves_nothing(tmp_path: Path) -> None:
     assert not list((tmp_path / "out").iterdir())
 
 
-def test_a_line_at_the_border_is_warned_of(clip: Path, tmp_path: Path) -> None:
-    options = replace(PLAIN, lines=(Line("edge", (2, 0), (2, 120)),))
-    result = annotated(clip, tmp_path / "out.mp4", ColourDetector(), options)
-    (warning,) = records(result)[2]["warnings"]
-    assert "edge is so near the border" in warning
+def test_what_is_known_before_the_work_is_warned_of_before_it(clip: Path, tmp_path: Path) -> None:
+    options = replace(PLAIN, every=5, lines=(Line("edge", (2, 0), (2, 120)),))
+    told: list[str] = []
+
+    def detect(images: Sequence[Image.Image], query: Query) -> list[Found]:
+        assert len(told) == 2
+        return ColourDetector()(images)
+
+    result = annotated(clip, tmp_path / "out.mp4", detect, options, on_warning=told.append)
+    assert records(result)[2]["warnings"] == told
+    assert "edge is so near the border" in told[0]
+    assert "every 5 frames are 0.5 seconds" in told[1]
+
+
+@pytest.mark.parametrize(
+    ("every", "rate", "warned"), [(4, 10, False), (5, 10, True), (1, 2, False)]
+)
+def test_looks_that_are_far_apart_are_warned_of(every: int, rate: float, warned: bool) -> None:
+    info = VideoInfo(Path("a.mp4"), 160, 120, rate)
+    assert bool(replace(PLAIN, every=every).warnings(info)) == warned
+
+
+def test_an_error_of_the_sound_is_in_the_summary(
+    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def audible(sound: Path) -> list[int]:
+        raise RuntimeError("no such layout")
+
+    monkeypatch.setattr(mp4, "_audible", audible)
+    result = annotated(clip, tmp_path / "out.mp4", ColourDetector())
+    assert records(result)[2]["warnings"] == ["the sound is left out (no such layout)"]
+    assert result.ending == COMPLETE
+
+
+def test_a_change_of_size_is_in_the_summary(tmp_path: Path) -> None:
+    parts = []
+    for k, size in enumerate([(160, 120), (120, 120)]):
+        pictures = iter([picture(k).resize(size) for k in range(10)])
+        path = write_clip(tmp_path / f"{k}.ts", pictures=pictures, size=size)
+        parts.append(path.read_bytes())
+    (tmp_path / "a.ts").write_bytes(b"".join(parts))
+    told: list[str] = []
+    result = annotated(
+        tmp_path / "a.ts", tmp_path / "out.mp4", ColourDetector(), on_warning=told.append
+    )
+    (warning,) = told
+    assert records(result)[2]["warnings"] == told
+    assert "from 160×120 to 120×120" in warning

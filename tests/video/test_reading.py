@@ -12,7 +12,7 @@ from bentoml_img.files import inputs_of
 from bentoml_img.video.frames import DamagedVideo, Frame, VideoError
 from bentoml_img.video.pixels import UNTAGGED, picture_of
 from bentoml_img.video.reading import open_video, pictures
-from tests.video.clips import SIZE, broken, picture, write_clip, write_gif, write_header
+from tests.video.clips import SIZE, broken, differs, picture, write_clip, write_gif, write_header
 
 CODECS = {
     "a.mp4": "libx264",
@@ -23,6 +23,11 @@ CODECS = {
 }
 RARER = {
     "a.m4v": "libx264",
+    "a.3gp": "libx264",
+    "a.f4v": "libx264",
+    "a.asf": "mpeg4",
+    "a.vob": "mpeg2video",
+    "a.mxf": "mpeg2video",
     "a.ogv": "libvpx",
     "a.flv": "libx264",
     "a.wmv": "mpeg4",
@@ -36,10 +41,6 @@ UNEVEN = [Fraction(t, 1000) for t in (0, 100, 150, 400, 410, 900)]
 def read(path: Path) -> list[Frame]:
     with open_video(path) as video:
         return list(video)
-
-
-def differs(image: Image.Image, expected: Image.Image) -> float:
-    return float(np.abs(np.asarray(image, np.int16) - np.asarray(expected)).mean())
 
 
 @pytest.mark.parametrize("name", RARER)

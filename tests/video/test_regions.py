@@ -102,3 +102,10 @@ def test_what_is_outside_of_the_picture_is_said_to_be() -> None:
     bay = Zone("bay", ((-50, 10), (-10, 10), (-10, 50)))
     assert bay.warning((200, 200)) == "bay is outside of the picture"
     assert Zone("bay", ((-50, 10), (10, 10), (-10, 50))).warning((200, 200)) is None
+
+
+def test_a_zone_in_a_corner_of_the_picture_is_in_other_units_than_pixels() -> None:
+    bay = Zone("bay", ((0, 0), (1, 0), (1, 1), (0, 1)))
+    warning = "bay is only a corner of the picture: its numbers are pixels"
+    assert bay.warning((200, 200)) == warning
+    assert bay.warning((10, 10)) is None

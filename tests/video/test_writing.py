@@ -2,12 +2,14 @@ import subprocess
 import sys
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
 import pytest
 from PIL import Image
 
+from bentoml_img.video import mp4
 from bentoml_img.video.frames import Frame, VideoError
 from bentoml_img.video.reading import open_video
 from bentoml_img.video.segments import Segment, SegmentWriter
@@ -200,6 +202,32 @@ def test_sound_that_an_mp4_cannot_hold_becomes_aac(tmp_path: Path) -> None:
     assert len(samples) / 48000 == pytest.approx(1.7, abs=0.05)
     tone = np.abs(np.fft.rfft(samples[:48000]))
     assert int(tone.argmax()) == pytest.approx(440, abs=2)
+
+
+@pytest.mark.parametrize("codec", ["wmav1", "wmav2"])
+def test_sound_whose_last_frame_has_no_time(tmp_path: Path, codec: str) -> None:
+    sound = write_clip(tmp_path / "in.wmv", frames=16, codec="msmpeg4v3", audio=[codec])
+    output = tmp_path / "out.mp4"
+    assert join(segments(tmp_path, output), output, sound) is None
+    with av.open(str(output)) as container:
+        seconds = sum(frame.samples for frame in container.decode(audio=0)) / 48_000
+    assert seconds == pytest.approx(1.6, abs=0.1)
+
+
+def test_an_error_of_the_sound_does_not_cost_the_pictures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def copied(*_: Any) -> Any:
+        raise AssertionError
+
+    sound = write_clip(tmp_path / "in.mp4", frames=40, audio=["aac"])
+    output = tmp_path / "out.mp4"
+    monkeypatch.setattr(mp4, "_copied", copied)
+    warning = join(segments(tmp_path, output), output, sound)
+    assert warning == "the sound is left out (AssertionError)"
+    with open_video(output) as video:
+        assert video.info.audio == ()
+        assert len(list(video)) == len(TIMES)
 
 
 def test_sound_that_becomes_mono(tmp_path: Path) -> None:
