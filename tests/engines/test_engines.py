@@ -64,7 +64,7 @@ def test_an_unknown_engine_is_met_with_the_known_ones(bundle: Path) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="looks at threads as Linux shows them")
 def test_openvino_binds_no_thread_to_a_core(bundle: Path) -> None:
     engine = load_engine(bundle, "openvino", threads=2)
-    engine(np.zeros((1, 3, 32, 32), np.float32))
+    engine(np.zeros((1, 3, 128, 128), np.float32))
     threads = [int(task.name) for task in Path("/proc/self/task").iterdir()]
     assert {frozenset(os.sched_getaffinity(thread)) for thread in threads} == {
         frozenset(os.sched_getaffinity(0))
