@@ -49,10 +49,16 @@ def sure(bundle: Path, photos: dict[Path, str], monkeypatch: pytest.MonkeyPatch)
     return split
 
 
-def test_an_int8_graph_and_what_it_costs(bundle: Path, sure: Split, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("sure")
+def test_an_int8_graph_and_what_it_costs(
+    bundle: Path, photos: dict[Path, str], tmp_path: Path
+) -> None:
     copy(bundle, tmp_path / "net")
+    (tmp_path / "photos").mkdir()
+    for photo in photos:  # of others no network is sure
+        shutil.copy(photo, tmp_path / "photos")
     (tmp_path / "net" / "README.md").write_text("stays")
-    done = run(tmp_path / "net", ROOT / "images", tmp_path)
+    done = run(tmp_path / "net", tmp_path / "photos", tmp_path)
     assert done.exit_code == 0, done.output
     manifest = verify(tmp_path / "net")
     assert {"model_int8.xml", "model_int8.bin"} < set(manifest.files)
