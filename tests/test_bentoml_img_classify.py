@@ -199,7 +199,7 @@ def test_photos_are_labelled(invoke: Invoke, photos: dict[Path, str], tmp_path: 
         shutil.copy(photo, folder)
     (folder / "video.mp4").write_bytes(b"no photo, and passed over")
     (folder / "notes.txt").write_text("no photo either")
-    images = [read_rgb(photo, 256) for photo in list(photos)[:3]]
+    images = [read_rgb(photo, 128) for photo in list(photos)[:3]]
     expected = Classifier.from_bundle(SHIPPED / "cifar_lite")(images)
 
     done = invoke("photos")
