@@ -10,25 +10,24 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bentoml_img.arrays import UInt8Array
+from bentoml_img.arrays import Float64Array, UInt8Array
 
 WHITE = 203.0  # candelas a square metre of a white sheet, as BT.2408 has it
 PEAK = 1000.0  # of the screen that HLG is for here
 KNEE = 0.75  # of a screen's white: from here on what is brighter is pressed together
 GAMMA = 2.4  # of a screen, BT.1886
 
-Floats = npt.NDArray[np.float64]
-Curve = Callable[[Floats], Floats]
+Curve = Callable[[Float64Array], Float64Array]
 
 
-def _pq(signal: Floats) -> Floats:
+def _pq(signal: Float64Array) -> Float64Array:
     """Candelas a square metre."""
     m1, m2, c1, c2, c3 = 1305 / 8192, 2523 / 32, 0.8359375, 18.8515625, 18.6875
     root = signal ** (1 / m2)
     return 10_000 * (np.maximum(root - c1, 0) / (c2 - c3 * root)) ** (1 / m1)
 
 
-def _hlg(signal: Floats) -> Floats:
+def _hlg(signal: Float64Array) -> Float64Array:
     """Candelas a square metre."""
     a, b, c = 0.17883277, 0.28466892, 0.55991073
     scene = np.where(signal <= 0.5, signal**2 / 3, (np.exp((signal - c) / a) + b) / 12)
