@@ -20,17 +20,19 @@ over that of X in its fastest form, the median of the rounds' quotients, and so
 not quite the quotient of two lines.
 """
 
+import io
 import json
 import os
 import statistics
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import click
+from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
@@ -117,12 +119,21 @@ def prepare(name: str, bundle: Path, photos: Path) -> Network:
 
     classifier = Classifier.from_bundle(bundle)
     labelled = {
-        size: [
-            (p, says(classifier([decode(p)])[0].label)) for p in load_photos(photos, *dimensions)
-        ]
+        size: sure_of(classifier, load_photos(photos, *dimensions))
         for size, dimensions in SIZES.items()
     }
     return Network(name, bundle, package(bundle).tag, labelled)
+
+
+def sure_of(classifier: Classifier, photos: Iterable[bytes]) -> list[tuple[bytes, Right]]:
+    """The photos whose label is the same however they are decoded, and that label."""
+    labelled = []
+    for photo in photos:
+        whole = Image.open(io.BytesIO(photo)).convert("RGB")
+        seen, all_seen = classifier([decode(photo, classifier.decode_at_least), whole])
+        if seen.label == all_seen.label:
+            labelled.append((photo, says(seen.label)))
+    return labelled
 
 
 def compare(networks: Sequence[Network], servers: Sequence[Server], plan: Plan) -> Figures:

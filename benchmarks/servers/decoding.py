@@ -5,8 +5,8 @@ import io
 from PIL import Image
 
 
-def decode(photo: bytes) -> Image.Image:
+def decode(photo: bytes, at_least: int) -> Image.Image:
     """RGB pixels, by the fast way that ours takes too, and without its checks and limits."""
     image = Image.open(io.BytesIO(photo))
-    image.draft("RGB", (64, 64))
+    image.draft("RGB", (at_least, at_least))
     return image.convert("RGB")

@@ -21,7 +21,7 @@ def create() -> FastAPI:
     app = FastAPI()
 
     def label(photo: bytes) -> str:
-        return classifier([decode(photo)])[0].label
+        return classifier([decode(photo, classifier.decode_at_least)])[0].label
 
     @app.post("/predict")
     async def predict(image: UploadFile) -> str:

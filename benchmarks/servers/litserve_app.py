@@ -32,7 +32,7 @@ class ClassifierAPI(BundleAPI):
         self.classifier = Classifier.from_bundle(self.bundle, threads=self.threads)
 
     def decode_request(self, request: Request) -> Image.Image:
-        return decode(photo(request))
+        return decode(photo(request), self.classifier.decode_at_least)
 
     def predict(self, x: Any) -> Any:
         if isinstance(x, list):
@@ -47,7 +47,7 @@ class AsyncClassifierAPI(ClassifierAPI):
     """ClassifierAPI on LitServe's asynchronous loop."""
 
     async def decode_request(self, request: Request) -> Image.Image:  # type: ignore[override]
-        return decode(photo(request))
+        return decode(photo(request), self.classifier.decode_at_least)
 
     async def predict(self, x: Any) -> str:
         return self.classifier([x])[0].label
