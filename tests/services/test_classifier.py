@@ -59,7 +59,6 @@ def test_classify_gives_every_class_best_first(served: Answers) -> None:
 
 def test_the_library_gives_the_same_answer(served: Answers, bundle: Path) -> None:
     classifier = Classifier.from_bundle(bundle)
-    at_least = 2 * max(classifier.manifest.input_size)
     for photo, body in served["classify"].items():
-        (answer,) = classifier([read_rgb(photo, at_least)])
+        (answer,) = classifier([read_rgb(photo, classifier.decode_at_least)])
         assert answer.to_dict() == json.loads(body)
