@@ -145,7 +145,8 @@ def _label(
         with reading(photo):
             (answer,) = classifier([read_rgb(photo, classifier.decode_at_least)])
         if as_json:
-            return Done([json.dumps({"file": str(photo), **answer.to_dict()})])
+            entry = {"file": str(photo), **answer.to_dict()}
+            return Done([json.dumps(entry, separators=(",", ":"))])
         return Done([b"%b: %b %.2f" % (os.fsencode(photo), answer.label.encode(), answer.score)])
 
     return do_each(photos, label)
@@ -188,7 +189,10 @@ def _train(
         plots.save_curves(trainer.history, output_dir / "curves.png")
 
         console.print(f"exporting, and evaluating on {len(test)} images")
-        trained_on = f"CIFAR-10 (Krizhevsky, 2009), {len(train)} training images, seed {seed}"
+        trained_on = (
+            f"CIFAR-10 (Krizhevsky, 2009), {len(train)} training images, seed {seed}, "
+            "from ImageNet weights"
+        )
         evaluation = export(trainer.blend(), trained_on, test, output_dir / "cifar_lite", engine)
         _print_table(evaluation)
         plots.save_confusion(evaluation, output_dir / "confusion.png")

@@ -31,12 +31,6 @@ class Classification:
         return asdict(self)
 
 
-def squash(image: Image.Image, size: tuple[int, ...]) -> Image.Image:
-    """The whole of a photo in `size`, (height, width), whatever that does to its aspect ratio."""
-    height, width = size
-    return image.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=3.0)
-
-
 class Classifier(Predictor[Engine, Classification]):
     """Labels for photos of any size, from a model bundle."""
 
@@ -61,7 +55,10 @@ class Classifier(Predictor[Engine, Classification]):
 
     def preprocess(self, image: Image.Image) -> Float32Array:
         """What the network sees of an RGB photo: the whole of it, shape (3, H, W), normalised."""
-        return self._normalize(squash(image, self.manifest.input_size))
+        height, width = self.manifest.input_size
+        return self._normalize(
+            image.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=3.0)
+        )
 
     def classify(self, inputs: Sequence[Float32Array]) -> list[Classification]:
         """Classify preprocessed photos, as one batch."""

@@ -139,10 +139,10 @@ class Edge:
             values[fields.file] = await self._open(values[fields.file], fields.file)
             arguments = fields.validate(values)
             try:
-                answer = await endpoint.function(bentoml.get_current_service(), **arguments)
+                result = await endpoint.function(bentoml.get_current_service(), **arguments)
             except ImageError as error:
                 raise refuse_image(error, fields.file) from None
-        return endpoint.render(answer)
+        return endpoint.render(result)
 
     async def _read_values(
         self, fields: Fields, request: Request, take: Callable[[int], None]

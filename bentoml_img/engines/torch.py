@@ -11,17 +11,24 @@ from bentoml_img.arrays import Float32Array
 from bentoml_img.bundle import WEIGHTS, BundleError, read_manifest
 
 
-class TorchEngine:
-    """The network's module with the bundle's weights, in evaluation mode."""
+class ModuleEngine:
+    """A network's module, in evaluation mode, on the device where it is."""
 
-    def __init__(self, bundle: Path, threads: int | None) -> None:
-        self.module, self.device = open_module(bundle, threads)
+    def __init__(self, module: torch.nn.Module, device: torch.device) -> None:
+        self.module, self.device = module, device
 
     @torch.inference_mode()
     def __call__(self, batch: Float32Array) -> Float32Array:
         images = torch.from_numpy(batch).to(self.device, memory_format=torch.channels_last)
         logits: Float32Array = self.module(images).float().cpu().numpy()
         return logits
+
+
+class TorchEngine(ModuleEngine):
+    """The network's module with the bundle's weights."""
+
+    def __init__(self, bundle: Path, threads: int | None) -> None:
+        super().__init__(*open_module(bundle, threads))
 
 
 def best_device() -> torch.device:

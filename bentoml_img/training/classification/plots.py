@@ -43,9 +43,9 @@ def save_curves(history: Sequence[Mapping[str, float]], path: Path) -> None:
     left, right = figure.subplots(1, 2)
     step = [entry["step"] for entry in history]
     left.plot(step, [entry["loss"] for entry in history], marker=".")
-    left.set(xlabel="step", ylabel="training loss (last batch)")
+    left.set(xlabel="step", ylabel="training loss (mean since the last point)")
     for key, name in (
-        ("train_accuracy", "training, augmented (last batch)"),
+        ("train_accuracy", "training, augmented (mean since the last point)"),
         ("test_accuracy_2000", "test (first 2,000)"),
     ):
         right.plot(step, [100 * entry[key] for entry in history], marker=".", label=name)

@@ -8,22 +8,25 @@ artifacts/cifar_lite/README.md.
 
 import copy
 import math
+import statistics
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor, nn
 
+from bentoml_img import zoo
 from bentoml_img.arrays import Float32Array, UInt8Array
-from bentoml_img.classify import squash
+from bentoml_img.classify import Classifier
+from bentoml_img.engines.torch import ModuleEngine
 from bentoml_img.models.classifiers import LiteClassifier, cifar_lite
 from bentoml_img.training.autocast import autocast
 from bentoml_img.training.averaged_run import AveragedRecipe, AveragedRun
 from bentoml_img.training.classification.augment import Augmentation, random_view
 from bentoml_img.training.classification.cifar10 import Split
+from bentoml_img.training.classification.evaluation import predict_logits
 from bentoml_img.training.figures import OnPhoto, unwatched
 from bentoml_img.training.normalize import normalize
 from bentoml_img.training.pretrained import load_imagenet
@@ -63,8 +66,8 @@ class Trainer(AveragedRun[LiteClassifier, tuple[Tensor, Tensor]]):
     """A run of which each entry of the history has the accuracy on test images.
 
     That is `test_accuracy_2000`, of what `blend` gives on the first 2,000 images of
-    `test` (to watch). Beside it stand loss and train_accuracy of the last batch. `start`
-    gives the network the weights to begin with.
+    `test` (to watch). Beside it stand loss and train_accuracy, means over the
+    batches since the entry before. `start` gives the network the weights to begin with.
     """
 
     recipe: Recipe
@@ -95,7 +98,7 @@ class Trainer(AveragedRun[LiteClassifier, tuple[Tensor, Tensor]]):
             len(train) // recipe.batch_size,
             device,
         )
-        self._last = {"loss": math.nan, "accuracy": math.nan}
+        self._seen: list[dict[str, float]] = []  # figures of the batches since the last entry
 
     def _load(self, step: int) -> tuple[Tensor, Tensor]:
         recipe = self.recipe
@@ -120,15 +123,15 @@ class Trainer(AveragedRun[LiteClassifier, tuple[Tensor, Tensor]]):
 
     def _one_step(self, batch: tuple[Tensor, Tensor]) -> Progress:
         progress = super()._one_step(batch)
-        self._last = dict(progress.figures)
+        self._seen.append(dict(progress.figures))
         return progress
 
     def _state(self) -> dict[str, Any]:
-        return {**super()._state(), "last": self._last}
+        return {**super()._state(), "seen": self._seen}
 
     def _set_state(self, state: Mapping[str, Any]) -> None:
         super()._set_state(state)
-        self._last = state["last"]
+        self._seen = state["seen"]
 
     @torch.no_grad()
     def blend(self) -> LiteClassifier:
@@ -145,33 +148,28 @@ class Trainer(AveragedRun[LiteClassifier, tuple[Tensor, Tensor]]):
         return blended
 
     def _measure(self, on_photo: OnPhoto) -> dict[str, Any]:
-        """The last step's figures and the accuracy on the watched images."""
+        """What was reached on the batches since the last time, and on the watched images."""
         with autocast(self.device):
             logits = module_logits(self.blend(), self.watched.images, on_photo)
+        loss, accuracy = (
+            statistics.fmean(figures[name] for figures in self._seen) if self._seen else math.nan
+            for name in ("loss", "accuracy")
+        )
+        self._seen = []
         return {
-            "loss": self._last["loss"],
-            "train_accuracy": self._last["accuracy"],
+            "loss": loss,
+            "train_accuracy": accuracy,
             "test_accuracy_2000": float((logits.argmax(1) == self.watched.labels).mean()),
         }
 
 
-@torch.inference_mode()
 def module_logits(
-    model: LiteClassifier,
-    images: UInt8Array,
-    on_photo: OnPhoto = unwatched,
-    batch: int = 100,
+    model: LiteClassifier, images: UInt8Array, on_photo: OnPhoto = unwatched
 ) -> Float32Array:
-    """Logits (N, classes) of uint8 images (N, H, W, 3), one view each, as they are served.
+    """Logits (N, classes) of uint8 images (N, H, W, 3), one view each, just as they are served.
 
     `model` is in eval mode.
     """
-    device = model.head.weight.device
-    logits = []
-    for start in range(0, len(images), batch):
-        some = images[start : start + batch]
-        seen = [squash(Image.fromarray(image), LITE_SQUARE.input_size) for image in some]
-        pixels = torch.from_numpy(np.stack([np.asarray(image) for image in seen]))
-        logits.append(model(normalize(pixels.to(device), LITE_SQUARE)).float().cpu().numpy())
-        on_photo(start + len(some), len(images))
-    return np.concatenate(logits)
+    manifest = zoo.find("cifar_lite").manifest(license="unknown", trained_on="unknown")
+    classifier = Classifier(manifest, ModuleEngine(model, model.head.weight.device))
+    return predict_logits(classifier, images, on_photo)

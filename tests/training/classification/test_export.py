@@ -3,22 +3,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 from safetensors.torch import load_file
 
+from bentoml_img import zoo
 from bentoml_img.bundle import verify
-from bentoml_img.classify import Classifier, squash
+from bentoml_img.classify import Classifier
 from bentoml_img.engines.export import save_weights
 from bentoml_img.engines.openvino import OpenVinoEngine
 from bentoml_img.labels import CIFAR10
 from bentoml_img.models.classifiers import LiteClassifier
 from bentoml_img.probabilities import softmax
 from bentoml_img.training.classification.cifar10 import Split
-from bentoml_img.training.classification.evaluation import figures
+from bentoml_img.training.classification.evaluation import figures, predict_logits
 from bentoml_img.training.classification.export import export, save_classifier_graph
 from bentoml_img.training.classification.trainer import Trainer, module_logits
-from bentoml_img.training.normalize import normalize
-from bentoml_img.transforms import LITE_SQUARE
 from tests.training.tiny import tiny_recipe
 
 
@@ -41,10 +39,9 @@ def test_the_graph_answers_like_the_module(
     model: LiteClassifier, graph: Path, held_out: Split, n: int
 ) -> None:
     images = held_out.images[:n]
-    seen = [squash(Image.fromarray(image), LITE_SQUARE.input_size) for image in images]
-    pixels = torch.from_numpy(np.stack([np.asarray(image) for image in seen]))
-    inputs = normalize(pixels, LITE_SQUARE).contiguous().numpy()
-    logits = OpenVinoEngine(graph, 1, "fp32")(inputs)
+    manifest = zoo.find("cifar_lite").manifest(license="unknown", trained_on="noise")
+    classifier = Classifier(manifest, OpenVinoEngine(graph, 1, "fp32"))
+    logits = predict_logits(classifier, images)
     expected = module_logits(model, images)
     np.testing.assert_allclose(softmax(logits), softmax(expected), atol=5e-3)
     assert not np.allclose(expected, expected[0]) or n == 1, "the images differ, so must answers"

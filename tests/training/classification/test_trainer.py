@@ -113,6 +113,31 @@ def test_an_evaluation_is_an_entry_in_the_history_and_changes_nothing(
     }
 
 
+def test_an_entry_has_the_means_of_the_batches_since_the_one_before(
+    tmp_path: Path, train: Split, held_out: Split
+) -> None:
+    first = Trainer(train, held_out, tiny_recipe())
+    losses: list[float] = []
+
+    def on_step(progress: Progress) -> None:
+        losses.append(progress.figures["loss"])
+        if progress.step == 4:
+            first.evaluate()
+        if progress.step == 7:
+            raise StopNowError
+
+    with pytest.raises(StopNowError):
+        first.run(on_step)
+    first.save(tmp_path / "checkpoint.pt")
+    resumed = Trainer(train, held_out, tiny_recipe())
+    resumed.restore(tmp_path / "checkpoint.pt")
+    resumed.run(lambda progress: losses.append(progress.figures["loss"]))
+    resumed.evaluate()
+    assert [entry["loss"] for entry in resumed.history] == pytest.approx(
+        [np.mean(losses[:4]), np.mean(losses[4:])]
+    )
+
+
 def test_an_evaluation_after_a_resume_is_that_of_an_uninterrupted_run(
     tmp_path: Path, train: Split, held_out: Split
 ) -> None:
