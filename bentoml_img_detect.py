@@ -38,7 +38,7 @@ from bentoml_img.cli.show_packaging import package_and_show
 from bentoml_img.detect import MAX_INSTANCES, SCORE_THRESHOLD, Detector
 from bentoml_img.files import FileError
 from bentoml_img.labels import real_classes
-from bentoml_img.naming import is_video, results_of
+from bentoml_img.offline.naming import is_video, results_of
 from bentoml_img.shelf import bundle_of
 from bentoml_img.training.errors import DatasetError
 from bentoml_img.video.frames import FOLDER_RATE

@@ -21,10 +21,10 @@ from typing import Any
 import click
 
 from benchmarks.options import COUNT, FILE
-from bentoml_img.annotate import annotate_video
 from bentoml_img.bundle import read_manifest, sha256
 from bentoml_img.cli.options import precision_option
 from bentoml_img.detect import Detector
+from bentoml_img.offline.annotate import annotate_video
 from bentoml_img.paths import ROOT
 from bentoml_img.shelf import bundle_of
 from bentoml_img.video.frames import FOLDER_RATE

@@ -40,8 +40,8 @@ from bentoml_img.cli.catalogue import names_of
 from bentoml_img.detect import Detections, Detector
 from bentoml_img.drawing.instances import annotate
 from bentoml_img.images import read_rgb
-from bentoml_img.masks import InstanceMask
 from bentoml_img.paths import ROOT
+from bentoml_img.postprocessing.masks import InstanceMask
 
 MODELS = names_of("detection")
 FEW = 5  # photos, for random weights

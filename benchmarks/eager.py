@@ -12,7 +12,7 @@ from bentoml_img.arrays import Float32Array
 from bentoml_img.bundle import read_manifest
 from bentoml_img.detect import SCORE_THRESHOLD, Detections
 from bentoml_img.engines.torch import load_module
-from bentoml_img.masks import InstanceMask
+from bentoml_img.postprocessing.masks import InstanceMask
 from bentoml_img.segment import Segmenter
 
 

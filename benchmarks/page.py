@@ -22,8 +22,8 @@ from typing import Any
 import click
 
 from benchmarks.bars import BARS, Results, Row
-from bentoml_img.atomic import replacing, write
 from bentoml_img.paths import ROOT
+from bentoml_img.system.atomic import replacing, write
 
 KEPT = ROOT / "build" / "bench"
 PAGE = ROOT / "docs" / "benchmarks.md"

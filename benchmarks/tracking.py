@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bentoml_img.arrays import Float64Array, Int64Array
-from bentoml_img.masks import InstanceMask
+from bentoml_img.postprocessing.masks import InstanceMask
 from bentoml_img.video.tracking import CONFIRMED, SURE, Tracker
 
 if TYPE_CHECKING:

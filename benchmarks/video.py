@@ -41,9 +41,9 @@ from benchmarks.machine import describe
 from benchmarks.options import COUNT, FILE
 from benchmarks.ratios import median_ratio
 from benchmarks.weights import precisions_of
-from bentoml_img.annotate import annotate_video
 from bentoml_img.detect import Detector
 from bentoml_img.drawing.instances import annotate
+from bentoml_img.offline.annotate import annotate_video
 from bentoml_img.paths import ROOT
 from bentoml_img.shelf import bundle_of
 from bentoml_img.video import pipeline

@@ -7,7 +7,6 @@ import torch
 from torch import nn
 from torchvision.models.detection import MaskRCNN
 
-from bentoml_img.atomic import replacing_folder
 from bentoml_img.bundle import (
     DETECTION_GRAPHS,
     GRAPH,
@@ -24,7 +23,8 @@ from bentoml_img.engines.parity import parity
 from bentoml_img.engines.rules import write_rules
 from bentoml_img.engines.torch_maskrcnn import torch_detector
 from bentoml_img.models.maskrcnn import BoxBranch, MaskBranch, Trunk
-from bentoml_img.probabilities import sigmoid
+from bentoml_img.postprocessing.probabilities import sigmoid
+from bentoml_img.system.atomic import replacing_folder
 
 # Small, so that exporting is quick; the graph takes any height and width.
 EXAMPLE_SIZE = (128, 160)

@@ -10,7 +10,7 @@ from typing import Annotated, TypeVar
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_config
 
-from bentoml_img import atomic
+from bentoml_img.system import atomic
 
 T = TypeVar("T")
 

@@ -12,8 +12,8 @@ from bentoml_img.bundle import Manifest
 from bentoml_img.engines import load_engine
 from bentoml_img.engines.interface import Engine
 from bentoml_img.images import Normalizer
+from bentoml_img.postprocessing.probabilities import softmax
 from bentoml_img.predictor import Predictor
-from bentoml_img.probabilities import softmax
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,11 @@ import numpy as np
 from PIL import Image
 
 from bentoml_img.arrays import Float32Array, Int64Array
-from bentoml_img.duplicates import distinct
 from bentoml_img.engines import load_detection_engine
 from bentoml_img.engines.interface import DetectionEngine
 from bentoml_img.labels import real_classes
-from bentoml_img.masks import InstanceMask, paste
+from bentoml_img.postprocessing.duplicates import distinct
+from bentoml_img.postprocessing.masks import InstanceMask, paste
 from bentoml_img.predictor import Predictor
 
 SCORE_THRESHOLD = 0.5
@@ -107,7 +107,7 @@ class Detector(Predictor[DetectionEngine, Detections]):
 
         ValueError if the model has no class of one of the names in `query`. The
         network itself leaves out what scores under 0.05, and keeps 100 at most.
-        What it finds twice is there once (`bentoml_img.duplicates`), but for
+        What it finds twice is there once (`bentoml_img.postprocessing.duplicates`), but for
         `duplicates`.
         """
         wanted = self._ids(query.classes)

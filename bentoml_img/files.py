@@ -11,9 +11,9 @@ from typing import Literal
 
 from PIL import Image
 
-from bentoml_img.atomic import write
 from bentoml_img.decode_limits import HEAD, excess
 from bentoml_img.images import DECODER_ERRORS, FORMATS, ImageError
+from bentoml_img.system.atomic import write
 
 PHOTOS = frozenset(
     {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"}

@@ -10,11 +10,11 @@ from pathlib import Path
 import bentoml
 from bentoml.exceptions import NotFound
 
-from bentoml_img import atomic
 from bentoml_img import bundle as bundles
 from bentoml_img.engines import resolve
 from bentoml_img.files import ANNOTATED, MASK
 from bentoml_img.paths import ROOT
+from bentoml_img.system import atomic
 
 # Sources of a Bento: what serving imports, and nothing that only training needs.
 SOURCES = ("services/**/*.py", "services/page/*.*", "bentoml_img/**/*.py")

@@ -13,8 +13,8 @@ from bentoml_img.drawing.palettes import DEFAULT_PALETTE, PALETTES, PaletteName
 from bentoml_img.engines import load_engine
 from bentoml_img.engines.interface import Engine
 from bentoml_img.images import Normalizer, load_rgb, upright_size
+from bentoml_img.postprocessing.upsample import upsample_labels
 from bentoml_img.predictor import Predictor
-from bentoml_img.upsample import upsample_labels
 
 # Of a panorama, the network sees no more than this many times its short side.
 MAX_ASPECT = 4

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from bentoml_img import zoo
 from bentoml_img.bundle import MANIFEST, BundleError, sha256, verify
 from bentoml_img.paths import MADE, SHIPPED
-from bentoml_img.weights import (
+from bentoml_img.published.weights import (
     WeightsError,
     cache_folder,
     digest_in_name,
@@ -18,7 +18,7 @@ from bentoml_img.weights import (
 )
 
 if TYPE_CHECKING:
-    from bentoml_img.download import OnProgress
+    from bentoml_img.published.download import OnProgress
 
 MAKERS = ("safetensors", "torch", "torchvision")  # packages that make a bundle of weights
 
@@ -67,7 +67,7 @@ def official_bundle(
     """The bundle `folder` of a model that torchvision publishes; made if it is not there yet.
 
     The weights come from the file `weights`, or else they are fetched: see
-    `bentoml_img.fetch`. WeightsError if they cannot be had or do not
+    `bentoml_img.published.fetch`. WeightsError if they cannot be had or do not
     fit; BundleError if no such model is published.
     """
     entry = zoo.find(name)
@@ -85,7 +85,7 @@ def official_bundle(
         if made.name == name and made.source_sha256.startswith(digest):
             return folder
     from bentoml_img.assemble import assemble  # here: without PyTorch nothing is downloaded
-    from bentoml_img.fetch import fetch
+    from bentoml_img.published.fetch import fetch
 
     path = weights or fetch(published.file, url, on_progress)
     module = zoo.build(name)

@@ -16,8 +16,8 @@ import click
 from bentoml.exceptions import BentoMLException
 from rich.console import Console
 
-from bentoml_img.atomic import write
 from bentoml_img.paths import ROOT
+from bentoml_img.system.atomic import write
 from scripts.buildah import BuildError, Image, Storage
 from scripts.sbom import bill_of_materials
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from bentoml_img.atomic import replacing_folder
+from bentoml_img.system.atomic import replacing_folder
 
 STAMP = ".unpacked"  # says what a target is made of
 

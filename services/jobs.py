@@ -20,8 +20,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from bentoml_img.atomic import replacing
-from bentoml_img.locks import exclusive, is_locked, try_exclusive
+from bentoml_img.system.atomic import replacing
+from bentoml_img.system.locks import exclusive, is_locked, try_exclusive
 
 # The states of BentoML's own tasks, which its client knows.
 State = Literal["pending", "in_progress", "completed", "failed", "canceled"]

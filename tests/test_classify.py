@@ -8,7 +8,7 @@ from PIL import Image
 from bentoml_img.arrays import Float32Array
 from bentoml_img.bundle import Manifest
 from bentoml_img.classify import Classification, Classifier
-from bentoml_img.probabilities import softmax
+from bentoml_img.postprocessing.probabilities import softmax
 from tests.samples import photo
 
 LABELS = ("red", "green", "blue")

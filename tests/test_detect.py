@@ -17,8 +17,8 @@ from bentoml_img.detect import Detections, Detector, Query
 from bentoml_img.engines.interface import DetectionEngine, RawDetections
 from bentoml_img.engines.torch_maskrcnn import TorchMaskRcnn
 from bentoml_img.labels import TRAFFIC
-from bentoml_img.masks import paste
 from bentoml_img.paths import ROOT
+from bentoml_img.postprocessing.masks import paste
 from tests.detectors import alike, lively_detector, manifest_of, noise, numpy_engine
 
 DETECTORS = [name for name, entry in zoo.ZOO.items() if entry.task == "detection"]

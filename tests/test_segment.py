@@ -12,8 +12,8 @@ from bentoml_img.arrays import Float32Array
 from bentoml_img.bundle import Manifest
 from bentoml_img.images import open_image
 from bentoml_img.labels import VOC
+from bentoml_img.postprocessing.upsample import upsample_labels
 from bentoml_img.segment import Segmentation, Segmenter
-from bentoml_img.upsample import upsample_labels
 from tests.samples import encode, jpeg, photo
 from tests.segmenters import lively_module, manifest_of
 

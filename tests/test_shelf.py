@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from bentoml_img import fetch, weights, zoo
+from bentoml_img import zoo
 from bentoml_img.bundle import GRAPH, GRAPH_DATA, WEIGHTS, BundleError, sha256, verify
 from bentoml_img.engines import load_engine
+from bentoml_img.published import fetch, weights
+from bentoml_img.published.weights import WeightsError, load_into
 from bentoml_img.segment import Segmenter
 from bentoml_img.shelf import official_bundle
-from bentoml_img.weights import WeightsError, load_into
 from tests.segmenters import lively_module
 from tests.test_assemble import without_graphs
 from tests.test_segment import noisy_photo

@@ -6,10 +6,10 @@ from torchvision.models import get_model_weights
 
 from bentoml_img import zoo
 from bentoml_img.bundle import BundleError
-from bentoml_img.fetch import OFFICIAL_URL
 from bentoml_img.models import efficientnet_lite
+from bentoml_img.published.fetch import OFFICIAL_URL
+from bentoml_img.published.weights import digest_in_name
 from bentoml_img.transforms import Transform
-from bentoml_img.weights import digest_in_name
 
 OFFICIAL = [name for name, entry in zoo.ZOO.items() if entry.published]
 

@@ -9,13 +9,13 @@ from typing import Any
 
 from rich.progress import Progress
 
-from bentoml_img.annotate import annotate_photo, annotate_video
 from bentoml_img.cli.console import console, frames_bar
 from bentoml_img.cli.counts_table import counts_table
 from bentoml_img.cli.each import Done, do_each, shortfall
 from bentoml_img.detect import Detector, Query
 from bentoml_img.files import PLOT, FileError, writing
-from bentoml_img.naming import is_video
+from bentoml_img.offline.annotate import annotate_photo, annotate_video
+from bentoml_img.offline.naming import is_video
 from bentoml_img.video.options import Options
 from bentoml_img.video.results import RECORDS, Result
 

@@ -22,12 +22,12 @@ from rich.table import Table
 
 from bentoml_img.bundle import BundleError
 from bentoml_img.images import ImageError
-from bentoml_img.interrupts import end_as_by_ctrl_c
+from bentoml_img.published.weights import WeightsError
+from bentoml_img.system.interrupts import end_as_by_ctrl_c
 from bentoml_img.video.results import Speed
-from bentoml_img.weights import WeightsError
 
 if TYPE_CHECKING:
-    from bentoml_img.download import OnProgress
+    from bentoml_img.published.download import OnProgress
 
 # Without markup: a file name may have brackets.
 console = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from bentoml_img.atomic import replacing
+from bentoml_img.system.atomic import replacing
 
 
 def save_chart(figure: Figure, path: Path, dpi: int = 120) -> None:

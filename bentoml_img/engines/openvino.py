@@ -5,7 +5,7 @@ from pathlib import Path
 
 from bentoml_img.arrays import Float32Array
 from bentoml_img.bundle import BundleError
-from bentoml_img.interrupts import uninterrupted
+from bentoml_img.system.interrupts import uninterrupted
 
 with uninterrupted():  # it makes an ImportError of Ctrl-C
     import openvino as ov

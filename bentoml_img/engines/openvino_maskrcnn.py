@@ -13,7 +13,7 @@ from bentoml_img.engines.openvino import request
 from bentoml_img.engines.resize import prepare
 from bentoml_img.engines.roi_align import PooledGraph
 from bentoml_img.engines.rules import Rules, read_rules
-from bentoml_img.probabilities import sigmoid, softmax
+from bentoml_img.postprocessing.probabilities import sigmoid, softmax
 
 Trunk = Callable[[Float32Array], Sequence[Float32Array]]
 Head = Callable[[Sequence[Float32Array], Float32Array, int], Sequence[Float32Array]]

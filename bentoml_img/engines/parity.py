@@ -3,7 +3,7 @@
 import numpy as np
 
 from bentoml_img.arrays import Float32Array
-from bentoml_img.probabilities import softmax
+from bentoml_img.postprocessing.probabilities import softmax
 
 
 def parity(expected: Float32Array, logits: Float32Array, of: str = "export") -> dict[str, float]:

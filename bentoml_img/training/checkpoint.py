@@ -6,9 +6,9 @@ from typing import Any
 
 import torch
 
-from bentoml_img.atomic import replacing
+from bentoml_img.published.weights import NOT_LOADABLE
+from bentoml_img.system.atomic import replacing
 from bentoml_img.training.errors import CheckpointError
-from bentoml_img.weights import NOT_LOADABLE
 
 
 def locate(folder: Path, resume: bool) -> Path:

@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as ProgressBar
 from rich.table import Column
 
-from bentoml_img.interrupts import ENDING
+from bentoml_img.system.interrupts import ENDING
 from bentoml_img.training.log import Log
 from bentoml_img.training.run import Progress, Run
 

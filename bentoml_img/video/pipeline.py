@@ -14,10 +14,10 @@ from typing import Any
 
 from PIL import Image
 
-from bentoml_img import atomic
 from bentoml_img.bundle import sha256
 from bentoml_img.detect import Query
-from bentoml_img.interrupts import uninterrupted
+from bentoml_img.system import atomic
+from bentoml_img.system.interrupts import uninterrupted
 from bentoml_img.video import records
 from bentoml_img.video.counting import Counter
 from bentoml_img.video.frames import DamagedVideo, Frame, VideoError

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from bentoml_img.masks import InstanceMask
+from bentoml_img.postprocessing.masks import InstanceMask
 
 
 class Trackable(Protocol):

@@ -17,7 +17,7 @@ import lap
 import numpy as np
 
 from bentoml_img.arrays import Float64Array
-from bentoml_img.masks import InstanceMask
+from bentoml_img.postprocessing.masks import InstanceMask
 from bentoml_img.video.trackable import Trackable
 
 Box = Float64Array  # left, top, right, bottom in pixels: of shape (4,)

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from bentoml_img.atomic import replacing
 from bentoml_img.files import MOVING, reason
+from bentoml_img.system.atomic import replacing
 from bentoml_img.video.frames import VideoError
 from bentoml_img.video.gif import write_gif
 from bentoml_img.video.mp4 import write_mp4

@@ -3,7 +3,7 @@ import pytest
 
 from benchmarks.detectors import compare
 from bentoml_img.detect import Detections
-from bentoml_img.masks import InstanceMask
+from bentoml_img.postprocessing.masks import InstanceMask
 
 
 def found(*boxes: list[int], label: int = 1, score: float = 0.9) -> Detections:

@@ -10,7 +10,7 @@ from bentoml_img.drawing.instances import annotate, annotate_tracks
 from bentoml_img.drawing.palettes import instance_colour
 from bentoml_img.images import encode_jpeg, encode_png, load_rgb, open_image
 from bentoml_img.labels import TRAFFIC
-from bentoml_img.masks import InstanceMask
+from bentoml_img.postprocessing.masks import InstanceMask
 from bentoml_img.video.tracking import Instance
 from tests.samples import jpeg, photo, rgb_profile
 

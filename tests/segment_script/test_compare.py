@@ -8,7 +8,7 @@ from PIL import Image
 
 from bentoml_img import shelf, zoo
 from bentoml_img.bundle import WEIGHTS, write_manifest
-from bentoml_img.weights import cache_folder
+from bentoml_img.published.weights import cache_folder
 from tests.commands import Invoke, assert_error, lines
 from tests.samples import photo
 from tests.segment_script.running import LRASPP, STREET

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from bentoml_img import apply as applying
-from bentoml_img import atomic
 from bentoml_img.drawing.segmentation import blend
+from bentoml_img.offline import apply as applying
 from bentoml_img.segment import Segmentation
+from bentoml_img.system import atomic
 from bentoml_img.video import mp4, writing
 from bentoml_img.video.reading import open_video
 from bentoml_img.video.segments import Segment

@@ -11,7 +11,7 @@ from PIL import Image
 
 from bentoml_img.bundle import Manifest
 from bentoml_img.detect import Detections, Query
-from bentoml_img.masks import InstanceMask
+from bentoml_img.postprocessing.masks import InstanceMask
 from bentoml_img.video.reading import open_video
 from bentoml_img.video.tracking import UNSURE
 from services.errors import RequestRefused

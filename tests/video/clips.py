@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw
 
 from bentoml_img.arrays import Float32Array, Int64Array
 from bentoml_img.detect import DEFAULT_QUERY, Query
-from bentoml_img.masks import InstanceMask
+from bentoml_img.postprocessing.masks import InstanceMask
 
 GROUND = (128, 128, 128)
 NAMES = ("background", "car", "person")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bentoml_img.arrays import Float32Array, Float64Array, Int64Array
-from bentoml_img.probabilities import softmax
+from bentoml_img.postprocessing.probabilities import softmax
 
 BINS = 15
 

@@ -9,7 +9,7 @@ from PIL import Image
 
 from bentoml_img.arrays import Float32Array, Int64Array, UInt8Array
 from bentoml_img.classify import Classifier
-from bentoml_img.probabilities import softmax
+from bentoml_img.postprocessing.probabilities import softmax
 from bentoml_img.training.classification import cifar10
 from bentoml_img.training.classification.calibration import Reliability, cross_fit
 from bentoml_img.training.classification.cifar10 import Split

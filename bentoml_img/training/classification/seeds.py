@@ -14,9 +14,9 @@ from typing import Any
 
 import click
 
-from bentoml_img import atomic
 from bentoml_img.cli.console import console, plain_errors
 from bentoml_img.cli.options import FiniteRange
+from bentoml_img.system import atomic
 from bentoml_img.training.classification import cifar10
 from bentoml_img.training.errors import CheckpointError, DatasetError, Diverged
 from bentoml_img.training.extra import importing_extra

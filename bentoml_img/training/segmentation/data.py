@@ -11,8 +11,8 @@ from PIL import Image
 from pycocotools import mask as coco_mask
 
 from bentoml_img.arrays import Float32Array, Float64Array, UInt8Array
-from bentoml_img.atomic import replacing
 from bentoml_img.labels import COCO_TO_VOC, VOC, VOC_IGNORE
+from bentoml_img.system.atomic import replacing
 from bentoml_img.training.layouts import Sample, read_coco_split, reading
 
 

@@ -8,7 +8,7 @@ from bentoml_img.arrays import Float32Array
 from bentoml_img.bundle import Manifest
 from bentoml_img.classify import Classifier
 from bentoml_img.labels import CIFAR10
-from bentoml_img.probabilities import softmax
+from bentoml_img.postprocessing.probabilities import softmax
 from bentoml_img.training.classification.calibration import Reliability, cross_fit, fit_temperature
 from bentoml_img.training.classification.cifar10 import Split
 from bentoml_img.training.classification.evaluation import Evaluation, figures, predict_logits

@@ -12,7 +12,7 @@ from bentoml_img.engines.export import save_weights
 from bentoml_img.engines.openvino import OpenVinoEngine
 from bentoml_img.labels import CIFAR10
 from bentoml_img.models.classifiers import LiteClassifier
-from bentoml_img.probabilities import softmax
+from bentoml_img.postprocessing.probabilities import softmax
 from bentoml_img.training.classification.cifar10 import Split
 from bentoml_img.training.classification.evaluation import figures, predict_logits
 from bentoml_img.training.classification.export import export, save_classifier_graph

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bentoml_img.masks import InstanceMask
+from bentoml_img.postprocessing.masks import InstanceMask
 
 PART = 0.6  # of the smaller mask lies in the other, of the same class: a part of that thing
 SAME = 0.6  # intersection over union of masks of different classes: one thing

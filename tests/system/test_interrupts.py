@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bentoml_img.interrupts import uninterrupted
 from bentoml_img.paths import ROOT
+from bentoml_img.system.interrupts import uninterrupted
 
 # As its C extension does.
 OPENVINO_AT_CTRL_C = """

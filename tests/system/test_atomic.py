@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from bentoml_img.atomic import replacing, replacing_folder, write
 from bentoml_img.files import inputs_of
+from bentoml_img.system.atomic import replacing, replacing_folder, write
 
 HALF_A_FILE = """
 import os, sys
 from pathlib import Path
-from bentoml_img.atomic import replacing
+from bentoml_img.system.atomic import replacing
 with replacing(Path(sys.argv[1])) as part:
     part.write_text("half")
     os.kill(os.getpid(), 9)
@@ -21,7 +21,7 @@ with replacing(Path(sys.argv[1])) as part:
 HALF_A_FOLDER = """
 import os, sys
 from pathlib import Path
-from bentoml_img.atomic import replacing_folder
+from bentoml_img.system.atomic import replacing_folder
 with replacing_folder(Path(sys.argv[1])) as part:
     (part / "half").touch()
     os.kill(os.getpid(), 9)
@@ -29,7 +29,7 @@ with replacing_folder(Path(sys.argv[1])) as part:
 ONE_MOVE = """
 import os, sys
 from pathlib import Path
-from bentoml_img.atomic import replacing_folder
+from bentoml_img.system.atomic import replacing_folder
 replace = os.replace
 def move_and_die(source, target):
     replace(source, target)

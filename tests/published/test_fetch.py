@@ -13,9 +13,9 @@ import httpx
 import pytest
 import torch
 
-from bentoml_img.download import ATTEMPTS, TIMEOUT
-from bentoml_img.fetch import URL_VARIABLE, fetch
-from bentoml_img.weights import WeightsError
+from bentoml_img.published.download import ATTEMPTS, TIMEOUT
+from bentoml_img.published.fetch import URL_VARIABLE, fetch
+from bentoml_img.published.weights import WeightsError
 from tests.weights_server import CONTENT, NAME, NOWHERE, Server, server, serving
 
 __all__ = ["server"]
@@ -32,7 +32,7 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty cache."""
-    monkeypatch.setattr("bentoml_img.fetch.cache_folder", lambda: tmp_path)
+    monkeypatch.setattr("bentoml_img.published.fetch.cache_folder", lambda: tmp_path)
     return tmp_path
 
 

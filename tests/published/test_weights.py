@@ -5,7 +5,13 @@ import pytest
 import torch
 
 from bentoml_img import zoo
-from bentoml_img.weights import WeightsError, cache_folder, digest_in_name, load_into, load_state
+from bentoml_img.published.weights import (
+    WeightsError,
+    cache_folder,
+    digest_in_name,
+    load_into,
+    load_state,
+)
 
 
 @pytest.mark.parametrize("variable", ["TORCH_HOME", "XDG_CACHE_HOME", None])

@@ -4,7 +4,7 @@ import torch
 from pycocotools import mask as coco_mask
 from torchvision.models.detection.roi_heads import paste_masks_in_image
 
-from bentoml_img.masks import InstanceMask, compress, paste, run_lengths
+from bentoml_img.postprocessing.masks import InstanceMask, compress, paste, run_lengths
 
 WIDTH, HEIGHT = 131, 97
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import httpx
 
-from bentoml_img.address import shown
+from bentoml_img.published.address import shown
 
 TIMEOUT = 30.0  # seconds without a byte
 ATTEMPTS = 5  # in a row that bring nothing new

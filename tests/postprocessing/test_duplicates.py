@@ -2,8 +2,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from bentoml_img.duplicates import distinct
-from bentoml_img.masks import InstanceMask
+from bentoml_img.postprocessing.duplicates import distinct
+from bentoml_img.postprocessing.masks import InstanceMask
 from tests.video.clips import found
 
 WHOLE = (10, 10, 50, 90)

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from bentoml_img.locks import exclusive, is_locked, try_exclusive
+from bentoml_img.system.locks import exclusive, is_locked, try_exclusive
 
 
 def test_a_lock_is_one_holders_until_it_is_closed(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch.nn import functional
 
 from bentoml_img.arrays import Float32Array, UInt8Array
-from bentoml_img.upsample import upsample_labels
+from bentoml_img.postprocessing.upsample import upsample_labels
 
 
 def noise(classes: int, height: int, width: int, seed: int = 0) -> Float32Array:

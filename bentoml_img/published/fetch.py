@@ -6,10 +6,10 @@ from pathlib import Path
 
 import httpx
 
-from bentoml_img.address import parse, shown
-from bentoml_img.download import DownloadError, OnProgress, download
-from bentoml_img.locks import exclusive
-from bentoml_img.weights import WeightsError, cache_folder, is_sound
+from bentoml_img.published.address import parse, shown
+from bentoml_img.published.download import DownloadError, OnProgress, download
+from bentoml_img.published.weights import WeightsError, cache_folder, is_sound
+from bentoml_img.system.locks import exclusive
 
 OFFICIAL_URL = "https://download.pytorch.org/models/"
 URL_VARIABLE = "BENTOML_IMG_WEIGHTS_URL"

@@ -1,0 +1,1 @@
+"""Photos and videos on this disk, without a server."""

@@ -1,0 +1,1 @@
+"""From what networks answer to masks, instances and probabilities."""

@@ -1,0 +1,1 @@
+"""Weights that others publish: addresses, downloads, checks."""

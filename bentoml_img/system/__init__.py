@@ -1,0 +1,1 @@
+"""What files, processes and Ctrl-C need of the operating system."""
