@@ -9,10 +9,10 @@ from PIL import Image
 
 from bentoml_img.arrays import Float32Array, UInt8Array
 from bentoml_img.bundle import Manifest
-from bentoml_img.drawing.palettes import DEFAULT_PALETTE, PALETTES, PaletteName
 from bentoml_img.engines import load_engine
 from bentoml_img.engines.interface import Engine
 from bentoml_img.images import Normalizer, load_rgb, upright_size
+from bentoml_img.palettes import DEFAULT_PALETTE, PALETTES, PaletteName
 from bentoml_img.postprocessing.upsample import upsample_labels
 from bentoml_img.predictor import Predictor
 

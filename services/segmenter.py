@@ -8,9 +8,9 @@ from bentoml.validators import ContentType
 from PIL import Image
 from pydantic import BaseModel
 
-from bentoml_img.drawing.palettes import DEFAULT_PALETTE, PaletteName
 from bentoml_img.drawing.segmentation import colour_mask, overlay
 from bentoml_img.images import encode_jpeg, encode_png, load_rgb, reopen
+from bentoml_img.palettes import DEFAULT_PALETTE, PaletteName
 from bentoml_img.segment import ClassArea, Segmentation, Segmenter
 from services.edge import guard
 from services.precision import precision_here

@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw
 from bentoml_img.arrays import BoolArray
 from bentoml_img.detect import Detections
 from bentoml_img.drawing.ink import INK, LUMA, MIN_TEXT, PAPER, font
-from bentoml_img.drawing.palettes import instance_colour
+from bentoml_img.palettes import instance_colour
 from bentoml_img.postprocessing.masks import InstanceMask
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from bentoml_img.drawing.ink import INK, MIN_TEXT, PAPER, font
-from bentoml_img.drawing.palettes import PALETTES, PaletteName
+from bentoml_img.palettes import PALETTES, PaletteName
 from bentoml_img.segment import Segmentation
 
 OPACITY = 0.55

@@ -6,11 +6,11 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from bentoml_img.drawing.palettes import PaletteName
 from bentoml_img.drawing.segmentation import blend, colour_mask, overlay
 from bentoml_img.files import FileError, named, reading, write_result, writing
 from bentoml_img.images import encode_jpeg, encode_png, load_rgb, open_image
 from bentoml_img.offline.naming import masks_of
+from bentoml_img.palettes import PaletteName
 from bentoml_img.segment import Segmenter
 from bentoml_img.system.atomic import scratch_beside
 from bentoml_img.system.interrupts import uninterrupted

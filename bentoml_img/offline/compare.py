@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from PIL import Image, ImageDraw
 
 from bentoml_img.drawing.ink import INK, PAPER, font
-from bentoml_img.drawing.palettes import DEFAULT_PALETTE, PaletteName
 from bentoml_img.drawing.segmentation import blend, legend
 from bentoml_img.images import load_rgb, open_image
+from bentoml_img.palettes import DEFAULT_PALETTE, PaletteName
 from bentoml_img.segment import ClassArea, Segmentation, Segmenter
 
 WIDTH, TALLEST = 480, 4800  # pixels of a column

@@ -7,9 +7,9 @@ from PIL import Image, ImageChops
 
 from bentoml_img.detect import Detections
 from bentoml_img.drawing.instances import annotate, annotate_tracks
-from bentoml_img.drawing.palettes import instance_colour
 from bentoml_img.images import encode_jpeg, encode_png, load_rgb, open_image
 from bentoml_img.labels import TRAFFIC
+from bentoml_img.palettes import instance_colour
 from bentoml_img.postprocessing.masks import InstanceMask
 from bentoml_img.video.tracking import Instance
 from tests.samples import jpeg, photo, rgb_profile

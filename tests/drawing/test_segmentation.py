@@ -6,10 +6,10 @@ import pytest
 from PIL import Image
 
 from bentoml_img.drawing.ink import MIN_TEXT, PAPER
-from bentoml_img.drawing.palettes import DEFAULT_PALETTE, PALETTES, PaletteName
 from bentoml_img.drawing.segmentation import colour_mask, legend, overlay
 from bentoml_img.images import encode_jpeg, encode_png, load_rgb, open_image
 from bentoml_img.labels import VOC
+from bentoml_img.palettes import DEFAULT_PALETTE, PALETTES, PaletteName
 from bentoml_img.segment import Segmentation
 from tests.samples import jpeg, photo, rgb_profile
 

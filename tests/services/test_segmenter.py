@@ -6,9 +6,9 @@ import httpx
 import pytest
 from PIL import Image
 
-from bentoml_img.drawing.palettes import PALETTES, PaletteName
 from bentoml_img.drawing.segmentation import colour_mask, overlay
 from bentoml_img.images import encode_jpeg, encode_png, load_rgb, open_image
+from bentoml_img.palettes import PALETTES, PaletteName
 from bentoml_img.paths import ROOT, SHIPPED
 from bentoml_img.segment import Segmenter
 from tests.samples import encode

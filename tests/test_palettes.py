@@ -1,5 +1,5 @@
-from bentoml_img.drawing.palettes import PALETTES, hub_colour, instance_colour, voc_colour
 from bentoml_img.labels import VOC
+from bentoml_img.palettes import PALETTES, hub_colour, instance_colour, voc_colour
 
 
 def test_the_colours_of_voc() -> None:
