@@ -25,6 +25,7 @@ from bentoml_img.cli.options import (
     InputPath,
     ModelChoice,
     Numbers,
+    Place,
     engine_option,
     given,
     list_option,
@@ -129,16 +130,16 @@ FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 @click.option(
     "--line",
     "lines",
-    type=Numbers(),
-    metavar="X1,Y1,X2,Y2",
+    type=Place(),
+    metavar="[NAME=]X1,Y1,X2,Y2",
     multiple=True,
     help="Count what crosses it, in pixels; several can be given.",
 )
 @click.option(
     "--zone",
     "zones",
-    type=Numbers(),
-    metavar="X,Y,X,Y,X,Y…",
+    type=Place(),
+    metavar="[NAME=]X,Y,X,Y,X,Y…",
     multiple=True,
     help="Measure the time spent in it; several can be given.",
 )

@@ -31,6 +31,7 @@ from bentoml_img.video.frames import FOLDER_RATE
 from bentoml_img.video.options import Options
 from bentoml_img.video.reading import open_video
 from bentoml_img.video.records import read_events
+from bentoml_img.video.regions import Given
 
 CLIP = ROOT / "videos" / "3.gif"
 TRUTH = ROOT / "videos" / "3.truth.json"
@@ -88,7 +89,7 @@ def main(video: Path, path: Path, every: int, model: str, precision: str) -> Non
         raise click.UsageError(f"{video} is not the video that {path} is about")
     bundle = bundle_of(model)
     options = Options.from_numbers(
-        lines=[truth["line"]],
+        lines=[Given(tuple(truth["line"]))],
         every=every,
         model=read_manifest(bundle).tag,
         rate=truth.get("rate", FOLDER_RATE),

@@ -125,7 +125,8 @@ class PytorchInstanceDetector:
     def annotate_video(self, job: Job, stop: Callable[[], bool]) -> Path:
         """The video with its instances drawn, each with a number that it keeps: a GIF or an MP4.
 
-        A line is "x1,y1,x2,y2" in pixels, a zone "x,y,x,y,x,y"; several are a list. Over
+        A line is "x1,y1,x2,y2" in pixels, a zone "x,y,x,y,x,y", each with "NAME=" before it
+        if you like; several are a list. `scale` (pixels a metre) or `homography` give speeds. Over
         HTTP this is a task: submit it, ask for its status, get it; /get?part=summary has
         the counts, part=events each that was counted, part=tracks all that was seen.
         """

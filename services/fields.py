@@ -73,7 +73,7 @@ class Fields:
             place = ".".join(map(str, problem["loc"]))
             field = place.partition(".")[0]  # an item of a list, too, was sent in a field
             message = problem["msg"].removeprefix("Value error, ")
-            raise _bad_request(f"{place}: {message}", field) from None
+            raise _bad_request(f"{place}: {message}" if place else message, field) from None
         return {name: getattr(model, name) for name in self.model.model_fields}
 
 
@@ -96,7 +96,7 @@ def _distinct(
 
 
 def _bad_request(message: str, field: str) -> RequestRefused:
-    return RequestRefused(HTTPStatus.BAD_REQUEST, message, field)
+    return RequestRefused(HTTPStatus.BAD_REQUEST, message, field or None)
 
 
 def _parameters(query: bytes) -> list[tuple[str, Any]]:

@@ -2,14 +2,22 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from annotated_types import Ge, Le, MaxLen
-from pydantic import AfterValidator, BaseModel, BeforeValidator, FiniteFloat, WithJsonSchema
+from annotated_types import Ge, Gt, Le, MaxLen
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    FiniteFloat,
+    WithJsonSchema,
+    model_validator,
+)
 
 from bentoml_img.detect import MAX_INSTANCES, SCORE_THRESHOLD, Query
+from bentoml_img.video.ground import Ground
 from bentoml_img.video.options import Options
-from bentoml_img.video.regions import Line, Zone
+from bentoml_img.video.regions import LONGEST_NAME, Given, Line, Zone, split_name
 
 MAX_EVERY = 10_000  # a number of any length, divided by, is an error
 MAX_PLACES = 32  # lines, and zones
@@ -25,9 +33,9 @@ def _names(given: Any) -> Any:
 
 
 def _listed(given: Any) -> Any:
-    """Put a list around a text or a number that is given alone."""
+    """Put a list around a place that is given alone."""
     match given:
-        case str() | [int() | float(), *_]:
+        case str() | dict() | [int() | float(), *_]:
             return [given]
     return given
 
@@ -38,13 +46,33 @@ def _numbers(given: Any) -> Any:
     return given.split(",") if isinstance(given, str) else given
 
 
-def _line(numbers: tuple[float, ...]) -> tuple[float, ...]:
-    Line.from_numbers("the line", numbers)
-    return numbers
+def _place(given: Any) -> Any:
+    """The fields of a place, of which its numbers may be given alone, or text as to the script."""
+    match given:
+        case str():
+            name, numbers = split_name(given)
+            return {"numbers": _numbers(numbers), "name": name}
+        case list():
+            return {"numbers": _numbers(given)}
+        case {"numbers": numbers}:
+            return {**given, "numbers": _numbers(numbers)}
+    return given
 
 
-def _zone(numbers: tuple[float, ...]) -> tuple[float, ...]:
-    Zone.from_numbers("the zone", numbers)
+def _line(given: Given) -> Given:
+    Line.from_numbers("the line", given.numbers)
+    return given
+
+
+def _zone(given: Given) -> Given:
+    if len(given.numbers) > MAX_NUMBERS:
+        raise ValueError(f"the zone has {len(given.numbers)} numbers: give at most {MAX_NUMBERS}")
+    Zone.from_numbers("the zone", given.numbers)
+    return given
+
+
+def _homography(numbers: tuple[float, ...]) -> tuple[float, ...]:
+    Ground.from_numbers(numbers)
     return numbers
 
 
@@ -55,31 +83,49 @@ def _number(given: Any) -> Any:
 
 
 def _places(least: int, most: int) -> dict[str, Any]:
-    """The schema of places of so many numbers each: numbers or text, one alone or a list.
+    """The schema of places of so many numbers each: numbers, text, or numbers and a name; one
+    alone or a list.
 
     An array comes first: BentoML's own description has no other kind.
     """
-    place = {"type": "array", "items": {"type": "number"}, "minItems": least, "maxItems": most}
+    numbers = _array(least, most)
     text = {"type": "string"}
-    places = {"type": "array", "items": {"anyOf": [place, text]}, "maxItems": MAX_PLACES}
-    return {"anyOf": [places, place, text]}
+    name = {"type": "string", "maxLength": LONGEST_NAME}
+    named = {
+        "type": "object",
+        "properties": {"numbers": numbers, "name": name},
+        "required": ["numbers"],
+    }
+    place = [numbers, text, named]
+    places = {"type": "array", "items": {"anyOf": place}, "maxItems": MAX_PLACES}
+    return {"anyOf": [places, *place]}
+
+
+def _array(least: int, most: int) -> dict[str, Any]:
+    return {"type": "array", "items": {"type": "number"}, "minItems": least, "maxItems": most}
 
 
 Score = Annotated[float, Ge(0), Le(1), BeforeValidator(_number)]
 Names = Annotated[list[str] | None, BeforeValidator(_names), WithJsonSchema(NAMES)]
 Count = Annotated[int, Ge(1), Le(MAX_INSTANCES), BeforeValidator(_number)]
-Numbers = Annotated[tuple[FiniteFloat, ...], MaxLen(MAX_NUMBERS), BeforeValidator(_numbers)]
 Lines = Annotated[
-    list[Annotated[Numbers, AfterValidator(_line)]],
+    list[Annotated[Given, BeforeValidator(_place), AfterValidator(_line)]],
     MaxLen(MAX_PLACES),
     BeforeValidator(_listed),
     WithJsonSchema(_places(4, 4)),
 ]
 Zones = Annotated[
-    list[Annotated[Numbers, AfterValidator(_zone)]],
+    list[Annotated[Given, BeforeValidator(_place), AfterValidator(_zone)]],
     MaxLen(MAX_PLACES),
     BeforeValidator(_listed),
     WithJsonSchema(_places(6, MAX_NUMBERS)),
+]
+Scale = Annotated[FiniteFloat, Gt(0), BeforeValidator(_number)]
+Homography = Annotated[
+    tuple[FiniteFloat, ...],
+    BeforeValidator(_numbers),
+    AfterValidator(_homography),
+    WithJsonSchema({"anyOf": [_array(9, 9), {"type": "string"}]}),
 ]
 
 
@@ -87,16 +133,24 @@ class VideoRequest(BaseModel):
     """A video, and what is to be done with it.
 
     `every` Nth frame is detected; each `line`, "x1,y1,x2,y2", is counted across;
-    the time within each `zone`, "x,y,x,y,x,y,…", is measured.
+    the time within each `zone`, "x,y,x,y,x,y,…", is measured. `scale`, how many pixels
+    are a metre, or `homography` give speeds.
     """
 
     video: Path
     every: Annotated[int, Ge(1), Le(MAX_EVERY), BeforeValidator(_number)] = 1
     line: Lines = []
     zone: Zones = []
+    scale: Scale | None = None
+    homography: Homography | None = None
     score_threshold: Score = SCORE_THRESHOLD
     classes: Names = None
     max_instances: Count = MAX_INSTANCES
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        self.options("", "fp32")
+        return self
 
     def options(self, model: str, precision: str) -> Options:
         """The request as the pipeline takes it, for a detector of that name, in that precision."""
@@ -105,6 +159,8 @@ class VideoRequest(BaseModel):
             query=query_of(self.score_threshold, self.classes, self.max_instances),
             lines=self.line,
             zones=self.zone,
+            scale=self.scale,
+            homography=self.homography,
             model=model,
             precision=precision,
         )

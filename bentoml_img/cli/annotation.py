@@ -17,6 +17,7 @@ from bentoml_img.files import PLOT, FileError, writing
 from bentoml_img.offline.annotate import annotate_photo, annotate_video
 from bentoml_img.offline.naming import is_video
 from bentoml_img.video.options import Options
+from bentoml_img.video.regions import Given
 from bentoml_img.video.results import RECORDS, Result
 
 
@@ -33,8 +34,8 @@ class Annotation:
     frames: bool
     rate: float
     every: int
-    lines: tuple[tuple[float, ...], ...]
-    zones: tuple[tuple[float, ...], ...]
+    lines: tuple[Given, ...]
+    zones: tuple[Given, ...]
     scale: float | None
     homography: tuple[float, ...] | None
     plot: bool

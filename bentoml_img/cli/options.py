@@ -13,6 +13,7 @@ from click.core import ParameterSource
 from bentoml_img.bundle import MANIFEST, BundleError, read_manifest
 from bentoml_img.cli.catalogue import names_of
 from bentoml_img.engines import ENGINES, PRECISIONS
+from bentoml_img.video.regions import Given, split_name
 
 SOURCES = ("weights", "weights_url")  # of weights
 CHOICES = ("model", "models", *SOURCES, "engine", "precision")
@@ -50,6 +51,21 @@ class Numbers(click.ParamType[tuple[float, ...]]):
         if not all(map(math.isfinite, numbers)):
             self.fail(f"{value!r} is not numbers with commas between", param, ctx)
         return numbers
+
+
+class Place(click.ParamType[Given]):
+    """The numbers of a line or a zone, which may have a name: NAME=1,2,3,4."""
+
+    name = "place"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Given:
+        name, numbers = split_name(value)
+        try:
+            return Given(Numbers().convert(numbers, param, ctx), name)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
 
 
 class InputPath(click.Path[Path]):

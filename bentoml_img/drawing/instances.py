@@ -14,6 +14,7 @@ from bentoml_img.palettes import instance_colour
 from bentoml_img.postprocessing.masks import InstanceMask
 
 if TYPE_CHECKING:
+    from bentoml_img.video.counting import Tally
     from bentoml_img.video.tracking import Instance
 
 OPACITY = 0.4  # of a mask, but for its edge
@@ -40,13 +41,15 @@ def annotate(photo: Image.Image, detections: Detections) -> Image.Image:
 def annotate_tracks(
     frame: Image.Image,
     tracks: "Sequence[Instance]",
+    tally: "Tally",
     places: Mapping[str, Sequence[tuple[float, float]]],
 ) -> Image.Image:
     """A frame of a video with its tracks: as `annotate`, with colours by track, and its number in
     the label.
 
     The oldest come first, so that labels stay where they are from frame to frame.
-    `places` are lines (two points) and zones (more), by name, in white.
+    `places` are lines (two points) and zones (more), by name, in white, with what was
+    counted there by now.
     """
     things = [
         _Thing(
@@ -57,7 +60,13 @@ def annotate_tracks(
         )
         for track in sorted(tracks, key=lambda track: track.track_id)
     ]
-    return _draw(frame, things, places)
+    captions = {name: _caption(name, tally.get(name, {})) for name in places}
+    return _draw(frame, things, {captions[name]: points for name, points in places.items()})
+
+
+def _caption(place: str, counts: Mapping[str, int]) -> str:
+    """Such as "line 1: 12 right, 7 left"."""
+    return ": ".join(filter(None, [place, ", ".join(f"{n} {what}" for what, n in counts.items())]))
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ what trembles on a line, or is taken for something else for a moment, does not c
 it again and again.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -21,6 +21,7 @@ BACK = 0.2  # seconds within which what comes back to its side of a line never l
 SPEED_WINDOW = 1.0  # seconds over which a speed is measured; from the look before, if that is more
 
 Kind = Literal["appeared", "disappeared", "crossed", "entered", "left"]
+Tally = Mapping[str, Mapping[str, int]]
 
 
 @dataclass(frozen=True)
@@ -73,10 +74,7 @@ class _Path:
 
 
 class Counter:
-    """Events of one video of frames of `size` (width, height).
-
-    ValueError if two lines or zones have one name.
-    """
+    """Events of one video of frames of `size` (width, height)."""
 
     def __init__(
         self,
@@ -85,11 +83,18 @@ class Counter:
         zones: Sequence[Zone] = (),
         ground: Ground | None = None,
     ) -> None:
-        names = [line.name for line in lines] + [zone.name for zone in zones]
-        if len(set(names)) < len(names):
-            raise ValueError("two lines or zones have one name")
         self.size, self.lines, self.zones, self.ground = size, lines, zones, ground
         self._paths: dict[int, _Path] = {}
+        self._crossed = {line.name: {line.towards(1): 0, line.towards(-1): 0} for line in lines}
+
+    @property
+    def tally(self) -> Tally:
+        """By line, how many have crossed it, each way; by zone, how many are `inside`."""
+        inside = [name for path in self._paths.values() for name in path.since]
+        return {
+            **{name: dict(ways) for name, ways in self._crossed.items()},
+            **{zone.name: {"inside": inside.count(zone.name)} for zone in self.zones},
+        }
 
     def update(
         self, frame: int, time: float, instances: Iterable[Instance], ended: Iterable[int] = ()
@@ -131,7 +136,7 @@ class Counter:
         events = []
         crossing = path.across.get(line.name)
         if crossing and path.time - crossing.time >= BACK:  # whatever it did since
-            events.append(path.across.pop(line.name))
+            events.append(self._count(path.across.pop(line.name)))
             before, _ = path.sides[line.name]
             path.sides[line.name] = -before, _foot(crossing.box)
         distance = line.distance(path.foot)
@@ -171,7 +176,12 @@ class Counter:
         if path is None:
             return []
         left = [_left(track_id, path, name, "end") for name in list(path.since)]
-        return [*path.across.values(), *left, _event(track_id, path, "disappeared")]
+        crossed = map(self._count, path.across.values())
+        return [*crossed, *left, _event(track_id, path, "disappeared")]
+
+    def _count(self, crossing: Event) -> Event:
+        self._crossed[crossing.place][crossing.direction] += 1
+        return crossing
 
     def _km_h(self, way: Sequence[tuple[float, float, float]]) -> float | None:
         if self.ground is None or len(way) < 2:
@@ -182,11 +192,13 @@ class Counter:
 
     def state(self) -> dict[str, Any]:
         """All that later events depend on, as JSON has it."""
-        return {str(track_id): asdict(path) for track_id, path in self._paths.items()}
+        paths = {str(track_id): asdict(path) for track_id, path in self._paths.items()}
+        return {"paths": paths, "crossed": self._crossed}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from what `state` gave."""
-        self._paths = {int(track_id): _path(saved) for track_id, saved in state.items()}
+        self._paths = {int(track_id): _path(saved) for track_id, saved in state["paths"].items()}
+        self._crossed = {name: dict(ways) for name, ways in state["crossed"].items()}
 
 
 def _foot(box: tuple[float, float, float, float]) -> Point:
@@ -224,12 +236,13 @@ def _event(
 
 
 def _path(saved: dict[str, Any]) -> _Path:
-    """A path again, from lists where it had tuples."""
+    """A path again, of nothing that is in `saved`, from lists where it had tuples."""
     sides = {name: (side, (x, y)) for name, (side, (x, y)) in saved["sides"].items()}
     across = {
         name: Event(**{**event, "box": tuple(event["box"])})
         for name, event in saved["across"].items()
     }
     way = [(time, x, y) for time, x, y in saved["way"]]
-    box = tuple(saved["box"])
-    return _Path(**{**saved, "box": box, "sides": sides, "across": across, "way": way})
+    since, box = dict(saved["since"]), tuple(saved["box"])
+    again = {"box": box, "sides": sides, "across": across, "since": since, "way": way}
+    return _Path(**saved | again)

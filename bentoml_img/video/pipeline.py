@@ -19,7 +19,7 @@ from bentoml_img.detect import Query
 from bentoml_img.system import atomic
 from bentoml_img.system.interrupts import uninterrupted
 from bentoml_img.video import records
-from bentoml_img.video.counting import Counter
+from bentoml_img.video.counting import Counter, Tally
 from bentoml_img.video.frames import DamagedVideo, Frame, VideoError
 from bentoml_img.video.options import Options
 from bentoml_img.video.parts import Part, Parts, Progress, held
@@ -35,7 +35,7 @@ from bentoml_img.video.writing import check_output, join
 SEGMENT = 4.0
 
 Detect = Callable[[Sequence[Image.Image], Query], Sequence[Trackable]]
-Draw = Callable[[Image.Image, Sequence[Instance]], Image.Image]
+Draw = Callable[[Image.Image, Sequence[Instance], Tally], Image.Image]
 
 
 class Stopped(Exception):
@@ -129,9 +129,13 @@ class _Run:
         self._query = replace(options.query, score_threshold=min(UNSURE, sure))
         reached = parts.reached
         self._tracker = Tracker(size, sure)
-        self._counter = Counter(size, options.lines, options.zones, options.ground)
+        # One is ahead of the other, which ends where the result does.
+        self._drawn, self._counter = (
+            Counter(size, options.lines, options.zones, options.ground) for _ in range(2)
+        )
         if reached.tracker is not None:
             self._tracker.restore(reached.tracker)
+            self._drawn.restore(reached.counter)
             self._counter.restore(reached.counter)
         self._first, self._done = reached.frames, reached.frames
         self._part: Part | None = None
@@ -208,7 +212,9 @@ class _Run:
                 too_late = next_end - began > SEGMENT + frame.duration / 2
                 if too_late and (frame.index + 1) % every == 0:
                     state, began = tracker.state(), None
-                yield _Annotated(frame, draw(frame.image, instances), instances, ended, state)
+                self._drawn.update(frame.index, frame.time, instances, ended)
+                drawn = draw(frame.image, instances, self._drawn.tally)
+                yield _Annotated(frame, drawn, instances, ended, state)
 
     def _write(self, item: _Annotated) -> None:
         frame = item.frame

@@ -9,6 +9,30 @@ Point = tuple[float, float]
 
 FARTHEST = 100_000  # pixels from a frame's corner: a line is drawn pixel by pixel, seen or not
 BORDER = 0.05  # of a frame's side: nearer than this, things are cut off by the border
+LONGEST_NAME = 40  # characters: it is written into the picture
+
+
+@dataclass(frozen=True)
+class Given:
+    """A line or a zone as it is asked for: its numbers, and its name, empty if it has none.
+
+    ValueError for infinite numbers, and for a name that cannot be written into a picture.
+    """
+
+    numbers: tuple[float, ...]
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        if not all(map(math.isfinite, self.numbers)):
+            raise ValueError("its numbers must be finite")
+        if len(self.name) > LONGEST_NAME or not self.name.isprintable():
+            raise ValueError(f"{self.name!r} is no name of up to {LONGEST_NAME} plain letters")
+
+
+def split_name(text: str) -> tuple[str, str]:
+    """The name and the numbers of "NAME=NUMBERS"; an empty name where there are numbers alone."""
+    name, _, numbers = text.rpartition("=")
+    return name.strip(), numbers
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ def test_counts_of_a_video(invoke: Invoke, clip: Path, tmp_path: Path) -> None:
 
 
 def test_what_is_asked_for(invoke: Invoke, engine: Colours, clip: Path, tmp_path: Path) -> None:
-    zone = "--zone=40,10,120,10,120,110,40,110"
+    zone = "--zone=bay=40,10,120,10,120,110,40,110"
     output = tmp_path / "road.gif"
     result = invoke(clip, "--output", output, "--classes", "car", "--every", "2", zone, "--json")
     (line,) = lines(result)
@@ -44,7 +44,7 @@ def test_what_is_asked_for(invoke: Invoke, engine: Colours, clip: Path, tmp_path
     }
     assert engine.calls == FRAMES // 2
     assert summary_of(output)["counts"] == {"car": 2}
-    assert summary_of(output)["zones"]["zone 1"]["entered"] == {"car": 2}
+    assert summary_of(output)["zones"]["bay"]["entered"] == {"car": 2}
     invoke(clip, "--output", output, "--score-threshold", "0.7")
     assert summary_of(output)["counts"] == {"car": 1, "person": 1}, "one car scores 0.6"
 

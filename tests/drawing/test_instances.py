@@ -86,28 +86,37 @@ def track(
 def test_a_track_keeps_its_colour_and_shows_its_number() -> None:
     left, right = (20.0, 40.0, 90.0, 140.0), (200.0, 60.0, 280.0, 180.0)
     frame = photo(320, 240)
-    first = np.asarray(annotate_tracks(frame, [track(4, left), track(9, right)], {}))
-    second = np.asarray(annotate_tracks(frame, [track(9, left), track(4, right)], {}))
+    first = np.asarray(annotate_tracks(frame, [track(4, left), track(9, right)], {}, {}))
+    second = np.asarray(annotate_tracks(frame, [track(9, left), track(4, right)], {}, {}))
     assert tuple(first[80, 20].tolist()) == tuple(second[120, 200].tolist()) == instance_colour(4)
-    other = np.asarray(annotate_tracks(frame, [track(4, left, label="bus"), track(9, right)], {}))
+    others = [track(4, left, label="bus"), track(9, right)]
+    other = np.asarray(annotate_tracks(frame, others, {}, {}))
     assert not np.array_equal(other, first)
 
 
 def test_a_track_may_have_left_the_frame_for_a_part() -> None:
     mask = InstanceMask(-10, 20, np.ones((30, 40), np.bool_))
-    frame = annotate_tracks(photo(96, 64), [track(1, (-10, 20, 30, 50), mask)], {})
+    frame = annotate_tracks(photo(96, 64), [track(1, (-10, 20, 30, 50), mask)], {}, {})
     assert frame.size == (96, 64)
 
 
 def test_lines_and_zones_are_under_the_tracks() -> None:
     frame = Image.new("RGB", (320, 240), (90, 120, 60))
     places = {"gate": [(10, 200), (300, 200)], "bay": [(40, 40), (200, 40), (40, 150)]}
-    bare = np.asarray(annotate_tracks(frame, [], places))
+    bare = np.asarray(annotate_tracks(frame, [], {}, places))
     assert (bare[200, 150] == 255).all()
     assert (bare[95, 120] == 255).all(), "a zone's last side goes back to its first corner"
     assert (bare[100, 60] == frame.getpixel((60, 100))).all(), "a zone is not filled"
-    over = np.asarray(annotate_tracks(frame, [track(4, (100, 150, 140, 201))], places))
+    over = np.asarray(annotate_tracks(frame, [track(4, (100, 150, 140, 201))], {}, places))
     assert tuple(over[200, 120].tolist()) == instance_colour(4)
+
+
+def test_what_was_counted_is_written_behind_the_name() -> None:
+    frame = Image.new("RGB", (320, 240), (90, 120, 60))
+    points = [(10, 200), (300, 200)]
+    counted = annotate_tracks(frame, [], {"gate": {"up": 12, "down": 0}}, {"gate": points})
+    assert counted == annotate_tracks(frame, [], {}, {"gate: 12 up, 0 down": points})
+    assert counted != annotate_tracks(frame, [], {}, {"gate": points})
 
 
 @pytest.mark.parametrize("start", [(160, 0), (319, 120), (319, 239), (-40, -40), (360, 280)])
@@ -117,7 +126,7 @@ def test_the_name_of_a_line_is_in_the_picture(start: tuple[int, int]) -> None:
     def written(start: tuple[int, int]) -> tuple[int, int, int, int]:
         """The box of the name."""
         point = [start, start]
-        drawn = (annotate_tracks(frame, [], {name: point}) for name in ("gate", ""))
+        drawn = (annotate_tracks(frame, [], {}, {name: point}) for name in ("gate", ""))
         box = ImageChops.difference(*drawn).getbbox()
         assert box
         return box

@@ -1,3 +1,4 @@
+import json
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -6,7 +7,10 @@ import pytest
 from openapi_schema_validator import OAS31Validator
 from pydantic import ValidationError
 
+from bentoml_img.video.ground import Ground
 from bentoml_img.video.regions import Line, Zone
+from services.errors import RequestRefused
+from services.fields import Fields
 from services.parameters import MAX_PLACES, VideoRequest
 
 VIDEO = Path("a.mp4")
@@ -32,6 +36,33 @@ def test_several_lines_and_zones_are_numbered() -> None:
     assert (options.model, options.every, options.query.classes) == ("m:1", 1, None)
 
 
+@pytest.mark.parametrize("line", ["north = 0,0,9,9", {"name": "north", "numbers": [0, 0, 9, 9]}])
+def test_a_line_may_have_a_name(line: Any) -> None:
+    options = request(line=[line, "9,0,0,9"]).options("m", "fp32")
+    assert [line.name for line in options.lines] == ["north", "line 2"]
+    assert request(line=line).options("m", "fp32").lines == options.lines[:1]
+
+
+def test_a_request_is_the_same_when_it_was_written_down() -> None:
+    given = {
+        "line": "north=0,0,9,9",
+        "zone": [[0, 0, 9, 0, 9, 9]],
+        "homography": "1,0,0,0,1,0,0,0,1",
+    }
+    asked = request(**given)
+    saved = json.loads(json.dumps(asked.model_dump(exclude={"video"})))
+    assert request(**saved) == asked
+
+
+def test_speeds_need_a_measure_of_the_ground() -> None:
+    gate = "0,0,9,9"
+    assert request(line=gate, scale=10).options("m", "fp32").ground == Ground.from_scale(0.1)
+    flat = [0.1, 0, 0, 0, 0.1, 0, 0, 0, 1]
+    for homography in (flat, ",".join(map(str, flat))):
+        options = request(line=gate, homography=homography).options("m", "fp32")
+        assert options.ground == Ground.from_numbers(flat)
+
+
 @pytest.mark.parametrize("classes", ["car, person", ["car", "person"]], ids=str)
 def test_classes_are_text_or_a_list(classes: Any) -> None:
     assert request(classes=classes).options("m", "fp32").query.classes == ("car", "person")
@@ -44,7 +75,16 @@ def test_classes_are_text_or_a_list(classes: Any) -> None:
         ("every", 10**400, "less than or equal to 10000"),
         ("line", "1,2,3", "the line has 3 numbers: give x1,y1,x2,y2"),
         ("line", "1,2,3,x", "valid number"),
-        ("line", "1,2,3,nan", "finite number"),
+        ("line", "1,2,3,nan", "must be finite"),
+        ("line", {"name": "gate"}, "Field required"),
+        ("line", {"name": 7, "numbers": [0, 0, 9, 9]}, "valid string"),
+        ("line", {"name": "gate", "numbers": 7}, "valid tuple"),
+        ("line", "a\nb=0,0,9,9", "is no name of up to 40 plain letters"),
+        ("line", 41 * "a" + "=0,0,9,9", "is no name of up to 40 plain letters"),
+        ("scale", 0, "greater than 0"),
+        ("scale", True, "true and false are no numbers"),
+        ("homography", "1,2,3", "has 3 numbers: give nine"),
+        ("homography", [1, 2, 3, 4, 5, 6, 7, 8, 9], "can be inverted"),
         ("line", "1,2,1,2", "the line starts where it ends"),
         ("line", ["0,0,9,9"] * (MAX_PLACES + 1), "at most 32 items"),
         ("line", 7, "valid list"),
@@ -53,7 +93,7 @@ def test_classes_are_text_or_a_list(classes: Any) -> None:
         ("line", [True, 2, 3, 4], "true and false are no numbers"),
         ("line", "0,0,2e9,0", "the line goes beyond 100,000 pixels"),
         ("zone", "1,2,3,4", "the zone has 2 corners"),
-        ("zone", ",".join(["1,2"] * 101), "at most 200 items"),
+        ("zone", ",".join(["1,2"] * 101), "the zone has 202 numbers: give at most 200"),
         ("zone", "1,2,3,4,5", "the zone has 5 numbers"),
         ("score_threshold", 1.5, "less than or equal to 1"),
         ("score_threshold", "nan", "less than or equal to 1"),
@@ -73,6 +113,21 @@ def test_what_is_wrong_is_said_with_its_field(field: str, value: Any, says: str)
 
 
 @pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"scale": 10}, "speeds are measured across lines: give a line"),
+        ({"scale": 10, "homography": "1,0,0,0,1,0,0,0,1"}, "give one of them"),
+        ({"line": ["a=0,0,9,9", "a=9,0,0,9"]}, "two lines or zones are called 'a'"),
+    ],
+)
+def test_fields_that_do_not_fit_together(given: dict[str, Any], says: str) -> None:
+    fields = Fields("video", VideoRequest)
+    with pytest.raises(RequestRefused, match=says) as caught:
+        fields.validate({"video": VIDEO, **given})
+    assert caught.value.field is None
+
+
+@pytest.mark.parametrize(
     ("field", "value", "fits"),
     [
         ("line", "320,0,320,360", True),
@@ -82,6 +137,10 @@ def test_what_is_wrong_is_said_with_its_field(field: str, value: Any, says: str)
         ("line", [[1, 2, 3]], False),
         ("line", [1, 2, 3], False),
         ("line", 7, False),
+        ("line", {"name": "north", "numbers": [0, 0, 9, 9]}, True),
+        ("line", [{"numbers": [0, 0, 9, 9]}, "0,9,9,0"], True),
+        ("line", {"name": "north"}, False),
+        ("homography", [1, 2, 3], False),
         ("zone", [[0, 0, 9, 0, 9, 9]], True),
         ("zone", [[0, 0, 9, 0]], False),
         ("classes", "person,car", True),

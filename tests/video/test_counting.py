@@ -1,10 +1,12 @@
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 
 import pytest
 
 from bentoml_img.video.counting import Counter, Event
 from bentoml_img.video.ground import Ground
+from bentoml_img.video.options import Options
 from bentoml_img.video.regions import Line, Zone
 from bentoml_img.video.tracking import Instance
 
@@ -156,9 +158,23 @@ def test_speeds_of_what_is_looked_at_now_and_then() -> None:
         assert event.km_h == pytest.approx(50 * 0.1 * 3.6)
 
 
-def test_two_lines_of_one_name() -> None:
-    with pytest.raises(ValueError, match="one name"):
-        Counter(SIZE, [GATE, GATE])
+def test_two_places_of_one_name() -> None:
+    with pytest.raises(ValueError, match="two lines or zones are called 'gate'"):
+        Options(lines=(GATE,), zones=(replace(BAY, name="gate"),))
+
+
+def test_the_tally_is_of_what_was_counted_by_now() -> None:
+    counter = Counter(SIZE, [GATE], [BAY])
+    assert counter.tally == {"gate": {"down": 0, "up": 0}, "bay": {"inside": 0}}
+    for frame, y in enumerate((60, 90, 110, 120, 140)):
+        counter.update(frame, frame / 10, [seen(1, 60, y)])
+    assert counter.tally == {"gate": {"down": 1, "up": 0}, "bay": {"inside": 1}}
+    counter.update(5, 0.5, [seen(1, 60, 190)])
+    assert counter.tally == {"gate": {"down": 1, "up": 0}, "bay": {"inside": 0}}
+    counter.update(6, 0.6, [seen(1, 60, 40)])
+    assert counter.tally["gate"] == {"down": 1, "up": 0}, "it may come back"
+    counter.finish()
+    assert counter.tally["gate"] == {"down": 1, "up": 1}
 
 
 def test_a_counter_goes_on_from_its_state() -> None:

@@ -19,7 +19,7 @@ OPTIONS = Options()
 WRITTEN = "it is being written by another run"
 
 
-def plain(image: Image.Image, _: object) -> Image.Image:
+def plain(image: Image.Image, *_: object) -> Image.Image:
     return image
 
 

@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw
 
 from bentoml_img.detect import DEFAULT_QUERY, Query
 from bentoml_img.video import mp4, pipeline, writing
+from bentoml_img.video.counting import Tally
 from bentoml_img.video.frames import VideoError, VideoInfo
 from bentoml_img.video.options import Options
 from bentoml_img.video.parts import CannotResume
@@ -37,7 +38,7 @@ OPTIONS = replace(
 )
 
 
-def outline(image: Image.Image, instances: Sequence[Instance]) -> Image.Image:
+def outline(image: Image.Image, instances: Sequence[Instance], _: Tally) -> Image.Image:
     drawn = image.copy()
     pen = ImageDraw.Draw(drawn)
     for instance in instances:
@@ -215,6 +216,35 @@ def test_ctrl_c_leaves_what_was_done_and_a_resumed_run_ends_the_same(
     with open_video(output) as video, open_video(whole.video) as reference:
         assert [(f.time, f.duration) for f in video] == [(f.time, f.duration) for f in reference]
     assert not (tmp_path / "out.mp4.parts").exists()
+
+
+@pytest.mark.usefixtures("short_segments")
+def test_what_is_drawn_of_counts_is_what_is_written(clip: Path, tmp_path: Path) -> None:
+    def tallies(output: Path, stop_at: int | None) -> list[Tally]:
+        shown = []
+
+        def draw(image: Image.Image, instances: Sequence[Instance], tally: Tally) -> Image.Image:
+            shown.append(tally)
+            return image
+
+        if stop_at:
+            with pytest.raises(Interrupted):
+                process_video(
+                    clip, output, ColourDetector(), draw, OPTIONS, on_progress=interrupt_at(stop_at)
+                )
+            del shown[stop_at // 10 * 10 :]
+        result = process_video(clip, output, ColourDetector(), draw, OPTIONS, resume=True)
+        crossings = records(result)[2]["crossings"]
+        for line, ways in crossings.items():
+            counted = {way: sum(labels.values()) for way, labels in ways.items()}
+            assert {way: n for way, n in shown[-1][line].items() if n} == counted
+        return shown
+
+    whole = tallies(tmp_path / "whole.mp4", None)
+    assert whole[0]["gate"] == {"left": 0, "right": 0}
+    assert whole[-1]["gate"] == {"left": 1, "right": 1}
+    assert max(tally["bay"]["inside"] for tally in whole) == 3
+    assert tallies(tmp_path / "resumed.mp4", 37) == whole
 
 
 @pytest.mark.usefixtures("short_segments")
