@@ -99,14 +99,14 @@ class Line:
 
 @dataclass(frozen=True)
 class Zone:
-    """A polygon; ValueError for fewer than three corners, or one far outside of any frame."""
+    """A polygon; ValueError for fewer than three different corners, or one far from any frame."""
 
     name: str
     corners: tuple[Point, ...]
 
     def __post_init__(self) -> None:
-        if len(self.corners) < 3:
-            raise ValueError(f"{self.name} has {len(self.corners)} corners: give three or more")
+        if len(set(self.corners)) < 3:
+            raise ValueError(f"{self.name} has fewer than three different corners")
         _check_reach(self.name, [x for corner in self.corners for x in corner])
 
     @classmethod

@@ -79,8 +79,9 @@ def test_what_is_far_from_every_frame_is_refused(number: float) -> None:
 def test_what_is_no_region() -> None:
     with pytest.raises(ValueError, match="starts where it ends"):
         Line("gate", (1, 1), (1, 1))
-    with pytest.raises(ValueError, match="2 corners"):
-        Zone("bay", ((0, 0), (1, 1)))
+    for corners in (((0, 0), (1, 1)), ((5, 5), (5, 5), (5, 5))):
+        with pytest.raises(ValueError, match="bay has fewer than three different corners"):
+            Zone("bay", corners)
 
 
 def test_ground() -> None:
