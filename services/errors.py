@@ -46,6 +46,15 @@ def wrong_method(path: str, allowed: str) -> RequestRefused:
     )
 
 
+def not_uploaded(field: str) -> RequestRefused:
+    """The refusal of what is sent in place of the file that a field takes."""
+    return RequestRefused(
+        HTTPStatus.BAD_REQUEST,
+        f"{field} must be an uploaded file; text and URLs are not fetched",
+        field,
+    )
+
+
 IMAGE_STATUS = {
     DamagedImage: HTTPStatus.BAD_REQUEST,
     ImageTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,

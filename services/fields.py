@@ -1,7 +1,7 @@
 """The fields of an API that takes a file: from a form or a raw body, and from the query."""
 
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 
 from pydantic import BaseModel, ValidationError
 
-from services.errors import RequestRefused
+from services.errors import RequestRefused, not_uploaded
 from services.multipart import Part
 
 T = TypeVar("T")
@@ -38,28 +38,23 @@ class Fields:
     file: str
     model: type[BaseModel]
 
-    def values(self, parts: Iterable[Part], query: bytes, upload: bytes | Path) -> dict[str, Any]:
+    def values(self, parts: Sequence[Part], query: bytes, upload: bytes | Path) -> dict[str, Any]:
         """The values as sent, the file as `upload`: what was spooled, or where it is.
 
         RequestRefused if a field is missing, unknown or given twice, if the file
         is text, or if the query is too long.
         """
-        pairs = _parameters(query)
-        for part in parts:
-            if part.name == self.file and part.filename is None:
-                raise _bad_request(
-                    f"{self.file} must be an uploaded file; text and URLs are not fetched",
-                    self.file,
-                )
-            text = part.data.decode("utf-8", "replace")
-            pairs.append((part.name, upload if part.spooled else _parameter(text)))
+        texts = _pairs(query)
+        texts += [(p.name, p.data.decode("utf-8", "replace")) for p in parts if not p.spooled]
+        if any(name == self.file for name, _ in texts):
+            raise not_uploaded(self.file)
+        pairs = [(name, _parameter(text)) for name, text in texts]
+        pairs += [(part.name, upload) for part in parts if part.spooled]
         several = "; several values are one JSON list"
         values = _distinct(pairs, self.model.model_fields, several)
         file = self.file
         if file not in values:
             raise _bad_request(f"the file {file} is missing", file)
-        if not isinstance(values[file], bytes | Path):
-            raise _bad_request(f"{file} must be an uploaded file", file)
         if not values[file]:
             raise _bad_request(f"{file} is empty", file)
         return values
@@ -97,10 +92,6 @@ def _distinct(
 
 def _bad_request(message: str, field: str) -> RequestRefused:
     return RequestRefused(HTTPStatus.BAD_REQUEST, message, field or None)
-
-
-def _parameters(query: bytes) -> list[tuple[str, Any]]:
-    return [(name, _parameter(value)) for name, value in _pairs(query)]
 
 
 def _pairs(query: bytes) -> list[tuple[str, str]]:

@@ -10,7 +10,7 @@ from python_multipart import MultipartParser
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
 
-from services.errors import RequestRefused
+from services.errors import RequestRefused, not_uploaded
 
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
@@ -41,7 +41,8 @@ class Part:
 
 
 class Form:
-    """A form that comes in pieces; RequestRefused (400) if it is damaged, or has other files.
+    """A form that comes in pieces; RequestRefused (400) if it is damaged, has other files, or
+    text in place of the file.
 
     The file of the field `file` goes to the stream `spool`; all that is in other
     fields may have MAX_TEXT bytes together.
@@ -132,14 +133,14 @@ class _Collector:
         self._value.clear()
 
     def _headers_finished(self) -> None:
-        if not self.parts[-1].name:
-            raise _damaged("a part has no name")
         part = self.parts[-1]
-        if part.filename is None:
-            return
+        if not part.name:
+            raise _damaged("a part has no name")
         if part.name == self._file:
+            if part.filename is None:
+                raise not_uploaded(self._file)
             part.spooled = True
-        elif not part.is_json:
+        elif part.filename is not None and not part.is_json:
             raise RequestRefused(
                 HTTPStatus.BAD_REQUEST, f"no file {part.name!r} here, only {self._file}", part.name
             )

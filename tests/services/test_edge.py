@@ -126,8 +126,10 @@ def test_query_and_form_may_not_both_give_a_parameter() -> None:
 
 @pytest.mark.parametrize("address", ["http://127.0.0.1:1/a.jpg", "file:///etc/passwd"])
 def test_a_picture_in_the_query_is_refused(address: str) -> None:
-    answer = post("/describe", params={"image": address}, content=jpeg())
-    assert (answer.status_code, answer.json()["field"]) == (400, "image")
+    for request in ({"content": jpeg()}, {"files": {"image": FILE}}, {}):
+        answer = post("/describe", params={"image": address}, **request)
+        assert (answer.status_code, answer.json()["field"]) == (400, "image")
+        assert answer.json()["error"].startswith("image must be an uploaded file")
 
 
 def test_a_body_that_the_server_dropped_is_told_so() -> None:

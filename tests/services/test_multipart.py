@@ -134,6 +134,14 @@ def test_a_file_of_another_field_is_refused_before_it_is_read() -> None:
     assert (refused.value.status, refused.value.field) == (HTTPStatus.BAD_REQUEST, "photo")
 
 
+def test_text_in_place_of_the_file_is_refused_before_it_is_read() -> None:
+    """As `curl -F 'image=<photo.jpg'` sends a photo; it may be longer than text may be."""
+    text = part('form-data; name="image"', b"")
+    with pytest.raises(RequestRefused, match=r"^image must be an uploaded file;") as refused:
+        parse(text[:-2], TYPE, "image")
+    assert (refused.value.status, refused.value.field) == (HTTPStatus.BAD_REQUEST, "image")
+
+
 def test_a_form_may_come_byte_by_byte() -> None:
     spool = io.BytesIO()
     form = Form(TYPE, "image", spool)
