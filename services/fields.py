@@ -3,9 +3,10 @@
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args, get_origin
 from urllib.parse import parse_qsl
 
 from pydantic import BaseModel, ValidationError
@@ -38,11 +39,18 @@ class Fields:
     file: str
     model: type[BaseModel]
 
+    @cached_property
+    def lists(self) -> frozenset[str]:
+        """The names of the fields that take lists."""
+        fields = self.model.model_fields.items()
+        return frozenset(name for name, field in fields if _is_list(field.annotation))
+
     def values(self, parts: Sequence[Part], query: bytes, upload: bytes | Path) -> dict[str, Any]:
         """The values as sent, the file as `upload`: what was spooled, or where it is.
 
-        RequestRefused if a field is missing, unknown or given twice, if the file
-        is text, or if the query is too long.
+        A field of a list may be sent more than once, with an item each. RequestRefused if
+        a field is missing, unknown or else given twice, if the file is text, or if the
+        query is too long.
         """
         texts = _pairs(query)
         texts += [(p.name, p.data.decode("utf-8", "replace")) for p in parts if not p.spooled]
@@ -50,8 +58,8 @@ class Fields:
             raise not_uploaded(self.file)
         pairs = [(name, _parameter(text)) for name, text in texts]
         pairs += [(part.name, upload) for part in parts if part.spooled]
-        several = "; several values are one JSON list"
-        values = _distinct(pairs, self.model.model_fields, several)
+        sent = _by_name(pairs, self.model.model_fields, self.lists)
+        values = {name: given if len(given) > 1 else given[0] for name, given in sent.items()}
         file = self.file
         if file not in values:
             raise _bad_request(f"the file {file} is missing", file)
@@ -72,21 +80,27 @@ class Fields:
         return {name: getattr(model, name) for name in self.model.model_fields}
 
 
+def _is_list(kind: Any) -> bool:
+    """Whether values of a type are lists, or may be, as those of `list[str] | None`."""
+    return any(get_origin(one) is list for one in (kind, *get_args(kind)))
+
+
 def query_values(query: bytes, known: Collection[str]) -> dict[str, str]:
     """The parameters of a query as text; RequestRefused if one is not `known`, or given twice."""
-    return _distinct(_pairs(query), known)
+    return {name: value for name, (value,) in _by_name(_pairs(query), known).items()}
 
 
-def _distinct(
-    pairs: Iterable[tuple[str, T]], known: Collection[str], several: str = ""
-) -> dict[str, T]:
-    values: dict[str, T] = {}
+def _by_name(
+    pairs: Iterable[tuple[str, T]], known: Collection[str], lists: Collection[str] = ()
+) -> dict[str, list[T]]:
+    """What is given of each name: one value, but of `lists`."""
+    values: dict[str, list[T]] = {}
     for name, value in pairs:
         if name not in known:
             raise _bad_request(f"no field {name!r} here, only {', '.join(known)}", name)
-        if name in values:
-            raise _bad_request(f"{name} is given more than once{several}", name)
-        values[name] = value
+        if name in values and name not in lists:
+            raise _bad_request(f"{name} is given more than once", name)
+        values.setdefault(name, []).append(value)
     return values
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 # clients send nothing else.
 EXTENDED_FILENAME = re.compile(rb";\s*filename\*=utf-8'[^']*'([^;\s]*)", re.IGNORECASE)
 
-MAX_PARTS = 32
+MAX_PARTS = 256  # a list may have a part for each of its items
 MAX_HEADER = 4096  # bytes of a header of a part, its name and its value
 MAX_TEXT = 64 * 1024  # bytes of parameters: many values in little text cost much memory
 

@@ -33,6 +33,23 @@ def test_a_query_that_is_too_long_is_refused() -> None:
     assert refused.value.status == HTTPStatus.REQUEST_URI_TOO_LONG
 
 
+def test_a_list_may_be_sent_item_by_item() -> None:
+    texts = [Part("sizes", data=bytearray(size)) for size in (b"2", b"3")]
+    parts = [*texts, Part("image", "a.jpg", spooled=True)]
+    assert FIELDS.values(parts, b"", b"1") == {"image": b"1", "sizes": [2, 3]}
+    assert FIELDS.values(parts[1:], b"", b"1") == {"image": b"1", "sizes": 3}
+    assert FIELDS.values(parts[2:], b"sizes=2&sizes=3", b"1") == {"image": b"1", "sizes": [2, 3]}
+
+
+def test_what_is_no_list_may_be_sent_once() -> None:
+    image = Part("image", "a.jpg", spooled=True)
+    twice = (([image], b"note=a&note=b", "note"), ([image, image], b"", "image"))
+    for parts, query, field in twice:
+        with pytest.raises(RequestRefused, match=f"^{field} is given more than once$") as refused:
+            FIELDS.values(parts, query, b"1")
+        assert refused.value.field == field
+
+
 def test_what_is_wrong_with_an_item_is_said_of_its_field() -> None:
     with pytest.raises(RequestRefused, match=r"^sizes\.1: Input should be a valid int") as refused:
         FIELDS.validate({"image": b"1", "sizes": [1, "x"]})

@@ -11,6 +11,7 @@ from bentoml_img.video.ground import Ground
 from bentoml_img.video.regions import Line, Zone
 from services.errors import RequestRefused
 from services.fields import Fields
+from services.multipart import MAX_PARTS, Part
 from services.parameters import MAX_PLACES, VideoRequest
 
 VIDEO = Path("a.mp4")
@@ -27,6 +28,35 @@ def request(**given: Any) -> VideoRequest:
 )
 def test_a_line_is_text_or_numbers_alone_or_in_a_list(line: Any) -> None:
     assert request(line=line).options("m", "fp32").lines == (Line("line 1", (1, 2), (3, 4.5)),)
+
+
+@pytest.mark.parametrize(
+    ("field", "items", "value"),
+    [
+        ("line", ["0,0,9,9", "a=9,0,0,9"], ["0,0,9,9", "a=9,0,0,9"]),
+        ("line", ["[0,0,9,9]", "[9,0,0,9]"], [[0, 0, 9, 9], [9, 0, 0, 9]]),
+        ("zone", ['{"numbers":[0,0,9,9,9,0]}', "0,9,9,0,9,9"], ["0,0,9,9,9,0", "0,9,9,0,9,9"]),
+        ("line", ["0", "0", "9", "9"], [0, 0, 9, 9]),
+        ("classes", ["dog", "cat"], ["dog", "cat"]),
+    ],
+)
+def test_a_list_may_be_sent_item_by_item(field: str, items: list[str], value: Any) -> None:
+    fields = Fields("video", VideoRequest)
+    query = "&".join(f"{field}={item}" for item in items)
+    sent = fields.values([Part("video", "a.mp4", spooled=True)], query.encode(), VIDEO)
+    assert request(**sent) == request(**{field: value})
+
+
+def test_a_list_in_a_list_is_not_taken_apart() -> None:
+    fields = Fields("video", VideoRequest)
+    query = b'line=["0,0,9,9","9,0,0,9"]&line=0,9,9,0'
+    sent = fields.values([Part("video", "a.mp4", spooled=True)], query, VIDEO)
+    with pytest.raises(RequestRefused, match="valid number"):
+        fields.validate(sent)
+
+
+def test_every_place_may_be_a_part_of_its_own() -> None:
+    assert 2 * MAX_PLACES < MAX_PARTS
 
 
 def test_several_lines_and_zones_are_numbered() -> None:
