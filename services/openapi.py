@@ -24,6 +24,13 @@ Json = dict[str, Any]
 JSON = "application/json"
 FILE = {"type": "string", "format": "binary"}
 VIDEOS = ("video/mp4", "image/gif")  # what a task's result may be
+REFUSAL = {
+    "title": "Refusal",
+    "description": "What is wrong, and with which field, if it is with one.",
+    "type": "object",
+    "required": ["error"],
+    "properties": {"error": {"type": "string"}, "field": {"type": "string"}},
+}
 REFUSALS = {
     HTTPStatus.BAD_REQUEST: "A field is missing, unknown or of a wrong value, or a file is damaged",
     HTTPStatus.UNAUTHORIZED: "The API key is missing or wrong",
@@ -98,23 +105,25 @@ def describe(service: Any) -> Description:
 
 
 class _Schemas:
-    """JSON schemas of models; the models within them stand once, in `named`."""
+    """JSON schemas; those of models stand once, in `named`, so that clients have a type of each."""
 
     REFERENCE = "#/components/schemas/{model}"
 
     def __init__(self) -> None:
-        self.named: Json = {}
+        self.named: Json = {"Refusal": REFUSAL}
 
     def of_answer(self, model: TypeAdapter[Any]) -> Json:
-        return self._flat(model.json_schema(mode="serialization", ref_template=self.REFERENCE))
-
-    def of_form(self, fields: Fields) -> Json:
-        schema = self._flat(fields.model.model_json_schema(ref_template=self.REFERENCE))
-        schema["properties"][fields.file] = FILE
+        schemas, definitions = TypeAdapter.json_schemas(
+            [("answer", "serialization", model)], ref_template=self.REFERENCE
+        )
+        self.named |= definitions.get("$defs", {})
+        (schema,) = schemas.values()
         return schema
 
-    def _flat(self, schema: Json) -> Json:
+    def of_form(self, fields: Fields) -> Json:
+        schema = fields.model.model_json_schema(ref_template=self.REFERENCE)
         self.named |= schema.pop("$defs", {})
+        schema["properties"][fields.file] = FILE
         return schema
 
 
@@ -237,12 +246,7 @@ def _refused(statuses: Iterable[HTTPStatus]) -> Json:
 
 
 def _refusals() -> Json:
-    text = {"type": "string"}
-    schema = {
-        "type": "object",
-        "required": ["error"],
-        "properties": {"error": text, "field": text},
-    }
+    schema = {"$ref": _Schemas.REFERENCE.format(model="Refusal")}
     return {
         status.name: {"description": description, "content": {JSON: {"schema": schema}}}
         for status, description in REFUSALS.items()

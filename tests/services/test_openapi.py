@@ -11,6 +11,12 @@ from services.segmenter import PytorchImageSegment
 SERVICES = (PytorchImageClassifier, PytorchImageSegment, PytorchInstanceDetector)
 
 
+def named(document: Any, response: Any) -> Any:
+    """The schema of a response in JSON, which only refers to it by its name."""
+    reference = response["content"]["application/json"]["schema"]["$ref"]
+    return document["components"]["schemas"][reference.removeprefix("#/components/schemas/")]
+
+
 @pytest.mark.parametrize("service", SERVICES)
 @pytest.mark.parametrize("key", ["", "secret"])
 def test_it_is_valid(service: Any, key: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -27,6 +33,21 @@ def test_what_needs_a_key_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
         (operation,) = paths[path].values()
         assert ("security" in operation) == keyed
         assert ("401" in operation["responses"]) == keyed
+
+
+def test_each_type_of_answers_is_there_once_by_its_name() -> None:
+    document = describe(PytorchInstanceDetector)
+    paths, refusals = document["paths"], document["components"]["responses"]
+    answers = {
+        "Summary": [paths["/detect"]["post"]["responses"]["200"]],
+        "TaskStatus": [
+            paths["/annotate_video/submit"]["post"]["responses"]["202"],
+            paths["/annotate_video/status"]["get"]["responses"]["200"],
+        ],
+        "Refusal": refusals.values(),
+    }
+    for name, responses in answers.items():
+        assert {named(document, response)["title"] for response in responses} == {name}
 
 
 def test_a_form_has_the_file_and_the_parameters_with_their_bounds() -> None:
@@ -57,8 +78,9 @@ def test_a_result_may_be_had_in_parts() -> None:
 
 
 def test_the_states_of_a_task_are_those_that_are_answered() -> None:
-    status = describe(PytorchInstanceDetector)["paths"]["/annotate_video/status"]["get"]
-    schema = status["responses"]["200"]["content"]["application/json"]["schema"]
+    document = describe(PytorchInstanceDetector)
+    status = document["paths"]["/annotate_video/status"]["get"]
+    schema = named(document, status["responses"]["200"])
     states = ["pending", "in_progress", "completed", "failed", "canceled"]
     assert schema["properties"]["status"]["enum"] == states
 
