@@ -17,7 +17,7 @@ from services.endpoints import Endpoint, image_endpoints
 from services.fields import Fields
 from services.paths import HEALTH
 from services.settings import Settings
-from services.tasks import METHODS, PARTS, TaskStatus
+from services.tasks import METHODS, PARTS, TaskStatus, VideoSummary
 
 Json = dict[str, Any]
 
@@ -54,7 +54,12 @@ OF_FILES = (
     HTTPStatus.SERVICE_UNAVAILABLE,
     HTTPStatus.GATEWAY_TIMEOUT,
 )
-OF_TASKS = (HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.REQUEST_URI_TOO_LONG)
+OF_TASKS = (
+    HTTPStatus.BAD_REQUEST,
+    HTTPStatus.NOT_FOUND,
+    HTTPStatus.REQUEST_URI_TOO_LONG,
+    HTTPStatus.INTERNAL_SERVER_ERROR,
+)
 OPERATION = {
     "/livez": "Whether the process answers",
     "/readyz": "Whether the service is ready for requests",
@@ -83,7 +88,8 @@ def describe(service: Any) -> Description:
         if method.is_task:
             paths |= _of_task(method, schemas)
     for path, summary in OPERATION.items():
-        paths[path] = {"get": {"summary": summary, "tags": ["Operation"], "responses": _ok({})}}
+        responses = _ok({"text/plain": {"type": "string"}})
+        paths[path] = {"get": {"summary": summary, "tags": ["Operation"], "responses": responses}}
     components: Json = {"schemas": schemas.named, "responses": _refusals()}
     document = Description(
         openapi="3.1.0",
@@ -124,6 +130,7 @@ class _Schemas:
         schema = fields.model.model_json_schema(ref_template=self.REFERENCE)
         self.named |= schema.pop("$defs", {})
         schema["properties"][fields.file] = FILE
+        schema["additionalProperties"] = False
         return schema
 
 
@@ -144,7 +151,7 @@ def _of_picture(endpoint: Endpoint, schemas: _Schemas) -> Json:
         "tags": ["Pictures"],
         "operationId": function.__name__,
         "parameters": _in_query(endpoint.fields, schemas),
-        "requestBody": _body(endpoint.fields, schemas),
+        "requestBody": _body(endpoint.fields, schemas, "image/*"),
         "responses": _ok({media_type: answer}) | _refused([*OF_FILES, HTTPStatus.REQUEST_TIMEOUT]),
     }
 
@@ -157,12 +164,11 @@ def _of_task(method: Any, schemas: _Schemas) -> dict[str, Json]:
     task_id = _parameter("task_id", {"type": "string"}, required=True)
     part = _parameter("part", {"type": "string", "enum": list(PARTS), "default": "video"})
     found = dict.fromkeys((*VIDEOS, *filter(None, PARTS.values())), FILE)
+    found[JSON] = schemas.of_answer(TypeAdapter(VideoSummary))
+    ranges = found | {JSON: {}, "multipart/byteranges": FILE}  # a piece of JSON is no JSON
     conflict = (*OF_TASKS, HTTPStatus.CONFLICT)
-    of_result = (
-        *conflict,
-        HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
-        HTTPStatus.INTERNAL_SERVER_ERROR,
-    )
+    of_result = (*conflict, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE)
+    of_change = (*conflict, HTTPStatus.SERVICE_UNAVAILABLE)
 
     def operation(name: str, summary: str, responses: Json, **others: Any) -> Json:
         return {
@@ -180,7 +186,7 @@ def _of_task(method: Any, schemas: _Schemas) -> dict[str, Json]:
         accepted | _refused(OF_FILES),
         description=more,
         parameters=_in_query(fields, schemas),
-        requestBody=_body(fields, schemas),
+        requestBody=_body(fields, schemas, "video/*", "image/gif"),
     )
     ask = operation(
         "status", "How far it is", _ok(status) | _refused(OF_TASKS), parameters=[task_id]
@@ -188,35 +194,33 @@ def _of_task(method: Any, schemas: _Schemas) -> dict[str, Json]:
     get = operation(
         "get",
         "Its result, or a part of it",
-        _ok(found) | _ok(found, HTTPStatus.PARTIAL_CONTENT) | _refused(of_result),
+        _ok(found) | _ok(ranges, HTTPStatus.PARTIAL_CONTENT) | _refused(of_result),
         parameters=[task_id, part],
     )
-    cancel = operation("cancel", "Stop it", _ok(status) | _refused(conflict), parameters=[task_id])
+    cancel = operation("cancel", "Stop it", _ok(status) | _refused(of_change), parameters=[task_id])
     retry = operation(
         "retry",
         "Go on with one that failed or was cancelled",
-        accepted | _refused([*conflict, HTTPStatus.SERVICE_UNAVAILABLE]),
+        accepted | _refused(of_change),
         parameters=[task_id],
     )
     operations = {"submit": submit, "status": ask, "get": get, "cancel": cancel, "retry": retry}
     return {f"{method.route}/{name}": {METHODS[name].lower(): operations[name]} for name in METHODS}
 
 
-def _body(fields: Fields, schemas: _Schemas) -> Json:
-    """A form, in which what is not text is JSON; or the file alone."""
+def _body(fields: Fields, schemas: _Schemas, *kinds: str) -> Json:
+    """A form, in which what is not text is JSON; or the file alone, of one of `kinds`."""
     form = schemas.of_form(fields)
     encoding = {
         name: {"contentType": JSON}
         for name, schema in form["properties"].items()
         if schema.get("type") != "string"
     }
+    alone = {kind: {"schema": FILE} for kind in (*kinds, "application/octet-stream")}
     return {
         "description": f"A form, or `{fields.file}` alone: then other fields are in the query.",
         "required": True,
-        "content": {
-            "multipart/form-data": {"schema": form, "encoding": encoding},
-            "application/octet-stream": {"schema": FILE},
-        },
+        "content": {"multipart/form-data": {"schema": form, "encoding": encoding}, **alone},
     }
 
 
@@ -236,7 +240,7 @@ def _parameter(name: str, schema: Json, required: bool = False) -> Json:
 
 
 def _ok(contents: Mapping[str, Json], status: HTTPStatus = HTTPStatus.OK) -> Json:
-    content = {media_type: {"schema": schema} for media_type, schema in contents.items()}
+    content = {kind: {"schema": schema} if schema else {} for kind, schema in contents.items()}
     return {str(status.value): {"description": status.phrase, "content": content}}
 
 

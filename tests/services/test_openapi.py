@@ -1,6 +1,7 @@
 from typing import Any
 
 import pytest
+from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from services.classifier import PytorchImageClassifier
@@ -55,6 +56,7 @@ def test_a_form_has_the_file_and_the_parameters_with_their_bounds() -> None:
     form = detect["requestBody"]["content"]["multipart/form-data"]
     fields = form["schema"]["properties"]
     assert fields["image"] == {"type": "string", "format": "binary"}
+    assert not OAS31Validator(form["schema"]).is_valid({"image": "", "no_field": 1})
     assert (fields["score_threshold"]["minimum"], fields["score_threshold"]["maximum"]) == (0, 1)
 
 
@@ -72,9 +74,38 @@ def test_what_may_be_in_the_form_beside_the_file_may_be_in_the_query(path: str) 
 
 
 def test_a_result_may_be_had_in_parts() -> None:
-    get = describe(PytorchInstanceDetector)["paths"]["/annotate_video/get"]["get"]
-    assert get["responses"]["206"]["content"] == get["responses"]["200"]["content"]
-    assert "416" in get["responses"]
+    document = describe(PytorchInstanceDetector)
+    responses = document["paths"]["/annotate_video/get"]["get"]["responses"]
+    whole, ranges = responses["200"]["content"], responses["206"]["content"]
+    assert named(document, responses["200"])["title"] == "VideoSummary"
+    assert whole["image/gif"] == ranges["image/gif"] == ranges["multipart/byteranges"]
+    assert ranges.keys() - whole.keys() == {"multipart/byteranges"}
+    assert ranges["application/json"] == {}
+    assert "416" in responses
+
+
+@pytest.mark.parametrize(
+    ("what", "more"), [("status", ()), ("cancel", ("409", "503")), ("retry", ("409", "503"))]
+)
+def test_what_is_asked_of_a_task_may_be_refused(what: str, more: tuple[str, ...]) -> None:
+    (operation,) = describe(PytorchInstanceDetector)["paths"][f"/annotate_video/{what}"].values()
+    refused = {status for status in operation["responses"] if status >= "400"}
+    assert refused == {"400", "404", "414", "500", *more}
+
+
+@pytest.mark.parametrize(
+    ("path", "kinds"),
+    [("/detect", ["image/*"]), ("/annotate_video/submit", ["video/*", "image/gif"])],
+)
+def test_a_file_may_be_sent_alone(path: str, kinds: list[str]) -> None:
+    body = describe(PytorchInstanceDetector)["paths"][path]["post"]["requestBody"]
+    assert [*body["content"]] == ["multipart/form-data", *kinds, "application/octet-stream"]
+
+
+@pytest.mark.parametrize("path", ["/livez", "/readyz", "/healthz", "/metrics"])
+def test_what_is_for_monitoring_is_text(path: str) -> None:
+    get = describe(PytorchImageClassifier)["paths"][path]["get"]
+    assert get["responses"]["200"]["content"] == {"text/plain": {"schema": {"type": "string"}}}
 
 
 def test_the_states_of_a_task_are_those_that_are_answered() -> None:

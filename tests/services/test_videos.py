@@ -1,3 +1,4 @@
+import json
 import threading
 import time
 from collections.abc import Sequence
@@ -8,15 +9,18 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from pydantic import TypeAdapter
 
 from bentoml_img.bundle import Manifest
 from bentoml_img.detect import Detections, Query
 from bentoml_img.postprocessing.masks import InstanceMask
 from bentoml_img.video.reading import open_video
+from bentoml_img.video.results import RECORDS
 from bentoml_img.video.tracking import UNSURE
 from services.errors import RequestRefused
 from services.jobs import Job, JobStore
 from services.runner import Unusable, WorkStopped
+from services.tasks import VideoSummary
 from services.videos import check_video, work
 from tests.detectors import manifest_of
 from tests.video.clips import NAMES, ColourDetector, broken, write_clip, write_gif
@@ -126,6 +130,20 @@ def test_the_result_is_a_gif_for_a_gif_else_an_mp4(
     progress = job.progress()
     assert progress is not None
     assert (progress["frames"], progress["of"], progress["seconds_left"]) == (FRAMES, FRAMES, 0)
+    store.complete(job, result)
+
+
+def test_the_summary_is_as_it_is_described(
+    store: JobStore, tmp_path: Path, model: Manifest
+) -> None:
+    clip, frames = write_gif(tmp_path / "clip.gif", [100] * 20), 20
+    job, detect = take(store, clip, zone="bay=0,0,160,0,160,120,0,120"), Detect()
+    result = work(job, detect.stop.is_set, detect, model, "fp32", frames)
+    summary = json.loads(result.with_suffix(RECORDS["summary"]).read_text())
+    assert summary["counts"]
+    assert summary["zones"]["bay"]["entered"]
+    described = TypeAdapter(VideoSummary)
+    assert described.dump_python(described.validate_python(summary)) == summary
     store.complete(job, result)
 
 
