@@ -124,7 +124,7 @@ class Edge:
         if key is None or path in HEALTH or is_page(path):
             return
         scheme, _, token = headers.get("authorization", "").partition(" ")
-        given = headers.get("x-api-key") or (token if scheme.lower() == "bearer" else "")
+        given = headers.get("x-api-key") or (token.lstrip() if scheme.lower() == "bearer" else "")
         if not hmac.compare_digest(given.encode("latin-1"), key.encode()):  # as headers are read
             raise RequestRefused(
                 HTTPStatus.UNAUTHORIZED,

@@ -42,6 +42,7 @@ class TestKey:
         [
             {"Authorization": "Bearer open sesame"},
             {"Authorization": "bearer open sesame"},
+            {"Authorization": "Bearer   open sesame"},
             {"X-API-Key": "open sesame"},
         ],
     )
