@@ -121,6 +121,11 @@ def kind_of(source: Path) -> Kind:
     """
     if os.path.isdir(source) or source.suffix.lower() in MOTION_JPEG:
         return "video"
+    return picture_kind(source) or ("photo" if source.suffix.lower() in PHOTOS else "video")
+
+
+def picture_kind(source: Path) -> Kind | None:
+    """What a picture is, by its content; None if the file is none."""
     try:
         with source.open("rb") as file:
             if excess(file.read(HEAD)):
@@ -129,4 +134,4 @@ def kind_of(source: Path) -> Kind:
             moves = image.format in ANIMATED and getattr(image, "is_animated", False)
             return "animation" if moves else "photo"
     except DECODER_ERRORS:
-        return "photo" if source.suffix.lower() in PHOTOS else "video"
+        return None

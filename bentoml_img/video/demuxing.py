@@ -9,7 +9,7 @@ import av.container
 import av.error
 import av.stream
 
-from bentoml_img.files import MOTION_JPEG
+from bentoml_img.files import MOTION_JPEG, picture_kind
 from bentoml_img.video.clock import Clock
 from bentoml_img.video.frames import UnsupportedVideo
 
@@ -27,7 +27,11 @@ def open_container(path: Path) -> av.container.InputContainer:
     try:
         return _open(path, CONTAINERS)
     except av.error.FFmpegError as error:
-        why = _how_to_hold(path) or f"is not a video, or is cut short: {error.strerror}"
+        why = (
+            _how_to_hold(path)
+            or (picture_kind(path) and "is a picture, not a video")
+            or f"is not a video, or is cut short: {error.strerror}"
+        )
         raise UnsupportedVideo(f"{path.name} {why}") from None
 
 

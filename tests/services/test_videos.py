@@ -23,6 +23,7 @@ from services.runner import Unusable, WorkStopped
 from services.tasks import VideoSummary
 from services.videos import check_video, work
 from tests.detectors import manifest_of
+from tests.samples import encode, photo
 from tests.video.clips import NAMES, ColourDetector, broken, write_clip, write_gif
 
 FRAMES = 6
@@ -219,6 +220,15 @@ def test_a_video_of_too_many_frames_is_refused_or_ends_there(
         work(job, detect.stop.is_set, detect, model, "fp32", FRAMES - 1)
     assert not list(job.result_folder.rglob("*_result.gif"))
     store.fail(job, "done with", unusable=True)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "BMP", "TIFF"])
+def test_a_picture_is_told_to_be_one(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.mp4"
+    path.write_bytes(encode(photo(), kind))
+    with pytest.raises(RequestRefused, match=r"^a\.mp4 is a picture, not a video$") as refused:
+        check_video(path, FRAMES)
+    assert (refused.value.status, refused.value.field) == (415, "video")
 
 
 @pytest.mark.parametrize(
