@@ -234,7 +234,7 @@ def _in_query(fields: Fields, schemas: _Schemas) -> list[Json]:
 
 
 def _parameter(name: str, schema: Json, required: bool = False) -> Json:
-    """A list is JSON, not a parameter for each of its items."""
+    """A list is JSON here; that each item may be a parameter, too, cannot be said beside it."""
     value = {"schema": schema} if "type" in schema else {"content": {JSON: {"schema": schema}}}
     return {"name": name, "in": "query", "required": required, **value}
 
