@@ -13,11 +13,12 @@ from typing import Any
 import yaml
 from pydantic import TypeAdapter
 
+from bentoml_img.video.records import VideoSummary
 from services.endpoints import Endpoint, image_endpoints
 from services.fields import Fields
 from services.paths import HEALTH
 from services.settings import Settings
-from services.tasks import METHODS, PARTS, TaskStatus, VideoSummary
+from services.tasks import METHODS, PARTS, TaskStatus
 
 Json = dict[str, Any]
 

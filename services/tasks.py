@@ -11,7 +11,6 @@ import errno
 import re
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
@@ -69,38 +68,6 @@ class TaskStatus(BaseModel):
     completed_at: str | None
     error: str | None = None
     progress: dict[str, Any] | None = None
-
-
-@dataclass(frozen=True)
-class Visits:
-    """How many entered a zone and left it, by class, and the seconds that they spent there."""
-
-    entered: dict[str, int]
-    left: dict[str, int]
-    seconds: float
-
-
-@dataclass(frozen=True)
-class VideoSummary:
-    """What a result's part "summary" is: totals, and of what they are.
-
-    `counts` are by class; `crossings` by line, direction and class; `zones` by
-    their names. `stopped` says why it ends early, null if it does not.
-    """
-
-    schema: int
-    source: str
-    model: str
-    width: int
-    height: int
-    frames: int
-    seconds: float
-    stopped: str | None
-    warnings: list[str]
-    counts: dict[str, int]
-    crossings: dict[str, dict[str, dict[str, int]]]
-    zones: dict[str, Visits]
-    made_of: dict[str, Any]
 
 
 class VideoService(Protocol):

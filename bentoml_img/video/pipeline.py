@@ -256,20 +256,20 @@ class _Run:
 
     def _summarize(self, result: Result, seconds: float) -> None:
         info, options = self._video.info, self._options
-        summary = {
-            "schema": records.SCHEMA,
-            "source": info.path.name,
-            "model": options.model,
-            "width": info.width,
-            "height": info.height,
-            "frames": result.frames,
-            "seconds": round(seconds, 3),
-            "stopped": result.ending.reason,
-            "warnings": self._warnings,
-            **records.summarize(records.read_events(result.events), options.lines, options.zones),
-            "made_of": self._parts.key,
-        }
-        atomic.write(result.summary, (json.dumps(summary, indent=2) + "\n").encode())
+        summary = records.VideoSummary(
+            schema=records.SCHEMA,
+            source=info.path.name,
+            model=options.model,
+            width=info.width,
+            height=info.height,
+            frames=result.frames,
+            seconds=round(seconds, 3),
+            stopped=result.ending.reason,
+            warnings=self._warnings,
+            made_of=self._parts.key,
+            **records.totals(records.read_events(result.events), options.lines, options.zones),
+        )
+        atomic.write(result.summary, (json.dumps(asdict(summary), indent=2) + "\n").encode())
 
 
 def _finished(output: Path, key: dict[str, Any]) -> Result | None:

@@ -6,9 +6,8 @@ summary is a number of their rows.
 
 import csv
 import io
-from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,38 @@ SCHEMA = 1  # of the lines of tracks and of the summary; goes up when a field ch
 _BOX = ("x1", "y1", "x2", "y2")
 EVENT_COLUMNS = [field.name for field in fields(Event) if field.name != "box"] + [*_BOX]
 HEADER = ",".join(EVENT_COLUMNS) + "\n"
+
+
+@dataclass(frozen=True)
+class Visits:
+    """How many entered a zone and left it, by class, and the seconds that they spent there."""
+
+    entered: dict[str, int]
+    left: dict[str, int]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class VideoSummary:
+    """What a result adds up to, in numbers of rows of its events, and of what it is made.
+
+    `counts` are the tracks that appeared, by class; `crossings` are by line, direction
+    and class; `zones` by their names. `stopped` says why it ends early, null if it does not.
+    """
+
+    schema: int
+    source: str
+    model: str
+    width: int
+    height: int
+    frames: int
+    seconds: float
+    stopped: str | None
+    warnings: list[str]
+    counts: dict[str, int]
+    crossings: dict[str, dict[str, dict[str, int]]]
+    zones: dict[str, Visits]
+    made_of: dict[str, Any]
 
 
 def frame_record(frame: Frame, instances: Iterable[Instance]) -> dict[str, Any]:
@@ -64,27 +95,30 @@ def read_events(path: Path) -> Iterator[dict[str, str]]:
         yield from csv.DictReader(stream)
 
 
-def summarize(
+def totals(
     rows: Iterable[dict[str, str]], lines: Iterable[Line], zones: Iterable[Zone]
 ) -> dict[str, Any]:
-    """Totals of rows of events, also of lines and zones where there was none.
-
-    `counts` are the tracks that appeared, by class; `crossings` by line,
-    direction and class; `zones` have entries, exits and seconds spent in all.
-    """
-    counts: Counter[str] = Counter()
-    crossings: dict[str, dict[str, Counter[str]]] = {line.name: {} for line in lines}
-    visits: dict[str, dict[str, Any]] = {
-        zone.name: {"entered": Counter(), "left": Counter(), "seconds": 0} for zone in zones
+    """The totals of a summary, also of lines and zones where there was none."""
+    counts: dict[str, int] = {}
+    crossings: dict[str, dict[str, dict[str, int]]] = {line.name: {} for line in lines}
+    visits: dict[str, dict[str, dict[str, int]]] = {
+        zone.name: {"entered": {}, "left": {}} for zone in zones
     }
+    seconds = dict.fromkeys(visits, 0.0)
     for row in rows:
         kind, label, place = row["kind"], row["label"], row["place"]
         if kind == "appeared":
-            counts[label] += 1
+            _add(counts, label)
         elif kind == "crossed":
-            crossings[place].setdefault(row["direction"], Counter())[label] += 1
+            _add(crossings[place].setdefault(row["direction"], {}), label)
         elif kind in ("entered", "left"):
-            zone = visits[place]
-            zone[kind][label] += 1
-            zone["seconds"] = round(zone["seconds"] + float(row["seconds"] or 0), 3)
-    return {"counts": counts, "crossings": crossings, "zones": visits}
+            _add(visits[place][kind], label)
+            seconds[place] += float(row["seconds"] or 0)
+    spent = {
+        name: Visits(**visit, seconds=round(seconds[name], 3)) for name, visit in visits.items()
+    }
+    return {"counts": counts, "crossings": crossings, "zones": spent}
+
+
+def _add(counts: dict[str, int], label: str) -> None:
+    counts[label] = counts.get(label, 0) + 1

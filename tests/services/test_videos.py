@@ -15,12 +15,12 @@ from bentoml_img.bundle import Manifest
 from bentoml_img.detect import Detections, Query
 from bentoml_img.postprocessing.masks import InstanceMask
 from bentoml_img.video.reading import open_video
+from bentoml_img.video.records import VideoSummary
 from bentoml_img.video.results import RECORDS
 from bentoml_img.video.tracking import UNSURE
 from services.errors import RequestRefused
 from services.jobs import Job, JobStore
 from services.runner import Unusable, WorkStopped
-from services.tasks import VideoSummary
 from services.videos import check_video, work
 from tests.detectors import manifest_of
 from tests.samples import encode, photo

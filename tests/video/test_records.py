@@ -9,10 +9,11 @@ from bentoml_img.video.frames import Frame
 from bentoml_img.video.records import (
     EVENT_COLUMNS,
     HEADER,
+    Visits,
     frame_record,
     read_events,
     rows,
-    summarize,
+    totals,
 )
 from bentoml_img.video.regions import Line, Zone
 from bentoml_img.video.tracking import Instance
@@ -70,12 +71,12 @@ def test_events_as_csv(tmp_path: Path) -> None:
 def test_totals() -> None:
     lines = [Line(name, (0, 0), (0, 9)) for name in ("gate, north", "gate, south")]
     zones = [Zone(name, ((0, 0), (0, 9), (9, 9))) for name in ("bay", "kerb")]
-    totals = summarize(csv.DictReader(io.StringIO(HEADER + rows(EVENTS))), lines, zones)
-    assert totals == {
+    found = totals(csv.DictReader(io.StringIO(HEADER + rows(EVENTS))), lines, zones)
+    assert found == {
         "counts": {"car": 1},
         "crossings": {"gate, north": {"down": {"car": 1}}, "gate, south": {}},
         "zones": {
-            "bay": {"entered": {"car": 1}, "left": {"car": 1}, "seconds": 0.3},
-            "kerb": {"entered": {}, "left": {}, "seconds": 0},
+            "bay": Visits({"car": 1}, {"car": 1}, 0.3),
+            "kerb": Visits({}, {}, 0),
         },
     }
