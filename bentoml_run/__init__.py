@@ -1,1 +1,1 @@
-"""``bentoml run``: call an API of a Bento once, without a server."""
+"""`bentoml run`: call an API of a Bento once, without a server."""

@@ -54,13 +54,9 @@ class Application:
     async def send(self, request: "httpx.Request", on_chunk: OnChunk | None = None) -> Answer:
         """Send a request and wait until the application has done with it, background tasks too.
 
-        Args:
-            request: The request; its body is read as the application asks for it.
-            on_chunk: Called with the head of the answer and each piece of its body.
-
-        Raises:
-            Failure: The application broke off in the middle of its answer.
-            OSError: ``on_chunk`` raised it.
+        The request's body is read as the application asks for it. `on_chunk` is called with the
+        head of the answer and each piece of its body. Failure if the application breaks off in
+        the middle of its answer, OSError if `on_chunk` raises it.
         """
         exchange = _Exchange(request, on_chunk)
         # A task of its own, as in a server, so that no context variable outlives the request.
@@ -140,8 +136,7 @@ class _Exchange:
 async def started(app: App) -> AsyncIterator[Application]:
     """Start an application, and shut it down at the end.
 
-    Raises:
-        Exception: What the application raised while it started or shut down.
+    What the application raises meanwhile is raised.
     """
     inbox: asyncio.Queue[Message] = asyncio.Queue()
     outbox: asyncio.Queue[Message] = asyncio.Queue()

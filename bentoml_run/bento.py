@@ -1,4 +1,4 @@
-"""Find a Bento, and load its service the way that a worker of ``bentoml serve`` does."""
+"""Find a Bento, and load its service the way that a worker of `bentoml serve` does."""
 
 import logging
 import os
@@ -41,7 +41,7 @@ class LastError(logging.Handler):
 def redirect_log() -> LastError:
     """Keep BentoML's log and the tracebacks in others off the terminal.
 
-    With ``--verbose`` all goes to standard error.
+    With `--verbose` all goes to standard error.
     """
     from bentoml._internal.configuration import get_debug_mode
 
@@ -57,10 +57,9 @@ def redirect_log() -> LastError:
 
 
 def find(tag: str) -> "Bento":
-    """The Bento of a tag in the local store, as ``bentoml get`` finds it.
+    """The Bento of a tag in the local store, as `bentoml get` finds it.
 
-    Raises:
-        WrongUsage: There is none; the message names the store and the nearest tag.
+    WrongUsage if there is none; the message names the store and the nearest tag.
     """
     import bentoml
     from bentoml._internal.configuration.containers import BentoMLContainer
@@ -118,10 +117,9 @@ def scratch(clean_up: Callable[[], None] = lambda: None) -> Iterator[None]:
 
 
 def load(bento: "Bento") -> Any:
-    """Import the service of a Bento; the working directory becomes the Bento's ``src``.
+    """Import the service of a Bento; the working directory becomes the Bento's `src`.
 
-    Raises:
-        Failure: The service cannot be imported.
+    Failure if the service cannot be imported.
     """
     import bentoml
 
@@ -137,8 +135,7 @@ def load_app(bento: "Bento") -> "tuple[str, App]":
 
     The hooks that come before the first worker have run.
 
-    Raises:
-        Failure: The service cannot be imported or made ready.
+    Failure if the service cannot be imported or made ready.
     """
     from _bentoml_impl.server.serving import server_on_deployment
     from bentoml._internal.context import server_context

@@ -1,6 +1,6 @@
-"""The command-line surface of ``bentoml run``.
+"""The command-line surface of `bentoml run`.
 
-This module is imported by every ``bentoml`` command, so it imports click and nothing else before
+This module is imported by every `bentoml` command, so it imports click and nothing else before
 the command is called.
 """
 
@@ -12,10 +12,10 @@ import click
 
 
 class RunCommand(click.Command):
-    """A command whose ``--input-file`` takes several values after one flag."""
+    """A command whose `--input-file` takes several values after one flag."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Repeat ``--input-file`` before each value that follows it."""
+        """Repeat `--input-file` before each value that follows it."""
         spread: list[str] = []
         in_files = False
         for index, arg in enumerate(args):
@@ -34,7 +34,7 @@ class RunCommand(click.Command):
 def pairs(
     ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
 ) -> list[tuple[str, str]]:
-    """Split each ``NAME=VALUE``."""
+    """Split each `NAME=VALUE`."""
     split = [value.partition("=") for value in values]
     for value, (name, equals, _) in zip(values, split, strict=True):
         if not (name and equals):

@@ -16,7 +16,7 @@ from bentoml_run.schema import Api, Field
 
 @dataclass(frozen=True)
 class InputFile:
-    """A file as the user wrote it, but for ``~``, and where it is.
+    """A file as the user wrote it, but for `~`, and where it is.
 
     The path is absolute, because loading a Bento changes the working directory.
     """
@@ -28,8 +28,7 @@ class InputFile:
     def of(cls, written: str) -> "InputFile":
         """Take a path as written on the command line.
 
-        Raises:
-            WrongUsage: There is no such file, or it is a folder or unreadable.
+        WrongUsage if there is no such file, or it is a folder or unreadable.
         """
         if not written:
             raise WrongUsage("a file without a name.")
@@ -53,18 +52,15 @@ class InputFile:
 class Call:
     """One request to an API, in one of three shapes.
 
-    - Of an API with file fields: ``fields``, ``files`` and ``attached``.
-    - Of an API with other fields alone: ``fields``, and perhaps a ``document``.
-    - Of an API with a root input: a ``document`` or a ``body``, and the ``query``.
+    - Of an API with file fields: `fields`, `files` and `attached`.
+    - Of an API with other fields alone: `fields`, and perhaps a `document`.
+    - Of an API with a root input: a `document` or a `body`, and the `query`.
 
-    Attributes:
-        fields: The values of ``--input`` and ``--param``.
-        files: The files of ``--input-file``, each with the field that it goes into.
-        attached: The files of ``--param``, likewise.
-        document: The file of ``--input-file`` that holds the request itself: the JSON object of
-            the fields, or the raw body.
-        body: The raw body, as ``--input`` gives it.
-        query: The parameters beside a raw body.
+    `fields` are the values of `--input` and `--param`; `files` and `attached` are the files of
+    `--input-file` and of `--param`, each with the field that it goes into. A `document` is the
+    file of `--input-file` that holds the request itself: the JSON object of the fields, or the
+    raw body. A `body` is a raw one, as `--input` gives it, and `query` has the parameters beside
+    it.
     """
 
     fields: Mapping[str, Any]
@@ -81,7 +77,7 @@ class Call:
 
     @property
     def input_files(self) -> tuple[InputFile, ...]:
-        """What ``--input-file`` gave."""
+        """What `--input-file` gave."""
         return (self.document,) if self.document else tuple(file for _, file in self.files)
 
     @property
@@ -91,10 +87,9 @@ class Call:
 
 
 def expand(patterns: Iterable[str]) -> list[InputFile]:
-    """The files that paths and shell patterns (``img/*.jpg``, ``**``) stand for, in order.
+    """The files that paths and shell patterns (`img/*.jpg`, `**`) stand for, in order.
 
-    Raises:
-        WrongUsage: A path names no readable file, or a pattern matches none.
+    WrongUsage if a path names no readable file, or a pattern matches none.
     """
     files: list[InputFile] = []
     for pattern in patterns:
@@ -112,10 +107,9 @@ def expand(patterns: Iterable[str]) -> list[InputFile]:
 
 
 def read_input(value: str) -> bytes:
-    """The value of ``--input``: itself, the content of ``@FILE``, or standard input for ``-``.
+    """The value of `--input`: itself, the content of `@FILE`, or standard input for `-`.
 
-    Raises:
-        WrongUsage: There is no such file, or standard input is closed.
+    WrongUsage if there is no such file, or standard input is closed.
     """
     if value == "-":
         if sys.stdin is None:
@@ -131,16 +125,10 @@ def plan(
 ) -> list[Call]:
     """Work out the calls that a command line asks for.
 
-    Args:
-        api: The API to call.
-        files: The files of ``--input-file``; one call each, or one for all where the field takes
-            a list.
-        given: The content of ``--input``.
-        params: The pairs of ``--param``.
-
-    Raises:
-        WrongUsage: A name that the API does not know, a value that cannot be for its field, or a
-            required field without a value.
+    `files` are those of `--input-file`: one call each, or one for all where the field takes a
+    list. `given` is the content of `--input`, `params` the pairs of `--param`. WrongUsage for a
+    name that the API does not know, a value that cannot be for its field, and a required field
+    without a value.
     """
     if api.raw is not None:
         return _plan_raw(api, files, given, params)
@@ -180,7 +168,7 @@ def _plan_raw(
 def _fields(
     api: Api, given: bytes | None, params: Iterable[tuple[str, str]]
 ) -> tuple[dict[str, Any], tuple[tuple[str, InputFile], ...]]:
-    """The values of ``--input`` and ``--param``, and the files that ``--param`` attaches."""
+    """The values of `--input` and `--param`, and the files that `--param` attaches."""
     fields = {} if given is None else _json(given, "--input")
     if not isinstance(fields, dict):
         raise WrongUsage(f'--input must be a JSON object for {api.name}, as in {{"name": value}}.')
@@ -211,7 +199,7 @@ def _refuse_twice(name: str, given: Container[str]) -> None:
 
 
 def _file_field(api: Api, attached: set[str]) -> Field:
-    """The field that ``--input-file`` goes into: the only one that ``--param`` leaves open."""
+    """The field that `--input-file` goes into: the only one that `--param` leaves open."""
     free = [field for field in api.file_fields if field.name not in attached]
     required = [field for field in free if field.required]
     choice = required or free

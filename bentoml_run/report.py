@@ -42,10 +42,8 @@ def own_stdout() -> Iterator[BinaryIO]:
 class Report:
     """Writes the outcome of each call as it comes.
 
-    Args:
-        stdout: Takes the answers, or the records where ``as_json`` is set.
-        as_json: Write one record a call as JSON, and no INFO lines.
-        quiet: Write no INFO lines.
+    `stdout` takes the answers, or with `as_json` a record a call, as JSON; with `as_json` or
+    `quiet` there are no INFO lines.
     """
 
     def __init__(self, stdout: BinaryIO, as_json: bool, quiet: bool) -> None:
@@ -85,7 +83,7 @@ class Report:
             self._stdout.flush()
 
     def done(self, entry: dict[str, Any], answer: Answer, shown: Path | None) -> None:
-        """Write the outcome of a call that was answered well; ``shown`` is the file it gave."""
+        """Write the outcome of a call that was answered well; `shown` is the file it gave."""
         with self._lines():
             if self._as_json:
                 self._write(_json(entry))

@@ -23,14 +23,10 @@ POLL = 0.2  # seconds between questions for it
 async def send(
     app: Application, api: Api, call: Call, on_chunk: OnChunk
 ) -> tuple[Answer, str | None]:
-    """Call an API; of a task, wait for the result.
+    """The answer of an API, of a task its result; and the id of the task where the API is one.
 
-    Returns:
-        The answer, and the id of the task where the API is one.
-
-    Raises:
-        Failure: The call cannot be made, or its answer broke off.
-        OSError: An input file cannot be read.
+    Failure if the call cannot be made, or its answer breaks off; OSError if an input file cannot
+    be read.
     """
     with ExitStack() as files:
         if not api.is_task:
@@ -81,7 +77,7 @@ def _sendable(name: str) -> str:
 
 
 def _merged(call: Call) -> dict[str, Any]:
-    """The fields of a request without files; ``--input`` and ``--param`` win over the document."""
+    """The fields of a request without files; `--input` and `--param` win over the document."""
     if call.document is None:
         return dict(call.fields)
     try:

@@ -26,18 +26,15 @@ def is_file(answer: Answer) -> bool:
 
 
 def suffix_of(labels: Mapping[str, str], api: str) -> str:
-    """What is added to the stem of an API's results: ``_<api>``, or what the Bento's label says."""
+    """What is added to the stem of an API's results: `_<api>`, or what the Bento's label says."""
     return PurePath(labels.get(f"{SUFFIX_LABEL}{api}", f"_{api}")).name
 
 
 class Results:
-    """Writes the files of one run; never over one of its inputs or of its own results.
+    """Writes the files of one run; never over one of its `inputs` or of its own results.
 
-    Args:
-        inputs: Every file that the run reads.
-        folder: Where the results go; beside its input where none is given.
-        suffix: What is added to the stem of a result.
-        here: The folder for results of calls without an input file.
+    Results go into `folder`, or beside their input if there is none; `here` takes those of calls
+    without an input file. `suffix` is added to the stem.
     """
 
     def __init__(
@@ -52,8 +49,7 @@ class Results:
     def write(self, call: Call, api: str, answer: Answer) -> Path:
         """Write the body of an answer, and give the path.
 
-        Raises:
-            Failure: The file cannot be written.
+        Failure if the file cannot be written.
         """
         if call.sources:
             source = call.sources[0].path
@@ -85,7 +81,7 @@ class Results:
         self._taken.add(_identity(path))
 
     def _free(self, path: Path) -> Path:
-        """The path, or the first of ``<stem>-2``, ``<stem>-3``… that is not taken."""
+        """The path, or the first of `<stem>-2`, `<stem>-3`… that is not taken."""
         free, count = path, 1
         while free.exists() and _identity(free) in self._taken:
             count += 1

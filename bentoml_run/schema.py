@@ -1,6 +1,6 @@
 """What an API takes and gives, read from the schema that its service publishes.
 
-BentoML writes the schema of a service (what a server answers at ``/schema.json``) into the Bento
+BentoML writes the schema of a service (what a server answers at `/schema.json`) into the Bento
 at build time, so that a wrong name is found without importing the service.
 """
 
@@ -60,8 +60,8 @@ class Field:
 class Api:
     """One API of a service.
 
-    ``raw`` is the schema of the request's body where the whole body is one value (a root input,
-    such as ``def f(self, photo: Image, /)``) and not an object with fields.
+    `raw` is the schema of the request's body where the whole body is one value (a root input,
+    such as `def f(self, photo: Image, /)`) and not an object with fields.
     """
 
     name: str
@@ -73,7 +73,7 @@ class Api:
 
     @classmethod
     def from_route(cls, route: Mapping[str, Any]) -> "Api":
-        """Read one entry of a service schema's ``routes``."""
+        """Read one entry of a service schema's `routes`."""
         schema = route["input"]
         required = schema.get("required", ())
         is_raw = schema.get("root_input", False) and "properties" not in schema
@@ -105,8 +105,7 @@ class Api:
     def field(self, name: str) -> Field:
         """The field of a name.
 
-        Raises:
-            WrongUsage: There is none; the message names the nearest.
+        WrongUsage if there is none; the message names the nearest.
         """
         try:
             return self.fields[name]

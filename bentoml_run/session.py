@@ -25,9 +25,7 @@ if TYPE_CHECKING:
 def help_page(command: str, tag: str, api_name: str | None) -> str:
     """The help of a Bento, or of one of its APIs.
 
-    Raises:
-        WrongUsage: There is no such Bento or API.
-        Failure: The service cannot be imported.
+    WrongUsage if there is no such Bento or API. Failure if the service cannot be imported.
     """
     redirect_log()
     bento = find(tag)
@@ -53,9 +51,8 @@ def run(
 ) -> int:
     """Call an API for every input, and give the exit status.
 
-    Raises:
-        WrongUsage: The command line makes no sense; nothing has been loaded.
-        Failure: The Bento cannot be loaded or started.
+    WrongUsage if the command line makes no sense; nothing has been loaded. Failure if the Bento
+    cannot be loaded or started.
     """
     files = expand(input_files)
     output_dir = None if output_dir is None else os.path.expanduser(output_dir)

@@ -1,4 +1,4 @@
-"""One Bento, one server and one process to fork commands from, for all tests of ``bentoml run``."""
+"""One Bento, one server and one process to fork commands from, for all tests of `bentoml run`."""
 
 import json
 import os
@@ -49,7 +49,7 @@ Command = Callable[..., Result]
 
 @pytest.fixture(scope="session")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Environment variables with a BentoML home that holds the Bento ``TextTools:V1``."""
+    """Environment variables with a BentoML home that holds the Bento `TextTools:V1`."""
     environment = {
         **os.environ,
         "BENTOML_HOME": str(tmp_path_factory.mktemp("bentoml")),
@@ -72,7 +72,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 def bentoml(
     environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Command]:
-    """Run ``bentoml`` with arguments; also takes ``cwd``, ``stdin`` and more variables."""
+    """Run `bentoml` with arguments; also takes `cwd`, `stdin` and more variables."""
     folder = tmp_path_factory.mktemp("streams")
     with subprocess.Popen(
         [sys.executable, str(HERE / "forked.py")],
@@ -106,7 +106,7 @@ def bentoml(
 
 @pytest.fixture(scope="session")
 def server(environment: dict[str, str]) -> Iterator[httpx.Client]:
-    """A client of ``bentoml serve TextTools:V1``."""
+    """A client of `bentoml serve TextTools:V1`."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

@@ -1,4 +1,4 @@
-"""Run ``bentoml`` commands in forks of one process, which saves each of them its imports.
+"""Run `bentoml` commands in forks of one process, which saves each of them its imports.
 
 One JSON object a line on standard input: argv, cwd, env, and the files for stdin, stdout and
 stderr; the exit status of each as a line on standard output.

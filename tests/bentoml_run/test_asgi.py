@@ -13,7 +13,7 @@ POST = httpx.Request("POST", "http://localhost/a%20b?c=d", content=b"body")
 
 
 def lifespan(app: App) -> App:
-    """An application that starts, stops, and otherwise is ``app``."""
+    """An application that starts, stops, and otherwise is `app`."""
 
     async def with_lifespan(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "lifespan":

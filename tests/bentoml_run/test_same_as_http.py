@@ -1,4 +1,4 @@
-"""``bentoml run`` gives the bytes that a real server gives, for every API of a Bento."""
+"""`bentoml run` gives the bytes that a real server gives, for every API of a Bento."""
 
 import json
 import re
@@ -14,7 +14,7 @@ from tests.bentoml_run.conftest import Command
 class Case(NamedTuple):
     """The arguments of one run, the same request for a client, and the file that it gives.
 
-    In a request, ``upload`` names the files of form fields and ``body`` that of a raw body.
+    In a request, `upload` names the files of form fields and `body` that of a raw body.
     """
 
     api: str
