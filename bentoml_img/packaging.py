@@ -16,9 +16,12 @@ from bentoml_img.files import ANNOTATED, MASK
 from bentoml_img.paths import ROOT
 from bentoml_img.system import atomic
 
-# Sources of a Bento: what serving imports, and nothing that only training needs.
+# Sources of a Bento: what serving imports, and nothing that only the scripts or training need.
 SOURCES = ("services/**/*.py", "services/page/*.*", "bentoml_img/**/*.py")
-TRAINING_ONLY = "bentoml_img/training/**"
+NOT_SERVED = (
+    *(f"bentoml_img/{folder}/**/*.py" for folder in ("cli", "offline", "published", "training")),
+    *(f"bentoml_img/{module}.py" for module in ("assemble", "packaging", "paths", "shelf")),
+)
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,7 @@ def package(bundle: Path, engine: str = "auto", precision: str = "fp32") -> Pack
                 version=version,
                 build_ctx=str(ROOT),
                 include=[*SOURCES, requirements],
-                exclude=[TRAINING_ONLY],
+                exclude=[*NOT_SERVED],
                 models=[model_tag],
                 description=_description(manifest, engine, precision),
                 labels={
@@ -145,9 +148,11 @@ def _store_model(bundle: Path, manifest: bundles.Manifest) -> str:
 def _version(model_tag: str, requirements: str, precision: str) -> str:
     """A digest of all that goes into the Bento."""
     digest = hashlib.sha256(f"{model_tag}\0{precision}\0".encode())
-    training = set(ROOT.glob(f"{TRAINING_ONLY}/*"))
-    sources = {path for pattern in SOURCES for path in ROOT.glob(pattern)} - training
-    for path in (*sorted(sources), ROOT / requirements):
+    sources, left_out = (
+        {path for pattern in patterns for path in ROOT.glob(pattern)}
+        for patterns in (SOURCES, NOT_SERVED)
+    )
+    for path in (*sorted(sources - left_out), ROOT / requirements):
         digest.update(f"{path.relative_to(ROOT)}\0".encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()[:12]
