@@ -13,7 +13,6 @@ from rich.table import Table
 from bentoml_img.classify import Classifier
 from bentoml_img.cli.console import console, plain_ending
 from bentoml_img.cli.each import Done, do_each
-from bentoml_img.cli.figures import print_figures
 from bentoml_img.cli.options import (
     SEEDS,
     FiniteRange,
@@ -32,6 +31,7 @@ from bentoml_img.shelf import bundle_of
 from bentoml_img.training.classification import cifar10
 from bentoml_img.training.classification.evaluation import Evaluation, figures
 from bentoml_img.training.errors import DatasetError
+from bentoml_img.training.show_figures import print_figures
 
 PHOTO = "images/dog.jpg"  # to try the Bento on
 BUNDLE = SHIPPED / "cifar_lite"

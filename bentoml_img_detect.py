@@ -19,7 +19,6 @@ from bentoml_img.cli.console import (
     print_table,
     usage_errors,
 )
-from bentoml_img.cli.figures import print_figures
 from bentoml_img.cli.options import (
     FiniteRange,
     InputPath,
@@ -42,6 +41,7 @@ from bentoml_img.labels import real_classes
 from bentoml_img.offline.naming import is_video, results_of
 from bentoml_img.shelf import bundle_of
 from bentoml_img.training.errors import DatasetError
+from bentoml_img.training.show_figures import print_figures
 from bentoml_img.video.frames import FOLDER_RATE
 
 PHOTO = "images/people_mechanics.jpg"  # to try the Bento on

@@ -20,7 +20,6 @@ from bentoml_img.cli.console import (
     usage_errors,
 )
 from bentoml_img.cli.each import Done, do_each, shortfall
-from bentoml_img.cli.figures import print_figures
 from bentoml_img.cli.options import (
     SOURCES,
     InputPath,
@@ -38,13 +37,14 @@ from bentoml_img.cli.show_packaging import package_and_show
 from bentoml_img.engines import resolve
 from bentoml_img.files import COMPARISON, FileError, inputs_of, reading, write_result
 from bentoml_img.images import encode_jpeg
-from bentoml_img.offline.apply import apply
 from bentoml_img.offline.compare import side_by_side, timed_masks
+from bentoml_img.offline.mask import mask_file
 from bentoml_img.offline.naming import check_apart, masks_of
 from bentoml_img.palettes import DEFAULT_PALETTE, PALETTES, PaletteName
 from bentoml_img.segment import Segmenter
 from bentoml_img.shelf import bundle_of, is_at_hand
 from bentoml_img.training.errors import DatasetError
+from bentoml_img.training.show_figures import print_figures
 
 PHOTO = "images/dog.jpg"  # to try the Bento on
 MODELS = names_of("segmentation")
@@ -228,7 +228,7 @@ def _apply(
 
         with frames_bar(bar, photo.name) as on_progress, plain_errors("video"):
             folder = output_dir or photo.parent
-            done = apply(photo, segmenter, palette, folder, on_progress, warn)
+            done = mask_file(photo, segmenter, palette, folder, on_progress, warn)
         return Done(
             [bytes(file) for file in done.written],  # whatever its name is made of
             shortfall(photo, done.written[0], done.ending),

@@ -29,9 +29,9 @@ from bentoml_img.paths import ROOT
 from bentoml_img.shelf import bundle_of
 from bentoml_img.video.frames import FOLDER_RATE
 from bentoml_img.video.options import Options
+from bentoml_img.video.places import PlaceSpec, lines_of
 from bentoml_img.video.reading import open_video
 from bentoml_img.video.records import read_events
-from bentoml_img.video.regions import Given
 
 CLIP = ROOT / "videos" / "3.gif"
 TRUTH = ROOT / "videos" / "3.truth.json"
@@ -88,8 +88,8 @@ def main(video: Path, path: Path, every: int, model: str, precision: str) -> Non
     if truth.get("sha256", sha256(video)) != sha256(video):
         raise click.UsageError(f"{video} is not the video that {path} is about")
     bundle = bundle_of(model)
-    options = Options.from_numbers(
-        lines=[Given(tuple(truth["line"]))],
+    options = Options(
+        lines=lines_of([PlaceSpec(tuple(truth["line"]))]),
         every=every,
         model=read_manifest(bundle).tag,
         rate=truth.get("rate", FOLDER_RATE),

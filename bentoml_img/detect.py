@@ -33,6 +33,11 @@ class Query:
 DEFAULT_QUERY = Query()
 
 
+def split_names(text: str) -> list[str]:
+    """The names of classes in a text, with commas between."""
+    return [name.strip() for name in text.split(",")]
+
+
 @dataclass(frozen=True, eq=False)
 class Detections:
     """One photo's answer, an entry for each instance, highest score first.

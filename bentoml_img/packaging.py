@@ -19,8 +19,9 @@ from bentoml_img.system import atomic
 # Sources of a Bento: what serving imports, and nothing that only the scripts or training need.
 SOURCES = ("services/**/*.py", "services/page/*.*", "bentoml_img/**/*.py")
 NOT_SERVED = (
-    *(f"bentoml_img/{folder}/**/*.py" for folder in ("cli", "offline", "published", "training")),
-    *(f"bentoml_img/{module}.py" for module in ("assemble", "packaging", "paths", "shelf")),
+    *(f"bentoml_img/{folder}/**/*.py" for folder in ("cli", "exporting", "offline", "published")),
+    "bentoml_img/training/**/*.py",
+    *(f"bentoml_img/{module}.py" for module in ("packaging", "paths", "shelf", "drawing/charts")),
 )
 
 
@@ -148,14 +149,19 @@ def _store_model(bundle: Path, manifest: bundles.Manifest) -> str:
 def _version(model_tag: str, requirements: str, precision: str) -> str:
     """A digest of all that goes into the Bento."""
     digest = hashlib.sha256(f"{model_tag}\0{precision}\0".encode())
-    sources, left_out = (
-        {path for pattern in patterns for path in ROOT.glob(pattern)}
-        for patterns in (SOURCES, NOT_SERVED)
-    )
-    for path in (*sorted(sources - left_out), ROOT / requirements):
+    for path in (*sorted(_sources()), ROOT / requirements):
         digest.update(f"{path.relative_to(ROOT)}\0".encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()[:12]
+
+
+def _sources() -> set[Path]:
+    """The files of this repository that a Bento has, but for its requirements."""
+    there, left_out = (
+        {path for pattern in patterns for path in ROOT.glob(pattern)}
+        for patterns in (SOURCES, NOT_SERVED)
+    )
+    return there - left_out
 
 
 @contextlib.contextmanager

@@ -49,7 +49,7 @@ class Instance(BaseModel):
     mask: RunLengths
 
 
-class Summary(BaseModel):
+class DetectedInstances(BaseModel):
     """The instances in a photo, highest score first, and the photo's size in pixels."""
 
     width: int
@@ -113,12 +113,12 @@ class PytorchInstanceDetector:
         score_threshold: Score = SCORE_THRESHOLD,
         classes: Names = None,
         max_instances: Count = MAX_INSTANCES,
-    ) -> Summary:
+    ) -> DetectedInstances:
         """The instances in the photo: class, score, box and mask of each."""
         return await self._answer(
             image,
             query_of(score_threshold, classes, max_instances),
-            lambda photo, found: Summary.model_validate(found.to_dict()),
+            lambda photo, found: DetectedInstances.model_validate(found.to_dict()),
         )
 
     @bentoml.task(input_spec=VideoRequest)

@@ -29,11 +29,10 @@ def image_endpoints(service: Any) -> dict[str, Endpoint]:
     """The endpoints of a BentoML service that take one picture, by path."""
     endpoints = {}
     for method in service.apis.values():
-        files = method.input_spec.multipart_fields
-        if len(files) == 1 and not method.is_task:
+        if len(method.input_spec.multipart_fields) == 1 and not method.is_task:
             endpoints[method.route] = Endpoint(
                 method.func,
-                Fields(files[0], method.input_spec),
+                Fields.of(method),
                 TypeAdapter(method.func.__annotations__["return"]),
                 method.output_spec.mime_type(),
             )

@@ -8,7 +8,7 @@ from bentoml_img.images import DamagedImage, ImageError, ImageTooLarge, Unsuppor
 
 
 class RequestRefused(Exception):
-    """Answered with `status` and `{"error": message, "field": field}`."""
+    """Answered with `status` and `{"error": message, "field": field}`, without a field of None."""
 
     def __init__(
         self,

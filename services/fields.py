@@ -1,12 +1,12 @@
 """The fields of an API that takes a file: from a form or a raw body, and from the query."""
 
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, TypeVar, get_args, get_origin
+from typing import Any, Self, TypeVar, get_args, get_origin
 from urllib.parse import parse_qsl
 
 from pydantic import BaseModel, ValidationError
@@ -19,25 +19,17 @@ T = TypeVar("T")
 MAX_QUERY = 32 * 1024  # bytes; the server refuses 64 KiB by itself, without our words
 
 
-def is_form(headers: Mapping[str, str], field: str) -> bool:
-    """Whether a body is a form, and not the file itself; RequestRefused (415) if it is JSON."""
-    content_type = headers.get("content-type", "").lower()
-    if content_type.startswith("application/json"):
-        raise RequestRefused(
-            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-            f"send the file {field} in a multipart/form-data form, "
-            "or as the raw body with a Content-Type of its own",
-            field,
-        )
-    return content_type.startswith("multipart/form-data")
-
-
 @dataclass(frozen=True)
 class Fields:
     """The name of the file's field, and the model of all fields."""
 
     file: str
     model: type[BaseModel]
+
+    @classmethod
+    def of(cls, method: Any) -> Self:
+        """Those of a BentoML API that takes a file."""
+        return cls(method.input_spec.multipart_fields[0], method.input_spec)
 
     @cached_property
     def lists(self) -> frozenset[str]:

@@ -159,7 +159,7 @@ def _of_picture(endpoint: Endpoint, schemas: _Schemas) -> Json:
 
 def _of_task(method: Any, schemas: _Schemas) -> dict[str, Json]:
     """What can be done with a task: `services.tasks`."""
-    fields = Fields(method.input_spec.multipart_fields[0], method.input_spec)
+    fields = Fields.of(method)
     summary, _, more = inspect.cleandoc(method.doc).partition("\n\n")
     status = {JSON: schemas.of_answer(TypeAdapter(TaskStatus))}
     task_id = _parameter("task_id", {"type": "string"}, required=True)

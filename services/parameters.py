@@ -14,10 +14,18 @@ from pydantic import (
     model_validator,
 )
 
-from bentoml_img.detect import MAX_INSTANCES, SCORE_THRESHOLD, Query
+from bentoml_img.detect import MAX_INSTANCES, SCORE_THRESHOLD, Query, split_names
 from bentoml_img.video.ground import Ground
 from bentoml_img.video.options import Options
-from bentoml_img.video.regions import LONGEST_NAME, Given, Line, Zone, split_name
+from bentoml_img.video.places import (
+    LONGEST_NAME,
+    Line,
+    PlaceSpec,
+    Zone,
+    lines_of,
+    split_name,
+    zones_of,
+)
 
 MAX_EVERY = 10_000  # a number of any length, divided by, is an error
 MAX_PLACES = 32  # lines, and zones
@@ -28,8 +36,14 @@ NAMES = {
 
 
 def _names(given: Any) -> Any:
-    """Text with commas is a list of names."""
-    return [name.strip() for name in given.split(",")] if isinstance(given, str) else given
+    """Text with commas is several names, alone and in a list."""
+    match given:
+        case str():
+            return split_names(given)
+        case list():
+            split = (split_names(item) if isinstance(item, str) else [item] for item in given)
+            return [name for names in split for name in names]
+    return given
 
 
 def _listed(given: Any) -> Any:
@@ -59,12 +73,12 @@ def _place(given: Any) -> Any:
     return given
 
 
-def _line(given: Given) -> Given:
+def _line(given: PlaceSpec) -> PlaceSpec:
     Line.from_numbers("the line", given.numbers)
     return given
 
 
-def _zone(given: Given) -> Given:
+def _zone(given: PlaceSpec) -> PlaceSpec:
     if len(given.numbers) > MAX_NUMBERS:
         raise ValueError(f"the zone has {len(given.numbers)} numbers: give at most {MAX_NUMBERS}")
     Zone.from_numbers("the zone", given.numbers)
@@ -95,6 +109,7 @@ def _places(least: int, most: int) -> dict[str, Any]:
         "type": "object",
         "properties": {"numbers": numbers, "name": name},
         "required": ["numbers"],
+        "additionalProperties": False,
     }
     place = [numbers, text, named]
     places = {"type": "array", "items": {"anyOf": place}, "maxItems": MAX_PLACES}
@@ -109,13 +124,13 @@ Score = Annotated[float, Ge(0), Le(1), BeforeValidator(_number)]
 Names = Annotated[list[str] | None, BeforeValidator(_names), WithJsonSchema(NAMES)]
 Count = Annotated[int, Ge(1), Le(MAX_INSTANCES), BeforeValidator(_number)]
 Lines = Annotated[
-    list[Annotated[Given, BeforeValidator(_place), AfterValidator(_line)]],
+    list[Annotated[PlaceSpec, BeforeValidator(_place), AfterValidator(_line)]],
     MaxLen(MAX_PLACES),
     BeforeValidator(_listed),
     WithJsonSchema(_places(4, 4)),
 ]
 Zones = Annotated[
-    list[Annotated[Given, BeforeValidator(_place), AfterValidator(_zone)]],
+    list[Annotated[PlaceSpec, BeforeValidator(_place), AfterValidator(_zone)]],
     MaxLen(MAX_PLACES),
     BeforeValidator(_listed),
     WithJsonSchema(_places(6, MAX_NUMBERS)),
@@ -154,13 +169,12 @@ class VideoRequest(BaseModel):
 
     def options(self, model: str, precision: str) -> Options:
         """The request as the pipeline takes it, for a detector of that name, in that precision."""
-        return Options.from_numbers(
+        return Options(
             every=self.every,
             query=query_of(self.score_threshold, self.classes, self.max_instances),
-            lines=self.line,
-            zones=self.zone,
-            scale=self.scale,
-            homography=self.homography,
+            lines=lines_of(self.line),
+            zones=zones_of(self.zone),
+            ground=Ground.of(self.scale, self.homography),
             model=model,
             precision=precision,
         )

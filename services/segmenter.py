@@ -27,7 +27,7 @@ class Arguments(BentoArguments):
     requirements: str = "services/requirements/segmenter-openvino.txt"
 
 
-class Summary(BaseModel):
+class SegmentedClasses(BaseModel):
     """The classes in a photo, the largest first, and the photo's size in pixels."""
 
     width: int
@@ -68,9 +68,13 @@ class PytorchImageSegment:
             )
 
     @bentoml.api
-    async def segment(self, image: Image.Image, palette: PaletteName = DEFAULT_PALETTE) -> Summary:
+    async def segment(
+        self, image: Image.Image, palette: PaletteName = DEFAULT_PALETTE
+    ) -> SegmentedClasses:
         """The classes in the photo: their colours, pixels and shares of the picture."""
-        return await self._answer(image, palette, lambda it: Summary.model_validate(it.to_dict()))
+        return await self._answer(
+            image, palette, lambda it: SegmentedClasses.model_validate(it.to_dict())
+        )
 
     async def _answer(
         self, image: Image.Image, palette: PaletteName, finish: Callable[[Segmentation], Result]

@@ -18,6 +18,7 @@ from typing import Any, Protocol
 
 import bentoml
 from pydantic import BaseModel
+from pydantic_core import to_jsonable_python
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -42,12 +43,7 @@ MAX_NAME = 40  # characters of a video's name that are kept: file systems count 
 RETRY_AFTER = {"Retry-After": "60"}  # seconds
 
 # What can be got of a result, and its media type, where that does not depend on the result.
-PARTS = {
-    "video": None,
-    "summary": "application/json",
-    "events": "text/csv",
-    "tracks": "application/x-ndjson",
-}
+PARTS = {"video": None, **{what: file.media_type for what, file in RECORDS.items()}}
 
 # What can be done with a task, and by which method.
 METHODS = {"submit": "POST", "status": "GET", "get": "GET", "cancel": "PUT", "retry": "POST"}
@@ -89,7 +85,7 @@ class Tasks:
         self.routes: dict[str, tuple[str, Handler]] = {}
         for method in service.apis.values():
             if method.is_task:
-                fields = Fields(method.input_spec.multipart_fields[0], method.input_spec)
+                fields = Fields.of(method)
                 handlers: dict[str, Handler] = {
                     "submit": partial(self._submit, fields),
                     "status": _status,
@@ -137,7 +133,8 @@ class Tasks:
             await loop.run_in_executor(self.checks, service.check, video, arguments)
             if await request.is_disconnected():  # nobody would know of the task, nor stop it
                 raise ClientDisconnected
-            await asyncio.to_thread(runner.store.submit, job, video, arguments)
+            parameters = to_jsonable_python(arguments)
+            await asyncio.to_thread(runner.store.submit, job, video, parameters)
         finally:
             await asyncio.to_thread(runner.store.close, job)
         runner.wake()
@@ -178,7 +175,7 @@ async def _get(field: str, request: Request) -> Response:
         raise WrongState(f"task {job.id} is not completed yet")
     path = job.folder / record.result
     if part in RECORDS:
-        path = path.with_suffix(RECORDS[part])
+        path = path.with_suffix(RECORDS[part].suffix)
     if not path.is_file():
         raise NoSuchJob(f"the result of task {job.id} is no longer there")
     return FileResponse(path, media_type=PARTS[part], filename=path.name)

@@ -2,14 +2,15 @@
 
 import asyncio
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import aclosing
+from http import HTTPStatus
 from typing import BinaryIO
 
 from starlette.requests import Request
 
 from services.body import pieces
-from services.fields import is_form
+from services.errors import RequestRefused
 from services.multipart import Form, Part
 
 INLINE_FORM = 256 * 1024  # bytes; the parser takes seconds for much that looks like boundaries
@@ -22,7 +23,7 @@ class Upload:
     def __init__(self, request: Request, file: str) -> None:
         self._request = request
         self._file = file
-        self._is_form = is_form(request.headers, file)
+        self._is_form = _is_form(request.headers, file)
 
     async def receive(
         self,
@@ -49,3 +50,16 @@ class Upload:
                 else:
                     write(piece)
         return form.close() if form else [Part(self._file, ALONE, spooled=True)]
+
+
+def _is_form(headers: Mapping[str, str], field: str) -> bool:
+    """Whether a body is a form, and not the file itself; RequestRefused (415) if it is JSON."""
+    content_type = headers.get("content-type", "").lower()
+    if content_type.startswith("application/json"):
+        raise RequestRefused(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+            f"send the file {field} in a multipart/form-data form, "
+            "or as the raw body with a Content-Type of its own",
+            field,
+        )
+    return content_type.startswith("multipart/form-data")

@@ -12,7 +12,7 @@ from bentoml_img.video import pipeline
 from bentoml_img.video.frames import UnsupportedVideo, VideoError
 from bentoml_img.video.parts import CannotResume
 from bentoml_img.video.reading import open_video
-from bentoml_img.video.results import Result, Speed
+from bentoml_img.video.results import FrameProgress, Result
 from services.errors import RequestRefused
 from services.jobs import Job
 from services.parameters import VideoRequest
@@ -55,15 +55,15 @@ def work(
     request = VideoRequest(video=job.source, **job.written().parameters)
     options = request.options(model.tag, precision)
 
-    def report(speed: Speed) -> None:
-        if speed.done > max_frames:  # of which the file said nothing, or too few
+    def report(progress: FrameProgress) -> None:
+        if progress.done > max_frames:  # of which the file said nothing, or too few
             raise _TooLong
-        left = speed.seconds_left
+        left = progress.seconds_left
         job.report(
             {
-                "frames": speed.done,
-                "of": speed.total,
-                "frames_per_second": round(speed.per_second, 2),
+                "frames": progress.done,
+                "of": progress.total,
+                "frames_per_second": round(progress.per_second, 2),
                 "seconds_left": None if left is None else round(left, 1),
             }
         )

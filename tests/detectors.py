@@ -14,8 +14,8 @@ from benchmarks.lively import enliven
 from bentoml_img import zoo
 from bentoml_img.arrays import BoolArray, Float32Array
 from bentoml_img.bundle import Manifest
-from bentoml_img.engines.export import rules_of
 from bentoml_img.engines.openvino_maskrcnn import Head, NumpyMaskRcnn
+from bentoml_img.exporting.export import rules_of
 from bentoml_img.models.maskrcnn import BoxBranch, MaskBranch, Trunk
 
 Window = tuple[slice, slice]  # rows and columns of a picture

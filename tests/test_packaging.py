@@ -1,10 +1,11 @@
 """A classifier in a store of its own, by the commands that a user has."""
 
+import ast
 import dataclasses
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
@@ -115,9 +116,37 @@ def test_the_bento_has_what_serving_needs_and_no_more(packaged: list[str]) -> No
     } <= files
     folders = {Path(name).parts[0] for name in files if "/" in name}
     assert folders == {"services", "bentoml_img"}
-    library = {Path(name).parts[1] for name in files if name.startswith("bentoml_img/")}
-    assert not library & {"cli", "offline", "published", "training", "packaging.py", "shelf.py"}
     assert not [name for name in files if name.endswith((".safetensors", ".pyc", "torch.txt"))]
+
+
+def imports_of(source: Path) -> Iterator[Path]:
+    """This repository's modules that a module imports, also when they are needed only."""
+    nodes: list[ast.AST] = [ast.parse(source.read_text())]
+    while nodes:
+        node = nodes.pop()
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            continue
+        nodes += ast.iter_child_nodes(node)
+        if isinstance(node, ast.ImportFrom) and node.module:
+            folder = ROOT / node.module.replace(".", "/")
+            names = [folder / name.name for name in node.names]
+            for module in (folder, folder / "__init__", *names):
+                if module.with_suffix(".py").is_file():
+                    yield module.with_suffix(".py")
+
+
+def test_a_bento_has_all_that_its_modules_import() -> None:
+    sources = packaging._sources()
+    imported = {module for path in sources if path.suffix == ".py" for module in imports_of(path)}
+    assert ROOT / "bentoml_img" / "engines" / "openvino.py" in imported
+    assert imported <= sources
+
+
+def test_what_is_packaged_gives_the_version(packaged: list[str]) -> None:
+    source = Path(packaged[1]) / "src"
+    files = {path.relative_to(source) for path in source.rglob("*.*") if path.is_file()}
+    others = {Path("bentofile.yaml"), Path("services/requirements/classifier-openvino.txt")}
+    assert files - others == {path.relative_to(ROOT) for path in packaging._sources()}
 
 
 def test_the_image_gets_the_locked_packages_and_no_others(packaged: list[str]) -> None:

@@ -13,8 +13,8 @@ from bentoml_img.published import fetch, weights
 from bentoml_img.published.weights import WeightsError, load_into
 from bentoml_img.segment import Segmenter
 from bentoml_img.shelf import official_bundle
+from tests.exporting.test_assemble import without_graphs
 from tests.segmenters import lively_module
-from tests.test_assemble import without_graphs
 from tests.test_segment import noisy_photo
 from tests.weights_server import Server, server
 
@@ -148,7 +148,7 @@ def test_models_that_are_not_published(tmp_path: Path) -> None:
 def test_without_pytorch_nothing_is_downloaded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delitem(sys.modules, "bentoml_img.assemble", raising=False)
+    monkeypatch.delitem(sys.modules, "bentoml_img.exporting.assemble", raising=False)
     monkeypatch.setitem(sys.modules, "torch", None)
     monkeypatch.setattr(fetch, "fetch", lambda *_: pytest.fail("it downloads"))
     with pytest.raises(ModuleNotFoundError, match="torch"):

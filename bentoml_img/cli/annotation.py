@@ -12,12 +12,13 @@ from rich.progress import Progress
 from bentoml_img.cli.console import console, frames_bar
 from bentoml_img.cli.counts_table import counts_table
 from bentoml_img.cli.each import Done, do_each, shortfall
-from bentoml_img.detect import Detector, Query
+from bentoml_img.detect import Detector, Query, split_names
 from bentoml_img.files import PLOT, FileError, writing
 from bentoml_img.offline.annotate import annotate_photo, annotate_video
 from bentoml_img.offline.naming import is_video
+from bentoml_img.video.ground import Ground
 from bentoml_img.video.options import Options
-from bentoml_img.video.regions import Given
+from bentoml_img.video.places import PlaceSpec, lines_of, zones_of
 from bentoml_img.video.results import RECORDS, Result
 
 
@@ -34,8 +35,8 @@ class Annotation:
     frames: bool
     rate: float
     every: int
-    lines: tuple[Given, ...]
-    zones: tuple[Given, ...]
+    lines: tuple[PlaceSpec, ...]
+    zones: tuple[PlaceSpec, ...]
     scale: float | None
     homography: tuple[float, ...] | None
     plot: bool
@@ -44,23 +45,21 @@ class Annotation:
     @property
     def query(self) -> Query:
         """What is asked of the detector."""
-        names = None if self.classes is None else self.classes.split(",")
         return Query(
             score_threshold=self.score_threshold,
-            classes=None if names is None else tuple(name.strip() for name in names),
+            classes=None if self.classes is None else tuple(split_names(self.classes)),
             max_instances=self.max_instances,
         )
 
     def options(self, model: str, precision: str) -> Options:
         """How to look at a video; ValueError if that cannot be."""
-        return Options.from_numbers(
+        return Options(
             query=self.query,
             every=self.every,
             rate=self.rate,
-            lines=self.lines,
-            zones=self.zones,
-            scale=self.scale,
-            homography=self.homography,
+            lines=lines_of(self.lines),
+            zones=zones_of(self.zones),
+            ground=Ground.of(self.scale, self.homography),
             model=model,
             precision=precision,
         )
@@ -123,7 +122,7 @@ def _report(source: Path, result: Result, plot: bool, told: Container[str]) -> d
     console.print(counts_table(summary))
     written = result.files
     if plot:
-        from bentoml_img.video.plots import plot_counts
+        from bentoml_img.offline.plots import plot_counts
 
         written["plot"] = result.video.with_suffix(PLOT)
         with writing(written["plot"]):

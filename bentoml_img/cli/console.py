@@ -24,7 +24,7 @@ from bentoml_img.bundle import BundleError
 from bentoml_img.images import ImageError
 from bentoml_img.published.weights import WeightsError
 from bentoml_img.system.interrupts import end_as_by_ctrl_c
-from bentoml_img.video.results import Speed
+from bentoml_img.video.results import FrameProgress
 
 if TYPE_CHECKING:
     from bentoml_img.published.download import OnProgress
@@ -140,18 +140,18 @@ def cleared(bar: Progress) -> Iterator[None]:
 
 
 @contextmanager
-def frames_bar(bar: Progress, name: str) -> Iterator[Callable[[Speed], None]]:
+def frames_bar(bar: Progress, name: str) -> Iterator[Callable[[FrameProgress], None]]:
     """A bar for one video, moved by what this yields; at the end a line says how fast it was."""
     task = bar.add_task(name, total=None, speed="")
-    last: Speed | None = None
+    last: FrameProgress | None = None
 
-    def on_progress(speed: Speed) -> None:
+    def on_progress(progress: FrameProgress) -> None:
         nonlocal last
-        last = speed
-        left = speed.seconds_left
+        last = progress
+        left = progress.seconds_left
         ending = "" if left is None else f", {timedelta(seconds=round(left))} left"
-        rate = f"{speed.per_second:.1f} frames/s"
-        bar.update(task, completed=speed.done, total=speed.total, speed=rate + ending)
+        rate = f"{progress.per_second:.1f} frames/s"
+        bar.update(task, completed=progress.done, total=progress.total, speed=rate + ending)
 
     try:
         yield on_progress

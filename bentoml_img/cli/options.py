@@ -13,7 +13,7 @@ from click.core import ParameterSource
 from bentoml_img.bundle import MANIFEST, BundleError, read_manifest
 from bentoml_img.cli.catalogue import names_of
 from bentoml_img.engines import ENGINES, PRECISIONS
-from bentoml_img.video.regions import Given, split_name
+from bentoml_img.video.places import PlaceSpec, split_name
 
 SOURCES = ("weights", "weights_url")  # of weights
 CHOICES = ("model", "models", *SOURCES, "engine", "precision")
@@ -53,17 +53,17 @@ class Numbers(click.ParamType[tuple[float, ...]]):
         return numbers
 
 
-class Place(click.ParamType[Given]):
+class Place(click.ParamType[PlaceSpec]):
     """The numbers of a line or a zone, which may have a name: NAME=1,2,3,4."""
 
     name = "place"
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> Given:
+    ) -> PlaceSpec:
         name, numbers = split_name(value)
         try:
-            return Given(Numbers().convert(numbers, param, ctx), name)
+            return PlaceSpec(Numbers().convert(numbers, param, ctx), name)
         except ValueError as error:
             self.fail(str(error), param, ctx)
 

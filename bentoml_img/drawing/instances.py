@@ -60,8 +60,8 @@ def annotate_tracks(
         )
         for track in sorted(tracks, key=lambda track: track.track_id)
     ]
-    captions = {name: _caption(name, tally.get(name, {})) for name in places}
-    return _draw(frame, things, {captions[name]: points for name, points in places.items()})
+    captioned = {_caption(name, tally.get(name, {})): points for name, points in places.items()}
+    return _draw(frame, things, captioned)
 
 
 def _caption(place: str, counts: Mapping[str, int]) -> str:
@@ -92,13 +92,13 @@ def _draw(
     pen = ImageDraw.Draw(canvas)
     text = max(MIN_TEXT, round(root * TEXT_HEIGHT))
     letters = font(text)
-    for name, points in places.items():
+    for caption, points in places.items():
         outline = [*points, points[0]] if len(points) > 2 else list(points)
         for colour, width in ((INK, line + 2), (PAPER, line)):
             pen.line(outline, colour, width)
-        written = pen.textbbox(points[0], name, letters, anchor="ls", stroke_width=line)
+        written = pen.textbbox(points[0], caption, letters, anchor="ls", stroke_width=line)
         start = _moved_in(points[0], written, photo.size)
-        pen.text(start, name, PAPER, letters, anchor="ls", stroke_width=line, stroke_fill=INK)
+        pen.text(start, caption, PAPER, letters, anchor="ls", stroke_width=line, stroke_fill=INK)
     boxes = [_in_picture(thing.box, photo.size) for thing in things]
     for thing, box in zip(reversed(things), reversed(boxes), strict=True):
         pen.rectangle(_grown(box, 1), outline=INK, width=line + 2)

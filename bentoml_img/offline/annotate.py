@@ -10,7 +10,7 @@ from bentoml_img.files import reading, write_result, writing
 from bentoml_img.images import ENCODERS, read_rgb
 from bentoml_img.video.frames import VideoError
 from bentoml_img.video.options import Options
-from bentoml_img.video.results import Result, Speed
+from bentoml_img.video.results import FrameProgress, Result
 
 
 def annotate_photo(
@@ -31,7 +31,7 @@ def annotate_video(
     detector: Detector,
     options: Options,
     resume: bool = False,
-    on_progress: Callable[[Speed], None] = lambda speed: None,
+    on_progress: Callable[[FrameProgress], None] = lambda progress: None,
     on_warning: Callable[[str], None] = lambda warning: None,
 ) -> Result:
     """Detect, track and draw in a video, an animation or a folder of frames.

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from bentoml_img.video.ground import Ground
-from bentoml_img.video.regions import Line, Point, Zone
+from bentoml_img.video.places import Line, Point, Zone
 from bentoml_img.video.tracking import Instance
 
 CLEAR = 0.1  # of the longer side of a thing's box: so far beyond a line it is across

@@ -26,6 +26,18 @@ class Ground:
             raise ValueError("a homography is 3×3 finite numbers, and can be inverted")
 
     @classmethod
+    def of(cls, scale: float | None, homography: Sequence[float] | None) -> "Ground | None":
+        """From how many pixels are a metre, or from the homography's numbers; None from neither.
+
+        ValueError if both are given, or if they are of no ground.
+        """
+        if scale and homography:
+            raise ValueError("a scale and a homography: give one of them")
+        if scale:
+            return cls.from_scale(1 / scale)
+        return cls.from_numbers(homography) if homography else None
+
+    @classmethod
     def from_scale(cls, metres: float) -> "Ground":
         """For a camera that looks straight down: a pixel is so many metres, everywhere."""
         return cls(((metres, 0.0, 0.0), (0.0, metres, 0.0), (0.0, 0.0, 1.0)))

@@ -22,7 +22,7 @@ from bentoml_img.system import atomic
 from bentoml_img.system.locks import try_exclusive
 from bentoml_img.video.counting import Event
 from bentoml_img.video.frames import Frame, VideoError, VideoInfo
-from bentoml_img.video.records import frame_record, rows
+from bentoml_img.video.records import events_csv, frame_record
 from bentoml_img.video.segments import Segment, SegmentWriter
 from bentoml_img.video.tracking import Instance
 
@@ -54,7 +54,7 @@ class Part:
         self._video.write(frame, image)
         record = json.dumps(frame_record(frame, instances), separators=(",", ":"))
         self._tracks.write(f"{record}\n")
-        self._events.write(rows(events))
+        self._events.write(events_csv(events))
 
     def close(self) -> Segment | None:
         """Finish; None if there was no frame."""
@@ -64,7 +64,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Progress:
+class Checkpoint:
     """Where a run can go on: after so many frames, with these states."""
 
     frames: int
@@ -99,7 +99,7 @@ class Parts:
         self.key = key
         self.folder = folder
         self.segments: list[Segment] = []
-        self.reached = Progress(0, None, {})
+        self.reached = Checkpoint(0, None, {})
         if resume and self._manifest.exists():
             self._load()
         else:
@@ -114,7 +114,7 @@ class Parts:
             saved = json.loads(self._manifest.read_text())
             known = saved["format"] == FORMAT and saved["key"] == self.key
             if known:
-                self.reached = Progress(**saved["reached"])
+                self.reached = Checkpoint(**saved["reached"])
                 self.segments = [
                     Segment(self.folder / name, Fraction(start), Fraction(end))
                     for name, start, end in saved["segments"]
@@ -138,7 +138,7 @@ class Parts:
         """The next part."""
         return Part(self.folder / f"{len(self.segments):05}", self._output, self._info)
 
-    def add(self, segment: Segment, reached: Progress) -> None:
+    def add(self, segment: Segment, reached: Checkpoint) -> None:
         """Note a closed part; from now on a run can go on after it."""
         self.segments.append(segment)
         self.reached = reached

@@ -22,10 +22,10 @@ from bentoml_img.video import records
 from bentoml_img.video.counting import Counter, Tally
 from bentoml_img.video.frames import DamagedVideo, Frame, VideoError
 from bentoml_img.video.options import Options
-from bentoml_img.video.parts import Part, Parts, Progress, held
+from bentoml_img.video.parts import Checkpoint, Part, Parts, held
 from bentoml_img.video.prefetch import prefetch
 from bentoml_img.video.reading import Video, open_video, pictures
-from bentoml_img.video.results import COMPLETE, Ending, Result, Speed
+from bentoml_img.video.results import COMPLETE, Ending, FrameProgress, Result
 from bentoml_img.video.trackable import Trackable
 from bentoml_img.video.tracking import UNSURE, Instance, Tracker
 from bentoml_img.video.writing import check_output, join
@@ -69,7 +69,7 @@ def process_video(
     options: Options,
     *,
     resume: bool = False,
-    on_progress: Callable[[Speed], None] = lambda speed: None,
+    on_progress: Callable[[FrameProgress], None] = lambda progress: None,
     on_warning: Callable[[str], None] = lambda warning: None,
     stop: Callable[[], bool] = lambda: False,
 ) -> Result:
@@ -82,8 +82,8 @@ def process_video(
     error of `detect` or `draw`, which is raised again. Stopped, and no such files,
     after a frame at whose end `stop` says so. KeyboardInterrupt, and no summary, if
     Ctrl-C comes when all frames are done and are being joined. With `resume`, a
-    run that did not end goes on where it was, at most SEGMENT before, and one that did
-    is left as it is.
+    run that did not end goes on where it was, at most SEGMENT before, and one of the same
+    that did is left as it is.
     VideoError if the source is no video, before anything is written, CannotResume if
     one cannot go on, BlockingIOError if another run writes `output`.
     """
@@ -95,18 +95,17 @@ def process_video(
         with held(output) as folder:
             parts = Parts(folder, output, video.info, key, resume)
             run = _Run(video, output, parts, options, on_warning)
-            sound = source if video.info.audio else None
             try:
                 ending = run(detect, draw, on_progress, stop)
             except Stopped:
                 run.abandon()
                 raise
             except KeyboardInterrupt:
-                raise Interrupted(run.finish(Ending(interrupted=True), True, sound)) from None
+                raise Interrupted(run.finish(Ending(interrupted=True), True)) from None
             except Exception as error:
-                run.finish(Ending(error=str(error) or type(error).__name__), True, sound)
+                run.finish(Ending(error=str(error) or type(error).__name__), True)
                 raise
-            result = run.finish(ending, False, sound)
+            result = run.finish(ending, False)
             assert result is not None  # a video that was opened has a frame
             return result
 
@@ -145,7 +144,7 @@ class _Run:
         self,
         detect: Detect,
         draw: Draw,
-        on_progress: Callable[[Speed], None],
+        on_progress: Callable[[FrameProgress], None],
         stop: Callable[[], bool],
     ) -> Ending:
         """Do the frames, to their end or to where the source is damaged."""
@@ -160,7 +159,7 @@ class _Run:
                         self._write(item)
                     seconds = time.perf_counter() - self._began
                     speed = (self._done - self._first) / seconds
-                    on_progress(Speed(self._done, self._video.info.frames, speed))
+                    on_progress(FrameProgress(self._done, self._video.info.frames, speed))
                     if stop():
                         raise Stopped
         except DamagedVideo as error:
@@ -226,14 +225,14 @@ class _Run:
             part, self._part = self._part, None  # or an error in closing comes twice
             segment = part.close()
             assert segment is not None  # it has this frame
-            self._parts.add(segment, Progress(self._done, item.tracker, self._counter.state()))
+            self._parts.add(segment, Checkpoint(self._done, item.tracker, self._counter.state()))
 
     def abandon(self) -> None:
         """Leave the parts to a run that goes on after the last one closed."""
         if self._part:
             self._part.close()
 
-    def finish(self, ending: Ending, keep: bool, sound: Path | None) -> Result | None:
+    def finish(self, ending: Ending, keep: bool) -> Result | None:
         """Join what is done; None, and nothing written, if that is not a frame."""
         last = self._part.close() if self._part else None
         segments = [*self._parts.segments, *([last] if last else [])]
@@ -243,11 +242,12 @@ class _Run:
         done = self._done if last else self._parts.reached.frames
         result = Result.of(self._output, done, ending)
         result.summary.unlink(missing_ok=True)  # an earlier run's, of other files
-        if without_sound := join(segments, result.video, sound):
+        info = self._video.info
+        if without_sound := join(segments, result.video, info.path if info.audio else None):
             self._warn([without_sound])
         with uninterrupted():
             self._parts.collect(segments, ".jsonl", result.tracks)
-            endings = records.rows(self._counter.finish())
+            endings = records.events_csv(self._counter.finish())
             self._parts.collect(segments, ".csv", result.events, records.HEADER, endings)
             self._summarize(result, float(segments[-1].end))
         if not keep:

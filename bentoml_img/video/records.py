@@ -1,7 +1,7 @@
 """What is written beside a video: tracks, events, totals.
 
 Tracks are JSON lines, a frame each; events are CSV, and every total in the
-summary is a number of their rows.
+summary is a number of their rows, or a sum of their seconds.
 """
 
 import csv
@@ -9,11 +9,11 @@ import io
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from bentoml_img.video.counting import Event
 from bentoml_img.video.frames import Frame
-from bentoml_img.video.regions import Line, Zone
+from bentoml_img.video.places import Line, Zone
 from bentoml_img.video.tracking import Instance
 
 SCHEMA = 1  # of the lines of tracks and of the summary; goes up when a field changes its meaning
@@ -34,7 +34,7 @@ class Visits:
 
 @dataclass(frozen=True)
 class VideoSummary:
-    """What a result adds up to, in numbers of rows of its events, and of what it is made.
+    """What the rows of a result's events add up to, and of what it is made.
 
     `counts` are the tracks that appeared, by class; `crossings` are by line, direction
     and class; `zones` by their names. `stopped` says why it ends early, null if it does not.
@@ -79,7 +79,7 @@ def frame_record(frame: Frame, instances: Iterable[Instance]) -> dict[str, Any]:
     }
 
 
-def rows(events: Iterable[Event]) -> str:
+def events_csv(events: Iterable[Event]) -> str:
     """Events as lines of CSV with EVENT_COLUMNS."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -95,10 +95,16 @@ def read_events(path: Path) -> Iterator[dict[str, str]]:
         yield from csv.DictReader(stream)
 
 
-def totals(
-    rows: Iterable[dict[str, str]], lines: Iterable[Line], zones: Iterable[Zone]
-) -> dict[str, Any]:
-    """The totals of a summary, also of lines and zones where there was none."""
+class Totals(TypedDict):
+    """The fields of a summary that are numbers of rows, or sums of their seconds."""
+
+    counts: dict[str, int]
+    crossings: dict[str, dict[str, dict[str, int]]]
+    zones: dict[str, Visits]
+
+
+def totals(rows: Iterable[dict[str, str]], lines: Iterable[Line], zones: Iterable[Zone]) -> Totals:
+    """Of rows of events, also of lines and zones where there was none."""
     counts: dict[str, int] = {}
     crossings: dict[str, dict[str, dict[str, int]]] = {line.name: {} for line in lines}
     visits: dict[str, dict[str, dict[str, int]]] = {

@@ -3,8 +3,20 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-# What replaces the suffix of the annotated video in the names of its records.
-RECORDS = {"tracks": ".tracks.jsonl", "events": ".events.csv", "summary": ".summary.json"}
+
+@dataclass(frozen=True)
+class RecordFile:
+    """What replaces the suffix of the annotated video in the name of a record of it."""
+
+    suffix: str
+    media_type: str
+
+
+RECORDS = {
+    "tracks": RecordFile(".tracks.jsonl", "application/x-ndjson"),
+    "events": RecordFile(".events.csv", "text/csv"),
+    "summary": RecordFile(".summary.json", "application/json"),
+}
 
 
 @dataclass(frozen=True)
@@ -39,7 +51,7 @@ class Result:
     @classmethod
     def of(cls, video: Path, frames: int, ending: Ending = COMPLETE) -> "Result":
         """With its records where they belong."""
-        records = {what: video.with_suffix(suffix) for what, suffix in RECORDS.items()}
+        records = {what: video.with_suffix(file.suffix) for what, file in RECORDS.items()}
         return cls(video, **records, frames=frames, ending=ending)
 
     @property
@@ -49,8 +61,8 @@ class Result:
 
 
 @dataclass(frozen=True)
-class Speed:
-    """Given after each frame: how many are done, of how many if known, and frames a second."""
+class FrameProgress:
+    """PlaceSpec after each frame: how many are done, of how many if known, and frames a second."""
 
     done: int
     total: int | None

@@ -6,6 +6,7 @@ import pytest
 from PIL import Image, ImageChops
 
 from bentoml_img.detect import Detections
+from bentoml_img.drawing import instances
 from bentoml_img.drawing.instances import annotate, annotate_tracks
 from bentoml_img.images import encode_jpeg, encode_png, load_rgb, open_image
 from bentoml_img.labels import TRAFFIC
@@ -83,7 +84,7 @@ def track(
     return Instance(track_id, label, 0.75, box, mask, detected=True)
 
 
-def test_a_track_keeps_its_colour_and_shows_its_number() -> None:
+def test_a_track_keeps_its_colour() -> None:
     left, right = (20.0, 40.0, 90.0, 140.0), (200.0, 60.0, 280.0, 180.0)
     frame = photo(320, 240)
     first = np.asarray(annotate_tracks(frame, [track(4, left), track(9, right)], {}, {}))
@@ -92,6 +93,13 @@ def test_a_track_keeps_its_colour_and_shows_its_number() -> None:
     others = [track(4, left, label="bus"), track(9, right)]
     other = np.asarray(annotate_tracks(frame, others, {}, {}))
     assert not np.array_equal(other, first)
+
+
+def test_a_track_shows_its_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(instances, "instance_colour", lambda number: (255, 0, 0))
+    frame, box = photo(320, 240), (20.0, 40.0, 90.0, 140.0)
+    drawn = [annotate_tracks(frame, [track(number, box)], {}, {}) for number in (4, 4, 9)]
+    assert drawn[0] == drawn[1] != drawn[2]
 
 
 def test_a_track_may_have_left_the_frame_for_a_part() -> None:

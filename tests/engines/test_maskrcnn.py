@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bentoml_img.assemble import assemble
 from bentoml_img.bundle import DETECTION_GRAPHS, RULES, WEIGHTS, BundleError, verify
 from bentoml_img.detect import Detector, Query
 from bentoml_img.engines import resolve
+from bentoml_img.exporting.assemble import assemble
 from bentoml_img.paths import ROOT
 from tests.detectors import alike, lively_detector, manifest_of, noise
 

@@ -5,8 +5,8 @@ import pytest
 
 from bentoml_img import zoo
 from bentoml_img.bundle import RULES, BundleError
-from bentoml_img.engines.export import rules_of
 from bentoml_img.engines.rules import read_rules, write_rules
+from bentoml_img.exporting.export import rules_of
 from bentoml_img.models.detectors import ANCHOR_SIDES, ASPECT_RATIOS
 
 DETECTORS = [name for name, entry in zoo.ZOO.items() if entry.task == "detection"]

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from bentoml_img.drawing.segmentation import blend
-from bentoml_img.offline import apply as applying
+from bentoml_img.offline import mask as masking
 from bentoml_img.segment import Segmentation
 from bentoml_img.system import atomic
 from bentoml_img.video import mp4, writing
@@ -96,7 +96,7 @@ def test_ctrl_c_keeps_what_was_done(
             signal.raise_signal(signal.SIGINT)
             time.sleep(1)
 
-    monkeypatch.setattr(applying, "blend", interrupted)
+    monkeypatch.setattr(masking, "blend", interrupted)
     result = invoke("--apply", tmp_path / "video.mp4")
     done = tmp_path / "video_seg.mp4"
     assert (result.exit_code, result.stdout) == (130, f"{done}\n")
@@ -130,7 +130,7 @@ def test_an_error_in_a_video_keeps_what_was_done(
         if next(drawn, None) is None:
             raise RuntimeError("the engine fails")
 
-    monkeypatch.setattr(applying, "blend", failing)
+    monkeypatch.setattr(masking, "blend", failing)
     result = invoke("--apply", tmp_path / "video.mp4")
     assert isinstance(result.exception, RuntimeError)
     with open_video(tmp_path / "video_seg.mp4") as video:

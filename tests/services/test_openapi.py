@@ -40,7 +40,7 @@ def test_each_type_of_answers_is_there_once_by_its_name() -> None:
     document = describe(PytorchInstanceDetector)
     paths, refusals = document["paths"], document["components"]["responses"]
     answers = {
-        "Summary": [paths["/detect"]["post"]["responses"]["200"]],
+        "DetectedInstances": [paths["/detect"]["post"]["responses"]["200"]],
         "TaskStatus": [
             paths["/annotate_video/submit"]["post"]["responses"]["202"],
             paths["/annotate_video/status"]["get"]["responses"]["200"],

@@ -140,7 +140,7 @@ def test_the_summary_is_as_it_is_described(
     clip, frames = write_gif(tmp_path / "clip.gif", [100] * 20), 20
     job, detect = take(store, clip, zone="bay=0,0,160,0,160,120,0,120"), Detect()
     result = work(job, detect.stop.is_set, detect, model, "fp32", frames)
-    summary = json.loads(result.with_suffix(RECORDS["summary"]).read_text())
+    summary = json.loads(result.with_suffix(RECORDS["summary"].suffix).read_text())
     assert summary["counts"]
     assert summary["zones"]["bay"]["entered"]
     described = TypeAdapter(VideoSummary)

@@ -7,7 +7,7 @@ import pytest
 from bentoml_img.video.counting import Counter, Event
 from bentoml_img.video.ground import Ground
 from bentoml_img.video.options import Options
-from bentoml_img.video.regions import Line, Zone
+from bentoml_img.video.places import Line, Zone
 from bentoml_img.video.tracking import Instance
 
 GATE = Line("gate", (0, 100), (200, 100))

@@ -9,7 +9,7 @@ from PIL import Image
 from bentoml_img.detect import Query
 from bentoml_img.video.options import Options
 from bentoml_img.video.pipeline import process_video
-from bentoml_img.video.results import Speed
+from bentoml_img.video.results import FrameProgress
 from tests.video.clips import Found, found, write_clip
 
 FRAMES, SIZE = 300, (400, 300)  # ten minutes of a frame every two seconds, of 360 kB each
@@ -45,8 +45,8 @@ def test_memory_does_not_grow_with_length(clip: Path, tmp_path: Path, leaking: b
             kept.append(image.copy())
         return image
 
-    def on_progress(speed: Speed) -> None:
-        if speed.done in (WARM, FRAMES):
+    def on_progress(progress: FrameProgress) -> None:
+        if progress.done in (WARM, FRAMES):
             sizes.append(resident())
 
     process_video(

@@ -11,7 +11,7 @@ from bentoml_img.video.options import Options
 from bentoml_img.video.parts import held
 from bentoml_img.video.pipeline import Interrupted, process_video
 from bentoml_img.video.reading import open_video
-from bentoml_img.video.results import Result, Speed
+from bentoml_img.video.results import FrameProgress, Result
 from tests.video.clips import ColourDetector, write_clip
 
 FRAMES = 20
@@ -27,9 +27,9 @@ def annotated(source: Path, output: Path, **others: Any) -> Result:
     return process_video(source, output, ColourDetector(), plain, OPTIONS, **others)
 
 
-def at_frame(number: int, call: Callable[[], object]) -> Callable[[Speed], None]:
-    def on_progress(speed: Speed) -> None:
-        if speed.done == number:
+def at_frame(number: int, call: Callable[[], object]) -> Callable[[FrameProgress], None]:
+    def on_progress(progress: FrameProgress) -> None:
+        if progress.done == number:
             call()
 
     return on_progress

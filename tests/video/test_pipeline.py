@@ -22,10 +22,10 @@ from bentoml_img.video.pipeline import (
     Stopped,
     process_video,
 )
+from bentoml_img.video.places import Line, Zone
 from bentoml_img.video.reading import open_video
 from bentoml_img.video.records import read_events
-from bentoml_img.video.regions import Line, Zone
-from bentoml_img.video.results import COMPLETE, Ending, Result, Speed
+from bentoml_img.video.results import COMPLETE, Ending, FrameProgress, Result
 from bentoml_img.video.tracking import Instance
 from tests.video.clips import ColourDetector, Found, picture, write_clip
 
@@ -167,11 +167,11 @@ def test_a_gif(clip: Path, tmp_path: Path) -> None:
 
 
 def test_progress(clip: Path, tmp_path: Path) -> None:
-    told: list[Speed] = []
+    told: list[FrameProgress] = []
     annotated(clip, tmp_path / "out.mp4", ColourDetector(), on_progress=told.append)
-    assert [speed.done for speed in told] == list(range(1, FRAMES + 1))
-    assert {speed.total for speed in told} == {FRAMES}
-    assert all(speed.per_second > 0 for speed in told)
+    assert [progress.done for progress in told] == list(range(1, FRAMES + 1))
+    assert {progress.total for progress in told} == {FRAMES}
+    assert all(progress.per_second > 0 for progress in told)
 
 
 class Failing(ColourDetector):
@@ -182,8 +182,8 @@ class Failing(ColourDetector):
 
 
 def interrupt_at(frame: int) -> Any:
-    def on_progress(speed: Speed) -> None:
-        if speed.done == frame:
+    def on_progress(progress: FrameProgress) -> None:
+        if progress.done == frame:
             raise KeyboardInterrupt
 
     return on_progress
@@ -274,8 +274,8 @@ def test_an_error_of_the_detector_leaves_what_was_done(clip: Path, tmp_path: Pat
 def test_stopping(clip: Path, tmp_path: Path) -> None:
     stop = threading.Event()
 
-    def on_progress(speed: Speed) -> None:
-        if speed.done == 27:
+    def on_progress(progress: FrameProgress) -> None:
+        if progress.done == 27:
             stop.set()
 
     output, detector = tmp_path / "out.mp4", ColourDetector()

@@ -6,16 +6,16 @@ from PIL import Image
 
 from bentoml_img.video.counting import Event
 from bentoml_img.video.frames import Frame
+from bentoml_img.video.places import Line, Zone
 from bentoml_img.video.records import (
     EVENT_COLUMNS,
     HEADER,
     Visits,
+    events_csv,
     frame_record,
     read_events,
-    rows,
     totals,
 )
-from bentoml_img.video.regions import Line, Zone
 from bentoml_img.video.tracking import Instance
 from tests.video.clips import found
 
@@ -60,7 +60,7 @@ def test_a_frame() -> None:
 
 def test_events_as_csv(tmp_path: Path) -> None:
     path = tmp_path / "events.csv"
-    path.write_text(HEADER + rows(EVENTS))
+    path.write_text(HEADER + events_csv(EVENTS))
     first, crossed, *_ = read_events(path)
     assert list(first) == EVENT_COLUMNS
     assert first["seconds"] == first["km_h"] == ""
@@ -71,7 +71,7 @@ def test_events_as_csv(tmp_path: Path) -> None:
 def test_totals() -> None:
     lines = [Line(name, (0, 0), (0, 9)) for name in ("gate, north", "gate, south")]
     zones = [Zone(name, ((0, 0), (0, 9), (9, 9))) for name in ("bay", "kerb")]
-    found = totals(csv.DictReader(io.StringIO(HEADER + rows(EVENTS))), lines, zones)
+    found = totals(csv.DictReader(io.StringIO(HEADER + events_csv(EVENTS))), lines, zones)
     assert found == {
         "counts": {"car": 1},
         "crossings": {"gate, north": {"down": {"car": 1}}, "gate, south": {}},

@@ -7,11 +7,11 @@ from pathlib import Path
 import torch
 
 from bentoml_img import zoo
-from bentoml_img.assemble import check_agreement
 from bentoml_img.bundle import GRAPH, GRAPH_DATA, WEIGHTS, write_manifest
 from bentoml_img.classify import Classifier
-from bentoml_img.engines.export import round_to_half, save_graph, save_weights
-from bentoml_img.engines.parity import parity
+from bentoml_img.exporting.assemble import check_agreement
+from bentoml_img.exporting.export import round_to_half, save_graph, save_weights
+from bentoml_img.exporting.parity import parity
 from bentoml_img.models.classifiers import LiteClassifier
 from bentoml_img.system.atomic import replacing_folder
 from bentoml_img.training.classification.cifar10 import Split

@@ -8,11 +8,11 @@ import click
 
 from bentoml_img.bundle import WEIGHTS
 from bentoml_img.cli.console import console
-from bentoml_img.cli.figures import watched
 from bentoml_img.detect import Detector
 from bentoml_img.training.errors import DatasetError
 from bentoml_img.training.extra import importing_extra
 from bentoml_img.training.figures import record
+from bentoml_img.training.show_figures import watched
 
 with importing_extra():
     import torch

@@ -8,8 +8,8 @@ import torch
 from torchvision.models.detection import MaskRCNN
 
 from bentoml_img import zoo
-from bentoml_img.assemble import assemble
-from bentoml_img.engines.export import rules_of
+from bentoml_img.exporting.assemble import assemble
+from bentoml_img.exporting.export import rules_of
 from bentoml_img.models.maskrcnn import BoxBranch, MaskBranch, Trunk
 from bentoml_img.training.costs import costs
 from bentoml_img.transforms import LITE_PYRAMID

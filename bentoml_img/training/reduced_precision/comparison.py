@@ -9,7 +9,7 @@ from PIL import Image
 
 from bentoml_img.bundle import BundleError
 from bentoml_img.cli.console import console
-from bentoml_img.engines.parity import parity
+from bentoml_img.exporting.parity import parity
 from bentoml_img.training.reduced_precision.tasks import AnyPredictor, Task
 
 

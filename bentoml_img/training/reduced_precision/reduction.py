@@ -9,11 +9,11 @@ from PIL import Image
 
 from bentoml_img.bundle import BundleError, Manifest, add_scores, verify, write_manifest
 from bentoml_img.cli.console import console
-from bentoml_img.cli.figures import watched
-from bentoml_img.engines.quantize import quantize
+from bentoml_img.exporting.quantize import quantize
 from bentoml_img.system.atomic import replacing_folder
 from bentoml_img.training.reduced_precision.comparison import compare
 from bentoml_img.training.reduced_precision.tasks import TASKS, AnyPredictor, Task
+from bentoml_img.training.show_figures import watched
 
 BOUNDED = ("accuracy", "miou", "mask_ap", "box_ap")  # the metrics that a task's bound is of
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from bentoml_img import zoo
-from bentoml_img.assemble import assemble
+from bentoml_img.exporting.assemble import assemble
 from bentoml_img.models.segmenters import LiteSegmenter
 from bentoml_img.training.costs import costs
 from bentoml_img.training.segmentation.trainer import Network

@@ -8,8 +8,8 @@ from safetensors.torch import load_file
 from bentoml_img import zoo
 from bentoml_img.bundle import verify
 from bentoml_img.classify import Classifier
-from bentoml_img.engines.export import save_weights
 from bentoml_img.engines.openvino import OpenVinoEngine
+from bentoml_img.exporting.export import save_weights
 from bentoml_img.labels import CIFAR10
 from bentoml_img.models.classifiers import LiteClassifier
 from bentoml_img.postprocessing.probabilities import softmax

@@ -17,11 +17,11 @@ from bentoml_img.bundle import (
     write_manifest,
 )
 from bentoml_img.engines import load_engine
-from bentoml_img.engines.export import round_to_half, rules_of, save_graph, save_weights
 from bentoml_img.engines.openvino_maskrcnn import openvino_detector
-from bentoml_img.engines.parity import parity
 from bentoml_img.engines.rules import write_rules
 from bentoml_img.engines.torch_maskrcnn import torch_detector
+from bentoml_img.exporting.export import round_to_half, rules_of, save_graph, save_weights
+from bentoml_img.exporting.parity import parity
 from bentoml_img.models.maskrcnn import BoxBranch, MaskBranch, Trunk
 from bentoml_img.postprocessing.probabilities import sigmoid
 from bentoml_img.system.atomic import replacing_folder

@@ -1,9 +1,11 @@
 """Lines to be crossed and zones to be in, in pixels of a frame."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+
+from pydantic import ConfigDict, with_config
 
 Point = tuple[float, float]
 
@@ -12,19 +14,18 @@ BORDER = 0.05  # of a frame's side: nearer than this, things are cut off by the 
 LONGEST_NAME = 40  # characters: it is written into the picture
 
 
+@with_config(ConfigDict(extra="forbid"))
 @dataclass(frozen=True)
-class Given:
+class PlaceSpec:
     """A line or a zone as it is asked for: its numbers, and its name, empty if it has none.
 
-    ValueError for infinite numbers, and for a name that cannot be written into a picture.
+    ValueError for a name that cannot be written into a picture.
     """
 
     numbers: tuple[float, ...]
     name: str = ""
 
     def __post_init__(self) -> None:
-        if not all(map(math.isfinite, self.numbers)):
-            raise ValueError("its numbers must be finite")
         if len(self.name) > LONGEST_NAME or not self.name.isprintable():
             raise ValueError(f"{self.name!r} is no name of up to {LONGEST_NAME} plain letters")
 
@@ -32,7 +33,7 @@ class Given:
 def split_name(text: str) -> tuple[str, str]:
     """The name and the numbers of "NAME=NUMBERS"; an empty name where there are numbers alone."""
     name, _, numbers = text.rpartition("=")
-    return name.strip(), numbers
+    return name, numbers
 
 
 @dataclass(frozen=True)
@@ -151,6 +152,21 @@ class Zone:
 
     def _edges(self) -> Sequence[tuple[Point, Point]]:
         return list(zip(self.corners, self.corners[1:] + self.corners[:1], strict=True))
+
+
+def lines_of(specs: Iterable[PlaceSpec]) -> tuple[Line, ...]:
+    """Those without a name are called `line 1`, `line 2`, by their place among all."""
+    return tuple(Line.from_numbers(name, numbers) for name, numbers in _named("line", specs))
+
+
+def zones_of(specs: Iterable[PlaceSpec]) -> tuple[Zone, ...]:
+    """Those without a name are called `zone 1`, `zone 2`, by their place among all."""
+    return tuple(Zone.from_numbers(name, numbers) for name, numbers in _named("zone", specs))
+
+
+def _named(kind: str, specs: Iterable[PlaceSpec]) -> Iterator[tuple[str, Sequence[float]]]:
+    for number, spec in enumerate(specs, 1):
+        yield spec.name.strip() or f"{kind} {number}", spec.numbers
 
 
 def _is_outside(points: Sequence[Point], size: tuple[int, int]) -> bool:

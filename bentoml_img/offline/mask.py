@@ -14,25 +14,25 @@ from bentoml_img.palettes import PaletteName
 from bentoml_img.segment import Segmenter
 from bentoml_img.system.atomic import scratch_beside
 from bentoml_img.system.interrupts import uninterrupted
-from bentoml_img.video.results import COMPLETE, Ending, Speed
+from bentoml_img.video.results import COMPLETE, Ending, FrameProgress
 
 
 @dataclass(frozen=True)
-class Applied:
+class Masked:
     """The files written, and how a video ends."""
 
     written: list[Path]
     ending: Ending = COMPLETE
 
 
-def apply(
+def mask_file(
     source: Path,
     segmenter: Segmenter,
     palette: PaletteName,
     folder: Path,
-    on_progress: Callable[[Speed], None] = lambda speed: None,
+    on_progress: Callable[[FrameProgress], None] = lambda progress: None,
     on_warning: Callable[[str], None] = lambda warning: None,
-) -> Applied:
+) -> Masked:
     """Write a photo's mask and overlay, or a video's overlay, into `folder`.
 
     A video that breaks off is written as far as it goes, and so is one at Ctrl-C, or
@@ -45,8 +45,8 @@ def apply(
     with writing(target):
         folder.mkdir(parents=True, exist_ok=True)
     if of_photo:
-        return Applied(_photo(source, segmenter, palette, target, *of_photo))
-    return Applied([target], _video(source, segmenter, palette, target, on_progress, on_warning))
+        return Masked(_photo(source, segmenter, palette, target, *of_photo))
+    return Masked([target], _video(source, segmenter, palette, target, on_progress, on_warning))
 
 
 def _photo(
@@ -65,7 +65,7 @@ def _video(
     segmenter: Segmenter,
     palette: PaletteName,
     target: Path,
-    on_progress: Callable[[Speed], None],
+    on_progress: Callable[[FrameProgress], None],
     on_warning: Callable[[str], None],
 ) -> Ending:
     """Write a video's overlay. How it ends."""
@@ -86,7 +86,7 @@ def _video(
                 blend(frame.image, answer)
                 yield frame
                 speed = done / (time.monotonic() - started)
-                on_progress(Speed(done, video.info.frames, speed))
+                on_progress(FrameProgress(done, video.info.frames, speed))
 
     ending, segment = COMPLETE, None
     with (

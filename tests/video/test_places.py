@@ -3,7 +3,7 @@ import math
 import pytest
 
 from bentoml_img.video.ground import Ground
-from bentoml_img.video.regions import Line, Zone
+from bentoml_img.video.places import Line, Zone
 
 DOWN = Line("gate", (0, 50), (100, 50))
 RIGHT = Line("gate", (50, 100), (50, 0))

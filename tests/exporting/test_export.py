@@ -1,7 +1,7 @@
 import torch
 from torch import nn
 
-from bentoml_img.engines.export import round_to_half
+from bentoml_img.exporting.export import round_to_half
 
 
 def test_halved_weights_are_what_a_graph_without_norms_would_have() -> None:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from bentoml_img.engines.parity import parity
+from bentoml_img.exporting.parity import parity
 
 
 def test_parity() -> None:

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from bentoml_img import assemble as assembling
-from bentoml_img.assemble import assemble
 from bentoml_img.bundle import WEIGHTS, BundleError
 from bentoml_img.engines import load_engine
+from bentoml_img.exporting import assemble as assembling
+from bentoml_img.exporting.assemble import assemble
 from bentoml_img.segment import Segmenter
 from tests.segmenters import lively_module, manifest_of
 from tests.test_segment import noisy_photo

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bentoml_img.video.plots import plot_counts
+from bentoml_img.offline.plots import plot_counts
 
 
 @pytest.mark.parametrize("labels", [["car", "car", "person"], []])
