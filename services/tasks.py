@@ -42,8 +42,9 @@ STATUS: dict[type[JobError], HTTPStatus] = {
 MAX_NAME = 40  # characters of a video's name that are kept: file systems count bytes
 RETRY_AFTER = {"Retry-After": "60"}  # seconds
 
-# What can be got of a result, and its media type, where that does not depend on the result.
-PARTS = {"video": None, **{what: file.media_type for what, file in RECORDS.items()}}
+# What can be got of a result, and its media type, where that does not depend on the result. The
+# page shows them in this order: the summary below the video.
+PARTS = {"video": None, **{what: file.media_type for what, file in reversed(RECORDS.items())}}
 
 # What can be done with a task, and by which method.
 METHODS = {"submit": "POST", "status": "GET", "get": "GET", "cancel": "PUT", "retry": "POST"}
