@@ -141,9 +141,16 @@ def type_name(schema: JsonSchema) -> str:
 
 def limits(schema: JsonSchema) -> Iterable[str]:
     """The constraints of a schema, in words."""
-    if "minimum" in schema and "maximum" in schema:
-        yield f"{schema['minimum']} to {schema['maximum']}"
-        schema = {key: value for key, value in schema.items() if key not in ("minimum", "maximum")}
+    ranges = {
+        ("minimum", "maximum"): "{}",
+        ("minLength", "maxLength"): "{} characters",
+        ("minItems", "maxItems"): "{} items",
+    }
+    for (least, most), text in ranges.items():
+        if least in schema and most in schema:
+            low, high = schema[least], schema[most]
+            yield text.format(low if low == high else f"{low} to {high}")
+            schema = {key: value for key, value in schema.items() if key not in (least, most)}
     words = {
         "minimum": "at least {}",
         "exclusiveMinimum": "more than {}",

@@ -27,6 +27,9 @@ def test_parse(schema: dict[str, Any], text: str, value: Any) -> None:
     assert field(**schema).parse(text) == value
 
 
+NINE = {"minItems": 9, "maxItems": 9}
+
+
 @pytest.mark.parametrize(
     ("schema", "line"),
     [
@@ -37,6 +40,8 @@ def test_parse(schema: dict[str, Any], text: str, value: Any) -> None:
         ({"type": "file", "format": "image"}, "file (image); optional"),
         ({"type": "file", "content_type": "audio/mpeg"}, "file (audio/mpeg); optional"),
         ({"type": "object", "properties": {"a": {}, "b": {}}}, "object (a, b); optional"),
+        ({"type": "array", **NINE}, "list of any JSON value, 9 items; optional"),
+        ({"type": "string", "minLength": 2, "maxLength": 5}, "string, 2 to 5 characters; optional"),
         ({"type": "string", "maxLength": 5}, "string, 5 characters or fewer; optional"),
         ({"description": "What it is."}, "any JSON value; optional. What it is."),
     ],
