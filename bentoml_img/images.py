@@ -19,6 +19,7 @@ from bentoml_img.arrays import Float32Array
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 MEGAPIXEL = 1_000_000
+LUMA = (0.299, 0.587, 0.114)  # of red, green and blue in brightness: ITU-R BT.601
 MAX_MEGAPIXELS = 64  # of a picture, unless an operator says otherwise
 
 # The longest side that libjpeg writes. Rows cost time each: a PNG of one column and a file size

@@ -34,7 +34,7 @@ async def send(
         submitted = await app.send(_encode(api, call, f"{api.route}/submit", files))
     if not submitted.ok:
         return submitted, None
-    task_id: str = json.loads(submitted.body)["task_id"]
+    task_id = _task_id(submitted)
 
     async def ask(what: str) -> Answer:
         params = {"task_id": task_id}
@@ -45,6 +45,13 @@ async def send(
         while json.loads((await ask("status")).body).get("status") in ACTIVE:
             await asyncio.sleep(POLL)
     return await ask("get"), task_id
+
+
+def _task_id(submitted: Answer) -> str:
+    try:
+        return str(json.loads(submitted.body)["task_id"])
+    except (ValueError, LookupError, TypeError) as error:
+        raise Failure(f"no task was begun: {submitted.body[:100]!r}") from error
 
 
 def _encode(api: Api, call: Call, route: str, files: ExitStack) -> httpx.Request:

@@ -41,21 +41,24 @@ class Results:
         self, inputs: Iterable[Path], folder: Path | None, suffix: str, here: Path
     ) -> None:
         self._taken = {_identity(path) for path in inputs}
-        self._folder = folder
+        self._written = folder
+        self._folder = folder and folder.absolute()  # loading a Bento changes where one is
         self._suffix = suffix
         self._here = here
         self._part: Path | None = None  # the file that is being written
 
-    def write(self, call: Call, api: str, answer: Answer) -> Path:
-        """Write the body of an answer, and give the path.
+    def write(self, call: Call, api: str, answer: Answer) -> tuple[Path, Path]:
+        """Write the body of an answer; the path, and the path as the user would write it.
 
         Failure if the file cannot be written.
         """
         if call.sources:
             source = call.sources[0].path
             folder, stem = self._folder or source.parent, f"{source.stem}{self._suffix}"
+            written = self._written or Path(call.sources[0].written).parent
         else:
             folder, stem = self._folder or self._here, api
+            written = self._written or Path()
         path = folder / f"{stem}{extension(answer)}"
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -64,7 +67,7 @@ class Results:
         except OSError as error:
             advice = "" if self._folder else "; --output-dir writes elsewhere"
             raise Failure(f"cannot write {path}: {reason(error)}{advice}") from error
-        return path
+        return path, written / path.name
 
     def discard_unfinished(self) -> None:
         """Remove what is there of a file that is being written."""

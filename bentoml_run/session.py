@@ -55,7 +55,6 @@ def run(
     cannot be loaded or started.
     """
     files = expand(input_files)
-    output_dir = None if output_dir is None else os.path.expanduser(output_dir)
     given = None if input_ is None else read_input(input_)
     from bentoml._internal.configuration import get_quiet_mode
 
@@ -65,7 +64,7 @@ def run(
     calls = plan(api, files, given, params)
     results = Results(
         inputs=[file.path for call in calls for file in call.sources],
-        folder=None if output_dir is None else Path(output_dir).absolute(),
+        folder=None if output_dir is None else Path(os.path.expanduser(output_dir)),
         suffix=suffix_of(bento.info.labels, api.name),
         here=Path.cwd(),
     )
@@ -76,7 +75,7 @@ def run(
         report = Report(stdout, as_json=format_ == "json", quiet=get_quiet_mode())
         session = Session(service, bento, api, results, report, last_error, tuple(options))
         with report.progress(0 if api.streams else len(calls)):
-            return asyncio.run(session.run(app, calls, output_dir))
+            return asyncio.run(session.run(app, calls))
 
 
 @dataclass(frozen=True)
@@ -91,21 +90,22 @@ class Session:
     last_error: LastError
     options: tuple[str, ...]
 
-    async def run(self, app: App, calls: Sequence[Call], output_dir: str | None) -> int:
+    async def run(self, app: App, calls: Sequence[Call]) -> int:
         """Make the calls one after another; 0 if all went well, else 1."""
         failed = False
         try:
             async with started(app) as application:
                 for call in calls:
-                    failed |= not await self._call(application, call, output_dir)
+                    failed |= not await self._call(application, call)
         except (BrokenPipeError, Failure):
             raise
         except Exception as error:
             raise Failure(f"{self.bento.tag} failed to start or stop: {one_line(error)}") from error
         return int(failed)
 
-    async def _call(self, app: Application, call: Call, output_dir: str | None) -> bool:
+    async def _call(self, app: Application, call: Call) -> bool:
         name = ", ".join(file.written for file in call.sources) or self.api.name
+        self.last_error.take()  # of an earlier call, or of none
         try:
             answer, task_id = await send(app, self.api, call, self.report.chunk)
         except BrokenPipeError:
@@ -123,13 +123,11 @@ class Session:
         path = shown = None
         if is_file(answer):
             try:
-                path = self.results.write(call, self.api.name, answer)
+                path, shown = self.results.write(call, self.api.name, answer)
             except Failure as error:
                 record = self._record(call, answer, None, task_id)
                 self.report.failed(f"{name}: {error.message}", record)
                 return False
-            written = Path(call.sources[0].written).parent if call.sources else Path()
-            shown = Path(written if output_dir is None else output_dir, path.name)
         self.report.done(self._record(call, answer, path, task_id), answer, shown)
         return True
 

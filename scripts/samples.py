@@ -4,6 +4,7 @@ import csv
 from collections import Counter
 from collections.abc import Iterable
 
+from bentoml_img.labels import VOC, VOC_TO_CIFAR10, VOC_TO_TRAFFIC
 from bentoml_img.paths import ROOT
 
 FOLDER = ROOT / "images"
@@ -19,7 +20,8 @@ def labelled() -> dict[str, str]:
 def known_to_all() -> list[str]:
     """The names of the photos that are for all three models, and show what all of them know."""
     labels = labelled()
-    return [name for name in scenes() if labels.get(name) in ("automobile", "cat", "dog", "horse")]
+    known = {label for voc, label in VOC_TO_CIFAR10.items() if VOC.index(voc) in VOC_TO_TRAFFIC}
+    return [name for name in scenes() if labels.get(name) in known]
 
 
 def scenes() -> list[str]:

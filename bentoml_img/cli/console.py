@@ -18,7 +18,7 @@ from rich.progress import (
     TimeRemainingColumn,
     TransferSpeedColumn,
 )
-from rich.table import Table
+from rich.table import Column, Table
 
 from bentoml_img.bundle import BundleError
 from bentoml_img.images import ImageError
@@ -137,6 +137,20 @@ def cleared(bar: Progress) -> Iterator[None]:
         yield
     finally:
         bar.start()
+
+
+def training_bar(console: Console) -> Progress:
+    """A bar for tasks that have a description and the field `note`."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(20),
+        MofNCompleteColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}", table_column=Column(no_wrap=True, overflow="ellipsis")),
+        console=console,
+        speed_estimate_period=300,
+    )
 
 
 @contextmanager

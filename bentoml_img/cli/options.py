@@ -17,8 +17,8 @@ from bentoml_img.video.places import PlaceSpec, split_name
 
 SOURCES = ("weights", "weights_url")  # of weights
 CHOICES = ("model", "models", *SOURCES, "engine", "precision")
-# What numbers the steps of a run takes 40 bits below the seed, and a generator's seed has 64.
-SEEDS = click.IntRange(0, 2**24 - 1)
+# What numbers the steps of a run takes 32 bits below the seed, and a generator's seed has 64.
+SEEDS = click.IntRange(0, 2**32 - 1)
 
 T = TypeVar("T")
 Command = TypeVar("Command", bound=Callable[..., Any])

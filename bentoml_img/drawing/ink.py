@@ -1,4 +1,4 @@
-"""What all that is drawn here has in common: paper, ink, brightness and letters."""
+"""What all that is drawn here has in common: paper, ink and letters."""
 
 from functools import cache
 
@@ -6,7 +6,6 @@ from PIL import ImageFont
 
 PAPER, INK = (255, 255, 255), (32, 32, 32)
 MIN_TEXT = 12  # pixels
-LUMA = (0.299, 0.587, 0.114)  # of red, green and blue in brightness: ITU-R BT.601
 
 
 @cache

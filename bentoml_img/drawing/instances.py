@@ -9,7 +9,8 @@ from PIL import Image, ImageDraw
 
 from bentoml_img.arrays import BoolArray
 from bentoml_img.detect import Detections
-from bentoml_img.drawing.ink import INK, LUMA, MIN_TEXT, PAPER, font
+from bentoml_img.drawing.ink import INK, MIN_TEXT, PAPER, font
+from bentoml_img.images import LUMA
 from bentoml_img.palettes import instance_colour
 from bentoml_img.postprocessing.masks import InstanceMask
 

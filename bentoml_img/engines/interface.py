@@ -44,5 +44,5 @@ class DetectionEngine(Protocol):
     def __call__(self, photo: UInt8Array, score_threshold: float) -> RawDetections:
         """Take an RGB photo (height, width, 3), return its instances, highest score first.
 
-        Those whose score is `score_threshold` or more, and at least 0.05; 100 at most.
+        Those whose score is `score_threshold` or more, and above 0.05; 100 at most.
         """

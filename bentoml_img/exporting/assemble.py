@@ -38,14 +38,18 @@ def assemble(module: nn.Module, manifest: Manifest, folder: Path, *, half: bool)
     How far the engines' answers are apart goes into its scores. BundleError if
     they are no longer the same for all practical purposes.
     """
-    save_graphs = _save_detector if manifest.task == "detection" else _save_segmenter
+    save_graphs, compare_engines = (
+        (_save_detector, _compare_detectors)
+        if manifest.task == "detection"
+        else (_save_segmenter, _compare_segmenters)
+    )
     if half:
         round_to_half(module)
     with replacing_folder(folder) as part:
         save_weights(module, part / WEIGHTS, half=half)
         save_graphs(module, part, half)
         write_manifest(part, manifest, [path.name for path in part.iterdir()])
-        complete = add_scores(part, _compare_engines(part, manifest))
+        complete = add_scores(part, compare_engines(part))
         check_agreement(complete)
     return complete
 
@@ -78,19 +82,16 @@ def _save_detector(module: nn.Module, folder: Path, half: bool) -> None:
     write_rules(folder, rules_of(module))
 
 
-def _compare_engines(bundle: Path, manifest: Manifest) -> dict[str, float]:
-    if manifest.task == "detection":
-        return _compare_detectors(bundle)
-    return _compare_segmenters(bundle, len(manifest.labels))
-
-
-def _compare_segmenters(bundle: Path, classes: int) -> dict[str, float]:
+def _compare_segmenters(bundle: Path) -> dict[str, float]:
     """How far the engines' scores of random pictures are apart."""
     random = np.random.default_rng(0)
     inputs = [random.normal(size=(1, 3, *size)).astype(np.float32) for size in CHECKED_SIZES]
     reference, graph = (
-        np.concatenate([engine(x)[0].reshape(classes, -1).T for x in inputs])
-        for engine in (load_engine(bundle, name) for name in ("torch", "openvino"))
+        np.concatenate([scores.reshape(len(scores), -1).T for scores in answers])
+        for answers in (
+            [engine(x)[0] for x in inputs]
+            for engine in (load_engine(bundle, name) for name in ("torch", "openvino"))
+        )
     )
     return parity(reference, graph)
 

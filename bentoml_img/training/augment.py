@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from bentoml_img.arrays import UInt8Array
-from bentoml_img.drawing.ink import LUMA
+from bentoml_img.images import LUMA
 
 FILL = (127, 127, 127)  # beyond a photo's edge
 

@@ -1,5 +1,7 @@
 """What the commands that train have in common: their options, and how they end."""
 
+import shlex
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,7 +11,7 @@ import click
 from bentoml_img.cli.console import console, plain_errors, told_warnings
 from bentoml_img.cli.options import SEEDS, Command, FiniteRange, together
 from bentoml_img.training.errors import CheckpointError, DatasetError, Diverged
-from bentoml_img.training.fit import TrainingInterrupted, command_to_resume
+from bentoml_img.training.fit import TrainingInterrupted
 from bentoml_img.training.run import RunRecipe
 
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
@@ -38,9 +40,18 @@ def run_options(recipe: type[RunRecipe]) -> Callable[[Command], Command]:
     )
 
 
+def command_to_resume() -> str:
+    """What to type to go on with the run that this process was started for."""
+    command = sys.orig_argv
+    return shlex.join(command if "--resume" in command else [*command, "--resume"])
+
+
 @contextmanager
-def resumable(context: click.Context) -> Iterator[None]:
-    """Say in one line what a user can mend or is warned of, and after Ctrl-C how to go on."""
+def resumable(context: click.Context, advice: str | None = None) -> Iterator[None]:
+    """Say in one line what a user can mend or is warned of, and after Ctrl-C how to go on.
+
+    That is with --resume, if there is no other `advice`.
+    """
     try:
         with (
             told_warnings(),
@@ -48,5 +59,5 @@ def resumable(context: click.Context) -> Iterator[None]:
         ):
             yield
     except TrainingInterrupted as interrupted:
-        console.print(f"{interrupted}; to go on: {command_to_resume()}")
+        console.print(f"{interrupted}; {advice or f'to go on: {command_to_resume()}'}")
         context.exit(130)

@@ -1,8 +1,6 @@
 """Run a trainer to its end: progress bar, evaluations, checkpoints, a Ctrl-C that loses nothing."""
 
-import shlex
 import signal
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,10 +9,9 @@ from types import FrameType
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as ProgressBar
-from rich.table import Column
 
+from bentoml_img.cli.console import training_bar
 from bentoml_img.system.interrupts import ENDING
 from bentoml_img.training.log import Log
 from bentoml_img.training.run import Progress, Run
@@ -38,7 +35,7 @@ def fit(trainer: Run[Any, Any], checkpoint: Path, console: Console, log: Log | N
     """
     if trainer.step == trainer.steps and not _unevaluated(trainer):
         return
-    with _deferred_interrupt() as interrupts, progress_bar(console) as bar:
+    with _deferred_interrupt() as interrupts, training_bar(console) as bar:
         between_steps = _BetweenSteps(trainer, checkpoint, log, bar, interrupts)
         if _unevaluated(trainer):
             between_steps.do()
@@ -94,26 +91,6 @@ def _unevaluated(trainer: Run[Any, Any]) -> bool:
     step, every = trainer.step, min(trainer.steps_per_epoch, EVALUATE_STEPS)
     due = step == trainer.steps or (step > 0 and step % every == 0)
     return due and all(entry["step"] != step for entry in trainer.history)
-
-
-def command_to_resume() -> str:
-    """What to type to go on with the run that this process was started for."""
-    command = sys.orig_argv
-    return shlex.join(command if "--resume" in command else [*command, "--resume"])
-
-
-def progress_bar(console: Console) -> ProgressBar:
-    """A bar for tasks that have a description and the field `note`."""
-    return ProgressBar(
-        TextColumn("{task.description}"),
-        BarColumn(20),
-        MofNCompleteColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}", table_column=Column(no_wrap=True, overflow="ellipsis")),
-        console=console,
-        speed_estimate_period=300,
-    )
 
 
 def _evaluate(

@@ -1,9 +1,15 @@
-"""Error answers in the shapes that services give."""
+"""Error answers in the shapes that services give, and answers in none."""
+
+import asyncio
+from typing import cast
 
 import pytest
 
-from bentoml_run.asgi import Answer
-from bentoml_run.request import error_message
+from bentoml_run.asgi import Answer, Application
+from bentoml_run.errors import Failure
+from bentoml_run.inputs import Call
+from bentoml_run.request import error_message, send
+from bentoml_run.schema import Api
 
 
 @pytest.mark.parametrize(
@@ -28,3 +34,14 @@ from bentoml_run.request import error_message
 )
 def test_error_message(body: str, message: str) -> None:
     assert error_message(Answer(400, (), body.encode())) == message
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"[]", b"{}", b"7"])
+def test_a_task_that_was_not_begun(body: bytes) -> None:
+    class Service:
+        async def send(self, *_: object) -> Answer:
+            return Answer(202, (), body)
+
+    api = Api("annotate", "/annotate", {}, None, {}, is_task=True)
+    with pytest.raises(Failure, match="no task was begun"):
+        asyncio.run(send(cast(Application, Service()), api, Call({}), lambda *_: None))

@@ -68,7 +68,7 @@ def test_a_result_is_named_after_the_input_and_put_beside_it(tmp_path: Path) -> 
     photo = InputFile.of(str(tmp_path / "photos" / "dog.txt"))
     (call,) = plan(cut, [photo], None, [("mask", f"@{tmp_path / 'mask.txt'}")])
     results = Results([source.path for source in call.sources], None, "_cut", Path())
-    path = results.write(call, "cut", answer("image/png"))
+    path, _ = results.write(call, "cut", answer("image/png"))
     assert path == tmp_path / "photos" / "dog_cut.png"
 
 

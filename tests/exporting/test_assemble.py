@@ -38,7 +38,7 @@ def without_graphs(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(assembling, "save_graph", touch)
     agreed = {"export_label_agreement": 1.0}
-    monkeypatch.setattr(assembling, "_compare_engines", lambda bundle, classes: agreed)
+    monkeypatch.setattr(assembling, "_compare_segmenters", lambda bundle: agreed)
 
 
 @pytest.mark.usefixtures("without_graphs")

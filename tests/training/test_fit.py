@@ -13,8 +13,9 @@ from torch import Tensor
 
 from bentoml_img.training.classification.cifar10 import Split
 from bentoml_img.training.classification.trainer import Trainer
+from bentoml_img.training.command import command_to_resume
 from bentoml_img.training.errors import Diverged
-from bentoml_img.training.fit import TrainingInterrupted, command_to_resume, fit
+from bentoml_img.training.fit import TrainingInterrupted, fit
 from bentoml_img.training.log import Log
 from tests.training.tiny import tiny_recipe
 

@@ -14,17 +14,17 @@ from typing import Any
 
 import click
 
-from bentoml_img.cli.console import console, plain_errors
+from bentoml_img.cli.console import console
 from bentoml_img.cli.options import FiniteRange
 from bentoml_img.system import atomic
 from bentoml_img.training.classification import cifar10
-from bentoml_img.training.errors import CheckpointError, DatasetError, Diverged
 from bentoml_img.training.extra import importing_extra
 
 with importing_extra():
     from bentoml_img.engines.torch import best_device
     from bentoml_img.training.classification.trainer import Recipe, Trainer, module_logits
-    from bentoml_img.training.fit import TrainingInterrupted, fit
+    from bentoml_img.training.command import resumable
+    from bentoml_img.training.fit import fit
 
 
 def as_written(recipe: Recipe) -> dict[str, Any]:
@@ -86,17 +86,13 @@ def main(
     context: click.Context, data_dir: Path, epochs: float, seeds: int, output_dir: Path
 ) -> None:
     """Train a short schedule with the seeds 0, 1, … and print the mean and spread of accuracy."""
-    output_dir.mkdir(parents=True, exist_ok=True)
     runs = []
-    try:
-        with plain_errors("train", DatasetError, CheckpointError, Diverged):
-            train, test = cifar10.load(data_dir)
-            for seed in range(seeds):
-                runs.append(run(train, test, Recipe(epochs=epochs, seed=seed), output_dir))
-                click.echo(json.dumps(runs[-1]))
-    except TrainingInterrupted as interrupted:
-        console.print(f"{interrupted}; the same command goes on from here")
-        context.exit(130)
+    with resumable(context, "the same command goes on from here"):
+        output_dir.mkdir(parents=True, exist_ok=True)
+        train, test = cifar10.load(data_dir)
+        for seed in range(seeds):
+            runs.append(run(train, test, Recipe(epochs=epochs, seed=seed), output_dir))
+            click.echo(json.dumps(runs[-1]))
     click.echo(json.dumps(summary(runs)))
 
 

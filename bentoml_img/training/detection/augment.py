@@ -20,11 +20,12 @@ from bentoml_img.training.augment import FILL, ColourChanges, change_colours, lo
 from bentoml_img.training.detection.data import Instance, Scene
 from bentoml_img.training.detection.sampler import Sampler, Source
 from bentoml_img.training.readable import first_readable
+from bentoml_img.transforms import LITE_PYRAMID
 
 MIN_PIXELS = 12  # of an instance in a crop: what shows less of itself is ignored
 MIN_SIDE = 3  # pixels, likewise
 VISIBLE = 0.7  # of an instance: what is hidden more is not pasted
-MULTIPLE = 32  # which a crop's sides are of: the backbone's largest stride
+MULTIPLE = LITE_PYRAMID.stride  # which a crop's sides are of
 RIDDEN = (TRAFFIC.index("bicycle"), TRAFFIC.index("motorcycle"))
 PERSON = TRAFFIC.index("person")
 

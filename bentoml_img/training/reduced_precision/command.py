@@ -32,7 +32,7 @@ MAX_PHOTOS = 100
 @click.option("--data", type=FOLDER, required=True, help="What to measure the accuracy on.")
 def main(bundle: Path, precision: str, photos: Path, data: Path) -> None:
     """Make BUNDLE ready for int8 or bf16, if that costs little accuracy."""
-    with plain_errors("train", DatasetError, FileError):
+    with plain_errors("train", DatasetError, FileError, OSError):
         click.echo(json.dumps(reduce(bundle, precision, read_photos(photos), data)))
 
 

@@ -23,7 +23,8 @@ def reduce(
 ) -> dict[str, float]:
     """Put what a precision needs, and what it costs, into a bundle; the new scores.
 
-    BundleError if more is lost than the task's bound: then the bundle stays as it was.
+    BundleError if more is lost than the task's bound, or if labels are no longer the same;
+    ModuleNotFoundError for int8 without the package nncf. Then the bundle stays as it was.
     """
     manifest = verify(bundle)
     task = TASKS[manifest.task]

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from bentoml_img.bundle import WEIGHTS
-from bentoml_img.cli.console import console
+from bentoml_img.cli.console import console, training_bar
 from bentoml_img.segment import Segmenter
 from bentoml_img.training.errors import DatasetError
 from bentoml_img.training.extra import importing_extra
@@ -21,7 +21,7 @@ with importing_extra():
     from bentoml_img.engines.torch import best_device
     from bentoml_img.training import checkpoint
     from bentoml_img.training.command import FOLDER, resumable, run_options
-    from bentoml_img.training.fit import fit, progress_bar
+    from bentoml_img.training.fit import fit
     from bentoml_img.training.layouts import Sample, read_voc
     from bentoml_img.training.log import Log
     from bentoml_img.training.pretrained import load_imagenet, load_weights
@@ -151,7 +151,7 @@ def _start(network: Network, trained: Path | None, imagenet: Path | None) -> Non
 def _read(name: str, folder: Path, split: str, out: Path) -> list[Sample]:
     if LAYOUTS[name] == "voc":
         return read_voc(folder, split)
-    with progress_bar(console) as bar:
+    with training_bar(console) as bar:
         task = bar.add_task(f"painting the masks of {name} {split}", total=None, note="")
 
         def on_painted(done: int, total: int) -> None:

@@ -7,6 +7,7 @@ from itertools import chain, count
 import numpy as np
 
 from bentoml_img.arrays import Float32Array, Float64Array, Int64Array
+from bentoml_img.training.errors import DatasetError
 from bentoml_img.training.layouts import Sample
 from bentoml_img.training.repeat_factors import repeat_factors
 
@@ -26,7 +27,7 @@ class Sampler:
 
     `shares` has a row for each sample: the share of its pixels that each class
     has. `sources` has its source, and `proportions` what part of the draws each
-    source is to have.
+    source is to have. DatasetError if there is no class to draw.
     """
 
     def __init__(
@@ -37,12 +38,14 @@ class Sampler:
         rare: float,
     ) -> None:
         present = shares > PRESENT
+        self.classes = [k for k in range(1, shares.shape[1]) if present[:, k].any()]
+        if not self.classes:
+            raise DatasetError(f"no photo has {PRESENT:.1%} or more of any class")
         weight = repeat_factors(present, rare)
         for source, proportion in enumerate(proportions):
             mine = sources == source
             weight[mine] *= proportion / weight[mine].sum()
         self.probabilities = weight / weight.sum()
-        self.classes = [k for k in range(1, shares.shape[1]) if present[:, k].any()]
         self.members = {k: np.flatnonzero(present[:, k]) for k in self.classes}
 
     def draw(self, n: int, rng: np.random.Generator) -> Iterator[int]:

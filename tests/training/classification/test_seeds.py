@@ -60,3 +60,10 @@ def test_no_data_is_told_in_one_line(tmp_path: Path) -> None:
     assert result.exit_code == 1
     assert result.stderr.startswith("Error: no CIFAR-10 in ")
     assert result.stderr.count("\n") == 1
+
+
+def test_a_folder_that_cannot_be_is_told_in_one_line(arguments: list[str]) -> None:
+    result = CliRunner().invoke(seeds.main, [*arguments, "--output-dir", "/dev/null/out"])
+    assert result.exit_code == 1
+    assert "/dev/null" in result.stderr
+    assert len(result.stderr.splitlines()) == 1

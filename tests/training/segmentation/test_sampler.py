@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from bentoml_img.training.errors import DatasetError
 from bentoml_img.training.segmentation.sampler import Sampler
 
 
@@ -16,3 +17,9 @@ def test_rare_classes_and_small_sources_are_drawn_more_often() -> None:
     drawn = {sampler.draw_class(np.random.default_rng(seed)) for seed in range(50)}
     assert (3, 0) in drawn
     assert {class_id for class_id, _ in drawn} == {3, 15}
+
+
+def test_photos_of_nothing() -> None:
+    shares = np.full((3, 21), 0.004, np.float32)
+    with pytest.raises(DatasetError, match=r"no photo has 0\.5% or more of any class"):
+        Sampler(shares, np.zeros(3, np.int64), [1.0], rare=0.16)
