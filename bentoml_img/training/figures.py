@@ -8,7 +8,7 @@ from pathlib import Path
 from bentoml_img.bundle import add_scores
 
 OnPhoto = Callable[[int, int], None]
-"""Called as photos are measured, with the numbers of photos done and in all."""
+"""Called as photos are measured or read, with the numbers of photos done and in all."""
 
 
 def unwatched(done: int, total: int) -> None:

@@ -1,7 +1,7 @@
 """Masks of VOC classes: painted of COCO's instances, and what is in them."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -13,17 +13,15 @@ from pycocotools import mask as coco_mask
 from bentoml_img.arrays import Float32Array, Float64Array, UInt8Array
 from bentoml_img.labels import COCO_TO_VOC, VOC, VOC_IGNORE
 from bentoml_img.system.atomic import replacing
+from bentoml_img.training.figures import OnPhoto, unwatched
 from bentoml_img.training.layouts import Sample, read_coco_split, reading
 
 
-def read_coco(
-    root: Path, split: str, cache: Path, on_painted: Callable[[int, int], None] = lambda i, n: None
-) -> list[Sample]:
+def read_coco(root: Path, split: str, cache: Path, on_photo: OnPhoto = unwatched) -> list[Sample]:
     """The samples of a split of data laid out like COCO, its instances painted as VOC classes.
 
     Masks are painted once, into a folder in `cache`, and found there the next
-    time, unless the annotations changed; `on_painted(i, n)` is called for each.
-    DatasetError.
+    time, unless the annotations changed. DatasetError.
     """
     coco = read_coco_split(root, split)
     folder = cache / _version(coco.annotations)
@@ -35,7 +33,7 @@ def read_coco(
             with reading(coco.annotations):
                 painted = paint(photo.instances, photo.height, photo.width)
             _write_png(painted, sample.mask)
-        on_painted(i, len(coco.photos))
+        on_photo(i, len(coco.photos))
         samples.append(sample)
     return samples
 
