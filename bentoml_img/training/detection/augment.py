@@ -1,7 +1,7 @@
 """Crops of scenes: how they are cut out and changed.
 
 Instances are pasted from one scene into another: Ghiasi et al., "Simple
-Copy-Paste" (arXiv 2012.07177); here those of rare classes, at the height in the
+Copy-Paste" (arXiv 2012.07177); here those of classes with few, at the height in the
 picture where they were, since a street is seen from the same place everywhere.
 """
 
@@ -37,8 +37,8 @@ class Augmentation(ColourChanges):
     A scene is scaled so that its short side is something in its source's `sides`,
     its aspect ratio changed by up to the factor `aspect`, and a crop of (height,
     width) cut out, with the probability `aim` around one of its instances.
-    `paste` is how likely instances of rare classes are added, of which there are
-    `pasted` at most.
+    `paste` is how likely others' instances are added, of which there are `pasted` at
+    most.
     """
 
     crop: tuple[int, int] = (352, 480)

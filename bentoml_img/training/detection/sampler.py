@@ -12,7 +12,7 @@ from bentoml_img.training.proportions import proportions
 from bentoml_img.training.repeat_factors import repeat_factors
 
 MIN_PASTED = 150  # pixels that an instance needs in its own scene to be worth pasting
-RARE = 0.25  # of the instances of the commonest class
+PASTED_BELOW = 0.25  # of the instances of the commonest class
 EMPTY = 1 / 3  # how often a scene with nothing to find is drawn, beside one with something common
 
 
@@ -40,7 +40,7 @@ class Source:
 class Sampler:
     """Draws sources in `proportions`, and of their scenes those with rare classes more often.
 
-    What is rare, and how much more often, is as in `repeat_factors`.
+    What is `rare`, and how much more often, is as in `repeat_factors`.
     """
 
     def __init__(self, sources: Sequence[Source], rare: float) -> None:
@@ -79,11 +79,10 @@ class Sampler:
 
 
 def pasteable(scenes: Sequence[Scene]) -> dict[int, list[tuple[Scene, Instance]]]:
-    """For each rare class its instances that can be pasted, and where they are.
+    """For each class to paste its instances that can be pasted, and where they are.
 
-    They are large enough, and no edge of a photo cuts them off, except the upper.
-
-    Rare is what has less than a quarter of the instances that the commonest has.
+    The classes are those with less than `PASTED_BELOW` of the instances that the commonest
+    has; the instances are large enough, and no edge of a photo cuts them off, except the upper.
     """
     found: dict[int, list[tuple[Scene, Instance]]] = {}
     for scene in scenes:
@@ -94,7 +93,7 @@ def pasteable(scenes: Sequence[Scene]) -> dict[int, list[tuple[Scene, Instance]]
     large = {
         label: [(s, i) for s, i in there if i.area >= MIN_PASTED and _is_whole(i, s)]
         for label, there in sorted(found.items())
-        if len(there) < RARE * most
+        if len(there) < PASTED_BELOW * most
     }
     return {label: there for label, there in large.items() if there}
 

@@ -186,7 +186,7 @@ def test_scenes_with_nothing_to_find_are_drawn_less_often(scenes: list[Scene]) -
     np.testing.assert_allclose(probabilities, (0.75, 0.25))
 
 
-def test_rare_classes_are_pasted(scenes: list[Scene]) -> None:
+def test_classes_with_few_instances_are_pasted(scenes: list[Scene]) -> None:
     def some(label: int, n: int, side: int) -> list[Instance]:
         return [from_mask(label, square(side)) for _ in range(n)]
 
@@ -196,7 +196,7 @@ def test_rare_classes_are_pasted(scenes: list[Scene]) -> None:
         return pixels
 
     cut_off = from_mask(BUS, square(20, left=0))
-    rare = [*some(PERSON, 40, 20), *some(BUS, 9, 20), *some(BICYCLE, 9, 5), *some(CAR, 10, 20)]
-    rare.append(cut_off)
-    found = pasteable([*scenes[1:2], Scene(scenes[0].image, (128, 64), tuple(rare))])
+    instances = [*some(PERSON, 40, 20), *some(BUS, 9, 20), *some(BICYCLE, 9, 5), *some(CAR, 10, 20)]
+    instances.append(cut_off)
+    found = pasteable([*scenes[1:2], Scene(scenes[0].image, (128, 64), tuple(instances))])
     assert {label: len(there) for label, there in found.items()} == {BUS: 9}
