@@ -168,6 +168,11 @@ class EfficientNetLite(nn.Module):
                 levels.append(x)
         return levels
 
+    def freeze(self, stages: int = 0) -> None:
+        """Let the stem and the first so many stages learn no more."""
+        self.stem.requires_grad_(False)
+        self.stages[:stages].requires_grad_(False)
+
     def load_imagenet(self, state: Mapping[str, Tensor]) -> None:
         """Take over a classifier's weights, whatever its keys are called, by their order.
 

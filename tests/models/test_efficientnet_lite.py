@@ -64,6 +64,16 @@ def test_a_gradient_reaches_every_parameter() -> None:
     assert all(p.grad is not None for p in backbone.parameters())
 
 
+@pytest.mark.parametrize(("stages", "begin"), [(0, "stages.0."), (2, "stages.2.")])
+def test_the_stem_and_the_first_stages_can_be_frozen(stages: int, begin: str) -> None:
+    backbone = EfficientNetLite("lite2")
+    backbone.freeze(stages)
+    names = [name for name, _ in backbone.named_parameters()]
+    learning = [name for name, p in backbone.named_parameters() if p.requires_grad]
+    assert learning == names[-len(learning) :]
+    assert learning[0].startswith(begin)
+
+
 def test_weights_of_another_network_are_refused() -> None:
     with pytest.raises(ValueError, match="weights are of another network"):
         EfficientNetLite("lite2").load_imagenet(EfficientNetLite("lite0").state_dict())

@@ -84,8 +84,7 @@ class Trainer(AveragedRun[LiteClassifier, tuple[Tensor, Tensor]]):
         torch.manual_seed(recipe.seed)
         network = cifar_lite()
         start(network)
-        network.backbone.stem.requires_grad_(False)
-        network.backbone.stages[: recipe.frozen_stages].requires_grad_(False)
+        network.backbone.freeze(recipe.frozen_stages)
         self._start = copy.deepcopy(network.backbone.state_dict())
         super().__init__(
             network,

@@ -122,7 +122,7 @@ class Trainer(AveragedRun[MaskRCNN, tuple[Tensor, list[Target]]]):
 def _parts(network: MaskRCNN, recipe: Recipe) -> list[tuple[list[nn.Parameter], float]]:
     """The parameters and their learning rates; those that do not learn need no gradient."""
     body = network.backbone.body
-    body.stem.requires_grad_(False)
+    body.freeze()
     deep = body.level_stages[-2] + 1
     of_body = set(body.parameters())
     return [

@@ -120,8 +120,7 @@ class Trainer(AveragedRun[Network, tuple[Tensor, Tensor]]):
         torch.manual_seed(recipe.seed)
         network = Network()
         start(network)
-        network.backbone.stem.requires_grad_(False)
-        network.backbone.stages[: recipe.frozen_stages].requires_grad_(False)
+        network.backbone.freeze(recipe.frozen_stages)
         super().__init__(
             network,
             [
