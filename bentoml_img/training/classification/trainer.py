@@ -31,6 +31,7 @@ from bentoml_img.training.figures import OnPhoto, unwatched
 from bentoml_img.training.normalize import normalize
 from bentoml_img.training.pretrained import load_imagenet
 from bentoml_img.training.run import Progress
+from bentoml_img.training.weight_average import interpolate
 from bentoml_img.transforms import LITE_SQUARE
 
 WATCHED = 2000
@@ -132,18 +133,10 @@ class Trainer(AveragedRun[LiteClassifier, tuple[Tensor, Tensor]]):
         super()._set_state(state)
         self._seen = state["seen"]
 
-    @torch.no_grad()
     def blend(self) -> LiteClassifier:
-        """The averaged network, its backbone blended with what the run began with.
-
-        A network that was fine-tuned forgets what its data do not show; a mean with its
-        first weights is better on other photos, and here no worse on these (Wortsman et
-        al., "Robust fine-tuning of zero-shot models", arXiv 2109.01903).
-        """
+        """The averaged network, its backbone blended with what the run began with."""
         blended = copy.deepcopy(self.average)
-        for name, value in blended.backbone.state_dict().items():
-            if value.is_floating_point():
-                value.lerp_(self._start[name].to(self.device), self.recipe.start_share)
+        blended.backbone = interpolate(blended.backbone, self._start, self.recipe.start_share)
         return blended
 
     def _measure(self, on_photo: OnPhoto) -> dict[str, Any]:

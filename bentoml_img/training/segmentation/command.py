@@ -31,7 +31,7 @@ with importing_extra():
     from bentoml_img.training.segmentation.plots import save_curves
     from bentoml_img.training.segmentation.sampler import Source
     from bentoml_img.training.segmentation.trainer import Network, Recipe, Trainer
-    from bentoml_img.training.segmentation.weight_average import halfway
+    from bentoml_img.training.weight_average import interpolate
 
 # True masks of everyday photos are worth most. With 2,079 photos of VOC, 320 of COCO, 1,100 of
 # streets and 2,948 that a model labelled, 41, 21, 14 and 24 % of the batches are of them.
@@ -99,7 +99,7 @@ def main(
         if start:
             began = Network()
             _start(began, start, None)
-            network = halfway(began, network)
+            network = interpolate(network, began.state_dict(), 0.5)
         for bundle in export(network, f"photos of {', '.join(given)}", out):
             measure = partial(figures, Segmenter.from_bundle(bundle), validation)
             record(bundle, watched(measure), RECORDED)
