@@ -6,7 +6,7 @@ as ImageNet left them; in the cool-down, the heads' batch statistics stay, too.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -52,7 +52,6 @@ class Recipe(AveragedRecipe):
     loss_stride: int = 4
     frozen_stages: int = 3
     rare: float = 0.15
-    test_side: int = LITE.input_size[0]
     augmentation: Augmentation = field(default_factory=Augmentation)
 
 
@@ -180,10 +179,7 @@ class Trainer(AveragedRun[Network, tuple[Tensor, Tensor]]):
         Of each set over all classes that it has, and over those that six or more
         of its photos have.
         """
-        manifest = replace(
-            zoo.find("deeplabv3_lite").manifest(license="", trained_on=""),
-            input_size=(self.recipe.test_side,),
-        )
+        manifest = zoo.find("deeplabv3_lite").manifest(license="", trained_on="")
         segmenter = Segmenter(manifest, Heads(self.average, self.device))
         entry: dict[str, Any] = {"iou": {}}
         for name, confusions in measure(segmenter, list(HEADS), self.validation, on_photo):

@@ -27,12 +27,10 @@ from tests.training.segmentation.scoring import mean_iou, mean_iou_of
 
 
 @pytest.fixture
-def arguments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def arguments(tmp_path: Path, side: int, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Of a run over four tiny photos, two steps long."""
-    small = Augmentation(crop_side=48, base_side=48)
-    monkeypatch.setattr(
-        segmentation, "Recipe", partial(Recipe, batch_size=2, test_side=48, augmentation=small)
-    )
+    small = Augmentation(crop_side=side, base_side=side)
+    monkeypatch.setattr(segmentation, "Recipe", partial(Recipe, batch_size=2, augmentation=small))
     monkeypatch.setattr(log, "LOG_STEPS", 1)
     write_scenes(tmp_path / "voc", 4)
     write_scenes(tmp_path / "voc", 2, "val")
@@ -47,7 +45,7 @@ def export_nothing(*_: object) -> list[Path]:
 
 
 def test_trains_evaluates_and_exports(
-    tmp_path: Path, arguments: list[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, arguments: list[str], side: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     result = CliRunner().invoke(segmentation.main, arguments)
     assert result.exit_code == 0, result.output
@@ -68,7 +66,7 @@ def test_trains_evaluates_and_exports(
     network = Network().eval()
     network.load_state_dict(torch.load(out / "checkpoint.pt", weights_only=True)["average"])
     for head in network.heads:
-        expected = mean_iou_of(network, head, samples, side=48)
+        expected = mean_iou_of(network, head, samples, side)
         assert lines[2][f"{head}_voc_miou"] == pytest.approx(expected)
     assert (out / "curves.png").read_bytes().startswith(b"\x89PNG")
 

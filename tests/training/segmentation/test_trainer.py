@@ -17,7 +17,6 @@ TINY = Recipe(
     epochs=2,
     batch_size=2,
     warm_up_steps=1,
-    test_side=48,
     augmentation=Augmentation(crop_side=48, base_side=48),
 )
 
@@ -33,7 +32,7 @@ def make_trainer(root: Path, recipe: Recipe = TINY) -> Trainer:
     )
 
 
-def test_a_resumed_run_gives_the_weights_of_an_uninterrupted_one(tmp_path: Path) -> None:
+def test_a_resumed_run_gives_the_weights_of_an_uninterrupted_one(tmp_path: Path, side: int) -> None:
     whole = make_trainer(tmp_path)
     losses: list[float] = []
     whole.run(lambda progress: losses.append(progress.figures["deeplabv3_lite"]))
@@ -58,7 +57,7 @@ def test_a_resumed_run_gives_the_weights_of_an_uninterrupted_one(tmp_path: Path)
     assert photos == [(1, 4), (2, 4), (3, 4), (4, 4)]
     assert second.history == [entry]
     for head in second.average.heads:
-        expected = mean_iou_of(second.average, head, second.validation["scenes"], TINY.test_side)
+        expected = mean_iou_of(second.average, head, second.validation["scenes"], side)
         assert entry[f"{head}_scenes_miou"] == pytest.approx(expected)
     assert set(entry["iou"]) == {"deeplabv3_lite_scenes", "fcn_lite_scenes"}
 
