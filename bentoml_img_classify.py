@@ -165,6 +165,7 @@ def _train(
     output_dir: Path,
     engine: str,
 ) -> None:
+    from bentoml_img.drawing.charts import save_chart
     from bentoml_img.engines.torch import best_device
     from bentoml_img.training import checkpoint
     from bentoml_img.training.classification import plots
@@ -178,7 +179,7 @@ def _train(
         train, test = _dataset(data_dir)
         output_dir.mkdir(parents=True, exist_ok=True)
         samples = output_dir / "samples.png"
-        plots.save_samples(train, samples)
+        save_chart(plots.draw_samples(train), samples)
         plots.open_window(samples)
         console.print(f"sample images with their labels: {samples}")
 
@@ -186,7 +187,7 @@ def _train(
         if resume:
             trainer.restore(path)
         fit(trainer, path, console)
-        plots.save_curves(trainer.history, output_dir / "curves.png")
+        save_chart(plots.draw_curves(trainer.history), output_dir / "curves.png")
 
         console.print(f"exporting, and evaluating on {len(test)} images")
         trained_on = (
@@ -195,8 +196,8 @@ def _train(
         )
         evaluation = export(trainer.blend(), trained_on, test, output_dir / "cifar_lite", engine)
         _print_table(evaluation)
-        plots.save_confusion(evaluation, output_dir / "confusion.png")
-        plots.save_reliability(evaluation, output_dir / "reliability.png")
+        save_chart(plots.draw_confusion(evaluation), output_dir / "confusion.png")
+        save_chart(plots.draw_reliability(evaluation), output_dir / "reliability.png")
         console.print(f"curves, confusion matrix and reliability: {output_dir}/*.png")
 
 

@@ -10,7 +10,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bentoml_img.drawing.charts import save_chart
 from bentoml_img.labels import CIFAR10
 from bentoml_img.training.classification.calibration import Reliability
 from bentoml_img.training.classification.cifar10 import SIDE, Split
@@ -19,7 +18,7 @@ from bentoml_img.training.classification.evaluation import Evaluation
 COLUMNS = 10  # of the picture of samples
 
 
-def save_samples(split: Split, path: Path) -> None:
+def draw_samples(split: Split) -> Figure:
     """A row of a split's first COLUMNS images for each class, with its label."""
     cell = SIDE + 2
     mosaic = np.full((len(CIFAR10) * cell, COLUMNS * cell, 3), 255, np.uint8)
@@ -34,10 +33,10 @@ def save_samples(split: Split, path: Path) -> None:
     axes.set_yticks(np.arange(len(CIFAR10)) * cell + SIDE / 2, CIFAR10)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
-    save_chart(figure, path)
+    return figure
 
 
-def save_curves(history: Sequence[Mapping[str, float]], path: Path) -> None:
+def draw_curves(history: Sequence[Mapping[str, float]]) -> Figure:
     """Loss and accuracy over steps, from a Trainer's history."""
     figure = Figure(figsize=(9, 3.5), layout="constrained")
     left, right = figure.subplots(1, 2)
@@ -53,10 +52,10 @@ def save_curves(history: Sequence[Mapping[str, float]], path: Path) -> None:
     right.legend()
     for axes in (left, right):
         axes.grid(alpha=0.3)
-    save_chart(figure, path)
+    return figure
 
 
-def save_confusion(evaluation: Evaluation, path: Path) -> None:
+def draw_confusion(evaluation: Evaluation) -> Figure:
     """The confusion matrix, with counts; colours show each true class's errors."""
     confusion, names = evaluation.confusion, evaluation.labels
     errors = confusion.astype(float)
@@ -71,17 +70,17 @@ def save_confusion(evaluation: Evaluation, path: Path) -> None:
     axes.set_yticks(range(len(names)), names)
     accuracy = confusion.trace() / evaluation.n
     axes.set(xlabel="predicted", ylabel="true", title=f"{accuracy:.2%} of {evaluation.n} right")
-    save_chart(figure, path)
+    return figure
 
 
-def save_reliability(evaluation: Evaluation, path: Path) -> None:
+def draw_reliability(evaluation: Evaluation) -> Figure:
     """Accuracy against confidence, before and after temperature scaling."""
     figure = Figure(figsize=(9, 4), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True)
     _draw_reliability(left, "before temperature scaling", evaluation.raw)
     _draw_reliability(right, "after, cross-fitted", evaluation.calibrated)
     left.set_ylabel("accuracy")
-    save_chart(figure, path)
+    return figure
 
 
 def _draw_reliability(axes: Axes, name: str, reliability: Reliability) -> None:

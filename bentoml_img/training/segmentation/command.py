@@ -18,6 +18,7 @@ from bentoml_img.training.show_figures import watched
 with importing_extra():
     import torch
 
+    from bentoml_img.drawing.charts import save_chart
     from bentoml_img.engines.torch import best_device
     from bentoml_img.training import checkpoint
     from bentoml_img.training.command import FOLDER, resumable, run_options
@@ -28,7 +29,7 @@ with importing_extra():
     from bentoml_img.training.segmentation.data import class_shares, read_coco
     from bentoml_img.training.segmentation.evaluation import RECORDED, figures
     from bentoml_img.training.segmentation.export import export
-    from bentoml_img.training.segmentation.plots import save_curves
+    from bentoml_img.training.segmentation.plots import draw_curves
     from bentoml_img.training.segmentation.sampler import Source
     from bentoml_img.training.segmentation.trainer import Network, Recipe, Trainer
     from bentoml_img.training.weight_average import interpolate
@@ -94,7 +95,7 @@ def main(
         if resume:
             trainer.restore(path)
         fit(trainer, path, console, log)
-        save_curves(log.read_figures(), trainer.history, out / "curves.png")
+        save_chart(draw_curves(log.read_figures(), trainer.history), out / "curves.png")
         network = trainer.average
         if start:
             began = Network()

@@ -1,18 +1,13 @@
 """Curves of the segmenters' training."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
 
-from bentoml_img.drawing.charts import save_chart
 
-
-def save_curves(
-    log: Sequence[Mapping[str, Any]], history: Sequence[Mapping[str, Any]], path: Path
-) -> None:
-    """A picture: each head's training loss, and its mIoU on each validation set.
+def draw_curves(log: Sequence[Mapping[str, Any]], history: Sequence[Mapping[str, Any]]) -> Figure:
+    """Each head's training loss, and its mIoU on each validation set.
 
     `log` has entries with step and losses, `history` is the Trainer's.
     """
@@ -30,4 +25,4 @@ def save_curves(
         axes.grid(alpha=0.3)
         if axes.lines:
             axes.legend(fontsize=8)
-    save_chart(figure, path)
+    return figure

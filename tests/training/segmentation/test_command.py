@@ -5,14 +5,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
+from matplotlib.figure import Figure as Chart
 from safetensors.torch import load_file, save_file
 
 from bentoml_img.bundle import copy, verify
 from bentoml_img.models.efficientnet_lite import EfficientNetLite
-from bentoml_img.models.segmenters import deeplabv3_lite, fcn_lite
+from bentoml_img.models.segmenters import HEADS, deeplabv3_lite, fcn_lite
 from bentoml_img.paths import SHIPPED
 from bentoml_img.segment import Segmenter
 from bentoml_img.training import log
@@ -47,6 +49,10 @@ def export_nothing(*_: object) -> list[Path]:
 def test_trains_evaluates_and_exports(
     tmp_path: Path, arguments: list[str], side: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    charts: dict[Path, Chart] = {}
+    monkeypatch.setattr(
+        segmentation, "save_chart", lambda chart, path: charts.update({path: chart})
+    )
     result = CliRunner().invoke(segmentation.main, arguments)
     assert result.exit_code == 0, result.output
     out = tmp_path / "out"
@@ -68,7 +74,11 @@ def test_trains_evaluates_and_exports(
     for head in network.heads:
         expected = mean_iou_of(network, head, samples, side)
         assert lines[2][f"{head}_voc_miou"] == pytest.approx(expected)
-    assert (out / "curves.png").read_bytes().startswith(b"\x89PNG")
+    losses, mious = charts[out / "curves.png"].axes
+    for axes, entries in ((losses, [line["figures"] for line in lines[:2]]), (mious, lines[2:])):
+        drawn = [np.asarray(line.get_ydata()).tolist() for line in axes.lines]
+        names = [name for name in entries[0] if name in HEADS or name.endswith("_miou")]
+        assert drawn == [[entry[name] for entry in entries] for name in names]
 
     again = CliRunner().invoke(segmentation.main, arguments)
     assert again.exit_code == 1
@@ -133,7 +143,7 @@ def test_goes_on_from_trained_networks(
         return []
 
     monkeypatch.setattr(segmentation, "fit", fit)
-    monkeypatch.setattr(segmentation, "save_curves", lambda *_: None)
+    monkeypatch.setattr(segmentation, "save_chart", lambda *_: None)
     monkeypatch.setattr(segmentation, "export", export)
     both = [*arguments, "--start", str(tmp_path)]
     result = CliRunner().invoke(segmentation.main, both)
@@ -176,7 +186,7 @@ def test_of_many_val_photos_some_are_watched_and_all_measured(
     copy(SHIPPED / "fcn_lite", tmp_path / "fcn_lite")
     monkeypatch.setattr(segmentation, "MOST", 1)
     monkeypatch.setattr(segmentation, "fit", fit)
-    monkeypatch.setattr(segmentation, "save_curves", lambda *_: None)
+    monkeypatch.setattr(segmentation, "save_chart", lambda *_: None)
     monkeypatch.setattr(segmentation, "export", lambda *_: [tmp_path / "fcn_lite"])
     monkeypatch.setattr(segmentation, "figures", figures)
     result = CliRunner().invoke(segmentation.main, arguments)
