@@ -106,7 +106,7 @@ class Trainer(AveragedRun[MaskRCNN, tuple[Tensor, list[Target]]]):
 
         The mean over all classes that the set has, and that of each.
         """
-        manifest = zoo.find("maskrcnn_lite").manifest(license="", trained_on="")
+        manifest = zoo.find("maskrcnn_lite").manifest(license="unknown", trained_on="unknown")
         detector = Detector(manifest, TorchMaskRcnn(self.average, manifest, self.device))
         entry: dict[str, Any] = {"ap50": {}}
         for name, measured in measure(detector, self.validation, on_photo):

@@ -179,7 +179,7 @@ class Trainer(AveragedRun[Network, tuple[Tensor, Tensor]]):
         Of each set over all classes that it has, and over those that six or more
         of its photos have.
         """
-        manifest = zoo.find("deeplabv3_lite").manifest(license="", trained_on="")
+        manifest = zoo.find("deeplabv3_lite").manifest(license="unknown", trained_on="unknown")
         segmenter = Segmenter(manifest, Heads(self.average, self.device))
         entry: dict[str, Any] = {"iou": {}}
         for name, confusions in measure(segmenter, list(HEADS), self.validation, on_photo):
