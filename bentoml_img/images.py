@@ -19,7 +19,6 @@ from bentoml_img.arrays import Float32Array
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 MEGAPIXEL = 1_000_000
-LUMA = (0.299, 0.587, 0.114)  # of red, green and blue in brightness: ITU-R BT.601
 MAX_MEGAPIXELS = 64  # of a picture, unless an operator says otherwise
 
 # The longest side that libjpeg writes. Rows cost time each: a PNG of one column and a file size
@@ -29,6 +28,8 @@ MAX_SIDE = 65_500
 # Of an ICC profile's header.
 ICC_COLOUR_SPACE, ICC_SIGNATURE = slice(16, 20), slice(36, 40)
 MAX_PROFILE = 2**20  # bytes
+
+LUMA = (0.299, 0.587, 0.114)  # of red, green and blue in brightness: ITU-R BT.601
 
 WHITE_IS_ZERO = 0  # a TIFF's PhotometricInterpretation
 

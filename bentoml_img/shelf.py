@@ -84,9 +84,8 @@ def official_bundle(
         made = verify(folder)
         if made.name == name and made.source_sha256.startswith(digest):
             return folder
-    from bentoml_img.exporting.assemble import (
-        assemble,  # here: without PyTorch nothing is downloaded
-    )
+    # Here: without PyTorch nothing is downloaded.
+    from bentoml_img.exporting.assemble import assemble
     from bentoml_img.published.fetch import fetch
 
     path = weights or fetch(published.file, url, on_progress)

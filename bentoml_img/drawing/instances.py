@@ -67,7 +67,8 @@ def annotate_tracks(
 
 def _caption(place: str, counts: Mapping[str, int]) -> str:
     """Such as "line 1: 12 right, 7 left"."""
-    return ": ".join(filter(None, [place, ", ".join(f"{n} {what}" for what, n in counts.items())]))
+    told = ", ".join(f"{number} {what}" for what, number in counts.items())
+    return f"{place}: {told}" if told else place
 
 
 @dataclass(frozen=True)

@@ -19,11 +19,10 @@ class Postprocessing:
     """How boxes are decoded from a network's deltas, and which of them are kept.
 
     Deltas are divided by `delta_weights` (x, y, width, height); the last two are
-    logarithms then, and count as `max_log_growth` at most. Kept are proposals with
-    scores of `min_score` or more, and instances with more; and of both, sides of
-    `min_size` pixels or more; of these, after
-    non-maximum suppression at `iou_threshold`, the `post_nms_top_n` of the highest
-    scores.
+    logarithms then, and count as `max_log_growth` at most. Kept are boxes with
+    sides of `min_size` pixels or more, and scores of `min_score` or more
+    (proposals) or above it (instances); of these, after non-maximum suppression at
+    `iou_threshold`, the `post_nms_top_n` of the highest scores.
     """
 
     delta_weights: Annotated[tuple[float, float, float, float], Field(alias="shift_weights")]

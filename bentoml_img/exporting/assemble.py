@@ -7,6 +7,7 @@ import torch
 from torch import nn
 from torchvision.models.detection import MaskRCNN
 
+from bentoml_img.arrays import Float32Array
 from bentoml_img.bundle import (
     DETECTION_GRAPHS,
     GRAPH,
@@ -86,14 +87,13 @@ def _compare_segmenters(bundle: Path) -> dict[str, float]:
     """How far the engines' scores of random pictures are apart."""
     random = np.random.default_rng(0)
     inputs = [random.normal(size=(1, 3, *size)).astype(np.float32) for size in CHECKED_SIZES]
-    reference, graph = (
-        np.concatenate([scores.reshape(len(scores), -1).T for scores in answers])
-        for answers in (
-            [engine(x)[0] for x in inputs]
-            for engine in (load_engine(bundle, name) for name in ("torch", "openvino"))
-        )
-    )
-    return parity(reference, graph)
+
+    def scores(engine: str) -> Float32Array:
+        """Of shape (places, classes)."""
+        answers = map(load_engine(bundle, engine), inputs)
+        return np.concatenate([answer.reshape(answer.shape[1], -1).T for answer in answers])
+
+    return parity(scores("torch"), scores("openvino"))
 
 
 def _compare_detectors(bundle: Path) -> dict[str, float]:

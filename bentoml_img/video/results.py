@@ -62,7 +62,7 @@ class Result:
 
 @dataclass(frozen=True)
 class FrameProgress:
-    """PlaceSpec after each frame: how many are done, of how many if known, and frames a second."""
+    """Given after each frame: how many are done, of how many if known, and frames a second."""
 
     done: int
     total: int | None
