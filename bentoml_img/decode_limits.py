@@ -1,31 +1,27 @@
 """Refuse picture files that are small but expensive to decode, by their structure alone.
 
-Pillow adds the blocks of a GIF's comment to each other, looks at each chunk of a
-PNG, makes a number of each value of a tag, and begins anew at each strip of a TIFF.
-Encoders write a few thousand of these at most. It decodes the run lengths of a BMP
-in Python. And of a TIFF libtiff decodes whole tiles, however small the picture.
-JPEGs are in `bentoml_img.jpeg_limits`.
+Pillow looks at each chunk of a PNG, makes a number of each value of a tag, and
+begins anew at each strip of a TIFF. Encoders write a few thousand of these at
+most. It decodes the run lengths of a BMP in Python. And of a TIFF libtiff decodes
+whole tiles, however small the picture. JPEGs and GIFs are in `jpeg_limits` and
+`gif_limits`.
 """
 
 import re
 from collections.abc import Iterator, Sequence
+from mmap import mmap
 from struct import Struct
 from typing import Literal, NamedTuple
 
 from PIL import TiffTags
 from PIL.ExifTags import Base
 
-from bentoml_img import jpeg_limits
+from bentoml_img import gif_limits, jpeg_limits
 
-HEAD = 4 * 2**20  # bytes at the start of a long file that are enough to tell
-MAX_COMMENT, MAX_BLOCKS = 10_000, 100_000  # blocks of at most 255 bytes, before the first frame
-MAX_CHUNKS = 20_000
+MAX_CHUNKS, LONG_CHUNK = 20_000, 4096  # and one more for each so many bytes of the file
 MAX_VALUES = 600_000  # two for each tile of 16 × 16 pixels, in the largest pictures allowed
 MAX_STRIPS = 10_000  # or tiles, beside those that have as many pixels as the smallest tile
 MAX_RUNS = 1_000_000  # pixels that may be in run lengths, and bytes that these may have
-
-GIF_HEAD = Struct("<6s2Hc2B")  # signature, sides, flags, background, aspect
-EXTENSION, COMMENT = b"!", b"\xfe"  # of a GIF; comments are what Pillow joins
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 PNG_CHUNK = Struct(">I4s")  # length of the content, type
@@ -38,6 +34,9 @@ BMP_HEAD = Struct("<2sI2HI")  # BITMAPFILEHEADER: signature, length, 0, 0, where
 BMP_INFO = Struct("<2Ii2HI")  # BITMAPINFOHEADER: its length, sides, planes, bits, compression, …
 BMP_CORE_LENGTH = 12  # of the oldest header, which has no compression
 RLE8, RLE4 = 1, 2
+
+# Of such a file Pillow reads what a smaller offset leads to, and libtiff, which decodes, the rest.
+BIG_TIFF = b"MM\0+"
 
 LARGE_TILE = 1024, 1024  # pixels; encoders write such for a picture of any size
 TILE_STEP = 16  # of which a tile's sides are multiples
@@ -66,49 +65,32 @@ def excess(data: bytes) -> str | None:
     """What a picture has more of than it may, if it does."""
     if data.startswith(jpeg_limits.SIGNATURE):
         return jpeg_limits.excess(data)
-    if data.startswith(b"GIF8"):
-        return _of_gif(data)
-    if data.startswith(b"\x89PNG"):
-        return _of_chunks("PNG", _png_chunks(data))
-    if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
-        return _of_chunks("WebP", _webp_chunks(data))
+    if data.startswith(BIG_TIFF):
+        return "a BigTIFF with the first byte of a number first, in which readers disagree"
     if data.startswith((b"II", b"MM")):
         return _of_tags("a TIFF", data) or _of_strips(data)
     if data.startswith(b"BM"):
         return _of_runs(data)
+    return excess_of_animation(data)
+
+
+def excess_of_animation(data: bytes | mmap) -> str | None:
+    """The same of a GIF, PNG or WebP, in memory or in a file that is mapped."""
+    head = data[: WEBP_HEAD.size]
+    if head.startswith(b"GIF8"):
+        return gif_limits.excess(data)
+    if head.startswith(b"\x89PNG"):
+        return _of_chunks("PNG", len(data), _png_chunks(data))
+    if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
+        return _of_chunks("WebP", len(data), _webp_chunks(data))
     return None
 
 
-def _of_gif(data: bytes) -> str | None:
-    if len(data) < GIF_HEAD.size:
-        return None
-    *_, flags, _, _ = GIF_HEAD.unpack_from(data)
-    of_comments = of_others = 0
-    position = GIF_HEAD.size + colour_bytes(flags)
-    while data.startswith(EXTENSION, position):
-        position += len(EXTENSION)
-        is_comment = data.startswith(COMMENT, position)
-        position += len(COMMENT)
-        while length := data[position : position + 1].rstrip(b"\0"):
-            position += 1 + length[0]
-            of_comments += is_comment
-            of_others += not is_comment
-            if of_comments > MAX_COMMENT or of_others > MAX_BLOCKS:
-                most = MAX_COMMENT if is_comment else MAX_BLOCKS
-                return f"a GIF of more than {most} blocks before its first frame"
-        position += 1
-    return None
-
-
-def colour_bytes(flags: bytes) -> int:
-    """How long the table of colours is that a GIF's flags (a byte, or none) announce."""
-    return 3 << (flags[0] & 7) + 1 if flags and flags[0] & 0x80 else 0
-
-
-def _of_chunks(name: str, chunks: Iterator[tuple[bytes, bytes]]) -> str | None:
+def _of_chunks(name: str, size: int, chunks: Iterator[tuple[bytes, bytes]]) -> str | None:
+    most = MAX_CHUNKS + size // LONG_CHUNK
     for number, (kind, content) in enumerate(chunks):
-        if number > MAX_CHUNKS:
-            return f"a {name} of more than {MAX_CHUNKS} chunks"
+        if number > most:
+            return f"a {name} of more than {most} chunks"
         if kind.lower() == b"exif":
             tags = _EXIF.sub(b"", content, count=1)
             if excess := _of_tags(f"a {name}", tags):
@@ -116,7 +98,7 @@ def _of_chunks(name: str, chunks: Iterator[tuple[bytes, bytes]]) -> str | None:
     return None
 
 
-def _png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+def _png_chunks(data: bytes | mmap) -> Iterator[tuple[bytes, bytes]]:
     position, kind = len(PNG_SIGNATURE), b""
     while position + PNG_CHUNK.size <= len(data) and kind != b"IEND":
         length, kind = PNG_CHUNK.unpack_from(data, position)
@@ -125,7 +107,7 @@ def _png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
         position = start + length + PNG_CHECK
 
 
-def _webp_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+def _webp_chunks(data: bytes | mmap) -> Iterator[tuple[bytes, bytes]]:
     _, length, _ = WEBP_HEAD.unpack_from(data)
     position, end = WEBP_HEAD.size, 8 + length
     while position < end and position + WEBP_CHUNK.size <= len(data):
@@ -229,7 +211,7 @@ def _entries(data: bytes) -> Iterator[_Entry]:
     order = _ORDERS.get(data[:2])
     if order is None:
         return
-    is_big = data[2:3] == b"\x2b"  # where Pillow looks, in either order of bytes
+    is_big = data[2:3] == b"+"
     prefix = "<" if order == "little" else ">"
     header, number, entry = (Struct(prefix + form) for form in (_BIG if is_big else _CLASSIC))
     if len(data) < header.size:

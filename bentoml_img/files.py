@@ -11,9 +11,10 @@ from typing import Literal
 
 from PIL import Image
 
-from bentoml_img.decode_limits import HEAD, excess
-from bentoml_img.images import DECODER_ERRORS, FORMATS, ImageError
+from bentoml_img.decode_limits import excess_of_animation
+from bentoml_img.images import DECODER_ERRORS, SIGNATURE, ImageError, format_of
 from bentoml_img.system.atomic import write
+from bentoml_img.system.mapping import mapped
 
 PHOTOS = frozenset(
     {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
@@ -127,11 +128,13 @@ def kind_of(source: Path) -> Kind:
 def picture_kind(source: Path) -> Kind | None:
     """What a picture is, by its content; None if the file is none."""
     try:
-        with source.open("rb") as file:
-            if excess(file.read(HEAD)):
+        with mapped(source) as data:
+            kind = format_of(data[:SIGNATURE])
+            if kind not in ANIMATED:
+                return "photo" if kind else None
+            if excess_of_animation(data):
                 return "photo"  # and refused as one
-        with Image.open(source, formats=FORMATS) as image:
-            moves = image.format in ANIMATED and getattr(image, "is_animated", False)
-            return "animation" if moves else "photo"
+        with Image.open(source, formats=ANIMATED) as image:
+            return "animation" if getattr(image, "is_animated", False) else "photo"
     except DECODER_ERRORS:
         return None

@@ -18,6 +18,7 @@ from bentoml_img import decode_limits
 from bentoml_img.arrays import Float32Array
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
+SIGNATURE = 16  # bytes at the start of a file that tell its format
 MEGAPIXEL = 1_000_000
 MAX_MEGAPIXELS = 64  # of a picture, unless an operator says otherwise
 
@@ -115,6 +116,16 @@ def open_image(data: bytes, max_pixels: int = MAX_MEGAPIXELS * MEGAPIXEL) -> Ima
             f"{tile[0]}×{tile[1]}, far larger than it needs"
         )
     return image
+
+
+def format_of(head: bytes) -> str | None:
+    """Which of FORMATS a file seems to have, by the first SIGNATURE bytes; None if none of them."""
+    Image.init()  # or Pillow knows some of them only
+    for name in FORMATS:
+        _, accept = Image.OPEN[name]
+        if accept and accept(head) is True:
+            return name
+    return None
 
 
 def load_rgb(image: Image.Image, at_least: int | None = None) -> Image.Image:

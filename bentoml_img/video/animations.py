@@ -6,6 +6,7 @@ from pathlib import Path
 from PIL import Image
 
 from bentoml_img.files import ANIMATED, reason
+from bentoml_img.gif_limits import frames
 from bentoml_img.images import (
     DECODER_ERRORS,
     FORMATS,
@@ -16,9 +17,9 @@ from bentoml_img.images import (
     turn_upright,
     upright_size,
 )
+from bentoml_img.system.mapping import mapped
 from bentoml_img.video.delays import seconds_shown
 from bentoml_img.video.frames import MAX_PIXELS, MAX_RATE, VideoError, VideoInfo, check_size
-from bentoml_img.video.gif_size import frames_extent
 
 
 class Animation:
@@ -55,11 +56,17 @@ class Animation:
     def _check_frames(self) -> None:
         if self._image.format != "GIF":
             return
-        size = frames_extent(self._path)
-        if any(side > limit for side, limit in zip(size, self._image.size, strict=True)):
+        width, height = self._image.size
+        try:
+            with mapped(self._path) as data:
+                ends = (end for end in frames(data) if end[0] > width or end[1] > height)
+                beyond = next(ends, None)
+        except ValueError as error:
+            raise VideoError(f"{self._path.name} is damaged: {error}") from None
+        if beyond:
             raise VideoError(
-                f"{self._path.name} is damaged: it has {self._image.width}×{self._image.height} "
-                f"pixels, and a frame that reaches to {size[0]}×{size[1]}"
+                f"{self._path.name} is damaged: it has {width}×{height} pixels, "
+                f"and a frame that reaches to {beyond[0]}×{beyond[1]}"
             )
 
     def _count(self) -> int | None:

@@ -11,8 +11,10 @@ from typing import Protocol
 
 from PIL import Image
 
-from bentoml_img.decode_limits import HEAD, excess
-from bentoml_img.files import PHOTOS, inputs_of
+from bentoml_img.decode_limits import excess_of_animation
+from bentoml_img.files import ANIMATED, PHOTOS, inputs_of
+from bentoml_img.images import SIGNATURE, format_of
+from bentoml_img.system.mapping import mapped
 from bentoml_img.video.animations import Animation, Folder
 from bentoml_img.video.containers import Container
 from bentoml_img.video.frames import FOLDER_RATE, DamagedVideo, Frame, VideoError, VideoInfo
@@ -101,8 +103,10 @@ def open_video(path: Path, rate: float = FOLDER_RATE) -> Video:
         folder = path.resolve()
         return Video(Folder(folder, pictures(folder), rate))
     head = _head(path)
-    if head.startswith((b"GIF8", b"\x89PNG")) or head[8:12] == b"WEBP":
-        if too_much := excess(head):
+    if format_of(head) in ANIMATED:
+        with mapped(path) as data:
+            too_much = excess_of_animation(data)
+        if too_much:
             raise VideoError(f"{path.name} is damaged: {too_much}")
         return Video(Animation(path))
     return Video(Container(path))
@@ -111,7 +115,7 @@ def open_video(path: Path, rate: float = FOLDER_RATE) -> Video:
 def _head(path: Path) -> bytes:
     try:
         with path.open("rb") as stream:
-            head = stream.read(HEAD)
+            head = stream.read(SIGNATURE)
     except FileNotFoundError:
         raise VideoError(f"{path.name} is not there") from None
     except OSError as error:

@@ -8,10 +8,12 @@ import pytest
 from PIL import ExifTags, Image
 from PIL.PngImagePlugin import PngInfo
 
+from bentoml_img.decode_limits import MAX_CHUNKS
 from bentoml_img.files import inputs_of
 from bentoml_img.video.frames import DamagedVideo, Frame, VideoError
 from bentoml_img.video.pixels import UNTAGGED, picture_of
 from bentoml_img.video.reading import open_video, pictures
+from tests.samples import png_chunk
 from tests.video.clips import SIZE, broken, differs, picture, write_clip, write_gif, write_header
 
 CODECS = {
@@ -341,7 +343,7 @@ def test_a_gif_of_tiny_blocks_is_refused(tmp_path: Path) -> None:
     data = path.read_bytes()
     assert data.endswith(b";")
     path.write_bytes(data[:-1] + b"!\xfe" + b"\x01a" * 200_000 + b"\0;")
-    with pytest.raises(VideoError, match="its data are in blocks of less than 32 bytes"):
+    with pytest.raises(VideoError, match="a GIF of more than 100000 blocks"):
         read(path)
 
 
@@ -383,6 +385,18 @@ def test_too_large(tmp_path: Path, width: int, height: int) -> None:
     (tmp_path / "a.gif").write_bytes(data[:6] + size + data[10:])
     with pytest.raises(VideoError, match=f"{width}×{height} pixels"):
         open_video(tmp_path / "a.gif")
+
+
+def test_an_animation_is_looked_at_to_its_end(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    picture(0).save(path, save_all=True, append_images=[picture(1)])
+    data, head = path.read_bytes(), 8 + 25
+    some, many = png_chunk(b"prVt", bytes(2**23)), png_chunk(b"prVt", b"") * (MAX_CHUNKS * 2)
+    path.write_bytes(data[:head] + some + data[head:])
+    assert len(read(path)) == 2
+    path.write_bytes(data[:head] + some + many + data[head:])
+    with pytest.raises(VideoError, match=r"a.png is damaged: a PNG of more than \d+ chunks"):
+        open_video(path)
 
 
 def test_too_large_containers(tmp_path: Path) -> None:

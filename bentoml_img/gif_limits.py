@@ -1,0 +1,102 @@
+"""GIFs that are small files and endless work, or larger than they say: told by their structure.
+
+A frame may lie beyond the picture that the header promises, and Pillow makes the
+picture larger then: a hundred bytes can ask for gigabytes. It keeps each block of a
+comment, and reads all blocks one by one. So its way through a file is followed here,
+also where the file is not as it should be.
+"""
+
+from collections.abc import Iterator
+from mmap import mmap
+from struct import Struct
+
+MAX_BLOCKS = 100_000  # before a frame: of at most 255 bytes each, and bytes that are of none
+MANY, SMALL = 100_000, 32  # blocks of the frames' data, and bytes of each: they may have 255
+
+HEAD = Struct("<6s2Hc2x")  # signature, sides, flags, background, aspect
+FRAME_HEAD = Struct("<4Hc")  # left, top, width, height, flags
+FRAME, EXTENSION, END = b",", b"!", b";"
+COMMENT, APPLICATION = b"\xfe", b"\xff"
+LOOP = b"NETSCAPE2.0"  # how often to repeat: a block of it more, in Pillow's eyes
+
+
+def excess(data: bytes | mmap) -> str | None:
+    """What a GIF has more of before its first frame than it may, if it does."""
+    try:
+        next(frames(data), None)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def frames(data: bytes | mmap) -> Iterator[tuple[int, int]]:
+    """Where each frame ends, in pixels from the left and from the top, without decoding one.
+
+    As far as the file goes; ValueError if its data are in many more blocks than they need.
+    """
+    if len(data) < HEAD.size:
+        return
+    *_, flags = HEAD.unpack_from(data)
+    walk = _Walk(data, HEAD.size + _colour_bytes(flags))
+    while walk.find_frame() and walk.position + FRAME_HEAD.size < len(data):
+        left, top, width, height, flags = FRAME_HEAD.unpack_from(data, walk.position)
+        yield left + width, top + height
+        walk.position += FRAME_HEAD.size + _colour_bytes(flags) + 1  # how long codes are
+        walk.pass_data()
+
+
+class _Walk:
+    """A way through the blocks of a GIF, as Pillow goes."""
+
+    def __init__(self, data: bytes | mmap, position: int) -> None:
+        self.position = position
+        self._data = data
+        self._frames = self._blocks = self._bytes = 0  # and of the frames' data
+
+    def find_frame(self) -> bool:
+        """Go to the next frame's head, if there is a frame."""
+        passed = 0
+        while (kind := self._take(1)) not in (b"", FRAME, END):
+            passed += 1
+            if kind == EXTENSION:
+                passed += self._pass_extension()
+            if passed > MAX_BLOCKS:
+                raise ValueError(f"a GIF of more than {MAX_BLOCKS} blocks before a frame")
+        self._frames += 1
+        return kind == FRAME
+
+    def pass_data(self) -> None:
+        """Go on behind a frame's pixels."""
+        start = self.position
+        self._blocks += self._pass_blocks()
+        self._bytes += self.position - start
+        if self._blocks > MANY and self._bytes < SMALL * self._blocks:
+            raise ValueError(f"a GIF whose data are in blocks of less than {SMALL} bytes")
+
+    def _pass_extension(self) -> int:
+        """How many blocks there were. Pillow looks for more also behind one that is empty."""
+        if (kind := self._take(1)) != COMMENT:
+            block = self._take_block()
+            if kind == APPLICATION and self._frames == 0 and block.startswith(LOOP):
+                self._take_block()
+        return self._pass_blocks()
+
+    def _pass_blocks(self) -> int:
+        """How many there were, up to an empty one."""
+        blocks = 0
+        while self._take_block():
+            blocks += 1
+        return blocks
+
+    def _take_block(self) -> bytes:
+        length = self._take(1)
+        return self._take(length[0]) if length else b""
+
+    def _take(self, length: int) -> bytes:
+        start, self.position = self.position, self.position + length
+        return self._data[start : self.position]
+
+
+def _colour_bytes(flags: bytes) -> int:
+    """How long the table of colours is that flags announce."""
+    return 3 << (flags[0] & 7) + 1 if flags[0] & 0x80 else 0
