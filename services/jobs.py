@@ -192,10 +192,12 @@ class JobStore:
 
     def close(self, job: Job) -> None:
         """Let go of a new job: it waits for its turn if it was submitted, and is deleted if not."""
-        if not (job.folder / RECORD).exists():
-            with self._alone():  # or a sweep finds its lock gone, and deletes the rest at once
-                shutil.rmtree(job.folder)
-        job.release()
+        try:
+            if not (job.folder / RECORD).exists():
+                with self._alone():  # or a sweep finds its lock gone, and deletes the rest at once
+                    shutil.rmtree(job.folder)
+        finally:
+            job.release()
 
     def get(self, task_id: str) -> Job:
         """The job of that id; NoSuchJob."""
@@ -212,7 +214,11 @@ class JobStore:
                 return None
             for job, record in sorted(active, key=lambda pair: pair[1].created_at):
                 if job.hold():  # whoever submitted it has let it go
-                    job.write(replace(record, state="in_progress", executed_at=_now()))
+                    try:
+                        job.write(replace(record, state="in_progress", executed_at=_now()))
+                    except BaseException:
+                        job.release()
+                        raise
                     return job
             return None
 

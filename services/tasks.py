@@ -121,7 +121,7 @@ class Tasks:
         runner = service.runner
         upload = Upload(request, fields.file)
         size = declared_size(request.headers, self.limit, MAX_VIDEO_VARIABLE)
-        job = await asyncio.to_thread(runner.store.new, self.limit if size is None else size)
+        job = await _new_job(runner.store, self.limit if size is None else size)
         try:
             path = job.source_folder / "upload"
             with path.open("wb") as file:
@@ -140,6 +140,15 @@ class Tasks:
             await asyncio.to_thread(runner.store.close, job)
         runner.wake()
         return _describe(job, HTTPStatus.ACCEPTED)
+
+
+async def _new_job(store: JobStore, size: int) -> Job:
+    making = asyncio.create_task(asyncio.to_thread(store.new, size))
+    try:
+        return await asyncio.shield(making)
+    except asyncio.CancelledError:  # the thread goes on, and nobody would close its job
+        await asyncio.to_thread(store.close, await making)
+        raise
 
 
 def _refuse(error: JobError) -> RequestRefused:

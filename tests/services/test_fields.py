@@ -33,6 +33,11 @@ def test_a_query_that_is_too_long_is_refused() -> None:
     assert refused.value.status == HTTPStatus.REQUEST_URI_TOO_LONG
 
 
+def test_a_text_that_is_not_utf_8_is_taken_for_what_can_be_read() -> None:
+    parts = [Part("note", data=bytearray(b"caf\xe9")), Part("image", "a.jpg", spooled=True)]
+    assert FIELDS.values(parts, b"", b"1")["note"] == "caf\ufffd"
+
+
 def test_a_list_may_be_sent_item_by_item() -> None:
     texts = [Part("sizes", data=bytearray(size)) for size in (b"2", b"3")]
     parts = [*texts, Part("image", "a.jpg", spooled=True)]

@@ -224,6 +224,40 @@ def test_what_has_ended_is_not_cancelled(store: JobStore) -> None:
     finish(store, taken)
     with pytest.raises(WrongState, match="completed already"):
         store.cancel(job)
+    job, taken = submit(store), store.take()
+    assert taken is not None
+    store.fail(taken, "a reason")
+    with pytest.raises(WrongState, match="failed already"):
+        store.cancel(job)
+
+
+def test_a_job_that_cannot_be_taken_waits_for_the_next_try(
+    store: JobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = submit(store)
+    with monkeypatch.context() as full:
+        full.setattr(Job, "write", raise_full)
+        with pytest.raises(OSError, match="full"):
+            store.take()
+    taken = store.take()
+    assert taken is not None
+    assert taken.id == job.id
+
+
+def test_a_job_that_cannot_be_deleted_is_let_go(
+    store: JobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = store.new(1)
+    with monkeypatch.context() as full:
+        full.setattr(shutil, "rmtree", raise_full)
+        with pytest.raises(OSError, match="full"):
+            store.close(job)
+    submit(store)
+    assert not job.folder.exists(), "a later look at all jobs deletes it"
+
+
+def raise_full(*_: object) -> None:
+    raise OSError("full")
 
 
 def test_a_cancelled_job_goes_on_with_what_is_there(store: JobStore) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from services import runner
-from services.jobs import Job, JobStore
+from services.jobs import LEFT_BEHIND, Job, JobStore
 from services.runner import Runner, Unusable, WorkStopped
 
 TIMEOUT = 60
@@ -135,6 +135,24 @@ def test_an_error_of_the_store_is_not_the_end(
     with caplog.at_level(logging.ERROR, "bentoml_img.jobs"), running(store) as work:
         assert work.last.wait(TIMEOUT)
     assert caplog.text.count("cannot look for tasks") == 2
+
+
+def test_a_job_whose_end_cannot_be_written_down_is_let_go(
+    store: JobStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    job, other = submit(store), submit(store)
+    complete, errors = store.complete, [OSError("disk")]
+
+    def failing(job: Job, result: Path) -> None:
+        if errors:
+            raise errors.pop()
+        complete(job, result)
+
+    monkeypatch.setattr(store, "complete", failing)
+    with caplog.at_level(logging.ERROR, "bentoml_img.jobs"), running(store, fine) as work:
+        assert work.last.wait(TIMEOUT)
+    assert f"the end of task {job.id} cannot be written down" in caplog.text
+    assert (job.record().error, other.record().state) == (LEFT_BEHIND, "completed")
 
 
 def test_a_job_that_another_process_was_given_is_found(

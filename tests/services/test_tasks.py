@@ -1,6 +1,8 @@
 """The routes of tasks, before a service whose work is quick and whose videos are bytes."""
 
+import asyncio
 import errno
+import threading
 from collections.abc import Callable, Iterator
 from http import HTTPStatus
 from pathlib import Path
@@ -252,6 +254,30 @@ def test_a_disk_that_fills_on_the_way_is_told(
     answer = submit()
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "60")
     assert answer.json()["error"] == "the server's disk is full"
+    assert folders(tmp_path) == []
+
+
+def test_a_job_that_comes_too_late_for_its_request_is_not_kept(
+    store: JobStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    new, asked, go = store.new, threading.Event(), threading.Event()
+
+    def slow(size: int) -> Job:
+        asked.set()
+        go.wait()
+        return new(size)
+
+    async def main() -> None:
+        request = asyncio.create_task(tasks._new_job(store, 1))
+        await asyncio.to_thread(asked.wait)
+        request.cancel()
+        await asyncio.sleep(0)
+        go.set()
+        with pytest.raises(asyncio.CancelledError):
+            await request
+
+    monkeypatch.setattr(store, "new", slow)
+    asyncio.run(main())
     assert folders(tmp_path) == []
 
 
