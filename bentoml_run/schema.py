@@ -33,11 +33,13 @@ class Field:
     def parse(self, text: str) -> Any:
         """The value that a text on the command line stands for.
 
-        A string field takes the text as it is. Other fields take JSON; what is no JSON is passed
-        on as text, and the service says what is wrong with it.
+        A string field takes the text as it is, one that may be null all but `null`. Other
+        fields take JSON; what is no JSON is passed on as text, and the service says what is
+        wrong with it.
         """
-        if self.schema.get("type") == "string":
-            return text
+        kinds = [kind.get("type") for kind in self.schema.get("anyOf", [self.schema])]
+        if "string" in kinds and not set(kinds) - {"string", "null"}:
+            return None if "null" in kinds and text == "null" else text
         try:
             return json.loads(text)
         except (ValueError, RecursionError):

@@ -15,6 +15,10 @@ def field(required: bool = False, **schema: Any) -> Field:
     ("schema", "text", "value"),
     [
         ({"type": "string"}, "7", "7"),
+        ({"type": "string"}, "null", "null"),
+        ({"anyOf": [{"type": "string"}, {"type": "null"}]}, "7", "7"),
+        ({"anyOf": [{"type": "string"}, {"type": "null"}]}, "null", None),
+        ({"anyOf": [{"type": "string"}, {"type": "integer"}]}, "7", 7),
         ({"type": "integer"}, "7", 7),
         ({"type": "boolean"}, "true", True),
         ({"type": "array"}, "[1, 2]", [1, 2]),
