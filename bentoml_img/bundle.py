@@ -112,7 +112,7 @@ def verify(bundle: Path) -> Manifest:
     """The manifest of a bundle, all of whose files have the digests it states; else BundleError."""
     manifest = read_manifest(bundle)
     for name, digest in manifest.files.items():
-        if name != Path(name).name:
+        if name != Path(name).name or "\0" in name:
             raise BundleError(f"{bundle / MANIFEST} names {name!r}, which is not in the bundle")
         try:
             found = sha256(bundle / name)
@@ -133,11 +133,11 @@ def write_manifest(bundle: Path, manifest: Manifest, files: Iterable[str]) -> Ma
     return complete
 
 
-def add_scores(bundle: Path, scores: Mapping[str, float], files: Iterable[str] = ()) -> Manifest:
-    """Put more scores into a bundle's manifest, and `files` that are in the folder already."""
-    manifest = read_manifest(bundle)
+def add_scores(bundle: Path, scores: Mapping[str, float]) -> Manifest:
+    """Put more scores into a bundle's manifest; BundleError if its files are not what it states."""
+    manifest = verify(bundle)
     complete = replace(manifest, scores={**manifest.scores, **scores})
-    return write_manifest(bundle, complete, {*manifest.files, *files})
+    return write_manifest(bundle, complete, manifest.files)
 
 
 def copy(bundle: Path, target: Path) -> Manifest:

@@ -2,10 +2,12 @@
 
 import contextlib
 import hashlib
+import json
 import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import bentoml
 from bentoml.exceptions import NotFound
@@ -78,34 +80,33 @@ def package(bundle: Path, engine: str = "auto", precision: str = "fp32") -> Pack
     service = SERVICES[manifest.task]
     model_tag = _store_model(bundle, manifest)
     requirements = f"services/requirements/{service.module}-{engine}.txt"
-    version = _version(model_tag, requirements, precision)
+    options: dict[str, Any] = {
+        "service": f"services.{service.module}:{service.bento}",
+        "name": service.bento,
+        "include": [*SOURCES, requirements],
+        "exclude": [*NOT_SERVED],
+        "models": [model_tag],
+        "description": _description(manifest, engine, precision),
+        "labels": {
+            "model": manifest.name,
+            "engine": engine,
+            "precision": precision,
+            **service.labels,
+        },
+        "args": {
+            "bundle": model_tag,
+            "engine": engine,
+            "precision": precision,
+            "requirements": requirements,
+        },
+    }
+    version = _version(options, requirements)
     tag = f"{service.bento}:{version}"
     with _quiet():
         bento = _latest(service.bento)
         if bento is None or bento.tag.version != version:
             _discard(tag)
-            bento = bentoml.build(
-                f"services.{service.module}:{service.bento}",
-                name=service.bento,
-                version=version,
-                build_ctx=str(ROOT),
-                include=[*SOURCES, requirements],
-                exclude=[*NOT_SERVED],
-                models=[model_tag],
-                description=_description(manifest, engine, precision),
-                labels={
-                    "model": manifest.name,
-                    "engine": engine,
-                    "precision": precision,
-                    **service.labels,
-                },
-                args={
-                    "bundle": model_tag,
-                    "engine": engine,
-                    "precision": precision,
-                    "requirements": requirements,
-                },
-            )
+            bento = bentoml.build(**options, version=version, build_ctx=str(ROOT))
         # BentoML adds a requirement of itself, as it runs here, without a hash. Each time, as an
         # earlier run may have ended in between.
         locked = (ROOT / requirements).read_bytes()
@@ -146,9 +147,9 @@ def _store_model(bundle: Path, manifest: bundles.Manifest) -> str:
     return tag
 
 
-def _version(model_tag: str, requirements: str, precision: str) -> str:
+def _version(options: Mapping[str, Any], requirements: str) -> str:
     """A digest of all that goes into the Bento."""
-    digest = hashlib.sha256(f"{model_tag}\0{precision}\0".encode())
+    digest = hashlib.sha256(json.dumps(options, sort_keys=True).encode())
     for path in (*sorted(_sources()), ROOT / requirements):
         digest.update(f"{path.relative_to(ROOT)}\0".encode())
         digest.update(path.read_bytes())

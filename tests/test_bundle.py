@@ -13,6 +13,7 @@ from bentoml_img.bundle import (
     WEIGHTS,
     BundleError,
     Manifest,
+    add_scores,
     copy,
     read_manifest,
     sha256,
@@ -169,6 +170,21 @@ def test_a_file_in_place_of_the_folder_is_one_line(tiny: Path) -> None:
     with pytest.raises(BundleError) as error:
         verify(tiny / WEIGHTS)
     assert_one_line(error, str(tiny / WEIGHTS))
+
+
+def test_a_name_that_no_file_can_have_is_one_line(tiny: Path) -> None:
+    edit(tiny, lambda data: data.update(files={"a\0b": "0"}))
+    with pytest.raises(BundleError) as error:
+        verify(tiny)
+    assert_one_line(error, "which is not in the bundle")
+
+
+def test_scores_are_not_added_to_a_damaged_bundle(tiny: Path) -> None:
+    assert add_scores(tiny, {"accuracy": 0.5}) == verify(tiny)
+    (tiny / WEIGHTS).write_bytes(b"other")
+    with pytest.raises(BundleError, match="is damaged"):
+        add_scores(tiny, {"accuracy": 1.0})
+    assert read_manifest(tiny).scores == {"accuracy": 0.5}
 
 
 @pytest.mark.parametrize("name", ["../outside", "/etc/hostname", "sub/../../outside"])

@@ -161,6 +161,24 @@ def test_the_model_in_the_store_is_the_bundle(
     assert verify(Path(path)) == verify(light)
 
 
+@pytest.mark.parametrize("what", ["SERVICES", "_description"])
+def test_the_version_follows_what_is_said_of_a_bento(
+    what: str, python: Command, packaged: list[str], light: Path
+) -> None:
+    other = {
+        "SERVICES": "{task: dataclasses.replace(it, labels={'a': 'b'}) "
+        "for task, it in packaging.SERVICES.items()}",
+        "_description": "lambda *_: 'other'",
+    }
+    program = f"""
+import dataclasses
+from bentoml_img import packaging
+packaging.{what} = {other[what]}
+{PACKAGE}"""
+    assert python("-c", program, light, "auto").split()[0] != packaged[0]
+    assert python("-c", PACKAGE, light, "auto").split() == packaged
+
+
 def test_the_chosen_engine_becomes_the_latest(
     python: Command, packaged: list[str], light: Path
 ) -> None:

@@ -30,7 +30,8 @@ def reduce(
     task = TASKS[manifest.task]
     with replacing_folder(bundle) as part:
         shutil.copytree(bundle, part, dirs_exist_ok=True)
-        added = _add_int8(task, part, manifest, photos[::2]) if precision == "int8" else []
+        if precision == "int8":
+            _add_int8(task, part, manifest, photos[::2])
         reference, reduced = (
             task.predictor.from_bundle(part, "openvino", precision=name)
             for name in ("fp32", precision)
@@ -38,14 +39,11 @@ def reduce(
         scores = compare(task, reference, reduced, photos[1::2], precision)
         before, after = (measure(task, it, data) for it in (reference, reduced))
         scores |= _loss(before, after, task.max_loss, precision)
-        add_scores(part, scores, added)
+        add_scores(part, scores)
     return scores
 
 
-def _add_int8(
-    task: Task, bundle: Path, manifest: Manifest, photos: Sequence[Image.Image]
-) -> list[str]:
-    """Make the graph; the names of its files."""
+def _add_int8(task: Task, bundle: Path, manifest: Manifest, photos: Sequence[Image.Image]) -> None:
     console.print(f"calibrating on {len(photos)} photos")
     predictor = task.predictor.from_bundle(bundle, "openvino")
     target, *_ = manifest.graphs_in("int8")
@@ -53,7 +51,6 @@ def _add_int8(
     inputs = [task.first_input(predictor, photo) for photo in photos]
     quantize(bundle / manifest.graphs[0], inputs, bundle / target)
     write_manifest(bundle, manifest, {*manifest.files, *files})
-    return files
 
 
 def measure(task: Task, predictor: AnyPredictor, data: Path) -> dict[str, float]:
