@@ -43,10 +43,22 @@ def test_a_crossing_each_way() -> None:
     assert event.box == (50, 85, 70, 105)
 
 
-def test_what_trembles_on_a_line_crosses_once() -> None:
-    trembling = [(60, 100 + 1.5 * (-1) ** k) for k in range(30)]
+@pytest.mark.parametrize(("by", "frames"), [(1.5, 3), (5, 1)], ids=["little", "briefly"])
+def test_what_trembles_on_a_line_crosses_once(by: float, frames: int) -> None:
+    """By less than a tenth of its box, or else for less than 0.2 seconds at a time."""
+    trembling = [(60, 100 + by * (-1) ** (k // frames)) for k in range(30)]
     way = [(60, 80), (60, 90), *trembling, (60, 110), *trembling, (60, 120)]
     assert of_kind(run(Counter(SIZE, [GATE]), way), "crossed") == [("crossed", "down")]
+
+
+@pytest.mark.parametrize(("width", "height"), [(60, 20), (20, 60)])
+def test_a_line_is_crossed_by_a_tenth_of_the_longer_side(width: int, height: int) -> None:
+    counter = Counter(SIZE, [GATE])
+    for frame, y in enumerate((80, 105, 107)):
+        box = (60 - width / 2, y - height, 60 + width / 2, y)
+        counter.update(frame, frame / 10, [Instance(1, "bus", 0.9, box, None, True)])
+    (event,) = [event for event in counter.finish() if event.kind == "crossed"]
+    assert event.frame == 2
 
 
 def test_back_and_forth_is_two_crossings() -> None:
@@ -122,6 +134,14 @@ def test_time_in_a_zone() -> None:
     entered, left = (e for e in events if e.place == "bay")
     assert left.seconds == pytest.approx(left.time - entered.time)
     assert left.seconds == pytest.approx(1.0, abs=0.2)
+
+
+def test_what_trembles_at_the_edge_of_a_zone_enters_and_leaves_once() -> None:
+    """By less than a tenth of its box; as soon as it is by more, for however short a time."""
+    above, below = ([(100, edge + 1.5 * (-1) ** k) for k in range(10)] for edge in (50, 150))
+    events = run(Counter(SIZE, zones=[BAY]), [(100, 40), *above, (100, 53), *below, (100, 153)])
+    frames = [(event.kind, event.frame) for event in events if event.place == "bay"]
+    assert frames == [("entered", 11), ("left", 22)]
 
 
 def test_first_and_last_seen_in_a_zone() -> None:
