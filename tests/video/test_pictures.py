@@ -11,7 +11,7 @@ from PIL import Image
 
 from bentoml_img.video.frames import Frame, UnsupportedVideo
 from bentoml_img.video.reading import open_video
-from tests.video.clips import SIZE, differs, picture, write_clip, write_gif
+from tests.video.clips import SIZE, add_sound, differs, picture, tone, write_clip, write_gif
 
 
 def read(path: Path) -> list[Frame]:
@@ -87,13 +87,27 @@ def test_the_stream_that_is_shown(tmp_path: Path, default: tuple[bool, bool], sh
         assert (video.info.width, video.info.height) == sizes[shown]
 
 
-def test_a_change_of_size_distorts_nothing_and_is_told(tmp_path: Path) -> None:
+def test_a_cover_is_no_video(tmp_path: Path) -> None:
+    with av.open(str(tmp_path / "a.m4a"), "w", format="mp4") as container:
+        sound, cover = add_sound(container, "aac"), container.add_stream("mjpeg", 10)
+        cover.width, cover.height, cover.pix_fmt = *SIZE, "yuvj420p"
+        cover.disposition = av.stream.Disposition.attached_pic
+        container.start_encoding()
+        encode(container, cover, [picture(0)])
+        for given in (tone(0, 10), None):
+            container.mux(sound.encode(given))
+    with pytest.raises(UnsupportedVideo, match="no video stream: only audio"):
+        open_video(tmp_path / "a.m4a")
+
+
+@pytest.mark.parametrize("interlaced", [False, True])
+def test_a_change_of_size_distorts_nothing_and_is_told(tmp_path: Path, interlaced: bool) -> None:
     path = tmp_path / "a.ts"
-    parts = []
+    parts, how = [], {"bf": "0", "x264-params": "tff=1" if interlaced else ""}
     for k, size in enumerate([SIZE, (120, 120)]):
         image = picture(10).resize(size)
         part = write_clip(
-            tmp_path / f"{k}.ts", pictures=iter([image] * 10), size=size, encoding={"bf": "0"}
+            tmp_path / f"{k}.ts", pictures=iter([image] * 10), size=size, encoding=how
         )
         parts.append(part.read_bytes())
     path.write_bytes(b"".join(parts))

@@ -168,6 +168,14 @@ def test_rotation_is_applied(tmp_path: Path) -> None:
     assert differs(frame.image, picture(0).rotate(90, expand=True)) < 6
 
 
+def test_pixels_become_square(tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "a.mp4", frames=2, aspect=Fraction(4, 3))
+    with open_video(path) as video:
+        assert (video.info.width, video.info.height) == (213, 120)
+        frame = next(iter(video))
+    assert differs(frame.image, picture(0).resize((213, 120))) < 6
+
+
 # As MP4 has them: a and b make x, c and d make y; 16 bits behind the point, of u, v, w 30.
 MATRICES = {
     Image.Transpose.FLIP_LEFT_RIGHT: (-1, 0, 0, 1),
