@@ -142,16 +142,41 @@ def test_a_rate_that_is_that_of_the_clock_is_measured(tmp_path: Path) -> None:
     assert extradata[3] < 20, "the level of H.264, in tenths"
 
 
-def test_frames_that_end_a_quarter_of_a_second_early_are_no_damage(tmp_path: Path) -> None:
-    path = write_clip(tmp_path / "a.mkv", 60, rate=60)
+@pytest.mark.parametrize(("rate", "whole", "cut"), [(60, b"1.2", b"1.3"), (5, b"1.5", b"1.7")])
+def test_frames_that_end_a_little_early_are_no_damage(
+    tmp_path: Path, rate: int, whole: bytes, cut: bytes
+) -> None:
+    """By a quarter of a second, or by three frames if that is more."""
+    path = write_clip(tmp_path / "a.mkv", rate, rate=rate)
     data = path.read_bytes()
-    for seconds, damaged in ((b"1.200000000", False), (b"1.300000000", True)):
-        path.write_bytes(data.replace(b"00:00:01.000000000", b"00:00:0" + seconds))
-        if damaged:
-            with pytest.raises(DamagedVideo):
-                read(path)
-        else:
-            assert len(read(path)) == 60
+    path.write_bytes(data.replace(b"00:00:01.0", b"00:00:0" + whole))
+    assert len(read(path)) == rate
+    path.write_bytes(data.replace(b"00:00:01.0", b"00:00:0" + cut))
+    with pytest.raises(DamagedVideo):
+        read(path)
+
+
+@pytest.mark.parametrize(("more", "damaged"), [(3, False), (4, True)])
+def test_an_avi_may_count_three_frames_more(tmp_path: Path, more: int, damaged: bool) -> None:
+    path = write_clip(tmp_path / "a.avi", 20, rate=60, codec="mpeg4")
+    data = bytearray(path.read_bytes())
+    place = data.index(b"strh") + 40  # the stream's length
+    assert data[place] == 20
+    data[place] += more
+    path.write_bytes(data)
+    if damaged:
+        with pytest.raises(DamagedVideo):
+            read(path)
+    else:
+        assert len(read(path)) == 20
+
+
+def test_frames_that_an_edit_list_hides_are_no_damage(tmp_path: Path) -> None:
+    plain = write_clip(tmp_path / "plain.mp4", 20, encoding={"bf": "0"})
+    path = remux(plain, tmp_path / "a.mp4", shift=-0.5)
+    with open_video(path) as video:
+        assert video.info.frames == 20
+        assert len(list(video)) == 15
 
 
 def write_ts(path: Path, start: float) -> Path:
