@@ -7,6 +7,7 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+from av.video.reformatter import ColorRange
 from PIL import Image
 
 from bentoml_img.video import mp4
@@ -118,6 +119,20 @@ def test_an_mp4_plays_in_a_browser(tmp_path: Path) -> None:
         assert stream.codec_context.pix_fmt == "yuv420p"
     data = output.read_bytes()
     assert data.index(b"moov") < data.index(b"mdat")
+
+
+@pytest.mark.parametrize(("height", "matrix"), [(480, 5), (720, 1)])
+def test_colours_of_an_mp4_stay_and_are_tagged(tmp_path: Path, height: int, matrix: int) -> None:
+    red = Image.new("RGB", (16, height), (255, 0, 0))
+    path = tmp_path / "out.mp4"
+    writer = SegmentWriter(path, path, red.size, 10)
+    writer.write(Frame(0, 0, 0.1, red), red)
+    writer.close()
+    with open_video(path) as video:
+        assert next(iter(video)).image.getpixel((8, 8)) == pytest.approx((255, 0, 0), abs=3)
+    with av.open(str(path)) as container:
+        context = container.streams.video[0].codec_context
+        assert (context.colorspace, context.color_range) == (matrix, ColorRange.MPEG)
 
 
 def test_a_gif_of_a_noisy_camera_is_small(tmp_path: Path) -> None:
