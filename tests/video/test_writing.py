@@ -229,6 +229,15 @@ def test_sound_whose_last_frame_has_no_time(tmp_path: Path, codec: str) -> None:
     assert seconds == pytest.approx(1.6, abs=0.1)
 
 
+def test_a_packet_of_sound_that_cannot_be_decoded_is_passed_over(tmp_path: Path) -> None:
+    sound = write_clip(tmp_path / "in.avi", frames=16, codec="mpeg4", audio=["mp2"])
+    packet = packets(sound)[12][1]
+    sound.write_bytes(sound.read_bytes().replace(packet, b"\xff" * len(packet)))
+    output = tmp_path / "out.mp4"
+    assert join(segments(tmp_path, output), output, sound) is None
+    assert packets(output)[-1][0] == pytest.approx(1.6, abs=0.1)
+
+
 def test_an_error_of_the_sound_does_not_cost_the_pictures(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
