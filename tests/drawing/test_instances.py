@@ -55,6 +55,28 @@ def test_instances_are_drawn_in_pictures_of_any_size(size: tuple[int, int]) -> N
     assert annotate(image, detections(size=size)).tobytes() == image.tobytes()
 
 
+@pytest.mark.parametrize("margin", [0, 5])
+def test_a_mask_is_opaque_at_its_edge_on_all_sides(margin: int) -> None:
+    pixels = np.pad(np.ones((20, 30), np.bool_), margin)
+    mask = InstanceMask(110 - margin, 110 - margin, pixels)
+    answer = replace(detections((100, 100, 180, 200)), masks=(mask,))
+    drawn = np.asarray(annotate(photo(320, 240), answer))
+    edge = drawn[[110, 129, 120, 120], [125, 125, 110, 139]]
+    assert (edge == instance_colour(1)).all()
+    assert (drawn[111:129, 111:139] != instance_colour(1)).any(axis=-1).all()
+
+
+@pytest.mark.parametrize("colour", [(255, 255, 0), (0, 0, 120)], ids=["light", "dark"])
+def test_letters_are_dark_on_light_colours_and_light_on_dark_ones(
+    monkeypatch: pytest.MonkeyPatch, colour: tuple[int, int, int]
+) -> None:
+    monkeypatch.setattr(instances, "instance_colour", lambda _: colour)
+    drawn = np.asarray(annotate(photo(320, 240), detections((100, 100, 180, 200))))
+    reds = drawn[88:96, 102:150, 0]
+    assert reds.min() < 60
+    assert reds.max() > 200
+
+
 def test_an_annotated_photo_has_the_profile_of_the_photo() -> None:
     image = load_rgb(open_image(jpeg(320, 240, icc_profile=rgb_profile())))
     drawn = annotate(image, detections((100, 100, 180, 200)))
@@ -95,6 +117,21 @@ def test_a_track_keeps_its_colour() -> None:
     assert not np.array_equal(other, first)
 
 
+def test_the_box_of_the_oldest_track_is_on_top() -> None:
+    pair = [track(4, (60, 60, 160, 160)), track(9, (100, 100, 200, 200))]
+    for tracks in (pair, pair[::-1]):
+        drawn = annotate_tracks(photo(320, 240), tracks, {}, {})
+        assert drawn.getpixel((100, 159)) == instance_colour(4), "where they cross"
+
+
+def test_large_masks_are_below_small_ones() -> None:
+    large, small = (InstanceMask(60, 60, np.ones((side, side), np.bool_)) for side in (100, 50))
+    for pair in ((large, small), (small, large)):
+        tracks = [track(k, (50, 50, 180, 180), mask) for k, mask in enumerate(pair)]
+        drawn = annotate_tracks(photo(320, 240), tracks, {}, {})
+        assert drawn.getpixel((109, 80)) == instance_colour(pair.index(small)), "its edge"
+
+
 def test_a_track_shows_its_number(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(instances, "instance_colour", lambda number: (255, 0, 0))
     frame, box = photo(320, 240), (20.0, 40.0, 90.0, 140.0)
@@ -113,7 +150,7 @@ def test_lines_and_zones_are_under_the_tracks() -> None:
     places = {"gate": [(10, 200), (300, 200)], "bay": [(40, 40), (200, 40), (40, 150)]}
     bare = np.asarray(annotate_tracks(frame, [], {}, places))
     assert (bare[200, 150] == 255).all()
-    assert (bare[95, 120] == 255).all(), "a zone's last side goes back to its first corner"
+    assert (bare[95, [120, 40]] == 255).all(), "a zone's last side goes back to its first corner"
     assert (bare[100, 60] == frame.getpixel((60, 100))).all(), "a zone is not filled"
     over = np.asarray(annotate_tracks(frame, [track(4, (100, 150, 140, 201))], {}, places))
     assert tuple(over[200, 120].tolist()) == instance_colour(4)
@@ -152,3 +189,12 @@ def test_labels_do_not_cover_each_other() -> None:
     label = (alone[80:98] != np.asarray(photo(320, 240), int)[80:98]).any(axis=-1)
     assert label.sum() > 300
     np.testing.assert_array_equal(drawn[80:97][label[:17]], alone[80:97][label[:17]])
+
+
+def test_labels_go_inside_the_box_then_below_then_to_its_right_side() -> None:
+    """Where there is no place above; the fifth finds none."""
+    frame, tracks = photo(320, 240), [track(k, (100, 0, 300, 100)) for k in range(5)]
+    drawn = annotate_tracks(frame, tracks, {}, {})
+    corners = [(101, 2), (101, 102), (298, 2), (298, 102)]
+    assert [drawn.getpixel(at) for at in corners] == [instance_colour(k) for k in range(4)]
+    assert drawn == annotate_tracks(frame, tracks[:4], {}, {})
