@@ -8,6 +8,7 @@ as torchvision's do: a file without these is never used.
 import os
 import pickle
 import re
+import struct
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,6 +27,8 @@ NOT_LOADABLE = (
     ValueError,
     TypeError,
     AttributeError,
+    AssertionError,
+    struct.error,
     pickle.UnpicklingError,
 )
 

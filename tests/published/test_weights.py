@@ -1,3 +1,4 @@
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,19 @@ def test_a_file_cut_short_is_one_line(cut: int, tmp_path: Path) -> None:
     with pytest.raises(WeightsError) as error:
         load_state(path)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
+def test_damage_anywhere_in_a_file_of_the_old_format_is_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "old.pth"
+    state = {"weight": torch.zeros(20)}
+    torch.save(state, path, _use_new_zipfile_serialization=False)
+    whole = path.read_bytes()
+    for place in range(len(whole)):
+        for data in (whole[:place], whole[:place] + b"\xff" + whole[place + 1 :]):
+            path.write_bytes(data)
+            with contextlib.suppress(WeightsError):
+                load_state(path)
 
 
 @pytest.mark.parametrize("value", [[1, 2], {"epoch": 3}, torch.zeros(3), {1: torch.zeros(3)}])
