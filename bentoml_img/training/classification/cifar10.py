@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image
 
 from bentoml_img.arrays import Int64Array, UInt8Array
+from bentoml_img.images import DECODER_ERRORS
 from bentoml_img.labels import CIFAR10
 from bentoml_img.training.errors import DatasetError
 
@@ -23,17 +24,8 @@ MD5 = "c58f30108f718f92721af3b95e74349a"
 FOLDER = "cifar-10-batches-py"
 SIDE = 32
 
-# What Pillow, json and numpy raise on damaged files, and what unpickling does.
-_DAMAGE = (
-    OSError,
-    ValueError,
-    TypeError,
-    LookupError,
-    AttributeError,
-    EOFError,
-    ImportError,
-    pickle.UnpicklingError,
-)
+# What json, numpy and unpickling raise on damaged files, beside what Pillow does.
+_DAMAGE = (*DECODER_ERRORS, LookupError, AttributeError, ImportError, pickle.UnpicklingError)
 
 
 @dataclass(frozen=True)

@@ -137,6 +137,15 @@ def test_a_pickle_with_another_type_is_refused(tmp_path: Path, payload: object) 
         cifar10.load(tmp_path / "data")
 
 
+def second_part_lost() -> bytes:
+    """A PNG file of a large picture, of whose pixels only the first part is there."""
+    file = io.BytesIO()
+    Image.fromarray(split_of(64, 2).images.reshape(64, 1024, 3)).save(file, "PNG")
+    whole = file.getvalue()
+    start = whole.rindex(b"IDAT")
+    return whole[:start] + bytes(len(whole) - start)
+
+
 @pytest.mark.parametrize(
     ("write", "name", "content"),
     [
@@ -148,6 +157,7 @@ def test_a_pickle_with_another_type_is_refused(tmp_path: Path, payload: object) 
         (write_tfjs, "train_lables.json", b"{"),
         (write_tfjs, "train_lables.json", b"[1, 2]"),
         (write_tfjs, "train_lables.json", json.dumps([10] * 50).encode()),
+        (write_tfjs, "data_batch_4.png", second_part_lost()),
         (write_folders, "train/cat/broken.png", b"\x89PNG"),
     ],
 )
