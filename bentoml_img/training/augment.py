@@ -37,7 +37,7 @@ def change_colours(pixels: UInt8Array, how: ColourChanges, rng: np.random.Genera
     # All three at once: towards the luma, towards its mean, and times a factor.
     x = x * np.float32(saturation) + grey * np.float32(1 - saturation)
     x = (x - mean) * np.float32(contrast * brightness) + mean * np.float32(brightness)
-    changed: UInt8Array = x.clip(0, 255).astype(np.uint8)
+    changed: UInt8Array = np.rint(x).clip(0, 255).astype(np.uint8)
     return changed
 
 
