@@ -83,7 +83,7 @@ def main(
         path = checkpoint.locate(out, resume)
         out.mkdir(parents=True, exist_ok=True)
         recipe = Recipe(epochs=epochs, seed=seed)
-        if start:  # small steps that get smaller from the first on
+        if start:  # small steps, smaller and smaller once the warm-up is over
             recipe = replace(recipe, head_lr=3e-4, backbone_lr=8e-5, cool_down=1.0)
         given = {name: folder for name, folder in folders.items() if folder}
         sources = _sources(given, out)
