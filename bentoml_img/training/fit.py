@@ -32,9 +32,12 @@ def fit(trainer: Run[Any, Any], checkpoint: Path, console: Console, log: Log | N
     or closed terminal lets the step or the evaluation's photo in hand finish, and
     raises TrainingInterrupted with all steps saved; an evaluation that it ended is done when
     the run goes on. A second one stops at once, with the last checkpoint intact.
+    The log of a run that is at its start is begun anew.
     """
     if trainer.step == trainer.steps and not _unevaluated(trainer):
         return
+    if log and trainer.step == 0:
+        log.begin()
     with _deferred_interrupt() as interrupts, training_bar(console) as bar:
         between_steps = _BetweenSteps(trainer, checkpoint, log, bar, interrupts)
         if _unevaluated(trainer):

@@ -18,6 +18,10 @@ class Log:
         self.path = path
         self._recent: defaultdict[str, list[float]] = defaultdict(list)
 
+    def begin(self) -> None:
+        """Leave out what an earlier run wrote."""
+        self.path.unlink(missing_ok=True)
+
     def add_figures(
         self, figures: Mapping[str, float], step: int, steps: int, seconds: float
     ) -> None:

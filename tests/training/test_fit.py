@@ -188,6 +188,22 @@ def test_a_run_may_be_logged_and_ends_with_an_evaluation(
     assert [entry["step"] for entry in trainer.history] == [5, 7]
 
 
+def test_a_run_from_its_first_step_has_a_log_of_its_own(
+    tmp_path: Path, train: Split, held_out: Split, console: Console
+) -> None:
+    log = Log(tmp_path / "log.jsonl")
+    log.add({"step": 900, "figures": {"loss": 3.0}})
+    trainer = Trainer(train, held_out, tiny_recipe())
+    press_ctrl_c_in_step(trainer, 7)
+    with pytest.raises(TrainingInterrupted):
+        fit(trainer, tmp_path / "checkpoint.pt", console, log)
+    resumed = Trainer(train, held_out, tiny_recipe())
+    resumed.restore(tmp_path / "checkpoint.pt")
+    fit(resumed, tmp_path / "checkpoint.pt", console, log)
+    lines = [json.loads(line)["step"] for line in log.path.read_text().splitlines()]
+    assert lines == [5, 10, 10], "all of this run, nothing of another"
+
+
 @pytest.mark.parametrize("resumed", [[], ["--resume"]])
 def test_the_command_to_go_on(monkeypatch: pytest.MonkeyPatch, resumed: list[str]) -> None:
     typed = [
