@@ -7,6 +7,7 @@ import os
 import pickle
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,9 +46,9 @@ class Split:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def subset(self, n: int) -> "Split":
-        """The first n images."""
-        return Split(self.images[:n], self.labels[:n])
+    def subset(self, places: Sequence[int]) -> "Split":
+        """The images at some places."""
+        return Split(self.images[places], self.labels[places])
 
 
 def load(root: Path) -> tuple[Split, Split]:

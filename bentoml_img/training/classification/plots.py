@@ -45,7 +45,7 @@ def draw_curves(history: Sequence[Mapping[str, float]]) -> Figure:
     left.set(xlabel="step", ylabel="training loss (mean since the last point)")
     for key, name in (
         ("train_accuracy", "training, augmented (mean since the last point)"),
-        ("test_accuracy_2000", "test (first 2,000)"),
+        ("test_accuracy_2000", "test (2,000 of the images)"),
     ):
         right.plot(step, [100 * entry[key] for entry in history], marker=".", label=name)
     right.set(xlabel="step", ylabel="accuracy, %")

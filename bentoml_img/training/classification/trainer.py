@@ -27,6 +27,7 @@ from bentoml_img.training.averaged_run import AveragedRecipe, AveragedRun
 from bentoml_img.training.classification.augment import Augmentation, random_view
 from bentoml_img.training.classification.cifar10 import Split
 from bentoml_img.training.classification.evaluation import predict_logits
+from bentoml_img.training.evenly import evenly
 from bentoml_img.training.figures import OnPhoto, unwatched
 from bentoml_img.training.normalize import normalize
 from bentoml_img.training.pretrained import load_imagenet
@@ -34,7 +35,7 @@ from bentoml_img.training.run import Progress
 from bentoml_img.training.weight_average import interpolate
 from bentoml_img.transforms import LITE_SQUARE
 
-WATCHED = 2000
+WATCHED = 2000  # test images, to look at while training
 
 
 @dataclass(frozen=True)
@@ -66,8 +67,8 @@ def start_from_imagenet(network: LiteClassifier) -> None:
 class Trainer(AveragedRun[LiteClassifier, tuple[Tensor, Tensor]]):
     """A run of which each entry of the history has the accuracy on test images.
 
-    That is `test_accuracy_2000`, of what `blend` gives on the first 2,000 images of
-    `test` (to watch). Beside it stand loss and train_accuracy, means over the
+    That is `test_accuracy_2000`, of what `blend` gives on 2,000 images of `test`, evenly
+    chosen (to watch). Beside it stand loss and train_accuracy, means over the
     batches since the entry before. `start` gives the network the weights to begin with.
     """
 
@@ -81,7 +82,8 @@ class Trainer(AveragedRun[LiteClassifier, tuple[Tensor, Tensor]]):
         start: Callable[[LiteClassifier], None] = start_from_imagenet,
         device: str | torch.device = "cpu",
     ) -> None:
-        self.train, self.watched = train, test.subset(WATCHED)
+        self.train = train
+        self.watched = test.subset(evenly(range(len(test)), WATCHED))
         torch.manual_seed(recipe.seed)
         network = cifar_lite()
         start(network)

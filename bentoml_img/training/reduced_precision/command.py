@@ -11,6 +11,7 @@ from bentoml_img.engines import PRECISIONS
 from bentoml_img.files import PHOTOS, FileError, inputs_of, reading
 from bentoml_img.images import read_rgb
 from bentoml_img.training.errors import DatasetError
+from bentoml_img.training.evenly import evenly
 from bentoml_img.training.extra import importing_extra
 
 with importing_extra():
@@ -42,8 +43,7 @@ def read_photos(folder: Path) -> list[Image.Image]:
     if len(paths) < 2:
         raise DatasetError(f"{folder} has {len(paths)} photos: two are the least")
     photos = []
-    n = min(len(paths), MAX_PHOTOS)
-    for path in (paths[i * len(paths) // n] for i in range(n)):
+    for path in evenly(paths, MAX_PHOTOS):
         with reading(path):
             photos.append(read_rgb(path))
     return photos

@@ -11,6 +11,7 @@ from bentoml_img.bundle import WEIGHTS
 from bentoml_img.cli.console import console, training_bar
 from bentoml_img.segment import Segmenter
 from bentoml_img.training.errors import DatasetError
+from bentoml_img.training.evenly import evenly
 from bentoml_img.training.extra import importing_extra
 from bentoml_img.training.figures import record
 from bentoml_img.training.show_figures import watched
@@ -132,11 +133,6 @@ def _prepare(
         {name: evenly(held_out, MOST) for name, held_out in validation.items()},
         best_device(),
     )
-
-
-def evenly(samples: Sequence[Sample], most: int) -> Sequence[Sample]:
-    """Every sample or, where they are more than `most`, every second, third and so on."""
-    return samples[:: max(1, -(-len(samples) // most))]
 
 
 def _start(network: Network, trained: Path | None, imagenet: Path | None) -> None:

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from bentoml_img.training.autocast import autocast
+from bentoml_img.training.classification import trainer as trainer_module
 from bentoml_img.training.classification.cifar10 import Split
 from bentoml_img.training.classification.trainer import (
     Recipe,
@@ -111,6 +112,14 @@ def test_an_evaluation_is_an_entry_in_the_history_and_changes_nothing(
         "train_accuracy": progress[-1].figures["accuracy"],
         "test_accuracy_2000": hits.mean(),
     }
+
+
+def test_of_images_that_are_sorted_some_of_each_class_are_watched(
+    train: Split, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trainer_module, "WATCHED", 20)
+    trainer = Trainer(train, train.subset(np.argsort(train.labels).tolist()), tiny_recipe())
+    assert np.bincount(trainer.watched.labels).tolist() == [2] * 10
 
 
 def test_an_entry_has_the_means_of_the_batches_since_the_one_before(
