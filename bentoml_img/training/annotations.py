@@ -2,23 +2,43 @@
 
 from typing import Any
 
+import numpy as np
+from pycocotools import mask as coco_mask
+
 CORNERS = 3  # of a polygon, at least
 
 
-def complete(annotation: dict[str, Any]) -> None:
-    """Give an annotation `iscrowd` if it has none, and take away what is no polygon; in place.
+def complete(annotation: dict[str, Any], width: int, height: int) -> None:
+    """Bring an annotation of a photo of that size into the form that all have; in place.
 
-    Where no outline is left, its box is a crowd: what is there is neither to be
-    found nor to be missed.
+    `iscrowd` is 0 or 1, `area` a number, `bbox` four; `segmentation` a list of polygons,
+    without what is none, or compressed run lengths. Where no outline is left, its box
+    is a crowd: what is there is neither to be found nor to be missed. One of
+    DECODER_ERRORS if it is damaged, or of another size than the photo.
     """
-    annotation.setdefault("iscrowd", 0)
-    outline = annotation.get("segmentation", [])
-    if not isinstance(outline, list):
+    annotation["iscrowd"] = int(annotation.get("iscrowd") or 0)
+    annotation["area"] = float(annotation["area"])
+    left, top, w, h = map(float, annotation["bbox"])
+    annotation["bbox"] = [left, top, w, h]
+    outline = annotation.get("segmentation") or []
+    if isinstance(outline, dict):
+        annotation["segmentation"] = _run_lengths(outline, width, height)
         return
     polygons = [p for p in outline if len(p) >= 2 * CORNERS and len(p) % 2 == 0]
     if not polygons:
-        left, top, width, height = annotation["bbox"]
-        right, bottom = left + width, top + height
+        right, bottom = left + w, top + h
         polygons = [[left, top, right, top, right, bottom, left, bottom]]
         annotation["iscrowd"] = 1
-    annotation["segmentation"] = polygons
+    # As Python's numbers they take four times the memory.
+    annotation["segmentation"] = [np.array(polygon, np.float64) for polygon in polygons]
+
+
+def _run_lengths(outline: dict[str, Any], width: int, height: int) -> dict[str, Any]:
+    """Run lengths, compressed."""
+    rows, columns = outline["size"]
+    if (rows, columns) != (height, width):
+        raise ValueError(f"a mask has {columns}×{rows} pixels, and its photo {width}×{height}")
+    if isinstance(outline["counts"], list):
+        outline = coco_mask.frPyObjects(outline, height, width)
+    coco_mask.decode(outline)  # or damage would be met in the midst of a run
+    return outline

@@ -39,8 +39,9 @@ class Sample:
 
 @dataclass(frozen=True)
 class CocoPhoto:
-    """A photo in COCO's layout: its file, its size in pixels, its annotations, `complete`."""
+    """A photo in COCO's layout: its id, file and size in pixels, its annotations, `complete`."""
 
+    id: int
     path: Path
     width: int
     height: int
@@ -113,34 +114,37 @@ def read_voc(root: Path, split: str) -> list[Sample]:
 
 
 def read_coco_split(root: Path, split: str) -> CocoSplit:
-    """A split ("train", "val") of data laid out like COCO; DatasetError if it has no photos.
+    """A split ("train", "val") of data laid out like COCO.
 
+    DatasetError if it has no photos, or an annotation that cannot be used.
     The photos are in `root/train2017` (or `train`), their instances in
     `root/annotations/instances_train2017.json`.
     """
-    folder, annotations = find_coco(root, split)
+    folder, annotations = _find_coco(root, split)
     with reading(annotations):
         content = json.loads(annotations.read_text())
         instances = defaultdict(list)
         for annotation in content["annotations"]:
-            complete(annotation)
             instances[annotation["image_id"]].append(annotation)
-        check_categories(annotations, content)
-        photos = [
-            CocoPhoto(
-                folder / image["file_name"],
-                image["width"],
-                image["height"],
-                instances[image["id"]],
-            )
-            for image in content["images"]
-        ]
+        _check_categories(annotations, content)
+        photos = [_coco_photo(folder, image, instances) for image in content["images"]]
     if not photos:
         raise DatasetError(f"there are no photos in {annotations}")
     return CocoSplit(folder, annotations, photos)
 
 
-def check_categories(annotations: Path, content: Mapping[str, Any]) -> None:
+def _coco_photo(
+    folder: Path, image: Mapping[str, Any], instances: Mapping[int, list[dict[str, Any]]]
+) -> CocoPhoto:
+    """One of a file's images; `instances` are all annotations, by their image's id."""
+    width, height = image["width"], image["height"]
+    mine = instances[image["id"]]
+    for annotation in mine:
+        complete(annotation, width, height)
+    return CocoPhoto(image["id"], folder / image["file_name"], width, height, mine)
+
+
+def _check_categories(annotations: Path, content: Mapping[str, Any]) -> None:
     """UnusableFile if in a file's content one of COCO's names has another id than there."""
     for category in content.get("categories", []):
         name, k = category.get("name", ""), category["id"]
@@ -150,7 +154,7 @@ def check_categories(annotations: Path, content: Mapping[str, Any]) -> None:
             )
 
 
-def find_coco(root: Path, split: str) -> tuple[Path, Path]:
+def _find_coco(root: Path, split: str) -> tuple[Path, Path]:
     """The folder of a split's photos, and the file of its instances; DatasetError."""
     for name in (f"{split}2017", split):
         annotation_file = root / "annotations" / f"instances_{name}.json"

@@ -17,6 +17,14 @@ from tests.segmenters import manifest_of
 from tests.training.streets import write_streets
 
 IMAGE = {"id": 1, "file_name": "a.png", "width": 8, "height": 8}
+MISSING = object()
+
+
+def read_masks(root: Path, split: str) -> list[Sample]:
+    return read_coco(root, split, root / "masks")
+
+
+READERS = (read_instances, read_masks, Truth.read)
 
 
 @pytest.mark.parametrize(
@@ -34,10 +42,57 @@ IMAGE = {"id": 1, "file_name": "a.png", "width": 8, "height": 8}
 def test_damaged_annotations_are_named(tmp_path: Path, text: str) -> None:
     root = write_streets(tmp_path, 1)
     (root / "annotations" / "instances_train.json").write_text(text)
-    with pytest.raises(DatasetError, match=r"instances_train\.json"):
+    for read in READERS:
+        with pytest.raises(DatasetError, match=r"instances_train\.json"):
+            read(root, "train")
+
+
+@pytest.mark.parametrize(
+    ("part", "damage"),
+    [
+        ("images", {"width": MISSING}),
+        ("images", {"file_name": MISSING}),
+        ("annotations", {"category_id": MISSING}),
+        ("annotations", {"area": MISSING}),
+        ("annotations", {"area": None}),
+        ("annotations", {"bbox": MISSING}),
+        ("annotations", {"bbox": [1, 2]}),
+        ("annotations", {"segmentation": 5}),
+        ("annotations", {"segmentation": [["a"] * 6]}),
+        ("annotations", {"segmentation": {"size": [64, 128], "counts": "o"}}),
+        ("annotations", {"segmentation": {"size": [64, 128], "counts": [1, 9000]}}),
+        ("annotations", {"segmentation": {"size": [32, 64], "counts": [0, 2048]}}),
+        ("annotations", {"segmentation": {"size": [128, 64], "counts": [0, 8192]}}),
+    ],
+)
+def test_damage_of_one_annotation_is_named_before_anything_is_learned_or_measured(
+    tmp_path: Path, part: str, damage: dict[str, Any]
+) -> None:
+    root = write_streets(tmp_path, 2)
+    file = root / "annotations" / "instances_train.json"
+    content = json.loads(file.read_text())
+    damaged = {**content[part][1], **damage}
+    content[part][1] = {name: value for name, value in damaged.items() if value is not MISSING}
+    file.write_text(json.dumps(content))
+    for read in READERS:
+        with pytest.raises(DatasetError, match=r"instances_train\.json cannot be used: \w+: "):
+            read(root, "train")
+
+
+@pytest.mark.parametrize("outline", [None, [], {}, [[1, 2]]])
+def test_boxes_alone_are_nothing_to_learn_from_or_to_measure_on(
+    tmp_path: Path, outline: object
+) -> None:
+    root = write_streets(tmp_path, 2)
+    file = root / "annotations" / "instances_train.json"
+    content = json.loads(file.read_text())
+    for annotation in content["annotations"]:
+        annotation["segmentation"] = outline
+    file.write_text(json.dumps(content))
+    with pytest.raises(DatasetError, match=r"has no outlines of the classes: person, bicycle"):
         read_instances(root, "train")
-    with pytest.raises(DatasetError, match=r"instances_train\.json"):
-        read_coco(root, "train", tmp_path / "masks")
+    with pytest.raises(DatasetError, match=r"has no outline of any of COCO's classes"):
+        Truth.read(root, "train")
 
 
 def test_ids_that_are_not_cocos_are_refused(tmp_path: Path) -> None:
@@ -45,7 +100,7 @@ def test_ids_that_are_not_cocos_are_refused(tmp_path: Path) -> None:
     path = root / "annotations" / "instances_train.json"
     content = json.loads(path.read_text())
     path.write_text(json.dumps({**content, "categories": [{"id": 26, "name": "car"}]}))
-    for read in (read_instances, Truth.read):
+    for read in READERS:
         with pytest.raises(DatasetError, match="has car as category 26: ids are to be COCO's, 3"):
             read(root, "train")
     for annotation in content["annotations"]:

@@ -54,7 +54,7 @@ class Scene:
 def read_instances(root: Path, split: str) -> list[Scene]:
     """The photos of a split of data laid out like COCO.
 
-    DatasetError if there are none, or nothing of the classes of TRAFFIC in any.
+    DatasetError if there are none, or nothing but crowds of the classes of TRAFFIC in any.
     """
     coco = read_coco_split(root, split)
     scenes = []
@@ -62,26 +62,24 @@ def read_instances(root: Path, split: str) -> list[Scene]:
         for photo in coco.photos:
             size = photo.width, photo.height
             instances = [
-                _instance(annotation, *size)
+                _instance(annotation)
                 for annotation in photo.instances
                 if annotation["category_id"] in COCO_TO_TRAFFIC
             ]
             scenes.append(Scene(photo.path, size, tuple(instances)))
-    if not any(scene.instances for scene in scenes):
-        raise DatasetError(f"{coco.annotations} has none of the classes: {', '.join(TRAFFIC[1:])}")
+    instances = [instance for scene in scenes for instance in scene.instances]
+    if all(instance.crowd for instance in instances):
+        lacks = "no outlines of" if instances else "none of"
+        classes = ", ".join(TRAFFIC[1:])
+        raise DatasetError(f"{coco.annotations} has {lacks} the classes: {classes}")
     return scenes
 
 
-def _instance(annotation: Mapping[str, Any], width: int, height: int) -> Instance:
-    outline = annotation["segmentation"]
-    if isinstance(outline, list):  # as one of Python's numbers it takes four times the memory
-        outline = [np.array(polygon, np.float64) for polygon in outline]
-    elif isinstance(outline["counts"], list):
-        outline = coco_mask.frPyObjects(outline, height, width)
+def _instance(annotation: Mapping[str, Any]) -> Instance:
     left, top, w, h = annotation["bbox"]
     return Instance(
         COCO_TO_TRAFFIC[annotation["category_id"]],
-        outline,
+        annotation["segmentation"],
         (left, top, left + w, top + h),
         annotation["area"],
         bool(annotation["iscrowd"]),

@@ -2,27 +2,30 @@
 
 import contextlib
 import io
-import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 from pycocotools.coco import COCO
 
 from bentoml_img.labels import COCO_CATEGORIES
-from bentoml_img.training.annotations import complete
 from bentoml_img.training.errors import DatasetError
-from bentoml_img.training.layouts import check_categories, find_coco, load_photo, reading
+from bentoml_img.training.layouts import CocoPhoto, load_photo, read_coco_split, reading
 
 
 @dataclass(frozen=True)
 class Truth:
-    """The photos of a split in COCO's layout and what is in them."""
+    """The photos of a split in COCO's layout, by their ids, and what is in them."""
 
-    photos: Path
+    photos: Mapping[int, CocoPhoto]
     coco: COCO
-    image_ids: tuple[int, ...]
+
+    @property
+    def image_ids(self) -> tuple[int, ...]:
+        return tuple(self.photos)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -34,26 +37,31 @@ class Truth:
     @classmethod
     def read(cls, root: Path, split: str, every: int = 1) -> "Truth":
         """Of every so many photos one; DatasetError if the data cannot be used."""
-        folder, annotations = find_coco(root, split)
-        coco = COCO()
-        with silent(), reading(annotations):
-            content = json.loads(annotations.read_text())
-            for i, annotation in enumerate(content["annotations"], 1):
-                complete(annotation)
-                annotation["id"] = i  # to pycocotools an instance of id 0 is one never found
-            check_categories(annotations, content)
-            coco.dataset = {"categories": [], **content}
+        split_read = read_coco_split(root, split)
+        with silent(), reading(split_read.annotations):
+            by_id = {photo.id: photo for photo in split_read.photos}
+            photos = {k: by_id[k] for k in sorted(by_id)}
+            coco = COCO()
+            coco.dataset = _dataset(photos)
             coco.createIndex()
-        if not coco.imgs:
-            raise DatasetError(f"there are no photos in {annotations}")
-        return cls(folder, coco, tuple(sorted(coco.imgs)[::every]))
+        if not cls(photos, coco).classes:
+            raise DatasetError(f"{split_read.annotations} has no outline of any of COCO's classes")
+        return cls(dict(islice(photos.items(), 0, None, every)), coco)
 
     def images(self) -> Iterator[tuple[int, Image.Image]]:
         """The photos with their ids, as RGB, upright; UnusableFile."""
-        for image_id in self.image_ids:
-            image = self.coco.imgs[image_id]
-            size = image["width"], image["height"]
-            yield image_id, load_photo(self.photos / image["file_name"], size)
+        for image_id, photo in self.photos.items():
+            yield image_id, load_photo(photo.path, (photo.width, photo.height))
+
+
+def _dataset(photos: Mapping[int, CocoPhoto]) -> dict[str, Any]:
+    """What pycocotools knows of photos; to it an instance of id 0 is one never found."""
+    instances = [instance for photo in photos.values() for instance in photo.instances]
+    return {
+        "images": [{"id": k, "width": p.width, "height": p.height} for k, p in photos.items()],
+        "annotations": [{**instance, "id": k} for k, instance in enumerate(instances, 1)],
+        "categories": [],
+    }
 
 
 @contextlib.contextmanager

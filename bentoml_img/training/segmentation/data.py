@@ -48,11 +48,10 @@ def paint(instances: Iterable[dict[str, Any]], height: int, width: int) -> UInt8
     known = [instance for instance in instances if instance["category_id"] in COCO_TO_VOC]
     for instance in sorted(known, key=lambda instance: -instance["area"]):
         outline = instance["segmentation"]
-        if isinstance(outline, list) or isinstance(outline["counts"], list):
-            outline = coco_mask.frPyObjects(outline, height, width)
-        run_lengths = coco_mask.merge(outline) if isinstance(outline, list) else outline
+        if isinstance(outline, list):
+            outline = coco_mask.merge(coco_mask.frPyObjects(outline, height, width))
         colour = VOC_IGNORE if instance["iscrowd"] else COCO_TO_VOC[instance["category_id"]]
-        mask[coco_mask.decode(run_lengths).astype(bool)] = colour
+        mask[coco_mask.decode(outline).astype(bool)] = colour
     return mask
 
 

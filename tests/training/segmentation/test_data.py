@@ -23,6 +23,7 @@ def box(category: int, left: int, top: int, width: int, height: int, **more: Any
         "image_id": 1,
         "category_id": category,
         "area": width * height,
+        "bbox": [left, top, width, height],
         "segmentation": [outline],
         "iscrowd": 0,
         **more,
@@ -56,16 +57,17 @@ def test_crowds_are_ignored_and_other_categories_are_background() -> None:
 
 
 def test_an_instance_without_an_outline_is_ignored_in_its_box(tmp_path: Path) -> None:
-    lost = box(PERSON, 2, 2, 3, 3, segmentation=[], bbox=[2, 2, 3, 3])
-    complete(lost)
+    lost = box(PERSON, 2, 2, 3, 3, segmentation=[])
+    complete(lost, 12, 10)
     mask = paint([lost], 10, 12)
     assert (mask[2:5, 2:5] == 255).all()
     assert mask.sum() == 9 * 255
 
 
 def test_uncompressed_run_lengths_run_down_the_columns() -> None:
-    counts = {"size": [2, 3], "counts": [1, 2, 3]}
-    mask = paint([box(PERSON, 0, 0, 1, 1, segmentation=counts)], 2, 3)
+    person = box(PERSON, 0, 0, 1, 1, segmentation={"size": [2, 3], "counts": [1, 2, 3]})
+    complete(person, 3, 2)
+    mask = paint([person], 2, 3)
     assert (mask == [[0, 15, 0], [15, 0, 0]]).all()
 
 
