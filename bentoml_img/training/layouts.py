@@ -11,9 +11,11 @@ from typing import Any
 from PIL import Image
 
 from bentoml_img.images import DECODER_ERRORS, read_rgb
-from bentoml_img.labels import COCO_IDS
+from bentoml_img.labels import COCO_IDS, VOC, VOC_IGNORE
 from bentoml_img.training.annotations import complete
 from bentoml_img.training.errors import DatasetError, UnusableFile
+
+MASK_IDS = {*range(len(VOC)), VOC_IGNORE}
 
 
 @dataclass(frozen=True)
@@ -29,11 +31,17 @@ class Sample:
         return load_photo(self.image, mask.size), mask
 
     def load_mask(self) -> Image.Image:
-        """The mask alone; UnusableFile."""
+        """The mask alone; UnusableFile, also if it has other ids."""
         with reading(self.mask), Image.open(self.mask) as mask:
             mask.load()
         if mask.mode not in ("P", "L"):
             raise UnusableFile(f"{self.mask} has no ids, one byte a pixel, but {mask.mode} pixels")
+        for k, pixels in enumerate(mask.histogram()):
+            if pixels and k not in MASK_IDS:
+                raise UnusableFile(
+                    f"{self.mask} has the id {k}: ids are to be VOC's, 0 to {len(VOC) - 1}, or "
+                    f"{VOC_IGNORE}"
+                )
         return mask
 
 

@@ -11,7 +11,7 @@ from bentoml_img.training.detection.data import read_instances
 from bentoml_img.training.detection.truth import Truth
 from bentoml_img.training.errors import DatasetError, UnusableFile
 from bentoml_img.training.layouts import Sample, load_photo, read_voc
-from bentoml_img.training.segmentation.data import read_coco
+from bentoml_img.training.segmentation.data import class_shares, read_coco
 from bentoml_img.training.segmentation.evaluation import figures
 from tests.segmenters import manifest_of
 from tests.training.streets import write_streets
@@ -116,6 +116,20 @@ def test_a_mask_of_colours_is_refused(tmp_path: Path, mode: str) -> None:
     Image.new(mode, (4, 4)).save(mask)
     with pytest.raises(UnusableFile, match=r"mask\.png has no ids"):
         Sample(mask, mask).load_mask()
+
+
+@pytest.mark.parametrize("k", [21, 90, 254])
+def test_a_mask_of_other_ids_is_refused(tmp_path: Path, k: int) -> None:
+    mask = Image.new("L", (4, 4), 20)
+    mask.putpixel((0, 0), 255)
+    mask.save(tmp_path / "mask.png")
+    sample = Sample(tmp_path / "photo.jpg", tmp_path / "mask.png")
+    assert sample.load_mask().getextrema() == (20, 255)
+    mask.putpixel((1, 0), k)
+    mask.save(sample.mask)
+    says = rf"mask\.png has the id {k}: ids are to be VOC's, 0 to 20, or 255$"
+    with pytest.raises(UnusableFile, match=says):
+        class_shares([sample])
 
 
 def test_a_photo_that_is_missing_or_damaged_is_named(tmp_path: Path) -> None:
