@@ -70,7 +70,7 @@ def test_damage_anywhere_in_a_file_of_the_old_format_is_one_line(tmp_path: Path)
     torch.save(state, path, _use_new_zipfile_serialization=False)
     whole = path.read_bytes()
     for place in range(len(whole)):
-        for data in (whole[:place], whole[:place] + b"\xff" + whole[place + 1 :]):
+        for data in (whole[:place], whole[:place] + b"\0" + whole[place + 1 :]):
             path.write_bytes(data)
             with contextlib.suppress(WeightsError):
                 load_state(path)
