@@ -122,6 +122,17 @@ def test_of_images_that_are_sorted_some_of_each_class_are_watched(
     assert np.bincount(trainer.watched.labels).tolist() == [2] * 10
 
 
+def test_labels_are_smoothed(train: Split, held_out: Split) -> None:
+    trainer = Trainer(train, held_out, tiny_recipe(label_smoothing=0.2))
+    head = trainer.network.head
+    with torch.no_grad():
+        head.weight.zero_()
+        head.bias.copy_(30 * torch.eye(10)[3])
+    batch = torch.zeros(2, 32, 32, 3, dtype=torch.uint8), torch.tensor([3, 3])
+    loss = trainer._backward(batch)["loss"]
+    assert loss.item() == pytest.approx(0.2 * 0.9 * 30), "sure and right, but too sure"
+
+
 def test_an_entry_has_the_means_of_the_batches_since_the_one_before(
     tmp_path: Path, train: Split, held_out: Split
 ) -> None:

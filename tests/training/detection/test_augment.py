@@ -16,7 +16,7 @@ from bentoml_img.training.detection.augment import (
 )
 from bentoml_img.training.detection.data import Instance, Scene, from_mask, read_instances
 from bentoml_img.training.detection.sampler import Sampler, Source, pasteable
-from tests.training.streets import write_streets
+from tests.training.streets import CROWD, write_streets
 
 PERSON, BICYCLE, CAR, BUS = (TRAFFIC.index(name) for name in ("person", "bicycle", "car", "bus"))
 PLAIN = Augmentation(crop=(64, 96), jitter=0, grey=0, blur=0)
@@ -69,6 +69,25 @@ def test_crowds_are_kept_apart(scenes: list[Scene]) -> None:
     crop = Window((128, 64), (0, 0), (1, 1)).crop(scenes[0])
     assert crop.crowds.tolist() == [[96, 44, 126, 62]]
     assert sorted(crop.labels.tolist()) == [PERSON, CAR, BUS]
+
+
+def test_crowds_are_mirrored_with_their_photo(scenes: list[Scene]) -> None:
+    sampler = Sampler([Source(scenes[:1], 1.0, (64, 64))], rare=0.3)
+    crops = load_batch(sampler, 20, replace(PLAIN, crop=(64, 128), aspect=1), (0,))
+    for crop in crops:
+        ((left, top, right, bottom),) = crop.crowds.astype(int)
+        assert is_colour(crop.pixels[top:bottom, left:right], CROWD).mean() > 0.9
+    assert {crop.crowds[0, 0] for crop in crops} == {96, 128 - 126}
+
+
+def test_what_is_pasted_has_colours_of_its_own(scenes: list[Scene]) -> None:
+    window = Window((128, 64), (0, 0), (1, 1))
+    crop = window.crop(Scene(scenes[1].image, (128, 64), ()))
+    bus = scenes[0].instances[2]
+    paste(crop, window, (scenes[0], bus), replace(PLAIN, grey=1), np.random.default_rng(1))
+    (mask,) = crop.masks.astype(bool)
+    assert (np.ptp(crop.pixels[mask], axis=1) == 0).all()
+    assert np.ptp(crop.pixels[~mask], axis=1).max() == 255, "the street keeps its own"
 
 
 def test_what_is_pasted_hides_what_is_under_it(scenes: list[Scene]) -> None:

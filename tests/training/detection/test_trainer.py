@@ -85,6 +85,13 @@ def test_a_resumed_run_gives_the_weights_of_an_uninterrupted_one(tmp_path: Path)
         longer.restore(tmp_path / "checkpoint.pt")
 
 
+def test_gradients_are_clipped(tmp_path: Path) -> None:
+    trainer = make_trainer(tmp_path, replace(TINY, clip=0.01))
+    trainer._backward(trainer._load(0))
+    gradients = [p.grad for p in trainer.network.parameters() if p.grad is not None]
+    assert torch.nn.utils.get_total_norm(gradients) == pytest.approx(0.01, rel=1e-3)
+
+
 def test_the_loss_falls(tmp_path: Path) -> None:
     trainer = make_trainer(tmp_path, replace(TINY, epochs=10))
     totals: list[float] = []

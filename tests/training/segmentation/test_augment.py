@@ -5,8 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bentoml_img.images import LUMA
-from bentoml_img.training.augment import FILL, change_colours
+from bentoml_img.training.augment import FILL
 from bentoml_img.training.layouts import Sample
 from bentoml_img.training.segmentation.augment import (
     Augmentation,
@@ -49,14 +48,16 @@ def test_photos_are_scaled_and_mirrored() -> None:
     assert np.ptp(np.abs(slopes)) > 0.5
 
 
-def test_colours_change_but_not_by_the_neutral_ranges() -> None:
-    pixels = np.random.default_rng(0).integers(0, 256, (8, 8, 3), np.uint8)
-    rng = np.random.default_rng(0)
-    still = Augmentation(jitter=0, grey=0, blur=0)
-    np.testing.assert_array_equal(change_colours(pixels, still, rng), pixels)
-    grey = change_colours(pixels, Augmentation(jitter=0, grey=1, blur=0), rng)
-    assert np.abs(grey - (pixels @ LUMA)[:, :, None]).max() <= 0.501, "the nearest level"
-    assert (change_colours(pixels, HOW, rng) != pixels).any()
+def test_the_aspect_ratio_changes_both_ways() -> None:
+    photo, mask = scene(np.random.default_rng(0))
+    how = replace(HOW, base_side=30, scale=(1, 1), aspect=1.5)  # all of it is seen
+    ratios = []
+    for seed in range(30):
+        _, labels = random_crop(photo, mask, how, np.random.default_rng(seed))
+        shown = labels != 255
+        ratios.append(shown.any(axis=0).sum() / shown.any(axis=1).sum() / (80 / 60))
+    assert 0.6 < min(ratios) < 0.8
+    assert 1.25 < max(ratios) < 1.6
 
 
 def test_paste_takes_one_class_only() -> None:

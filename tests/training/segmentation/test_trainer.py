@@ -1,9 +1,11 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
+from bentoml_img.models.segmenters import HEADS
 from bentoml_img.training.errors import CheckpointError, DatasetError
 from bentoml_img.training.run import Progress
 from bentoml_img.training.segmentation.augment import Augmentation
@@ -59,6 +61,8 @@ def test_a_resumed_run_gives_the_weights_of_an_uninterrupted_one(tmp_path: Path,
     for head in second.average.heads:
         expected = mean_iou_of(second.average, head, second.validation["scenes"], side)
         assert entry[f"{head}_scenes_miou"] == pytest.approx(expected)
+        of_background = entry["iou"][f"{head}_scenes"][0]  # no class is in six of four photos
+        assert entry[f"{head}_scenes_frequent_miou"] == pytest.approx(of_background, abs=1e-4)
     assert set(entry["iou"]) == {"deeplabv3_lite_scenes", "fcn_lite_scenes"}
 
     # In the cool-down neither the heads' statistics nor the number of epochs may change.
@@ -130,3 +134,36 @@ def test_a_run_has_a_step_at_least(tmp_path: Path) -> None:
 def test_fewer_photos_than_a_batch_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="less than a batch"):
         make_trainer(tmp_path, replace(TINY, batch_size=5))
+
+
+def test_pixels_that_are_not_known_do_not_count(tmp_path: Path) -> None:
+    trainer = make_trainer(tmp_path)
+    logits = torch.randn(1, 21, 6, 6, generator=torch.Generator().manual_seed(0))
+    targets = torch.full((1, 6, 6), 255)
+    assert trainer._loss(logits, targets) == 0
+    targets[:, :3] = 7
+    known = trainer._loss(logits[:, :, :3], targets[:, :3])
+    torch.testing.assert_close(trainer._loss(logits, targets), known)
+
+
+def test_the_loss_looks_at_the_middle_of_squares(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = make_trainer(tmp_path, replace(TINY, loss_stride=4))
+    masks = np.arange(64, dtype=np.uint8).reshape(1, 8, 8)
+    batch = np.zeros((1, 8, 8, 3), np.uint8), masks
+    monkeypatch.setattr("bentoml_img.training.segmentation.trainer.load_batch", lambda *_: batch)
+    assert trainer._load(0)[1].tolist() == [[[18, 22], [50, 54]]]
+
+
+def test_the_loss_of_the_fcn_head_counts_as_the_recipe_says(tmp_path: Path) -> None:
+    gradients = []
+    for share in (0.25, 0.5):
+        trainer = make_trainer(tmp_path, replace(TINY, fcn_loss=share))
+        torch.manual_seed(0)
+        trainer._backward(trainer._load(0))
+        biases = [trainer.network.heads[name].get_parameter("4.bias") for name in HEADS]
+        gradients.append(torch.stack([torch.as_tensor(bias.grad) for bias in biases]))
+    once, twice = gradients
+    factor = torch.tensor([[1.0 if name == "deeplabv3_lite" else 2.0] for name in HEADS])
+    torch.testing.assert_close(factor * once, twice)
