@@ -148,7 +148,7 @@ class Counter:
             path.across.pop(line.name, None)
         elif line.name in path.across:
             return events
-        elif line.crosses(place, path.foot):
+        elif line.crosses(place, path.foot, self.size):
             speed = self._km_h(path.way)
             direction = line.towards(side)
             crossing = _event(track_id, path, "crossed", line.name, direction, km_h=speed)

@@ -11,6 +11,7 @@ Point = tuple[float, float]
 
 FARTHEST = 100_000  # pixels from a frame's corner: a line is drawn pixel by pixel, seen or not
 BORDER = 0.05  # of a frame's side: nearer than this, things are cut off by the border
+LAST_PIXEL = 1  # pixels from the border: who points at a frame's last pixel means its border
 LONGEST_NAME = 40  # characters: it is written into the picture
 
 
@@ -62,14 +63,21 @@ class Line:
         dx, dy = self._direction
         return (point[1] - self.start[1]) * dx - (point[0] - self.start[0]) * dy
 
-    def crosses(self, a: Point, b: Point) -> bool:
-        """Whether the way from a to b, on different sides, meets the line between its ends."""
+    def crosses(self, a: Point, b: Point, size: tuple[int, int]) -> bool:
+        """Whether the way from a to b, on different sides, meets the line between its ends.
+
+        From an end at a border of the frame, whose (width, height) is `size`, or beyond
+        it, the line goes on: what the border cuts off may well be there.
+        """
         da, db = self.distance(a), self.distance(b)
         share = da / (da - db)
         x, y = a[0] + share * (b[0] - a[0]), a[1] + share * (b[1] - a[1])
         dx, dy = self._direction
         along = (x - self.start[0]) * dx + (y - self.start[1]) * dy
-        return 0 <= along <= math.dist(self.start, self.end)
+        begins = along >= 0 or _is_beyond((self.start,), size)
+        return begins and (
+            along <= math.dist(self.start, self.end) or _is_beyond((self.end,), size)
+        )
 
     def towards(self, side: int) -> str:
         """Which way on the picture a thing goes that comes to the side of that sign."""
@@ -125,7 +133,10 @@ class Zone:
         Where an edge is along a border of the frame, or beyond it, the zone goes on
         there: what reaches the border may well go further.
         """
-        x, y = (min(max(place, 0.5), side - 0.5) for place, side in zip(point, size, strict=True))
+        within = LAST_PIXEL + 0.5
+        x, y = (
+            min(max(place, within), side - within) for place, side in zip(point, size, strict=True)
+        )
         inside = False
         nearest = math.inf
         for (x1, y1), (x2, y2) in self._edges():
@@ -178,9 +189,9 @@ def _is_outside(points: Sequence[Point], size: tuple[int, int]) -> bool:
 
 
 def _is_beyond(points: Sequence[Point], size: tuple[int, int]) -> bool:
-    """Whether all of the points are on or beyond one and the same border."""
+    """Whether all of the points are at or beyond one and the same border."""
     return any(
-        max(places) <= 0 or min(places) >= side
+        max(places) <= LAST_PIXEL or min(places) >= side - LAST_PIXEL
         for places, side in zip(zip(*points, strict=True), size, strict=True)
     )
 

@@ -159,6 +159,17 @@ def test_feet_that_the_border_cuts_off_are_in_a_zone_that_ends_there() -> None:
     assert of_kind(events, "entered", "left") == [("entered", "in"), ("left", "end")]
 
 
+@pytest.mark.parametrize("beyond", [0, 1])
+def test_feet_that_the_border_cuts_off_are_counted_up_to_its_last_pixel(beyond: int) -> None:
+    right, bottom = (side - beyond for side in SIZE)
+    way = [(x, SIZE[1]) for x in range(150, 260, 5)]
+    for line in (Line("gate", (200, 0), (200, bottom)), Line("slope", (0, 250), (200, bottom))):
+        assert of_kind(run(Counter(SIZE, [line]), way), "crossed")
+    zone = Zone("street", ((0, 150), (right, 150), (right, bottom), (0, bottom)))
+    events = run(Counter(SIZE, zones=[zone]), way)
+    assert of_kind(events, "entered", "left") == [("entered", "start"), ("left", "end")]
+
+
 def test_speeds_only_with_a_scale() -> None:
     way = [(60, y) for y in range(60, 140, 5)]  # 50 pixels a second
     (without,) = [e for e in run(Counter(SIZE, [GATE]), way) if e.kind == "crossed"]

@@ -32,9 +32,20 @@ def test_the_direction_is_that_on_the_picture(
 
 
 def test_a_line_ends() -> None:
-    assert DOWN.crosses((50, 40), (50, 60))
-    assert DOWN.crosses((110, 40), (80, 60))
-    assert not DOWN.crosses((110, 40), (110, 60))
+    assert DOWN.crosses((50, 40), (50, 60), (200, 200))
+    assert DOWN.crosses((110, 40), (80, 60), (200, 200))
+    assert not DOWN.crosses((110, 40), (110, 60), (200, 200))
+
+
+@pytest.mark.parametrize(
+    "end", [(320, 360), (320, 359), (600, 360), (600, 359), (640, 360), (639, 359)]
+)
+def test_a_line_goes_on_beyond_the_border(end: tuple[float, float]) -> None:
+    """The feet of what the border cuts off are on it, also where the last pixel was meant."""
+    x, _ = end
+    for line in (Line("slope", (0, 0), end), Line("slope", end, (0, 0))):
+        assert line.crosses((x - 60, 360), (x + 60, 360), (640, 360))
+        assert not line.crosses((x - 60, 380), (x + 60, 380), (800, 400))
 
 
 @pytest.mark.parametrize(
@@ -66,6 +77,13 @@ def test_a_zone_goes_on_beyond_the_border() -> None:
     assert lower.depth((50, 40), (100, 100)) == pytest.approx(-20)
     whole = Zone("bay", ((0, 0), (100, 0), (120, 150), (0, 100)))
     assert whole.depth((100, 100), (100, 100)) == math.inf
+
+
+def test_a_zone_to_the_last_pixel_goes_on_beyond_the_border() -> None:
+    lower = Zone("bay", ((1, 60), (99, 60), (99, 99), (1, 99)))
+    for foot in ((50, 100), (0, 100), (100, 100)):
+        assert lower.depth(foot, (100, 100)) == pytest.approx(40, abs=0.1)
+    assert lower.depth((50, 100), (100, 120)) == pytest.approx(-1)
 
 
 @pytest.mark.parametrize("number", [2e9, -1e308, float("inf"), float("nan")])
