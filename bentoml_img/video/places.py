@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import combinations
 
 from pydantic import ConfigDict, with_config
 
@@ -11,6 +12,7 @@ Point = tuple[float, float]
 
 FARTHEST = 100_000  # pixels from a frame's corner: a line is drawn pixel by pixel, seen or not
 BORDER = 0.05  # of a frame's side: nearer than this, things are cut off by the border
+NO_WIDTH = 1e-6  # pixels: less is what rounding leaves of none
 LAST_PIXEL = 1  # pixels from the border: who points at a frame's last pixel means its border
 LONGEST_NAME = 40  # characters: it is written into the picture
 
@@ -108,7 +110,11 @@ class Line:
 
 @dataclass(frozen=True)
 class Zone:
-    """A polygon; ValueError for fewer than three different corners, or one far from any frame."""
+    """A polygon, whose corners are in their order around it.
+
+    ValueError for fewer than three different corners, or one far from any frame, for edges
+    that cross, and for one that has no area.
+    """
 
     name: str
     corners: tuple[Point, ...]
@@ -117,6 +123,12 @@ class Zone:
         if len(set(self.corners)) < 3:
             raise ValueError(f"{self.name} has fewer than three different corners")
         _check_reach(self.name, [x for corner in self.corners for x in corner])
+        if any(_cross(*edges) for edges in combinations(self._edges(), 2)):
+            raise ValueError(
+                f"{self.name} has edges that cross: give its corners in their order around it"
+            )
+        if self.half_width < NO_WIDTH:
+            raise ValueError(f"{self.name} has no area: give corners that are not on one line")
 
     @classmethod
     def from_numbers(cls, name: str, numbers: Sequence[float]) -> "Zone":
@@ -194,6 +206,18 @@ def _is_beyond(points: Sequence[Point], size: tuple[int, int]) -> bool:
         max(places) <= LAST_PIXEL or min(places) >= side - LAST_PIXEL
         for places, side in zip(zip(*points, strict=True), size, strict=True)
     )
+
+
+def _cross(one: tuple[Point, Point], other: tuple[Point, Point]) -> bool:
+    """Whether two edges cross between their ends; those that only touch do not."""
+    (a, b), (c, d) = one, other
+    apart = _turn(a, b, c) * _turn(a, b, d) < 0
+    return apart and _turn(c, d, a) * _turn(c, d, b) < 0
+
+
+def _turn(a: Point, b: Point, c: Point) -> float:
+    """Above 0 if the way from a by b to c turns right, as it is seen, below 0 if it turns left."""
+    return (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
 
 
 def _check_reach(name: str, numbers: Sequence[float]) -> None:

@@ -69,6 +69,8 @@ def test_wrong_usage(invoke: Invoke, clip: Path, tmp_path: Path) -> None:
     assert_error(invoke(clip, "--line", "1,2,1,2"), 2, "line 1 starts where it ends")
     assert_error(invoke(clip, "--zone", "1,2,3,4,5,nan"), 2, "'1,2,3,4,5,nan' is not numbers")
     assert_error(invoke(clip, "--zone", "1,2,3,4"), 2, "zone 1 has fewer than three")
+    assert_error(invoke(clip, "--zone", "0,0,9,0,0,9,9,9"), 2, "zone 1 has edges that cross")
+    assert_error(invoke(clip, "--zone", "0,0,5,5,9,9"), 2, "zone 1 has no area")
     assert_error(invoke(clip, "--line", "a\nb=1,2,3,4"), 2, "is no name of up to 40 plain letters")
     assert_error(invoke(clip, "--line", "gate=1,2,3"), 2, "gate has 3 numbers")
     twice = ("--line", "gate=1,2,3,4", "--zone", "gate=0,0,9,0,9,9")

@@ -127,6 +127,8 @@ def test_classes_are_text_or_a_list(classes: Any) -> None:
         ("line", "0,0,2e9,0", "the line goes beyond 100,000 pixels"),
         ("zone", "1,2,3,4", "the zone has fewer than three different corners"),
         ("zone", "5,5,5,5,5,5", "the zone has fewer than three different corners"),
+        ("zone", "0,0,9,0,0,9,9,9", "the zone has edges that cross"),
+        ("zone", "0,0,5,5,9,9", "the zone has no area"),
         ("zone", ",".join(["1,2"] * 101), "the zone has 202 numbers: give at most 200"),
         ("zone", "1,2,3,4,5", "the zone has 5 numbers"),
         ("score_threshold", 1.5, "less than or equal to 1"),

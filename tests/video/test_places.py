@@ -3,7 +3,7 @@ import math
 import pytest
 
 from bentoml_img.video.ground import Ground
-from bentoml_img.video.places import Line, Zone
+from bentoml_img.video.places import Line, Point, Zone
 
 DOWN = Line("gate", (0, 50), (100, 50))
 RIGHT = Line("gate", (50, 100), (50, 0))
@@ -100,6 +100,32 @@ def test_what_is_no_region() -> None:
     for corners in (((0, 0), (1, 1)), ((5, 5), (5, 5), (5, 5))):
         with pytest.raises(ValueError, match="bay has fewer than three different corners"):
             Zone("bay", corners)
+
+
+@pytest.mark.parametrize(
+    ("corners", "wrong"),
+    [
+        (((50, 50), (350, 50), (50, 250), (350, 250)), "edges that cross: give its corners in"),
+        (((0, 0), (100, 0), (100, 50), (20, 50), (20, -9)), "edges that cross"),
+        (((0, 0), (50, 50), (100, 100)), "no area: give corners that are not on one line"),
+        (((0.1, 0.1), (0.2, 0.2), (0.7, 0.7), (0.3, 0.3)), "no area"),
+    ],
+)
+def test_a_zone_that_is_no_polygon(corners: tuple[Point, ...], wrong: str) -> None:
+    with pytest.raises(ValueError, match=f"bay has {wrong}"):
+        Zone("bay", corners)
+
+
+@pytest.mark.parametrize(
+    "corners",
+    [
+        ((0, 0), (9, 0), (9, 9), (0, 9), (0, 0)),
+        ((0, 0), (4, 0), (9, 0), (9, 9)),
+        ((0, 0), (9, 0), (5, 5), (9, 9), (0, 9), (5, 5)),
+    ],
+)
+def test_a_zone_whose_edges_touch(corners: tuple[Point, ...]) -> None:
+    assert Zone("bay", corners).depth((7, 1), (200, 200)) > 0
 
 
 def test_ground() -> None:
