@@ -99,6 +99,7 @@ def write_result(target: Path, content: bytes) -> Path:
 def inputs_of(path: Path) -> list[Path]:
     """The file itself, or the photos and videos in a folder, but for earlier results.
 
+    Hidden files are passed over: macOS writes `._photo.jpg`, which is no photo, beside `photo.jpg`.
     A file that cannot be looked at, such as a broken link, is among them: reading it says why.
     FileError if the folder cannot be read.
     """
@@ -110,6 +111,7 @@ def inputs_of(path: Path) -> list[Path]:
         file
         for file in files
         if file.suffix.lower() in PHOTOS | VIDEOS
+        and not file.name.startswith(".")
         and not file.name.endswith(RESULTS)
         and (os.path.isfile(file) or not os.path.exists(file))  # no folder, and no pipe
     ]

@@ -10,7 +10,7 @@ from PIL import Image
 import bentoml_img_detect
 from bentoml_img.paths import ROOT
 from tests.commands import Invoke, assert_error, lines
-from tests.detect_script.running import SUFFIXES, Colours
+from tests.detect_script.running import SUFFIXES, Colours, summary_of
 from tests.video.clips import picture
 
 STREET = ROOT / "images" / "street.jpg"
@@ -57,6 +57,20 @@ def test_results_and_folders_are_no_inputs(invoke: Invoke, tmp_path: Path) -> No
     for name in ("a.png", *names):
         picture(0).save(tmp_path / name)
     assert lines(invoke(tmp_path)) == [str(tmp_path / "a_result.jpg")]
+
+
+def test_hidden_files_are_no_inputs_but_where_they_are_named(
+    invoke: Invoke, tmp_path: Path
+) -> None:
+    """As macOS writes them beside others, without a picture in them."""
+    for name in ("a.png", ".b.png"):
+        picture(0).save(tmp_path / name)
+    for name in ("._a.png", "._a.mp4"):
+        (tmp_path / name).write_bytes(b"no picture")
+    (result,) = lines(invoke(tmp_path))
+    assert result == str(tmp_path / "a_result.jpg")
+    assert summary_of(Path(lines(invoke(tmp_path, "--frames"))[0]))["frames"] == 1
+    assert lines(invoke(tmp_path / ".b.png")) == [str(tmp_path / ".b_result.jpg")]
 
 
 def test_what_failed_is_told_after_ctrl_c_too(
