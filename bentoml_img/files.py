@@ -31,7 +31,8 @@ ANIMATED = ("GIF", "WEBP", "PNG")
 
 Kind = Literal["photo", "animation", "video"]
 
-# What the name of a result has behind that of its source.
+# What the name of a result has behind that of its source. A plot is told by its own ending: one of
+# what --output names in a folder of frames would be a frame.
 MASK, ANNOTATED = "_seg", "_result"
 OVERLAY, COMPARISON = "_overlay.jpg", "_compare.jpg"
 PLOT = ".counts.png"  # behind that of a result
@@ -42,7 +43,7 @@ RESULTS = (
     COMPARISON,
     ANNOTATED + ".jpg",
     *(name + suffix for name in (MASK, ANNOTATED) for suffix in MOVING.values()),
-    ANNOTATED + PLOT,
+    PLOT,
 )
 
 

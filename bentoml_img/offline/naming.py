@@ -45,10 +45,10 @@ def is_video(target: Path) -> bool:
 def check_apart(results: Mapping[Path, Iterable[Path]]) -> None:
     """ValueError if results would overwrite each other or a source.
 
-    `results` are the files to be written, by their source; that of a folder are the files in it.
+    `results` are the files to be written, by their source. A folder of frames cannot lose one:
+    no result of a video has the name of a frame.
     """
-    sources = (file for source in results for file in inputs_of(source))
-    inputs = {_identity(source) for source in sources if os.path.exists(source)}
+    inputs = {_identity(source) for source in results if os.path.exists(source)}
     taken: dict[Path, Path] = {}
     for source, files in results.items():
         for file in files:

@@ -93,9 +93,6 @@ def test_nothing_is_overwritten_that_is_asked_for(
     picture(0).save(tmp_path / "road_result.counts.png")
     plot = invoke(clip, tmp_path / "road_result.counts.png", "--plot", "--output-dir", tmp_path)
     assert_error(plot, 2, "road_result.counts.png is an input: it would be overwritten")
-    frame = tmp_path / "a.gif"
-    picture(0).save(frame)
-    assert_error(invoke(tmp_path, "--frames", "--output", frame), 2, f"{frame} is an input")
 
 
 @pytest.mark.parametrize("name", ["-", "/dev/stdin", "pipe"])

@@ -99,6 +99,22 @@ def test_a_folder_of_frames(
     assert_error(invoke(empty, "--frames"), 1, f"Error: {empty} has no pictures (")
 
 
+@pytest.mark.parametrize("name", ["run.mp4", "run.gif"])
+def test_a_result_among_its_frames(
+    invoke: Invoke, engine: Colours, tmp_path: Path, name: str
+) -> None:
+    """It is done anew, or gone on with; neither it nor its plot becomes a frame."""
+    for k in range(5):
+        picture(k).save(tmp_path / f"{k}.png")
+    arguments = (tmp_path, "--frames", "--output", tmp_path / name, "--plot")
+    engine.interrupt_at = 3
+    assert invoke(*arguments).exit_code == 130
+    for more in ((), ("--resume",)):
+        assert lines(invoke(*arguments, *more))[-1] == str(tmp_path / "run.counts.png")
+        assert summary_of(tmp_path / name)["frames"] == 5
+    assert engine.calls == 3 + 5, "what is whole is left as it is"
+
+
 def test_ctrl_c_and_resume(
     invoke: Invoke,
     engine: Colours,
