@@ -233,7 +233,10 @@ class _Run:
             self._part.close()
 
     def finish(self, ending: Ending, keep: bool) -> Result | None:
-        """Join what is done; None, and nothing written, if that is not a frame."""
+        """Join what is done; None, and nothing written, if that is not a frame.
+
+        Interrupted if Ctrl-C comes while the records are written, once they are whole.
+        """
         last = self._part.close() if self._part else None
         segments = [*self._parts.segments, *([last] if last else [])]
         if not segments:
@@ -245,13 +248,16 @@ class _Run:
         info = self._video.info
         if without_sound := join(segments, result.video, info.path if info.audio else None):
             self._warn([without_sound])
-        with uninterrupted():
-            self._parts.collect(segments, ".jsonl", result.tracks)
-            endings = records.events_csv(self._counter.finish())
-            self._parts.collect(segments, ".csv", result.events, records.HEADER, endings)
-            self._summarize(result, float(segments[-1].end))
-        if not keep:
-            self._parts.remove()
+        try:
+            with uninterrupted():
+                self._parts.collect(segments, ".jsonl", result.tracks)
+                endings = records.events_csv(self._counter.finish())
+                self._parts.collect(segments, ".csv", result.events, records.HEADER, endings)
+                self._summarize(result, float(segments[-1].end))
+                if not keep:
+                    self._parts.remove()
+        except KeyboardInterrupt:
+            raise Interrupted(replace(result, ending=Ending(interrupted=True))) from None
         return result
 
     def _summarize(self, result: Result, seconds: float) -> None:

@@ -1,11 +1,12 @@
 import json
+import signal
 import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bentoml_img.video import pipeline
+from bentoml_img.video import pipeline, records
 from bentoml_img.video.parts import held
 from bentoml_img.video.reading import open_video
 from tests.commands import Invoke, assert_error, lines
@@ -157,6 +158,52 @@ def test_ctrl_c_before_there_is_a_result(
     assert "road.mkv: interrupted, without a result yet; --resume goes on" in result.stderr
     annotated = Path(lines(invoke(clip, "--resume"))[0])
     assert summary_of(annotated)["frames"] == FRAMES
+
+
+def test_ctrl_c_while_the_records_are_written(
+    invoke: Invoke,
+    engine: Colours,
+    clip: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """They become whole, and nothing of the parts is left."""
+    events_csv = records.events_csv
+
+    def interrupted(events: Any) -> str:
+        signal.raise_signal(signal.SIGINT)
+        return events_csv(events)
+
+    both = (clip, write_clip(tmp_path / "next.mp4", 5), "--output-dir", tmp_path)
+    with monkeypatch.context() as context:
+        context.setattr(records, "events_csv", interrupted)
+        result = invoke(*both)
+    assert result.exit_code == 130
+    annotated = tmp_path / "road_result.mp4"
+    assert result.stdout.splitlines()[0] == str(annotated)
+    told = f"interrupted after {FRAMES} frames, which are in {annotated}; --resume goes on"
+    assert told in result.stderr
+    assert summary_of(annotated)["stopped"] is None
+    assert not list(tmp_path.glob("*.parts"))
+    invoke(*both, "--resume")
+    assert engine.calls == FRAMES + 5
+
+
+def test_a_second_ctrl_c_while_the_records_are_written(
+    invoke: Invoke, engine: Colours, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    totals = records.totals
+
+    def interrupted(*given: Any) -> records.Totals:
+        signal.raise_signal(signal.SIGINT)
+        return totals(*given)
+
+    monkeypatch.setattr(records, "totals", interrupted)
+    engine.interrupt_at = 25
+    result = invoke(clip, "--output-dir", tmp_path)
+    assert result.exit_code == 130
+    done = summary_of(tmp_path / "road_result.mp4")["frames"]
+    assert f"interrupted after {done} frames" in result.stderr
 
 
 def test_a_video_that_another_run_writes_is_told(
