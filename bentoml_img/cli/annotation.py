@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.progress import Progress
 
-from bentoml_img.cli.console import console, frames_bar
+from bentoml_img.cli.console import console, frames_bar, tell_table
 from bentoml_img.cli.counts_table import counts_table
 from bentoml_img.cli.each import Done, do_each, shortfall
 from bentoml_img.detect import Detector, Query, split_names
@@ -119,7 +119,7 @@ def _report(source: Path, result: Result, plot: bool, told: Container[str]) -> d
     for warning in summary["warnings"]:
         if warning not in told:  # but by the run that was resumed
             console.print(f"{source}: warning: {warning}")
-    console.print(counts_table(summary))
+    tell_table(counts_table(summary))
     written = result.files
     if plot:
         from bentoml_img.offline.plots import plot_counts

@@ -200,3 +200,14 @@ def print_table(table: Table) -> None:
     on_terminal = sys.stdout and sys.stdout.isatty()
     with _printing():
         Console(highlight=False, width=None if on_terminal else 120).print(table)
+
+
+def tell_table(table: Table) -> None:
+    """Print a table to standard error, as wide as it needs to be where that is no terminal.
+
+    On a terminal it becomes narrower, but no column gets less than its `min_width`.
+    """
+    needs = console.measure(table, options=console.options.update_width(sys.maxsize))
+    shown = max(console.width, needs.minimum) if console.is_terminal else needs.maximum
+    table.width = min(shown, needs.maximum)
+    console.print(table)
