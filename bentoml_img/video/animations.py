@@ -18,7 +18,7 @@ from bentoml_img.images import (
     upright_size,
 )
 from bentoml_img.system.mapping import mapped
-from bentoml_img.video.delays import seconds_shown
+from bentoml_img.video.delays import mean_shown, seconds_shown
 from bentoml_img.video.frames import MAX_PIXELS, MAX_RATE, VideoError, VideoInfo, check_size
 
 
@@ -45,7 +45,7 @@ class Animation:
         except DECODER_ERRORS as error:
             self.close()
             raise VideoError(f"{path.name} has no frame that can be decoded: {error}") from None
-        self.info = VideoInfo(path, width, height, 1 / _delay(self._image), self._count())
+        self.info = VideoInfo(path, width, height, 1 / self._mean_delay(), self._count())
 
     def _open(self) -> Image.Image:
         try:
@@ -68,6 +68,10 @@ class Animation:
                 f"{self._path.name} is damaged: it has {width}×{height} pixels, "
                 f"and a frame that reaches to {beyond[0]}×{beyond[1]}"
             )
+
+    def _mean_delay(self) -> float:
+        with mapped(self._path) as data:
+            return mean_shown(data, str(self._image.format)) or _delay(self._image)
 
     def _count(self) -> int | None:
         """How many frames there are. None if the file ends within one of them."""

@@ -31,8 +31,8 @@ class VideoInfo:
 
     `width` and `height` are those of its frames once upright. `frames` and
     `duration` (seconds) are what the file says, None if it says nothing; `rate`
-    is the number of frames a second, of an animation at its first frame. `audio`
-    names the codec of each audio stream.
+    is the number of frames a second, on average where it changes. `audio` names
+    the codec of each audio stream.
     """
 
     path: Path

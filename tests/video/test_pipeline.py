@@ -182,6 +182,22 @@ def test_looks_that_are_far_apart_are_warned_of(every: int, rate: float, warned:
     assert bool(replace(PLAIN, every=every).warnings(info)) == warned
 
 
+@pytest.mark.parametrize("suffix", ["gif", "png", "webp"])
+@pytest.mark.parametrize(
+    ("delays", "gap"),
+    [([20, *[500] * 11], "every 3 frames are 1.4 seconds"), ([2000, *[30] * 40], None)],
+)
+def test_looks_at_an_animation_are_as_far_apart_as_all_of_its_frames_say(
+    tmp_path: Path, suffix: str, delays: list[int], gap: str | None
+) -> None:
+    first, *rest = [picture(k) for k in range(len(delays))]
+    first.save(tmp_path / f"a.{suffix}", save_all=True, append_images=rest, duration=delays)
+    with open_video(tmp_path / f"a.{suffix}") as video:
+        assert video.info.rate == pytest.approx(1000 * len(delays) / sum(delays))
+        warnings = replace(PLAIN, every=3).warnings(video.info)
+    assert [warning.startswith(gap or "nothing") for warning in warnings] == [True] * bool(gap)
+
+
 def test_an_error_of_the_sound_is_in_the_summary(
     clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
