@@ -14,6 +14,7 @@ FARTHEST = 100_000  # pixels from a frame's corner: a line is drawn pixel by pix
 BORDER = 0.05  # of a frame's side: nearer than this, things are cut off by the border
 NO_WIDTH = 1e-6  # pixels: less is what rounding leaves of none
 LAST_PIXEL = 1  # pixels from the border: who points at a frame's last pixel means its border
+MOST_CORNERS = 100  # each edge is compared with all others, and with each thing in each frame
 LONGEST_NAME = 40  # characters: it is written into the picture
 
 
@@ -112,8 +113,8 @@ class Line:
 class Zone:
     """A polygon, whose corners are in their order around it.
 
-    ValueError for fewer than three different corners, or one far from any frame, for edges
-    that cross, and for one that has no area.
+    ValueError for fewer than three different corners, more than MOST_CORNERS, or one far
+    from any frame, for edges that cross, and for one that has no area.
     """
 
     name: str
@@ -122,6 +123,10 @@ class Zone:
     def __post_init__(self) -> None:
         if len(set(self.corners)) < 3:
             raise ValueError(f"{self.name} has fewer than three different corners")
+        if len(self.corners) > MOST_CORNERS:
+            raise ValueError(
+                f"{self.name} has {len(self.corners)} corners, and {MOST_CORNERS} are the most"
+            )
         _check_reach(self.name, [x for corner in self.corners for x in corner])
         if any(_cross(*edges) for edges in combinations(self._edges(), 2)):
             raise ValueError(

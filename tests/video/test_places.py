@@ -107,6 +107,7 @@ def test_what_is_no_region() -> None:
     [
         (((50, 50), (350, 50), (50, 250), (350, 250)), "edges that cross: give its corners in"),
         (((0, 0), (100, 0), (100, 50), (20, 50), (20, -9)), "edges that cross"),
+        (tuple((k, k * k / 10) for k in range(101)), "101 corners, and 100 are the most"),
         (((0, 0), (50, 50), (100, 100)), "no area: give corners that are not on one line"),
         (((0.1, 0.1), (0.2, 0.2), (0.7, 0.7), (0.3, 0.3)), "no area"),
     ],
