@@ -10,6 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
 
+import bentoml
 import pytest
 import yaml
 from click.testing import CliRunner
@@ -161,22 +162,36 @@ def test_the_model_in_the_store_is_the_bundle(
     assert verify(Path(path)) == verify(light)
 
 
-@pytest.mark.parametrize("what", ["SERVICES", "_description"])
+class Built(Exception):
+    """In place of a Bento that is built."""
+
+
 def test_the_version_follows_what_is_said_of_a_bento(
-    what: str, python: Command, packaged: list[str], light: Path
+    light: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    other = {
-        "SERVICES": "{task: dataclasses.replace(it, labels={'a': 'b'}) "
-        "for task, it in packaging.SERVICES.items()}",
-        "_description": "lambda *_: 'other'",
-    }
-    program = f"""
-import dataclasses
-from bentoml_img import packaging
-packaging.{what} = {other[what]}
-{PACKAGE}"""
-    assert python("-c", program, light, "auto").split()[0] != packaged[0]
-    assert python("-c", PACKAGE, light, "auto").split() == packaged
+    versions = set()
+
+    def build(*_: object, version: str, **__: object) -> None:
+        versions.add(version)
+        raise Built
+
+    monkeypatch.setattr(bentoml, "build", build)
+    monkeypatch.setattr(packaging, "_store_model", lambda *_: "cifar_lite:1")
+    monkeypatch.setattr(packaging, "_latest", lambda _: None)
+    monkeypatch.setattr(packaging, "_discard", lambda _: None)
+    labelled = dataclasses.replace(packaging.SERVICES["classification"], labels={"a": "b"})
+    for changes in (
+        {},
+        {"SERVICES": {"classification": labelled}},
+        {"_description": lambda *_: ""},
+    ):
+        with monkeypatch.context() as changed:
+            for name, value in changes.items():
+                changed.setattr(packaging, name, value)
+            for _ in range(2):
+                with pytest.raises(Built):
+                    package(light)
+    assert len(versions) == 3
 
 
 def test_the_chosen_engine_becomes_the_latest(
