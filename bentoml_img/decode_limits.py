@@ -26,6 +26,8 @@ MAX_RUNS = 1_000_000  # pixels that may be in run lengths, and bytes that these 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 PNG_CHUNK = Struct(">I4s")  # length of the content, type
 PNG_CHECK = 4  # bytes behind the content
+PNG_EXIF_TEXT = b"Raw profile type exif\0"  # EXIF data in hexadecimal, as older writers have them
+MAX_EXIF_TEXT = 2**20  # bytes; Pillow allows as many where they are compressed
 
 WEBP_HEAD = Struct("<4sI4s")  # RIFF, length of what follows, WEBP
 WEBP_CHUNK = Struct("<4sI")  # type, length of the content, which is padded to an even one
@@ -91,6 +93,8 @@ def _of_chunks(name: str, size: int, chunks: Iterator[tuple[bytes, bytes]]) -> s
     for number, (kind, content) in enumerate(chunks):
         if number > most:
             return f"a {name} of more than {most} chunks"
+        if content.startswith(PNG_EXIF_TEXT) and len(content) > MAX_EXIF_TEXT:
+            return f"a {name} of more than {MAX_EXIF_TEXT} bytes of EXIF data as text"
         if kind.lower() == b"exif":
             tags = _EXIF.sub(b"", content, count=1)
             if excess := _of_tags(f"a {name}", tags):
@@ -103,7 +107,8 @@ def _png_chunks(data: bytes | mmap) -> Iterator[tuple[bytes, bytes]]:
     while position + PNG_CHUNK.size <= len(data) and kind != b"IEND":
         length, kind = PNG_CHUNK.unpack_from(data, position)
         start = position + PNG_CHUNK.size
-        yield kind, data[start : start + length] if kind == b"eXIf" else b""
+        is_exif = kind == b"eXIf" or data[start : start + len(PNG_EXIF_TEXT)] == PNG_EXIF_TEXT
+        yield kind, data[start : start + length] if is_exif else b""
         position = start + length + PNG_CHECK
 
 

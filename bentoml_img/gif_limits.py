@@ -51,7 +51,8 @@ class _Walk:
     def __init__(self, data: bytes | mmap, position: int) -> None:
         self.position = position
         self._data = data
-        self._frames = self._blocks = self._bytes = 0  # and of the frames' data
+        self._frames = 0  # found so far
+        self._blocks = self._bytes = 0  # of their data
 
     def find_frame(self) -> bool:
         """Go to the next frame's head, if there is a frame."""

@@ -7,9 +7,11 @@ from PIL import Image
 
 from bentoml_img.decode_limits import (
     MAX_CHUNKS,
+    MAX_EXIF_TEXT,
     MAX_RUNS,
     MAX_STRIPS,
     MAX_VALUES,
+    PNG_EXIF_TEXT,
     excess,
 )
 from bentoml_img.gif_limits import MAX_BLOCKS
@@ -97,6 +99,7 @@ def test_what_encoders_write_is_not_endless(name: str) -> None:
         (gif(b"\x01a" * (MAX_BLOCKS + 1), b"\xff"), "a GIF of more than"),
         (png(chunk(b"prVt", b"") * (MAX_CHUNKS + 99)), "a PNG of more than"),
         (png(chunk(b"eXIf", tags(MAX_VALUES + 1))), "a PNG of more than"),
+        (png(chunk(b"tEXt", PNG_EXIF_TEXT + bytes(MAX_EXIF_TEXT))), "a PNG of more than 1048576"),
         (webp(b"none\0\0\0\0" * (MAX_CHUNKS + 99)), "a WebP of more than"),
         (webp(b"EXIF\x1a\0\0\0" + tags(MAX_VALUES + 1)), "a WebP of more than"),
         (webp(b"EXIF\x26\0\0\0" + 2 * b"Exif\0\0" + tags(MAX_VALUES + 1)), "a WebP of more than"),
@@ -132,6 +135,7 @@ def test_what_is_just_allowed_is_opened() -> None:
         gif(b"\x01a" * (MAX_BLOCKS - 9), b"\xff"),
         png(chunk(b"prVt", b"") * (MAX_CHUNKS - 9)),
         png(chunk(b"eXIf", tags(1, kind=7))),
+        png(chunk(b"tEXt", b"Comment\0" + b"a" * MAX_EXIF_TEXT)),
         png(chunk(b"eXIf", tiff((8, 8), (270, 2, 2**32 - 1, 8), (271, 2, 2**31, 8)))),
         striped((10, 10), MAX_STRIPS),
         striped((1600, 1600), 100 * 100, 324),
