@@ -58,36 +58,33 @@ class _Walk:
         """Go to the next frame's head, if there is a frame."""
         passed = 0
         while (kind := self._take(1)) not in (b"", FRAME, END):
+            for _ in self._extension() if kind == EXTENSION else ():
+                passed += 1
+                _check(passed)
             passed += 1
-            if kind == EXTENSION:
-                passed += self._pass_extension()
-            if passed > MAX_BLOCKS:
-                raise ValueError(f"a GIF of more than {MAX_BLOCKS} blocks before a frame")
+            _check(passed)
         self._frames += 1
         return kind == FRAME
 
     def pass_data(self) -> None:
         """Go on behind a frame's pixels."""
-        start = self.position
-        self._blocks += self._pass_blocks()
-        self._bytes += self.position - start
-        if self._blocks > MANY and self._bytes < SMALL * self._blocks:
-            raise ValueError(f"a GIF whose data are in blocks of less than {SMALL} bytes")
+        for block in self._take_blocks():
+            self._blocks += 1
+            self._bytes += len(block)
+            if self._blocks > MANY and self._bytes < SMALL * self._blocks:
+                raise ValueError(f"a GIF whose data are in blocks of less than {SMALL} bytes")
 
-    def _pass_extension(self) -> int:
-        """How many blocks there were. Pillow looks for more also behind one that is empty."""
+    def _extension(self) -> Iterator[bytes]:
+        """Its blocks. Pillow looks for more also behind one that is empty."""
         if (kind := self._take(1)) != COMMENT:
             block = self._take_block()
             if kind == APPLICATION and self._frames == 0 and block.startswith(LOOP):
                 self._take_block()
-        return self._pass_blocks()
+        return self._take_blocks()
 
-    def _pass_blocks(self) -> int:
-        """How many there were, up to an empty one."""
-        blocks = 0
-        while self._take_block():
-            blocks += 1
-        return blocks
+    def _take_blocks(self) -> Iterator[bytes]:
+        """Those up to an empty one."""
+        return iter(self._take_block, b"")
 
     def _take_block(self) -> bytes:
         length = self._take(1)
@@ -96,6 +93,11 @@ class _Walk:
     def _take(self, length: int) -> bytes:
         start, self.position = self.position, self.position + length
         return self._data[start : self.position]
+
+
+def _check(passed: int) -> None:
+    if passed > MAX_BLOCKS:
+        raise ValueError(f"a GIF of more than {MAX_BLOCKS} blocks before a frame")
 
 
 def _colour_bytes(flags: bytes) -> int:
