@@ -8,7 +8,7 @@ from typing import Any
 from PIL import Image
 
 from bentoml_img.arrays import Float32Array, UInt8Array
-from bentoml_img.bundle import Manifest
+from bentoml_img.bundle import BundleError, Manifest
 from bentoml_img.engines import load_engine
 from bentoml_img.engines.interface import Engine
 from bentoml_img.images import Normalizer, load_rgb, upright_size
@@ -18,6 +18,8 @@ from bentoml_img.predictor import Predictor
 
 # Of a panorama, the network sees no more than this many times its short side.
 MAX_ASPECT = 4
+
+MOST_CLASSES = 256
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,13 @@ class Segmenter(Predictor[Engine, Segmentation]):
     _load = staticmethod(load_engine)
 
     def __init__(self, manifest: Manifest, engine: Engine) -> None:
+        """BundleError if there are more than MOST_CLASSES classes."""
         super().__init__(manifest, engine)
+        if len(manifest.labels) > MOST_CLASSES:
+            raise BundleError(
+                f"{manifest.name} has {len(manifest.labels)} classes: a mask's pixels are bytes, "
+                f"which tell {MOST_CLASSES} apart"
+            )
         self._normalize = Normalizer(manifest.mean, manifest.std)
 
     def __call__(

@@ -33,6 +33,7 @@ from services.errors import RequestRefused, refuse_image, wrong_method
 from services.fields import Fields
 from services.page import is_page, page
 from services.paths import HEALTH
+from services.ranges import without_odd_ranges
 from services.settings import MAX_UPLOAD_VARIABLE, Settings
 from services.uploads import Upload
 
@@ -100,7 +101,7 @@ class Edge:
                 raise RequestRefused(HTTPStatus.NOT_FOUND, "not found")
             if endpoint is None:
                 sender = _JsonErrors(send)
-                await self.app(scope, body, sender)
+                await self.app(without_odd_ranges(scope), body, sender)
                 if sender.refusal:
                     raise sender.refusal
                 return

@@ -29,7 +29,6 @@ from services.errors import RequestRefused, wrong_method
 from services.fields import Fields, query_values
 from services.jobs import Job, JobError, JobStore, NoSuchJob, State, StoreFull, WrongState
 from services.multipart import Part
-from services.ranges import without_odd_ranges
 from services.runner import Runner
 from services.settings import MAX_VIDEO_VARIABLE, Settings
 from services.uploads import Upload
@@ -114,7 +113,7 @@ class Tasks:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise _refuse(StoreFull("the server's disk is full")) from None
             raise
-        await response(without_odd_ranges(scope), receive, send)
+        await response(scope, receive, send)
 
     async def _submit(self, fields: Fields, request: Request) -> Response:
         service: VideoService = bentoml.get_current_service()

@@ -9,7 +9,7 @@ from torchvision.models import get_model, get_model_weights
 
 from bentoml_img import zoo
 from bentoml_img.arrays import Float32Array
-from bentoml_img.bundle import Manifest
+from bentoml_img.bundle import BundleError, Manifest
 from bentoml_img.images import open_image
 from bentoml_img.labels import VOC
 from bentoml_img.postprocessing.upsample import upsample_labels
@@ -77,6 +77,13 @@ def test_pixels_are_those_of_torchvision(size: tuple[int, int]) -> None:
     preset = get_model_weights("fcn_resnet50")["COCO_WITH_VOC_LABELS_V1"].transforms()
     pixels = Segmenter(TORCHVISION, CornerEngine()).preprocess(noisy_photo(*size))
     np.testing.assert_array_equal(pixels, preset(noisy_photo(*size)).numpy())
+
+
+def test_more_classes_than_a_byte_can_tell_are_refused() -> None:
+    labels = tuple(map(str, range(257)))
+    Segmenter(replace(LITE, labels=labels[:256]), CornerEngine())
+    with pytest.raises(BundleError, match="has 257 classes"):
+        Segmenter(replace(LITE, labels=labels), CornerEngine())
 
 
 def test_a_mask_has_the_size_of_its_photo() -> None:

@@ -83,15 +83,26 @@ async function follow(at, request, figure, signal) {
   signal.removeEventListener("abort", cancel);
   if (ended.status !== "completed") {
     const stopped = element("p", { textContent: "stopped" });
-    const said = ended.status === "canceled" ? stopped : failure(ended.error);
+    let said = ended.status === "canceled" ? stopped : failure(ended.error);
     const again = element("button", { textContent: "Go on" });
     figure.append(said, again);
+    const refused = ({ message }) => {
+      const why = failure(message);
+      said.replaceWith(why);
+      said = why;
+      again.disabled = false; // it may be for the moment only
+    };
     again.onclick = () => {
-      said.remove();
-      again.remove();
+      again.disabled = true;
       ask(at("retry"), { method: "POST", signal })
-        .then(() => follow(at, request, figure, signal))
-        .catch(({ message }) => figure.append(failure(message)));
+        .then(() => {
+          said.remove();
+          again.remove();
+          return follow(at, request, figure, signal).catch(({ message }) =>
+            figure.append(failure(message)),
+          );
+        })
+        .catch(refused);
     };
     return;
   }

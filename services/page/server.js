@@ -1,6 +1,7 @@
 // What the server is asked, and how it says no.
 
-const NO_ANSWER = "no answer: the server is gone, or the file is too large or cannot be read";
+const NO_ANSWER = "no answer: the server is gone";
+const OR_THE_FILE = ", or the file is too large or cannot be read";
 
 let headers = {}; // with a key, where the server has one
 
@@ -14,7 +15,7 @@ export class Refusal extends Error {
 
 export async function ask(path, options = {}) {
   const response = await fetch(path, { ...options, headers }).catch((error) => {
-    throw options.signal?.aborted ? error : new Refusal(0, NO_ANSWER);
+    throw options.signal?.aborted ? error : new Refusal(0, options.body ? `${NO_ANSWER}${OR_THE_FILE}` : NO_ANSWER);
   });
   if (response.ok) return response;
   const said = await response.json().catch(() => null);

@@ -35,6 +35,17 @@ def test_neighbours_stay_though_their_boxes_overlap() -> None:
     assert distinct(np.array([WHOLE, WHOLE], np.float32), [1, 1], views) == [0, 1]
 
 
+def test_a_part_is_measured_by_its_pixels_and_not_by_its_box() -> None:
+    upper, around = np.zeros((80, 40), bool), np.ones((80, 40), bool)
+    upper[:20] = True
+    around[:8] = False  # so it has three fifths of the upper part
+    views = [InstanceMask(10, 10, mask) for mask in (around, upper)]
+    boxes = np.array([WHOLE, WHOLE], np.float32)
+    assert distinct(boxes, [1, 1], views) == [0, 1]
+    around[7] = True
+    assert distinct(boxes, [1, 1], views) == [0]
+
+
 def test_of_two_classes_only_what_is_all_the_same() -> None:
     almost = (11, 10, 52, 88)
     assert kept([WHOLE, almost], labels=[1, 2]) == [0]
