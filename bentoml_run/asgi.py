@@ -142,7 +142,14 @@ async def started(app: App) -> AsyncIterator[Application]:
     outbox: asyncio.Queue[Message] = asyncio.Queue()
     state: dict[str, Any] = {}
     scope = {"type": "lifespan", "asgi": VERSION, "state": state}
-    task = asyncio.create_task(app(scope, inbox.get, outbox.put))
+
+    async def live() -> None:
+        try:
+            await app(scope, inbox.get, outbox.put)
+        except SystemExit as error:  # which would end the loop
+            raise Failure(f"the service ended itself, with sys.exit({error.code})") from error
+
+    task = asyncio.create_task(live())
 
     async def step(name: str) -> None:
         await inbox.put({"type": f"lifespan.{name}"})

@@ -27,15 +27,19 @@ class LastError(logging.Handler):
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
         self._error: BaseException | None = None
+        self._logger = ""
 
     def emit(self, record: logging.LogRecord) -> None:
         if record.exc_info:
-            self._error = record.exc_info[1]
+            self._error, self._logger = record.exc_info[1], record.name
 
-    def take(self) -> BaseException | None:
-        """The last exception since the last call of this method."""
+    def take(self, logged_by: str = "") -> BaseException | None:
+        """The last exception since the last call of this method.
+
+        None if it was logged by another logger than `logged_by` or those below it.
+        """
         error, self._error = self._error, None
-        return error
+        return error if self._logger.startswith(logged_by) else None
 
 
 def redirect_log() -> LastError:

@@ -4,11 +4,15 @@ This module is imported by every `bentoml` command, so it imports click and noth
 the command is called.
 """
 
+import contextlib
 import os
 import sys
+import threading
 from typing import Any
 
 import click
+
+GRACE = 2.0  # seconds for what threads of a service have to do at the end
 
 
 class RunCommand(click.Command):
@@ -110,6 +114,7 @@ def run(
             click.echo(ctx.get_help())
             return
         raise click.UsageError("Missing argument 'BENTO'; it comes before --input-file.", ctx)
+    before, status = set(threading.enumerate()), 1
     try:
         from bentoml_run import session
 
@@ -119,5 +124,18 @@ def run(
         status = session.run(bento, api, **options)
     except KeyboardInterrupt:
         status = 130
+    finally:
+        if any(not thread.daemon for thread in set(threading.enumerate()) - before):
+            _end_soon(status)
     if status:
         ctx.exit(status)
+
+
+def _end_soon(status: int) -> None:
+    """End the process even if threads that a service has left behind go on for ever."""
+    for stream in filter(None, (sys.stdout, sys.stderr)):
+        with contextlib.suppress(OSError):
+            stream.flush()
+    watch = threading.Timer(GRACE, os._exit, [status])
+    watch.daemon = True
+    watch.start()

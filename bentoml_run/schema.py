@@ -39,7 +39,8 @@ class Field:
         """
         kinds = [kind.get("type") for kind in self.schema.get("anyOf", [self.schema])]
         if "string" in kinds and not set(kinds) - {"string", "null"}:
-            return None if "null" in kinds and text == "null" else text
+            may_be_null = "null" in kinds or self.schema.get("default", "") is None
+            return None if may_be_null and text == "null" else text
         try:
             return json.loads(text)
         except (ValueError, RecursionError):

@@ -120,6 +120,11 @@ class Session:
                 message += f" [{one_line(cause)}; --verbose shows more]"
             self.report.failed(message, self._record(call, answer, None, task_id))
             return False
+        # BentoML ends a stream that fails as if it were whole.
+        if self.api.streams and (cause := self.last_error.take("bentoml")):
+            message = f"{name}: the answer broke off: {one_line(cause)}; --verbose shows more"
+            self.report.failed(message, self._record(call, answer, None, task_id))
+            return False
         path = shown = None
         if is_file(answer):
             try:

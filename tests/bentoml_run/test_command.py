@@ -303,6 +303,7 @@ def test_missing_bento(bentoml: Command) -> None:
             'texttools:v1 cannot be loaded: Failed to import module "text_tools": No module',
         ),
         ("init", "texttools:v1 failed to start or stop: ValueError: no dictionary"),
+        ("exit", "the service ended itself, with sys.exit(4)"),
     ],
 )
 def test_broken_service(place: str, message: str, bentoml: Command) -> None:
@@ -311,6 +312,18 @@ def test_broken_service(place: str, message: str, bentoml: Command) -> None:
     assert result.stdout == b""
     (line,) = own_lines(result.stderr)
     assert line.startswith(f"Error: {message}")
+
+
+def test_a_stream_that_breaks_off_is_one_that_failed(bentoml: Command) -> None:
+    result = bentoml("run", "TextTools", "count_up", "--param", "unlucky=2", "--param", "to=9")
+    assert (result.status, result.stdout) == (1, b"0 1 ")
+    (line,) = own_lines(result.stderr)
+    assert line.startswith("Error: count_up: the answer broke off: ValueError: an unlucky number;")
+
+
+def test_a_thread_that_a_service_leaves_behind_does_not_keep_the_command(bentoml: Command) -> None:
+    result = bentoml("run", "TextTools", "add", "--param", "a=1", FAIL_AT="end")
+    assert (result.status, result.stdout) == (0, b'{"sum": 2.5}\n')
 
 
 def test_verbose_shows_the_traceback(bentoml: Command, texts: Path) -> None:

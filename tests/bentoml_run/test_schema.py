@@ -16,6 +16,8 @@ def field(required: bool = False, **schema: Any) -> Field:
     [
         ({"type": "string"}, "7", "7"),
         ({"type": "string"}, "null", "null"),
+        ({"type": "string", "default": None}, "null", None),
+        ({"type": "string", "default": None}, "7", "7"),
         ({"anyOf": [{"type": "string"}, {"type": "null"}]}, "7", "7"),
         ({"anyOf": [{"type": "string"}, {"type": "null"}]}, "null", None),
         ({"anyOf": [{"type": "string"}, {"type": "integer"}]}, "7", 7),

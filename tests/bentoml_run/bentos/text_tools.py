@@ -1,14 +1,16 @@
 """A service that has nothing to do with images: every kind of input and answer that BentoML knows.
 
 Environment variables let a test watch or break it: HOOKS names a file that the start-up and
-shutdown hooks append to, FAIL_AT says where to raise, and PAUSE names a pipe that the API `pause`
-opens before it computes for a long time.
+shutdown hooks append to, FAIL_AT says where to raise or exit, or that a thread stays, and PAUSE
+names a pipe that the API `pause` opens before it computes for a long time.
 """
 
 # mypy: disable-error-code="untyped-decorator"
 
 import os
+import sys
 import tempfile
+import threading
 import time
 from collections.abc import Generator
 from importlib import import_module
@@ -51,6 +53,10 @@ class TextTools:
     def __init__(self) -> None:
         if FAIL_AT == "init":
             raise ValueError("no dictionary\nwas found")
+        if FAIL_AT == "exit":
+            sys.exit(4)
+        if FAIL_AT == "end":
+            threading.Thread(target=time.sleep, args=(600,)).start()
 
     @bentoml.on_startup
     def start(self) -> None:
@@ -128,9 +134,11 @@ class TextTools:
         return [file.stat().st_size for file in files]
 
     @bentoml.api
-    def count_up(self, to: int = 3) -> Generator[str, None, None]:
+    def count_up(self, to: int = 3, unlucky: int = -1) -> Generator[str, None, None]:
         """Count, one number after another."""
         for number in range(to):
+            if number == unlucky:
+                raise ValueError("an unlucky number")
             yield f"{number} "
 
     @bentoml.task
