@@ -138,6 +138,10 @@ def test_the_apis_are_described(service: Service, page: Page) -> None:
 
 @only(DETECTOR)
 class TestVideo:
+    def test_a_long_name_fits_a_phone(self, page: Page) -> None:
+        page.set_viewport_size({"width": 320, "height": 640})
+        assert page.evaluate("document.documentElement.scrollWidth") == 320
+
     def test_an_animation_shows_its_result_and_what_was_counted(
         self, page: Page, tmp_path: Path
     ) -> None:
@@ -183,6 +187,7 @@ class TestVideo:
         expect(page.get_by_role("alert")).to_have_text("no memory", timeout=PATIENCE)
         page.get_by_role("button", name="Go on").click()
         expect(page.get_by_role("alert")).to_have_text(re.compile("409 task .* is "))
+        expect(page.get_by_role("button", name="Go on")).to_be_enabled()
 
     def test_another_file_stops_it(self, page: Page, server: Server, tmp_path: Path) -> None:
         choose(page, write_gif(tmp_path / "clip.gif", [100] * 500))
