@@ -1,10 +1,12 @@
-"""Each packaged service and its server, made once for all tests of it."""
+"""Each packaged service and its server, made once for all tests of it; an empty store of jobs."""
 
 from collections.abc import Generator, Iterator
+from pathlib import Path
 
 import pytest
 
 from bentoml_img.paths import SHIPPED
+from services.jobs import JobStore
 from tests.services.live import CLASSIFIER, DETECTOR, SEGMENTER, Server, Service, serving
 
 
@@ -50,3 +52,13 @@ def pytest_runtest_makereport(
     if report.failed and isinstance(server, Server):
         report.sections.append(("server log", server.log.read_text()[-10_000:]))
     return report
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "jobs"
+
+
+@pytest.fixture
+def store(folder: Path) -> JobStore:
+    return JobStore(folder, max_waiting=3, keep=3600)

@@ -136,6 +136,12 @@ def test_the_page_loads_nothing_from_elsewhere(server: Server) -> None:
         assert httpx.get(f"{server.url}/{path}", timeout=240).status_code == 200
 
 
+@pytest.mark.parametrize("asked", ["items=0-1", "bytes=abc"])
+def test_a_range_that_is_none_is_passed_over(asked: str, server: Server) -> None:
+    answer = httpx.get(f"{server.url}/page.js", headers={"Range": asked})
+    assert (answer.status_code, answer.content) == (200, httpx.get(f"{server.url}/page.js").content)
+
+
 def test_get_on_an_api_and_unknown_paths_are_json_errors(server: Server) -> None:
     wrong = httpx.get(f"{server.url}/predict")
     assert (wrong.status_code, wrong.headers["allow"]) == (405, "POST")

@@ -9,6 +9,7 @@ import pytest
 from services import runner
 from services.jobs import LEFT_BEHIND, Job, JobStore
 from services.runner import Runner, Unusable, WorkStopped
+from tests.services.filling import submit
 
 TIMEOUT = 60
 
@@ -18,15 +19,6 @@ Ending = Callable[[Job, Callable[[], bool]], None]
 @pytest.fixture
 def store(tmp_path: Path) -> JobStore:
     return JobStore(tmp_path / "jobs", max_waiting=9, keep=3600)
-
-
-def submit(store: JobStore) -> Job:
-    job = store.new(1)
-    source = job.source_folder / "a.gif"
-    source.write_bytes(b"GIF")
-    store.submit(job, source, {})
-    store.close(job)
-    return store.get(job.id)
 
 
 class Work:

@@ -10,10 +10,7 @@ from PIL import Image, ImageDraw
 
 from bentoml_img.video.counting import Tally
 from bentoml_img.video.options import Options
-from bentoml_img.video.pipeline import (
-    Detect,
-    process_video,
-)
+from bentoml_img.video.pipeline import Detect, process_video
 from bentoml_img.video.places import Line, Zone
 from bentoml_img.video.results import Result
 from bentoml_img.video.tracking import Instance
