@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 from pydantic import TypeAdapter
 
-from bentoml_img.video.records import VideoSummary
+from bentoml_img.video.results import VideoSummary
 from services.endpoints import Endpoint, image_endpoints
 from services.fields import Fields
 from services.paths import HEALTH

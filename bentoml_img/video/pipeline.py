@@ -25,7 +25,7 @@ from bentoml_img.video.options import Options
 from bentoml_img.video.parts import Checkpoint, Part, Parts, held
 from bentoml_img.video.prefetch import prefetch
 from bentoml_img.video.reading import Video, open_video, pictures
-from bentoml_img.video.results import COMPLETE, Ending, FrameProgress, Result
+from bentoml_img.video.results import COMPLETE, Ending, FrameProgress, Result, VideoSummary
 from bentoml_img.video.trackable import Trackable
 from bentoml_img.video.tracking import UNSURE, Instance, Tracker
 from bentoml_img.video.writing import check_output, join
@@ -262,7 +262,7 @@ class _Run:
 
     def _summarize(self, result: Result, seconds: float) -> None:
         info, options = self._video.info, self._options
-        summary = records.VideoSummary(
+        summary = VideoSummary(
             schema=records.SCHEMA,
             source=info.path.name,
             model=options.model,

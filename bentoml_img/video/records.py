@@ -7,13 +7,14 @@ summary is a number of their rows, or a sum of their seconds.
 import csv
 import io
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypedDict
 
 from bentoml_img.video.counting import Event
 from bentoml_img.video.frames import Frame
 from bentoml_img.video.places import Line, Zone
+from bentoml_img.video.results import Visits
 from bentoml_img.video.tracking import Instance
 
 SCHEMA = 1  # of the lines of tracks and of the summary; goes up when a field changes its meaning
@@ -21,38 +22,6 @@ SCHEMA = 1  # of the lines of tracks and of the summary; goes up when a field ch
 _BOX = ("x1", "y1", "x2", "y2")
 EVENT_COLUMNS = [field.name for field in fields(Event) if field.name != "box"] + [*_BOX]
 HEADER = ",".join(EVENT_COLUMNS) + "\n"
-
-
-@dataclass(frozen=True)
-class Visits:
-    """How many entered a zone and left it, by class, and the seconds that they spent there."""
-
-    entered: dict[str, int]
-    left: dict[str, int]
-    seconds: float
-
-
-@dataclass(frozen=True)
-class VideoSummary:
-    """What the rows of a result's events add up to, and of what it is made.
-
-    `counts` are the tracks that appeared, by class; `crossings` are by line, direction
-    and class; `zones` by their names. `stopped` says why it ends early, null if it does not.
-    """
-
-    schema: int
-    source: str
-    model: str
-    width: int
-    height: int
-    frames: int
-    seconds: float
-    stopped: str | None
-    warnings: list[str]
-    counts: dict[str, int]
-    crossings: dict[str, dict[str, dict[str, int]]]
-    zones: dict[str, Visits]
-    made_of: dict[str, Any]
 
 
 def frame_record(frame: Frame, instances: Iterable[Instance]) -> dict[str, Any]:

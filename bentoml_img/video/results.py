@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,38 @@ class Result:
     def files(self) -> dict[str, Path]:
         """All of them: the video as "result", and the records by their names."""
         return {"result": self.video, **{what: getattr(self, what) for what in RECORDS}}
+
+
+@dataclass(frozen=True)
+class Visits:
+    """How many entered a zone and left it, by class, and the seconds that they spent there."""
+
+    entered: dict[str, int]
+    left: dict[str, int]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class VideoSummary:
+    """What the rows of a result's events add up to, and of what it is made.
+
+    `counts` are the tracks that appeared, by class; `crossings` are by line, direction
+    and class; `zones` by their names. `stopped` says why it ends early, null if it does not.
+    """
+
+    schema: int
+    source: str
+    model: str
+    width: int
+    height: int
+    frames: int
+    seconds: float
+    stopped: str | None
+    warnings: list[str]
+    counts: dict[str, int]
+    crossings: dict[str, dict[str, dict[str, int]]]
+    zones: dict[str, Visits]
+    made_of: dict[str, Any]
 
 
 @dataclass(frozen=True)

@@ -123,7 +123,8 @@ class Server:
 def serving(service: Service, folder: Path, **environment: str) -> Iterator[Server]:
     """Serve its Bento on a free port until the end; RuntimeError if it does not start.
 
-    `environment` is on top of that of this process.
+    It has the packages of the Bento's lock alone, as in an image. `environment` is on top of that
+    of this process.
     """
     port = free_port()
     log = folder / f"server-{port}.log"
@@ -132,7 +133,7 @@ def serving(service: Service, folder: Path, **environment: str) -> Iterator[Serv
         process = subprocess.Popen(
             command,
             cwd=folder,
-            env=os.environ | environment,
+            env=os.environ | locked(service) | environment,
             stdout=output,
             stderr=output,
             start_new_session=True,
@@ -148,6 +149,14 @@ def serving(service: Service, folder: Path, **environment: str) -> Iterator[Serv
             process.wait(30)
         finally:
             _kill(started)  # workers outlive a server that is killed
+
+
+def locked(service: Service) -> dict[str, str]:
+    """An environment in which no package can be imported that the Bento's lock does not have."""
+    command = [*BENTOML, "get", service.bento, "--output", "path"]
+    path = subprocess.run(command, capture_output=True, check=True, text=True).stdout.strip()
+    folder = Path(__file__).parent / "locked"
+    return {"PYTHONPATH": str(folder), "LOCK": f"{path}/env/python/requirements.txt"}
 
 
 def answers(service: Service, server: Server, photos: Iterable[Path]) -> Answers:

@@ -10,12 +10,12 @@ from bentoml_img.video.places import Line, Zone
 from bentoml_img.video.records import (
     EVENT_COLUMNS,
     HEADER,
-    Visits,
     events_csv,
     frame_record,
     read_events,
     totals,
 )
+from bentoml_img.video.results import Visits
 from bentoml_img.video.tracking import Instance
 from tests.video.clips import found
 
