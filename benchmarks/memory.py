@@ -28,13 +28,17 @@ from bentoml_img.engines import resolve
 from bentoml_img.paths import ROOT, SHIPPED
 
 MB = 1_000_000
-# The size, format and number of photos that are sent at a time; 64 megapixels are the limit.
+# Sides that a photo has in turn, its format, and the number that are sent at a time; 64 megapixels
+# are the limit. What a network needs for each new shape is kept for the next photo of it.
+VGA = [(640, 480)]
+SHAPES = [(640, height) for height in range(320, 720, 5)]
 LOADS = {
-    "1 photo of 640×480 at a time": ((640, 480), "JPEG", 1),
-    "4 photos of 640×480 at a time": ((640, 480), "JPEG", 4),
-    "4 photos of 12 megapixels at a time": ((4000, 3000), "JPEG", 4),
-    "1 PNG of 64 megapixels": ((8000, 8000), "PNG", 1),
-    "4 PNGs of 64 megapixels at a time": ((8000, 8000), "PNG", 4),
+    "1 photo of 640×480 at a time": (VGA, "JPEG", 1),
+    "4 photos of 640×480 at a time": (VGA, "JPEG", 4),
+    "4 photos of 12 megapixels at a time": ([(4000, 3000)], "JPEG", 4),
+    "1 PNG of 64 megapixels": ([(8000, 8000)], "PNG", 1),
+    "4 PNGs of 64 megapixels at a time": ([(8000, 8000)], "PNG", 4),
+    f"1 photo at a time, of {len(SHAPES)} shapes": (SHAPES, "JPEG", 1),
 }
 ROUNDS = 2
 
@@ -93,12 +97,13 @@ def main(bundle: Path, engine: str, path: Path) -> None:
         for column in ("load", "supervisor, MB", "worker, MB"):
             table.add_column(column, justify="left" if column == "load" else "right")
         with serving(bentoml_serve(tag, port), port, {"BENTOML_IMG_WORKERS": "1"}) as server:
-            for load, (size, format_name, number) in LOADS.items():
-                body = photo(path, size, format_name)
-                send(f"http://127.0.0.1:{port}/predict", [body])
+            url = f"http://127.0.0.1:{port}/predict"
+            for load, (sizes, format_name, number) in LOADS.items():
+                bodies = [photo(path, size, format_name) for size in sizes]
+                send(url, bodies[:1])
                 forget_peaks(server)
-                for _ in range(ROUNDS):
-                    send(f"http://127.0.0.1:{port}/predict", [body] * number)
+                for body in bodies * ROUNDS:
+                    send(url, [body] * number)
                 supervisor, worker = peaks(server)
                 figures = {"supervisor_mb": supervisor / MB, "worker_mb": worker / MB}
                 print(json.dumps({**measured, "load": load, **figures, **machine}))

@@ -33,7 +33,7 @@ class Answer:
 
     @property
     def ok(self) -> bool:
-        return self.status < 400
+        return 200 <= self.status < 300
 
     @property
     def media_type(self) -> str:
@@ -143,13 +143,7 @@ async def started(app: App) -> AsyncIterator[Application]:
     state: dict[str, Any] = {}
     scope = {"type": "lifespan", "asgi": VERSION, "state": state}
 
-    async def live() -> None:
-        try:
-            await app(scope, inbox.get, outbox.put)
-        except SystemExit as error:  # which would end the loop
-            raise Failure(f"the service ended itself, with sys.exit({error.code})") from error
-
-    task = asyncio.create_task(live())
+    task = asyncio.create_task(app(scope, inbox.get, outbox.put))
 
     async def step(name: str) -> None:
         await inbox.put({"type": f"lifespan.{name}"})

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import click
 
-from bentoml_run.schema import Api, Field, type_name
+from bentoml_run.schema import Api, type_name
 
 
 def bento_help(
@@ -47,14 +47,18 @@ def api_help(command: str, bento: str, api: Api, doc: str) -> str:
 def _usage(api: Api) -> list[str]:
     if api.raw is not None:
         return ["--input-file FILE..."]
+    required = [field for field in api.fields.values() if field.required]
+    optional = [field for field in api.fields.values() if not field.required]
     parts = []
-    if api.file_fields:
+    if first := next((field for field in required if field.takes_files), None):
+        required.remove(first)
         parts.append("--input-file FILE...")
-    values: list[Field] = [field for field in api.fields.values() if not field.takes_files]
-    parts += [f"--param {field.name}=VALUE" for field in values if field.required]
-    if any(not field.required for field in values):
-        parts.append("[--param NAME=VALUE]...")
-    return parts
+    elif first := next(iter(api.file_fields), None):
+        optional.remove(first)
+        parts.append("[--input-file FILE...]")
+    for field in required:
+        parts.append(f"--param {field.name}={'@FILE' if field.takes_files else 'VALUE'}")
+    return [*parts, "[--param NAME=VALUE]..."] if optional else parts
 
 
 def _answer(api: Api) -> str:

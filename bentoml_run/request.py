@@ -115,7 +115,7 @@ def error_message(answer: Answer) -> str:
     try:
         content = json.loads(text)
     except ValueError:
-        return next(iter(text.splitlines()), "no message")
+        return next(iter(text.splitlines()), "") or httpx.codes.get_reason_phrase(answer.status)
     if isinstance(content, list) and content:
         content = content[0]
     if not isinstance(content, dict) or "error" not in content:

@@ -16,8 +16,10 @@ SUFFIX_LABEL = "run.suffix."
 
 
 def is_file(answer: Answer) -> bool:
-    """Whether an answer is a file to keep, not text or JSON to read."""
+    """Whether an answer is a file to keep, not text or JSON to read, nor nothing at all."""
     media_type = answer.media_type
+    if not (answer.body or media_type):
+        return False
     return bool(file_name(answer)) or not (
         media_type.startswith("text/")
         or media_type.endswith(("+json", "+xml"))

@@ -75,7 +75,11 @@ def run(
         report = Report(stdout, as_json=format_ == "json", quiet=get_quiet_mode())
         session = Session(service, bento, api, results, report, last_error, tuple(options))
         with report.progress(0 if api.streams else len(calls)):
-            return asyncio.run(session.run(app, calls))
+            try:
+                return asyncio.run(session.run(app, calls))
+            except SystemExit as error:  # it ends asyncio's loop, wherever it is raised
+                message = f"{bento.tag} ended itself, with sys.exit({error.code})"
+                raise Failure(message) from error
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """OpenVINO: the engine on a processor."""
 
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -10,6 +11,10 @@ from bentoml_img.system.interrupts import uninterrupted
 with uninterrupted():  # it makes an ImportError of Ctrl-C
     import openvino as ov
     from openvino import properties
+
+# Of what OpenVINO makes for the sizes of a network's inputs, so many are kept. By default they are
+# 5,000: memory grew until hundreds of sizes had been seen, and no photo was answered sooner.
+CACHED = 500
 
 
 class OpenVinoEngine:
@@ -60,4 +65,7 @@ def has_bfloat16() -> bool:
 @cache
 def core() -> ov.Core:
     """The process's only `openvino.Core`, as OpenVINO recommends: each loads its plug-ins anew."""
-    return ov.Core()
+    core = ov.Core()
+    with suppress(RuntimeError):  # the property is internal: a later OpenVINO may not know it
+        core.set_property("CPU", {"CPU_RUNTIME_CACHE_CAPACITY": CACHED})
+    return core

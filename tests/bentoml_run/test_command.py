@@ -301,7 +301,7 @@ def test_missing_bento(bentoml: Command) -> None:
             'texttools:v1 cannot be loaded: Failed to import module "text_tools": No module',
         ),
         ("init", "texttools:v1 failed to start or stop: ValueError: no dictionary"),
-        ("exit", "the service ended itself, with sys.exit(4)"),
+        ("exit", "texttools:v1 ended itself, with sys.exit(4)"),
     ],
 )
 def test_broken_service(place: str, message: str, bentoml: Command) -> None:
@@ -310,6 +310,27 @@ def test_broken_service(place: str, message: str, bentoml: Command) -> None:
     assert result.stdout == b""
     (line,) = own_lines(result.stderr)
     assert line.startswith(f"Error: {message}")
+
+
+def test_a_service_that_ends_itself_when_it_is_called(bentoml: Command, tmp_path: Path) -> None:
+    (tmp_path / "quit.txt").write_text("quit")
+    result = bentoml("run", "TextTools", "fail", "--input-file=quit.txt", cwd=tmp_path)
+    assert (result.status, result.stdout) == (1, b"")
+    (line,) = own_lines(result.stderr)
+    assert line == "Error: texttools:v1 ended itself, with sys.exit(0)"
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "said"),
+    [("204", 0, ""), ("302", 1, "Error: empty: 302 Found"), ("503", 1, "Error: empty: 503")],
+)
+def test_an_answer_without_content(
+    code: str, status: int, said: str, bentoml: Command, tmp_path: Path
+) -> None:
+    result = bentoml("run", "TextTools", "empty", "-q", "--param", f"code={code}", cwd=tmp_path)
+    assert (result.status, result.stdout.strip()) == (status, b"")
+    assert "\n".join(own_lines(result.stderr)).startswith(said)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_stream_that_breaks_off_is_one_that_failed(bentoml: Command) -> None:
@@ -353,6 +374,8 @@ def test_help_of_an_api(bentoml: Command) -> None:
     assert "The sum is a float where the second number is." in page
     assert "  a  integer, 0 to 100; required. The first number\n" in page
     assert "  b  number, more than -1; default 1.5\n" in page
+    page = bentoml("run", "TextTools", "replace", "-h").stdout.decode()
+    assert "replace --input-file FILE... --param words=@FILE\n    " in page
     assert "one of dry, warm" in bentoml("run", "TextTools", "greet", "--help").stdout.decode()
 
 

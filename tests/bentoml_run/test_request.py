@@ -29,7 +29,7 @@ from bentoml_run.schema import Api
         ('{"error": "wrong", "detail": "x"}', "wrong"),
         ('{"other": 1}', '{"other": 1}'),
         ("Internal Server Error\nmore", "Internal Server Error"),
-        ("", "no message"),
+        ("", "Bad Request"),
     ],
 )
 def test_error_message(body: str, message: str) -> None:

@@ -16,7 +16,7 @@ from bentoml_run.schema import Api
 
 def answer(media_type: str, disposition: str = "") -> Answer:
     headers = {"content-type": media_type, "content-disposition": disposition}
-    return Answer(200, tuple((name, value) for name, value in headers.items() if value), b"")
+    return Answer(200, tuple((name, value) for name, value in headers.items() if value), b"x")
 
 
 @pytest.mark.parametrize(
@@ -44,6 +44,7 @@ def test_text_is_a_file_only_where_it_has_a_name(media_type: str) -> None:
 def test_other_answers_are_files() -> None:
     assert is_file(answer("image/png"))
     assert is_file(answer(""))
+    assert not is_file(Answer(204, (), b""))
 
 
 def test_file_name() -> None:

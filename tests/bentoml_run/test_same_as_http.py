@@ -67,6 +67,7 @@ ERRORS = [
     Case("add", ["--param", "a=101"], {"json": {"a": 101}}),
     Case("add", ["--param", "a=x"], {"json": {"a": "x"}}),
     Case("fail", ["--input-file", "bad.txt"], {"upload": [("text", "bad.txt")]}),
+    Case("empty", ["--param", "code=503"], {"json": {"code": 503}}),
     Case("refuse", ["--param", "name=Tom"], {"json": {"name": "Tom"}}),
     Case("total", ["--input", '["x"]'], {"json": ["x"]}),
     Case("count_words", ["--input-file", "/dev/null"], {"files": [("text", ("null", b""))]}),

@@ -15,8 +15,7 @@ from bentoml_img.bundle import Manifest
 from bentoml_img.detect import Detections, Query
 from bentoml_img.postprocessing.masks import InstanceMask
 from bentoml_img.video.reading import open_video
-from bentoml_img.video.results import VideoSummary
-from bentoml_img.video.results import RECORDS
+from bentoml_img.video.results import RECORDS, VideoSummary
 from bentoml_img.video.tracking import UNSURE
 from services.errors import RequestRefused
 from services.jobs import Job, JobStore

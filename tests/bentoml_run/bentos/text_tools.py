@@ -15,11 +15,12 @@ import time
 from collections.abc import Generator
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import bentoml
 from bentoml.validators import ContentType
 from pydantic import BaseModel, Field
+from starlette.responses import Response
 
 FAIL_AT = os.environ.get("FAIL_AT")
 
@@ -151,8 +152,10 @@ class TextTools:
 
     @bentoml.api
     def fail(self, text: Path) -> str:
-        """Fail for a text that begins with "bad"."""
+        """Fail for a text that begins with "bad", and end the process for one with "quit"."""
         content = text.read_text()
+        if content.startswith("quit"):
+            sys.exit(0)
         if content.startswith("bad"):
             raise RuntimeError("a bad text")
         return content
@@ -161,6 +164,12 @@ class TextTools:
     def refuse(self, name: str) -> str:
         """Refuse every name."""
         raise bentoml.exceptions.InvalidArgument(f"{name} is not welcome")
+
+    @bentoml.api
+    def empty(self, code: int, ctx: bentoml.Context) -> Any:
+        """Answer with a status alone."""
+        ctx.response.status_code = code
+        return Response()
 
     @bentoml.api
     def pause(self) -> None:
