@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from bentoml_img import zoo
-from bentoml_img.bundle import read_manifest
+from bentoml_img.bundle import Bundle
 from bentoml_img.cli.annotation import Annotation, annotate_each
 from bentoml_img.cli.catalogue import catalogue, names_of
 from bentoml_img.cli.console import (
@@ -205,7 +205,7 @@ def _list(context: click.Context) -> None:
     )
     for name in MODELS:
         if not zoo.find(name).published:
-            scores = read_manifest(bundle_of(name)).scores
+            scores = Bundle.open(bundle_of(name)).manifest.scores
             coco, street = scores["coco_mask_ap50"], scores["street_mask_ap50"]
             console.print(
                 f"{name}: mask AP50 {coco:.2f} on COCO and {street:.2f} on street scenes, by class "
@@ -236,7 +236,7 @@ def _annotate(
         with usage_errors(), plain_errors("video"):
             import bentoml_img.video.pipeline  # noqa: F401 - before the work, not in it
 
-            options = wanted.options(read_manifest(bundle).tag, precision)
+            options = wanted.options(Bundle.open(bundle).manifest.tag, precision)
             if wanted.plot:
                 import matplotlib.figure  # noqa: F401
     detector = Detector.from_bundle(bundle, engine, precision=precision)

@@ -8,6 +8,7 @@ import click
 from rich.progress import Progress
 
 from bentoml_img import zoo
+from bentoml_img.bundle import Bundle
 from bentoml_img.cli.catalogue import catalogue, names_of
 from bentoml_img.cli.console import (
     console,
@@ -174,7 +175,7 @@ def _all_at_hand(context: click.Context, engine: str, precision: str) -> dict[st
         try:
             with plain_errors("torch"):
                 bundle = bundle_of(name)
-                resolve(bundle, engine, precision)
+                resolve(Bundle.open(bundle), engine, precision)
             bundles[name] = bundle
         except click.ClickException as error:
             console.print(f"{name} is left out: {error.message}")

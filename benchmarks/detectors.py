@@ -35,7 +35,7 @@ from benchmarks.options import COUNT, model_option
 from benchmarks.ratios import median_ratio
 from benchmarks.weights import REAL, bundle_to_measure, precisions_of
 from bentoml_img.arrays import Float32Array
-from bentoml_img.bundle import read_manifest
+from bentoml_img.bundle import Bundle
 from bentoml_img.cli.catalogue import names_of
 from bentoml_img.detect import Detections, Detector
 from bentoml_img.drawing.instances import annotate
@@ -135,7 +135,7 @@ def measure(bundle: Path, precision: str, paths: Sequence[Path]) -> dict[str, An
             answers[way].append(found)
     ratio = median_ratio(times["torch"], times["openvino"])
     return {
-        "model": read_manifest(bundle).name,
+        "model": Bundle.open(bundle).manifest.name,
         "precision": precision,
         **{f"{way}_ms": round(statistics.median(values), 1) for way, values in times.items()},
         "ratio": round(ratio, 2),

@@ -9,7 +9,7 @@ from PIL import Image
 from torchvision.models.detection import MaskRCNN
 
 from bentoml_img.arrays import Float32Array
-from bentoml_img.bundle import read_manifest
+from bentoml_img.bundle import Bundle
 from bentoml_img.detect import SCORE_THRESHOLD, Detections
 from bentoml_img.engines.torch import load_module
 from bentoml_img.postprocessing.masks import InstanceMask
@@ -24,8 +24,9 @@ class EagerMaskRcnn:
     afterwards, as examples do.
     """
 
-    def __init__(self, bundle: Path) -> None:
-        manifest, model = read_manifest(bundle), load_module(bundle)
+    def __init__(self, folder: Path) -> None:
+        bundle = Bundle.open(folder)
+        manifest, model = bundle.manifest, load_module(bundle)
         assert isinstance(model, MaskRCNN)
         short, long = manifest.input_size
         model.transform.min_size, model.transform.max_size = (short,), long
@@ -50,7 +51,7 @@ class EagerMaskRcnn:
 class EagerNetwork:
     """A network in PyTorch as it comes, as an engine: images (N, 3, H, W) in, outputs out."""
 
-    def __init__(self, bundle: Path) -> None:
+    def __init__(self, bundle: Bundle) -> None:
         self._module = load_module(bundle)
 
     @torch.inference_mode()
@@ -59,7 +60,8 @@ class EagerNetwork:
         return outputs
 
 
-def eager_segmenter(bundle: Path, threads: int | None = None) -> Segmenter:
+def eager_segmenter(folder: Path, threads: int | None = None) -> Segmenter:
     if threads is not None:
         torch.set_num_threads(threads)
-    return Segmenter(read_manifest(bundle), EagerNetwork(bundle))
+    bundle = Bundle.open(folder)
+    return Segmenter(bundle.manifest, EagerNetwork(bundle))

@@ -23,6 +23,7 @@ from benchmarks.machine import describe
 from benchmarks.options import FILE, FOLDER
 from benchmarks.process import free_port, private_store, serving
 from benchmarks.servers import bentoml_serve
+from bentoml_img.bundle import Bundle
 from bentoml_img.cli.options import engine_option
 from bentoml_img.engines import resolve
 from bentoml_img.paths import ROOT, SHIPPED
@@ -92,7 +93,7 @@ def main(bundle: Path, engine: str, path: Path) -> None:
 
         bundle, port = bundle.resolve(), free_port()
         tag = package(bundle, engine).tag
-        measured = {"model": bundle.name, "engine": resolve(bundle, engine)}
+        measured = {"model": bundle.name, "engine": resolve(Bundle.open(bundle), engine)}
         table = Table(title=f"{tag}, one worker")
         for column in ("load", "supervisor, MB", "worker, MB"):
             table.add_column(column, justify="left" if column == "load" else "right")

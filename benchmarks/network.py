@@ -6,7 +6,7 @@ import numpy as np
 import openvino as ov
 from openvino import opset13 as ops
 
-from bentoml_img.bundle import GRAPH, GRAPH_DATA, Manifest, write_manifest
+from bentoml_img.bundle import GRAPH, GRAPH_DATA, Bundle, Manifest
 from bentoml_img.labels import CIFAR10
 
 CHANNELS = 32
@@ -26,7 +26,7 @@ def write_tiny_bundle(folder: Path) -> Path:
         license="Apache-2.0",
         trained_on="nothing: random weights",
     )
-    write_manifest(folder, manifest, [GRAPH, GRAPH_DATA])
+    Bundle.write(folder, manifest, [GRAPH, GRAPH_DATA])
     return folder
 
 

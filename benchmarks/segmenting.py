@@ -23,7 +23,7 @@ from benchmarks.photos import load_photos
 from benchmarks.servers import Route, python_server
 from benchmarks.serving import Network, Plan, plan_options, run_against
 from benchmarks.stages import agreement
-from bentoml_img.bundle import read_manifest
+from bentoml_img.bundle import Bundle
 from bentoml_img.cli.options import precision_option
 from bentoml_img.drawing.segmentation import colour_mask
 from bentoml_img.images import encode_png, load_rgb, open_image
@@ -56,9 +56,8 @@ def prepare(bundle: Path, precision: str, photos: Path) -> Network:
         for photo in load_photos(photos, *SIZE)
     ]
     size = "×".join(map(str, SIZE))
-    return Network(
-        read_manifest(bundle).name, bundle, package(bundle, precision=precision).tag, {size: masked}
-    )
+    name = Bundle.open(bundle).manifest.name
+    return Network(name, bundle, package(bundle, precision=precision).tag, {size: masked})
 
 
 @click.command()

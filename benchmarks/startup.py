@@ -26,6 +26,7 @@ from benchmarks.machine import describe
 from benchmarks.options import COUNT, FILE, FOLDER
 from benchmarks.process import free_port, private_store, serving
 from benchmarks.servers import bentoml_serve
+from bentoml_img.bundle import Bundle
 from bentoml_img.engines import ENGINES, resolve
 from bentoml_img.paths import ROOT, SHIPPED
 
@@ -99,7 +100,7 @@ def main(rounds: int, bundle: Path, engines: tuple[str, ...], photo: Path | None
         from bentoml_img.packaging import package
 
         bundle = bundle.resolve()
-        tags = {resolve(bundle, name): package(bundle, name).tag for name in engines}
+        tags = {resolve(Bundle.open(bundle), name): package(bundle, name).tag for name in engines}
         measured: dict[str, list[dict[str, float]]] = {engine: [] for engine in tags}
         for _ in range(rounds):
             for engine, tag in tags.items():

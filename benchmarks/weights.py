@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bentoml_img.bundle import read_manifest
+from bentoml_img.bundle import Bundle
 from bentoml_img.engines import PRECISIONS
 from bentoml_img.engines.openvino import has_bfloat16
 from bentoml_img.shelf import bundle_of, is_at_hand, official_bundle
@@ -35,5 +35,5 @@ def bundle_to_measure(name: str) -> Iterator[tuple[Path, str]]:
 
 def precisions_of(bundle: Path) -> list[str]:
     """In what a bundle can be measured here: where what it costs is known."""
-    known = filter(read_manifest(bundle).knows_cost_of, PRECISIONS)
+    known = filter(Bundle.open(bundle).manifest.knows_cost_of, PRECISIONS)
     return [precision for precision in known if precision != "bf16" or has_bfloat16()]

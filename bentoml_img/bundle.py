@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Self, TypeVar
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_config
 
@@ -59,14 +59,12 @@ class Manifest:
     scores: Mapping[str, float] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
 
-    @property
-    def graphs(self) -> tuple[str, ...]:
-        """The graphs that an engine needs for this task; each has a `.bin` file beside it."""
-        return DETECTION_GRAPHS if self.task == "detection" else (GRAPH,)
+    def graphs(self, precision: str = "fp32") -> tuple[str, ...]:
+        """The graphs that an engine needs for this task; each has a `.bin` file beside it.
 
-    def graphs_in(self, precision: str) -> tuple[str, ...]:
-        """The graphs that an engine needs in a precision: in int8, another one is the first."""
-        first, *others = self.graphs
+        In int8 the first one is another than in the other precisions.
+        """
+        first, *others = DETECTION_GRAPHS if self.task == "detection" else (GRAPH,)
         if precision == "int8":
             first = f"{Path(first).stem}_int8.xml"
         return first, *others
@@ -89,9 +87,55 @@ class Manifest:
         return json.dumps(asdict(self), indent=2, sort_keys=True) + "\n"
 
 
-def read_manifest(bundle: Path) -> Manifest:
-    """The manifest of a bundle; BundleError if there is none or it is not what it should be."""
-    return read_strict(bundle / MANIFEST, Manifest)
+@dataclass(frozen=True)
+class Bundle:
+    """A folder, and the manifest in it. Only `verify` reads the files that this names."""
+
+    folder: Path
+    manifest: Manifest
+
+    @classmethod
+    def open(cls, folder: Path) -> Self:
+        """The bundle in a folder; BundleError if its manifest is missing or of another shape."""
+        return cls(folder, read_strict(folder / MANIFEST, Manifest))
+
+    @classmethod
+    def write(cls, folder: Path, manifest: Manifest, files: Iterable[str]) -> Self:
+        """Digest `files`, which lie in the folder, and write the manifest that names them."""
+        digests = {name: sha256(folder / name) for name in files}
+        complete = replace(manifest, files=digests)
+        atomic.write(folder / MANIFEST, complete.to_json().encode())
+        return cls(folder, complete)
+
+    def verify(self) -> Self:
+        """The bundle itself; BundleError if a file has not the digest that its manifest states."""
+        for name, digest in self.manifest.files.items():
+            path = self.folder / name
+            if name != path.name or "\0" in name:
+                manifest = self.folder / MANIFEST
+                raise BundleError(f"{manifest} names {name!r}, which is not in the bundle")
+            try:
+                found = sha256(path)
+            except FileNotFoundError:
+                raise BundleError(f"{path} is missing") from None
+            except OSError as error:
+                raise BundleError(f"cannot read {path}: {error.strerror}") from None
+            if found != digest:
+                raise BundleError(f"{path} is damaged: its SHA-256 is not {digest}")
+        return self
+
+    def add_scores(self, scores: Mapping[str, float]) -> Self:
+        """Verify it, and put more scores into its manifest; the bundle with these."""
+        manifest = self.verify().manifest
+        complete = replace(manifest, scores={**manifest.scores, **scores})
+        return self.write(self.folder, complete, manifest.files)
+
+    def copy(self, target: Path) -> Self:
+        """Copy the manifest and the files that it names, and no others, into a folder."""
+        target.mkdir(parents=True, exist_ok=True)
+        for name in (MANIFEST, *self.manifest.files):
+            shutil.copyfile(self.folder / name, target / name)
+        return replace(self, folder=target)
 
 
 def read_strict(path: Path, kind: type[T]) -> T:
@@ -106,47 +150,6 @@ def read_strict(path: Path, kind: type[T]) -> T:
         problem = error.errors(include_url=False)[0]
         what = ": ".join(filter(None, (".".join(map(str, problem["loc"])), problem["msg"])))
         raise BundleError(f"cannot read {path}: {what}") from None
-
-
-def verify(bundle: Path) -> Manifest:
-    """The manifest of a bundle, all of whose files have the digests it states; else BundleError."""
-    manifest = read_manifest(bundle)
-    for name, digest in manifest.files.items():
-        if name != Path(name).name or "\0" in name:
-            raise BundleError(f"{bundle / MANIFEST} names {name!r}, which is not in the bundle")
-        try:
-            found = sha256(bundle / name)
-        except FileNotFoundError:
-            raise BundleError(f"{bundle / name} is missing") from None
-        except OSError as error:
-            raise BundleError(f"cannot read {bundle / name}: {error.strerror}") from None
-        if found != digest:
-            raise BundleError(f"{bundle / name} is damaged: its SHA-256 is not {digest}")
-    return manifest
-
-
-def write_manifest(bundle: Path, manifest: Manifest, files: Iterable[str]) -> Manifest:
-    """Digest `files`, which lie in the folder `bundle`, and write the manifest that names them."""
-    digests = {name: sha256(bundle / name) for name in files}
-    complete = replace(manifest, files=digests)
-    atomic.write(bundle / MANIFEST, complete.to_json().encode())
-    return complete
-
-
-def add_scores(bundle: Path, scores: Mapping[str, float]) -> Manifest:
-    """Put more scores into a bundle's manifest; BundleError if its files are not what it states."""
-    manifest = verify(bundle)
-    complete = replace(manifest, scores={**manifest.scores, **scores})
-    return write_manifest(bundle, complete, manifest.files)
-
-
-def copy(bundle: Path, target: Path) -> Manifest:
-    """Copy a bundle's manifest and files, verified, into the folder `target`."""
-    manifest = verify(bundle)
-    target.mkdir(parents=True, exist_ok=True)
-    for name in (MANIFEST, *manifest.files):
-        shutil.copyfile(bundle / name, target / name)
-    return manifest
 
 
 def sha256(path: Path) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 import bentoml
 from bentoml.exceptions import NotFound
 
-from bentoml_img import bundle as bundles
+from bentoml_img.bundle import Bundle, BundleError, Manifest
 from bentoml_img.engines import resolve
 from bentoml_img.files import ANNOTATED, MASK
 from bentoml_img.paths import ROOT
@@ -63,22 +63,23 @@ class PackagedBento:
         return self.tag.partition(":")[0]
 
 
-def package(bundle: Path, engine: str = "auto", precision: str = "fp32") -> PackagedBento:
+def package(folder: Path, engine: str = "auto", precision: str = "fp32") -> PackagedBento:
     """Verify a bundle, and build the Bento that serves it on an engine, in a precision.
 
     Its version is a digest of its contents: what was packaged before is found
     again. BundleError if the bundle is unusable, or if it was not measured what
     the precision costs in accuracy.
     """
-    manifest = bundles.verify(bundle)
+    bundle = Bundle.open(folder).verify()
+    manifest = bundle.manifest
     engine = resolve(bundle, engine, precision)
     if not manifest.knows_cost_of(precision):
-        raise bundles.BundleError(
+        raise BundleError(
             f"what {precision} costs {manifest.name} in accuracy has not been measured: "
             "docs/precision.md tells how"
         )
     service = SERVICES[manifest.task]
-    model_tag = _store_model(bundle, manifest)
+    model_tag = _store_model(bundle)
     requirements = f"services/requirements/{service.module}-{engine}.txt"
     options: dict[str, Any] = {
         "service": f"services.{service.module}:{service.bento}",
@@ -114,7 +115,7 @@ def package(bundle: Path, engine: str = "auto", precision: str = "fp32") -> Pack
     return PackagedBento(tag, Path(bento.path))
 
 
-def _description(manifest: bundles.Manifest, engine: str, precision: str) -> str:
+def _description(manifest: Manifest, engine: str, precision: str) -> str:
     """The Bento's README, which its page shows too (BentoML's own links to other sites)."""
     return (
         f"Model `{manifest.name}` on {engine} in {precision}, for {manifest.task}. "
@@ -136,14 +137,14 @@ def _discard(tag: str) -> None:
         bentoml.delete(tag)
 
 
-def _store_model(bundle: Path, manifest: bundles.Manifest) -> str:
-    tag = manifest.tag
+def _store_model(bundle: Bundle) -> str:
+    manifest, tag = bundle.manifest, bundle.manifest.tag
     try:
         bentoml.models.get(tag)
     except NotFound:
         labels = {"task": manifest.task, "license": manifest.license}
         with bentoml.models.create(tag, labels=labels) as model:
-            bundles.copy(bundle, Path(model.path))
+            bundle.copy(Path(model.path))
     return tag
 
 

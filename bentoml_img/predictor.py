@@ -7,7 +7,7 @@ from typing import ClassVar, Generic, Self, TypeVar
 
 from PIL import Image
 
-from bentoml_img.bundle import BundleError, Manifest, read_manifest
+from bentoml_img.bundle import Bundle, BundleError, Manifest
 
 E = TypeVar("E")  # the engine
 A = TypeVar("A")  # the answer for a photo
@@ -25,20 +25,23 @@ class Predictor(ABC, Generic[E, A]):
     @classmethod
     def from_bundle(
         cls,
-        bundle: Path,
+        folder: Path,
         engine: str = "auto",
-        threads: int | None = None,
         precision: str = "fp32",
+        threads: int | None = None,
     ) -> Self:
-        """Load a bundle; BundleError if it is incomplete or for another task."""
-        manifest = read_manifest(bundle)
-        if manifest.task != cls.task:
-            raise BundleError(f"the model {manifest.name} is for {manifest.task}")
-        return cls(manifest, cls._load(bundle, engine, threads, precision))
+        """Load the bundle in a folder; BundleError if it is incomplete or for another task.
+
+        `threads` is at most how many the engine computes with (None: all).
+        """
+        bundle = Bundle.open(folder)
+        if bundle.manifest.task != cls.task:
+            raise BundleError(f"the model {bundle.manifest.name} is for {bundle.manifest.task}")
+        return cls(bundle.manifest, cls._load(bundle, engine, precision, threads))
 
     @staticmethod
     @abstractmethod
-    def _load(bundle: Path, engine: str, threads: int | None, precision: str) -> E:
+    def _load(bundle: Bundle, engine: str, precision: str, threads: int | None) -> E:
         """The engine of a bundle for this task."""
 
     @abstractmethod

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bentoml_img import zoo
-from bentoml_img.bundle import MANIFEST, BundleError, sha256, verify
+from bentoml_img.bundle import MANIFEST, Bundle, BundleError, sha256
 from bentoml_img.paths import MADE, SHIPPED
 from bentoml_img.published.weights import (
     WeightsError,
@@ -81,7 +81,7 @@ def official_bundle(
     if weights and own and weights.name == published.file:
         raise WeightsError(f"{weights} is damaged: its SHA-256 does not begin as its name says")
     with contextlib.suppress(BundleError):
-        made = verify(folder)
+        made = Bundle.open(folder).verify().manifest
         if made.name == name and made.source_sha256.startswith(digest):
             return folder
     # Here: without PyTorch nothing is downloaded.
@@ -108,7 +108,8 @@ def is_at_hand(name: str) -> bool:
     if not published:
         return (SHIPPED / name / MANIFEST).is_file()
     with contextlib.suppress(BundleError):
-        if verify(MADE / name).source_sha256.startswith(digest_in_name(published.file)):
+        made = Bundle.open(MADE / name).verify().manifest
+        if made.source_sha256.startswith(digest_in_name(published.file)):
             return True
     with contextlib.suppress(WeightsError):
         return all(map(find_spec, MAKERS)) and is_sound(cache_folder() / published.file)

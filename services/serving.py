@@ -54,7 +54,7 @@ def load(
 
     BundleError if the bundle is incomplete or for another task.
     """
-    predictor = kind.from_bundle(Path(bundle.path), engine, settings.network_threads, precision)
+    predictor = kind.from_bundle(Path(bundle.path), engine, precision, settings.network_threads)
     predictor([Image.new("RGB", (64, 64))])
     return predictor
 

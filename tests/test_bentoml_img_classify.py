@@ -13,7 +13,7 @@ from torch import Tensor
 
 import bentoml_img_classify
 from bentoml_img import packaging
-from bentoml_img.bundle import GRAPH_DATA, WEIGHTS, Manifest, verify
+from bentoml_img.bundle import GRAPH_DATA, WEIGHTS, Bundle, Manifest
 from bentoml_img.classify import Classifier
 from bentoml_img.images import read_rgb
 from bentoml_img.packaging import PackagedBento
@@ -97,7 +97,7 @@ def test_from_data_to_a_bento(invoke: Invoke) -> None:
         "reliability.png",
         "cifar_lite",
     }
-    manifest = verify(folder / "cifar_lite")
+    manifest = Bundle.open(folder / "cifar_lite").verify().manifest
     assert "60 training images" in manifest.trained_on
 
     for model in (str(folder / "cifar_lite"), "cifar_lite"):
@@ -118,7 +118,7 @@ def test_from_data_to_a_bento(invoke: Invoke) -> None:
     assert_one_line_error(again, "checkpoint.pt exists", "--resume", "another output folder")
     resumed = invoke("--data-dir", "data", "--epochs", "2", "--resume")
     assert resumed.exit_code == 0, resumed.output
-    assert_same_network(verify(folder / "cifar_lite"), manifest)
+    assert_same_network(Bundle.open(folder / "cifar_lite").verify().manifest, manifest)
 
 
 def test_ctrl_c_and_resume_give_what_an_uninterrupted_run_gives(
@@ -135,7 +135,10 @@ def test_ctrl_c_and_resume_give_what_an_uninterrupted_run_gives(
 
     assert invoke(*options, "--output-dir", "stopped", "--resume").exit_code == 0
     assert invoke(*options, "--output-dir", "whole").exit_code == 0
-    assert_same_network(verify(Path("stopped/cifar_lite")), verify(Path("whole/cifar_lite")))
+    assert_same_network(
+        Bundle.open(Path("stopped/cifar_lite")).verify().manifest,
+        Bundle.open(Path("whole/cifar_lite")).verify().manifest,
+    )
 
 
 def test_another_recipe_cannot_be_resumed(invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:

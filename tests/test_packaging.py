@@ -19,16 +19,7 @@ import bentoml_img_classify
 import bentoml_img_detect
 import bentoml_img_segment
 from bentoml_img import packaging
-from bentoml_img.bundle import (
-    GRAPH,
-    GRAPH_DATA,
-    WEIGHTS,
-    BundleError,
-    copy,
-    read_manifest,
-    verify,
-    write_manifest,
-)
+from bentoml_img.bundle import GRAPH, GRAPH_DATA, WEIGHTS, Bundle, BundleError
 from bentoml_img.engines import openvino
 from bentoml_img.packaging import PackagedBento, package
 from bentoml_img.paths import ROOT
@@ -74,7 +65,7 @@ def light(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     files = (WEIGHTS, GRAPH, GRAPH_DATA)
     for name in files:
         (folder / name).write_text(name)
-    write_manifest(folder, dataclasses.replace(read_manifest(bundle), files={}), files)
+    Bundle.write(folder, dataclasses.replace(Bundle.open(bundle).manifest, files={}), files)
     return folder
 
 
@@ -159,7 +150,7 @@ def test_the_model_in_the_store_is_the_bundle(
     python: Command, packaged: list[str], light: Path
 ) -> None:
     path = python("-m", "bentoml", "models", "get", model_of(packaged[1]), "-o", "path").strip()
-    assert verify(Path(path)) == verify(light)
+    assert Bundle.open(Path(path)).verify().manifest == Bundle.open(light).verify().manifest
 
 
 class Built(Exception):
@@ -208,11 +199,11 @@ def test_the_chosen_engine_becomes_the_latest(
 def light_int8(light: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The bundle `light` with an int8 graph whose cost was measured."""
     folder = tmp_path_factory.mktemp("int8")
-    files = (*copy(light, folder).files, "model_int8.xml", "model_int8.bin")
+    files = (*Bundle.open(light).copy(folder).manifest.files, "model_int8.xml", "model_int8.bin")
     for name in files[-2:]:
         (folder / name).write_text(name)
     scores = {"int8_loss": 0.0005}
-    write_manifest(folder, dataclasses.replace(read_manifest(light), scores=scores), files)
+    Bundle.write(folder, dataclasses.replace(Bundle.open(light).manifest, scores=scores), files)
     return folder
 
 
@@ -227,8 +218,8 @@ def test_the_chosen_precision_goes_into_the_bento(python: Command, light_int8: P
 
 
 def test_a_precision_whose_cost_is_not_known_is_refused(light_int8: Path, tmp_path: Path) -> None:
-    manifest = copy(light_int8, tmp_path)
-    write_manifest(tmp_path, dataclasses.replace(manifest, scores={}), manifest.files)
+    manifest = Bundle.open(light_int8).copy(tmp_path).manifest
+    Bundle.write(tmp_path, dataclasses.replace(manifest, scores={}), manifest.files)
     with pytest.raises(
         BundleError, match="int8 costs cifar_lite in accuracy has not been measured"
     ):
@@ -292,6 +283,6 @@ def test_another_store_imports_what_this_one_exports(
     elsewhere("-m", "bentoml", "import", file)
     assert latest(elsewhere) == packaged[0]
     path = elsewhere("-m", "bentoml", "models", "get", model_of(packaged[1]), "-o", "path").strip()
-    assert verify(Path(path)) == verify(light)
+    assert Bundle.open(Path(path)).verify().manifest == Bundle.open(light).verify().manifest
     elsewhere("-m", "bentoml", "delete", "--yes", packaged[0])
     assert packaged[0].lower() not in elsewhere("-m", "bentoml", "list", "-o", "json")

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from bentoml_img import zoo
-from bentoml_img.bundle import GRAPH, GRAPH_DATA, WEIGHTS, BundleError, sha256, verify
+from bentoml_img.bundle import GRAPH, GRAPH_DATA, WEIGHTS, Bundle, BundleError, sha256
 from bentoml_img.engines import load_engine
 from bentoml_img.published import fetch, weights
 from bentoml_img.published.weights import WeightsError, load_into
@@ -38,7 +38,7 @@ def made(state_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_bundle_of_ones_own_weights(made: Path, state_file: Path) -> None:
-    manifest = verify(made)
+    manifest = Bundle.open(made).verify().manifest
     assert set(manifest.files) == {WEIGHTS, GRAPH, GRAPH_DATA}
     assert manifest.source_sha256 == sha256(state_file)
     assert manifest.trained_on == "unknown data (mine.pth)"
@@ -62,8 +62,8 @@ def test_a_published_file_with_another_hash_is_damaged(state_file: Path, tmp_pat
 def test_both_engines_give_the_same_labels(made: Path, size: tuple[int, int]) -> None:
     masks = []
     for name in ("torch", "openvino"):
-        manifest = replace(verify(made), input_size=(96,))
-        (answer,) = Segmenter(manifest, load_engine(made, name))([noisy_photo(*size)])
+        manifest = replace(Bundle.open(made).verify().manifest, input_size=(96,))
+        (answer,) = Segmenter(manifest, load_engine(Bundle.open(made), name))([noisy_photo(*size)])
         masks.append(answer.mask)
     assert len(np.unique(masks[0])) > 3
     assert (masks[0] == masks[1]).mean() >= 0.999
@@ -75,8 +75,10 @@ def test_weights_keep_every_bit(made: Path, state_file: Path) -> None:
     batch = np.random.default_rng(0).normal(size=(1, 3, 64, 80)).astype(np.float32)
     with torch.no_grad():
         expected = module(torch.from_numpy(batch)).numpy()
-    np.testing.assert_allclose(load_engine(made, "torch")(batch), expected, atol=1e-5)
-    np.testing.assert_allclose(load_engine(made, "openvino")(batch), expected, atol=1e-3)
+    np.testing.assert_allclose(load_engine(Bundle.open(made), "torch")(batch), expected, atol=1e-5)
+    np.testing.assert_allclose(
+        load_engine(Bundle.open(made), "openvino")(batch), expected, atol=1e-3
+    )
 
 
 def test_what_is_made_is_found_again(
@@ -101,7 +103,7 @@ def test_published_weights_are_downloaded_and_used_without_a_network_after(
     monkeypatch.setitem(zoo.ZOO, NAME, replace(entry, published=published))
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     folder = official_bundle(NAME, tmp_path / "bundle", url=server.url)
-    manifest = verify(folder)
+    manifest = Bundle.open(folder).verify().manifest
     assert len(server.asked) == 3
     assert manifest.source_sha256 == sha256(state_file)
     assert manifest.scores["coco_voc_miou_published"] == published.scores["coco_voc_miou"]

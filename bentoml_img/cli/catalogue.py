@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from rich.table import Table
 
 from bentoml_img import zoo
-from bentoml_img.bundle import WEIGHTS, read_manifest
+from bentoml_img.bundle import WEIGHTS, Bundle
 from bentoml_img.shelf import bundle_of, is_at_hand
 
 
@@ -33,7 +33,7 @@ def catalogue(
             weights = "at hand" if is_at_hand(name) else "to download"
         else:
             bundle = bundle_of(name)
-            scores = read_manifest(bundle).scores
+            scores = Bundle.open(bundle).manifest.scores
             parameters, gflops = int(scores["parameters"]), scores["gflops"]
             megabytes, weights = (bundle / WEIGHTS).stat().st_size / 1e6, "shipped"
         table.add_row(

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import click
 from click.core import ParameterSource
 
-from bentoml_img.bundle import MANIFEST, BundleError, read_manifest
+from bentoml_img.bundle import MANIFEST, Bundle, BundleError
 from bentoml_img.cli.catalogue import names_of
 from bentoml_img.engines import ENGINES, PRECISIONS
 from bentoml_img.video.places import PlaceSpec, split_name
@@ -161,7 +161,7 @@ class ModelChoice(click.ParamType[str]):
             advice = f"did you mean {near[0]}?" if near else f"choose one of {', '.join(names)}"
             self.fail(f"{value!r} is no model, and no bundle's folder: {advice}", param, ctx)
         try:
-            task = read_manifest(Path(value)).task
+            task = Bundle.open(Path(value)).manifest.task
         except BundleError as error:
             self.fail(str(error), param, ctx)
         if task != self.task:

@@ -4,16 +4,14 @@ Nothing above this package knows which engine runs, and no engine is imported
 before it is chosen: serving with OpenVINO needs no PyTorch.
 """
 
-from pathlib import Path
-
-from bentoml_img.bundle import WEIGHTS, BundleError, Manifest, read_manifest
+from bentoml_img.bundle import WEIGHTS, Bundle, BundleError
 from bentoml_img.engines.interface import DetectionEngine, Engine
 
 ENGINES = ("auto", "openvino", "torch")
 PRECISIONS = ("fp32", "bf16", "int8")
 
 
-def resolve(bundle: Path, engine: str = "auto", precision: str = "fp32") -> str:
+def resolve(bundle: Bundle, engine: str = "auto", precision: str = "fp32") -> str:
     """The engine that `engine` means for this bundle.
 
     BundleError if the bundle lacks the files for it, or for that precision, or if
@@ -23,23 +21,23 @@ def resolve(bundle: Path, engine: str = "auto", precision: str = "fp32") -> str:
         raise BundleError(f"no engine {engine!r}: choose one of {', '.join(ENGINES)}")
     if precision not in PRECISIONS:
         raise BundleError(f"no precision {precision!r}: choose one of {', '.join(PRECISIONS)}")
-    manifest = read_manifest(bundle)
+    graphs, files = bundle.manifest.graphs(), bundle.manifest.files
     if engine == "auto":
-        engine = "openvino" if manifest.graphs[0] in manifest.files else "torch"
-    needed = manifest.graphs if engine == "openvino" else (WEIGHTS,)
-    if missing := [name for name in needed if name not in manifest.files]:
-        raise BundleError(f"{bundle} has no {missing[0]}, which the engine {engine!r} needs")
+        engine = "openvino" if graphs[0] in files else "torch"
+    needed = graphs if engine == "openvino" else (WEIGHTS,)
+    if missing := [name for name in needed if name not in files]:
+        raise BundleError(f"{bundle.folder} has no {missing[0]}, which the engine {engine!r} needs")
     if precision != "fp32":
-        _check(precision, bundle, manifest, engine)
+        _check(bundle, engine, precision)
     return engine
 
 
-def _check(precision: str, bundle: Path, manifest: Manifest, engine: str) -> None:
+def _check(bundle: Bundle, engine: str, precision: str) -> None:
     if engine == "torch":
         raise BundleError(f"the engine 'torch' computes in fp32 only, not in {precision}")
-    graph, *_ = manifest.graphs_in(precision)
-    if graph not in manifest.files:
-        raise BundleError(f"{bundle} has no {graph}: docs/precision.md tells how it is made")
+    graph, *_ = bundle.manifest.graphs(precision)
+    if graph not in bundle.manifest.files:
+        raise BundleError(f"{bundle.folder} has no {graph}: docs/precision.md tells how it is made")
     if precision == "bf16":
         from bentoml_img.engines.openvino import has_bfloat16
 
@@ -48,27 +46,27 @@ def _check(precision: str, bundle: Path, manifest: Manifest, engine: str) -> Non
 
 
 def load_engine(
-    bundle: Path, engine: str = "auto", threads: int | None = None, precision: str = "fp32"
+    bundle: Bundle, engine: str = "auto", precision: str = "fp32", threads: int | None = None
 ) -> Engine:
-    """Load a bundle's network; `threads` is at most how many it computes with (default: all)."""
+    """Load a bundle's network; `threads` is at most how many it computes with (None: all)."""
     if resolve(bundle, engine, precision) == "openvino":
         from bentoml_img.engines.openvino import OpenVinoEngine
 
-        graph, *_ = read_manifest(bundle).graphs_in(precision)
-        return OpenVinoEngine(bundle / graph, threads, precision)
-    from bentoml_img.engines.torch import TorchEngine
+        graph, *_ = bundle.manifest.graphs(precision)
+        return OpenVinoEngine(bundle.folder / graph, precision, threads)
+    from bentoml_img.engines.torch import ModuleEngine, open_module
 
-    return TorchEngine(bundle, threads)
+    return ModuleEngine(*open_module(bundle, threads))
 
 
 def load_detection_engine(
-    bundle: Path, engine: str, threads: int | None, precision: str
+    bundle: Bundle, engine: str = "auto", precision: str = "fp32", threads: int | None = None
 ) -> DetectionEngine:
     """Load a detector's networks; `threads` is at most how many they compute with (None: all)."""
     if resolve(bundle, engine, precision) == "openvino":
         from bentoml_img.engines.openvino_maskrcnn import openvino_detector
 
-        return openvino_detector(bundle, threads, precision)
+        return openvino_detector(bundle, precision, threads)
     from bentoml_img.engines.torch_maskrcnn import torch_detector
 
     return torch_detector(bundle, threads)

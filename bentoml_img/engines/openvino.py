@@ -23,8 +23,8 @@ class OpenVinoEngine:
     Not for several threads at once: it has one inference request.
     """
 
-    def __init__(self, graph: Path, threads: int | None, precision: str) -> None:
-        self._request = request(graph, threads, precision)
+    def __init__(self, graph: Path, precision: str, threads: int | None) -> None:
+        self._request = request(graph, precision, threads)
 
     def __call__(self, batch: Float32Array) -> Float32Array:
         results = self._request.infer([batch], share_inputs=True)
@@ -32,7 +32,7 @@ class OpenVinoEngine:
         return output
 
 
-def request(graph: Path | ov.Model, threads: int | None, precision: str) -> ov.InferRequest:
+def request(graph: Path | ov.Model, precision: str, threads: int | None) -> ov.InferRequest:
     """A graph, from its file or in memory, compiled, with one place for inputs and outputs.
 
     What is not int8 in the graph itself is computed in single precision, or in bf16.

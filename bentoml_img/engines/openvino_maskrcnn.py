@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from bentoml_img.arrays import Float32Array, IntpArray, UInt8Array
-from bentoml_img.bundle import Manifest, read_manifest
+from bentoml_img.bundle import Bundle, Manifest
 from bentoml_img.engines.boxes import anchors, clip_and_filter, decode, top
 from bentoml_img.engines.interface import Logits, RawDetections
 from bentoml_img.engines.openvino import request
@@ -133,26 +133,24 @@ class NumpyMaskRcnn:
         return boxes[kept], scores[kept], labels[kept]
 
 
-def openvino_detector(
-    bundle: Path, threads: int | None = None, precision: str = "fp32"
-) -> NumpyMaskRcnn:
+def openvino_detector(bundle: Bundle, precision: str, threads: int | None) -> NumpyMaskRcnn:
     """A bundle's graphs in OpenVINO; `threads` is how many it computes with at most."""
-    manifest, rules = read_manifest(bundle), read_rules(bundle)
-    trunk, boxes, masks = (bundle / graph for graph in manifest.graphs_in(precision))
+    rules = read_rules(bundle.folder)
+    trunk, boxes, masks = (bundle.folder / name for name in bundle.manifest.graphs(precision))
     return NumpyMaskRcnn(
-        manifest,
+        bundle.manifest,
         rules,
-        _TrunkGraph(trunk, threads, precision),
-        PooledGraph(boxes, rules.box_pooling, threads, precision),
-        PooledGraph(masks, rules.mask_pooling, threads, precision),
+        _TrunkGraph(trunk, precision, threads),
+        PooledGraph(boxes, rules.box_pooling, precision, threads),
+        PooledGraph(masks, rules.mask_pooling, precision, threads),
     )
 
 
 class _TrunkGraph:
     """A graph's outputs, not copied: the next image overwrites them."""
 
-    def __init__(self, path: Path, threads: int | None, precision: str) -> None:
-        self._request = request(path, threads, precision)
+    def __init__(self, path: Path, precision: str, threads: int | None) -> None:
+        self._request = request(path, precision, threads)
 
     def __call__(self, image: Float32Array) -> list[Float32Array]:
         outputs = self._request.infer([image], share_inputs=True, share_outputs=True)

@@ -24,12 +24,12 @@ class PooledGraph:
     The features are always computed in single precision.
     """
 
-    def __init__(self, graph: Path, pooling: Pooling, threads: int | None, precision: str) -> None:
+    def __init__(self, graph: Path, pooling: Pooling, precision: str, threads: int | None) -> None:
         self._pooling = pooling
-        self._head = request(graph, threads, precision)
+        self._head = request(graph, precision, threads)
         shape = self._head.get_compiled_model().input().get_partial_shape()
         channels, rows, columns = (shape[axis].get_length() for axis in (1, 2, 3))
-        self._align = request(roi_align(channels, (rows, columns), pooling), threads, "fp32")
+        self._align = request(roi_align(channels, (rows, columns), pooling), "fp32", threads)
 
     def __call__(
         self, maps: Sequence[Float32Array], boxes: Float32Array, height: int

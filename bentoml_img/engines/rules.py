@@ -63,11 +63,11 @@ class Rules:
     mask_pooling: Pooling
 
 
-def write_rules(bundle: Path, rules: Rules) -> None:
+def write_rules(folder: Path, rules: Rules) -> None:
     content = TypeAdapter(Rules).dump_python(rules, mode="json", by_alias=True)
-    (bundle / RULES).write_text(json.dumps(content, sort_keys=True) + "\n")
+    (folder / RULES).write_text(json.dumps(content, sort_keys=True) + "\n")
 
 
-def read_rules(bundle: Path) -> Rules:
-    """The rules in a bundle; BundleError if they are missing or damaged."""
-    return read_strict(bundle / RULES, Rules)
+def read_rules(folder: Path) -> Rules:
+    """The rules in a bundle's folder; BundleError if they are missing or damaged."""
+    return read_strict(folder / RULES, Rules)

@@ -1,14 +1,12 @@
 """PyTorch: the reference engine, and the one on a GPU."""
 
-from pathlib import Path
-
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from bentoml_img import zoo
 from bentoml_img.arrays import Float32Array
-from bentoml_img.bundle import WEIGHTS, BundleError, read_manifest
+from bentoml_img.bundle import WEIGHTS, Bundle, BundleError
 
 
 class ModuleEngine:
@@ -24,19 +22,12 @@ class ModuleEngine:
         return logits
 
 
-class TorchEngine(ModuleEngine):
-    """The network's module with the bundle's weights."""
-
-    def __init__(self, bundle: Path, threads: int | None) -> None:
-        super().__init__(*open_module(bundle, threads))
-
-
 def best_device() -> torch.device:
     """The GPU, if there is one."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def open_module(bundle: Path, threads: int | None) -> tuple[torch.nn.Module, torch.device]:
+def open_module(bundle: Bundle, threads: int | None) -> tuple[torch.nn.Module, torch.device]:
     """A bundle's network (`load_module`) on the best device, and that device.
 
     If `threads` is given, PyTorch computes with so many.
@@ -47,16 +38,16 @@ def open_module(bundle: Path, threads: int | None) -> tuple[torch.nn.Module, tor
     return load_module(bundle).to(device).to(memory_format=torch.channels_last), device
 
 
-def load_module(bundle: Path) -> torch.nn.Module:
+def load_module(bundle: Bundle) -> torch.nn.Module:
     """A bundle's network with its weights, in single precision, to be evaluated.
 
     BundleError if the weights are missing, damaged or of another network.
     """
-    module = zoo.build(read_manifest(bundle).name)
+    module, path = zoo.build(bundle.manifest.name), bundle.folder / WEIGHTS
     try:
-        weights = load_file(bundle / WEIGHTS)
+        weights = load_file(path)
         module.load_state_dict({name: value.float() for name, value in weights.items()})
     except (OSError, SafetensorError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
-        raise BundleError(f"cannot load {bundle / WEIGHTS}: {reason}") from error
+        raise BundleError(f"cannot load {path}: {reason}") from error
     return module.eval()

@@ -1,7 +1,5 @@
 """Mask R-CNN in PyTorch: the reference engine, and the one on a GPU."""
 
-from pathlib import Path
-
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -11,7 +9,7 @@ from torchvision.models.detection.roi_heads import maskrcnn_inference
 from torchvision.models.detection.transform import resize_boxes
 
 from bentoml_img.arrays import Float32Array, UInt8Array
-from bentoml_img.bundle import Manifest, read_manifest
+from bentoml_img.bundle import Bundle, Manifest
 from bentoml_img.engines.interface import Logits, RawDetections
 from bentoml_img.engines.resize import seen_size
 from bentoml_img.engines.torch import open_module
@@ -111,8 +109,8 @@ class TorchMaskRcnn:
         return masks[:, 0]
 
 
-def torch_detector(bundle: Path, threads: int | None = None) -> TorchMaskRcnn:
+def torch_detector(bundle: Bundle, threads: int | None) -> TorchMaskRcnn:
     """A bundle's weights in PyTorch."""
     model, device = open_module(bundle, threads)
     assert isinstance(model, MaskRCNN)
-    return TorchMaskRcnn(model, read_manifest(bundle), device)
+    return TorchMaskRcnn(model, bundle.manifest, device)

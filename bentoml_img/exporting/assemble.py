@@ -12,10 +12,9 @@ from bentoml_img.bundle import (
     DETECTION_GRAPHS,
     GRAPH,
     WEIGHTS,
+    Bundle,
     BundleError,
     Manifest,
-    add_scores,
-    write_manifest,
 )
 from bentoml_img.engines import load_engine
 from bentoml_img.engines.openvino_maskrcnn import openvino_detector
@@ -49,8 +48,8 @@ def assemble(module: nn.Module, manifest: Manifest, folder: Path, *, half: bool)
     with replacing_folder(folder) as part:
         save_weights(module, part / WEIGHTS, half=half)
         save_graphs(module, part, half)
-        write_manifest(part, manifest, [path.name for path in part.iterdir()])
-        complete = add_scores(part, compare_engines(part))
+        bundle = Bundle.write(part, manifest, [path.name for path in part.iterdir()])
+        complete = bundle.add_scores(compare_engines(bundle)).manifest
         check_agreement(complete)
     return complete
 
@@ -83,7 +82,7 @@ def _save_detector(module: nn.Module, folder: Path, half: bool) -> None:
     write_rules(folder, rules_of(module))
 
 
-def _compare_segmenters(bundle: Path) -> dict[str, float]:
+def _compare_segmenters(bundle: Bundle) -> dict[str, float]:
     """How far the engines' scores of random pictures are apart."""
     random = np.random.default_rng(0)
     inputs = [random.normal(size=(1, 3, *size)).astype(np.float32) for size in CHECKED_SIZES]
@@ -96,21 +95,20 @@ def _compare_segmenters(bundle: Path) -> dict[str, float]:
     return parity(scores("torch"), scores("openvino"))
 
 
-def _compare_detectors(bundle: Path) -> dict[str, float]:
+def _compare_detectors(bundle: Bundle) -> dict[str, float]:
     """How far the engines are apart on random boxes in random pictures.
 
     Labels are the boxes' classes. The largest difference is that of the probabilities of
     classes, of pixels in masks, and of objects at anchors.
     """
     random = np.random.default_rng(0)
+    engines = torch_detector(bundle, None), openvino_detector(bundle, "fp32", None)
     answers = []
     for height, width in CHECKED_SIZES:
         image = random.normal(size=(1, 3, height, width)).astype(np.float32)
         corners = np.sort(random.uniform(0, 1, (50, 2, 2)), axis=1)
         boxes = (corners * (width, height)).reshape(-1, 4).astype(np.float32)
-        answers.append(
-            [load(bundle).logits(image, boxes) for load in (torch_detector, openvino_detector)]
-        )
+        answers.append([engine.logits(image, boxes) for engine in engines])
     reference, graph = (
         np.concatenate([logits.classes for logits in each]) for each in zip(*answers, strict=True)
     )

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from bentoml_img.bundle import add_scores
+from bentoml_img.bundle import Bundle
 
 OnPhoto = Callable[[int, int], None]
 """Called as photos are measured or read, with the numbers of photos done and in all."""
@@ -34,7 +34,7 @@ class Figure:
         return json.dumps(asdict(self))
 
 
-def record(bundle: Path, figures: Iterable[Figure], metric: str) -> None:
+def record(folder: Path, figures: Iterable[Figure], metric: str) -> None:
     """Put those figures into a bundle's manifest whose metric is, or begins with, `metric`."""
     scores = {figure.name: figure.value for figure in figures if figure.metric.startswith(metric)}
-    add_scores(bundle, scores)
+    Bundle.open(folder).add_scores(scores)

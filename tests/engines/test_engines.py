@@ -1,4 +1,3 @@
-import dataclasses
 import os
 import re
 import subprocess
@@ -10,26 +9,18 @@ import openvino as ov
 import pytest
 from openvino import properties
 
-from bentoml_img.bundle import (
-    GRAPH,
-    GRAPH_DATA,
-    WEIGHTS,
-    BundleError,
-    read_manifest,
-    write_manifest,
-)
+from bentoml_img.bundle import GRAPH, GRAPH_DATA, WEIGHTS, Bundle, BundleError
 from bentoml_img.classify import Classifier
 from bentoml_img.engines import load_engine, openvino, resolve
 from bentoml_img.images import read_rgb
 from bentoml_img.paths import SHIPPED
 
 
-def bundle_with(folder: Path, model: Path, *files: str) -> Path:
+def bundle_with(folder: Path, model: Path, *files: str) -> Bundle:
     """A bundle that names some of another's files; they are empty."""
     for name in files:
         (folder / name).touch()
-    write_manifest(folder, dataclasses.replace(read_manifest(model), files={}), files)
-    return folder
+    return Bundle.write(folder, Bundle.open(model).manifest, files)
 
 
 @pytest.mark.parametrize(
@@ -58,12 +49,12 @@ def test_a_damaged_network_is_named(file: str, engine: str, bundle: Path, tmp_pa
 
 def test_an_unknown_engine_is_met_with_the_known_ones(bundle: Path) -> None:
     with pytest.raises(BundleError, match="choose one of auto, openvino, torch"):
-        load_engine(bundle, "abacus")
+        load_engine(Bundle.open(bundle), "abacus")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks at threads as Linux shows them")
 def test_openvino_binds_no_thread_to_a_core(bundle: Path) -> None:
-    engine = load_engine(bundle, "openvino", threads=2)
+    engine = load_engine(Bundle.open(bundle), "openvino", threads=2)
     engine(np.zeros((1, 3, 128, 128), np.float32))
     threads = [int(task.name) for task in Path("/proc/self/task").iterdir()]
     assert {frozenset(os.sched_getaffinity(thread)) for thread in threads} == {
@@ -74,24 +65,24 @@ def test_openvino_binds_no_thread_to_a_core(bundle: Path) -> None:
 def test_int8_needs_a_graph_of_its_own(bundle: Path, tmp_path: Path) -> None:
     files = (WEIGHTS, GRAPH, GRAPH_DATA)
     with pytest.raises(BundleError, match=r"has no model_int8.xml: docs/precision.md tells how"):
-        resolve(SHIPPED / "cifar_lite", precision="int8")
+        resolve(Bundle.open(SHIPPED / "cifar_lite"), precision="int8")
     made = bundle_with(tmp_path, bundle, *files, "model_int8.xml", "model_int8.bin")
     assert resolve(made, precision="int8") == "openvino"
 
 
 def test_bf16_needs_a_processor_that_has_it(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(openvino, "has_bfloat16", lambda: True)
-    assert resolve(bundle, precision="bf16") == "openvino"
+    assert resolve(Bundle.open(bundle), precision="bf16") == "openvino"
     monkeypatch.setattr(openvino, "has_bfloat16", lambda: False)
     with pytest.raises(BundleError, match="this processor has no bfloat16"):
-        load_engine(bundle, precision="bf16")
+        load_engine(Bundle.open(bundle), precision="bf16")
 
 
 def test_precisions_that_do_not_fit_are_refused(bundle: Path) -> None:
     with pytest.raises(BundleError, match="choose one of fp32, bf16, int8"):
-        resolve(bundle, precision="fp8")
+        resolve(Bundle.open(bundle), precision="fp8")
     with pytest.raises(BundleError, match="'torch' computes in fp32 only"):
-        resolve(bundle, "torch", "bf16")
+        resolve(Bundle.open(bundle), "torch", "bf16")
 
 
 def test_each_precision_is_computed_in_whatever_the_default_is(bundle: Path) -> None:
@@ -100,7 +91,7 @@ def test_each_precision_is_computed_in_whatever_the_default_is(bundle: Path) -> 
     if openvino.has_bfloat16():
         expected["bf16"] = ov.Type.bf16
     for precision, used in expected.items():
-        compiled = openvino.request(bundle / GRAPH, 1, precision).get_compiled_model()
+        compiled = openvino.request(bundle / GRAPH, precision, 1).get_compiled_model()
         assert compiled.get_property(hint) == used
 
 
@@ -108,8 +99,9 @@ def test_openvino_needs_no_pytorch(bundle: Path) -> None:
     program = """
 import sys
 from pathlib import Path
+from bentoml_img.bundle import Bundle
 from bentoml_img.engines import load_engine
-load_engine(Path(sys.argv[1]), "openvino")
+load_engine(Bundle.open(Path(sys.argv[1])), "openvino")
 assert not {"torch", "torchvision", "safetensors"} & set(sys.modules)
 """
     subprocess.run([sys.executable, "-c", program, bundle], check=True)
@@ -117,8 +109,8 @@ assert not {"torch", "torchvision", "safetensors"} & set(sys.modules)
 
 @pytest.mark.parametrize("threads", [None, 1])
 def test_a_batch_gives_what_its_images_give_alone(bundle: Path, threads: int | None) -> None:
-    engine = load_engine(bundle, "openvino", threads)
-    height, width = read_manifest(bundle).input_size
+    engine = load_engine(Bundle.open(bundle), "openvino", threads=threads)
+    height, width = Bundle.open(bundle).manifest.input_size
     batch = np.random.default_rng(0).normal(size=(5, 3, height, width)).astype(np.float32)
     together = engine(batch)
     assert (together.shape, together.dtype.name) == ((5, 10), "float32")
@@ -127,8 +119,8 @@ def test_a_batch_gives_what_its_images_give_alone(bundle: Path, threads: int | N
 
 
 def test_an_answer_is_not_overwritten_by_the_next_one(bundle: Path) -> None:
-    engine = load_engine(bundle, "openvino")
-    shape = (1, 3, *read_manifest(bundle).input_size)
+    engine = load_engine(Bundle.open(bundle), "openvino")
+    shape = (1, 3, *Bundle.open(bundle).manifest.input_size)
     first = engine(np.zeros(shape, np.float32))
     kept = first.copy()
     engine(np.ones(shape, np.float32))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bentoml_img.bundle import DETECTION_GRAPHS, RULES, WEIGHTS, BundleError, verify
+from bentoml_img.bundle import DETECTION_GRAPHS, RULES, WEIGHTS, Bundle, BundleError
 from bentoml_img.detect import Detector, Query
 from bentoml_img.engines import resolve
 from bentoml_img.exporting.assemble import assemble
@@ -24,14 +24,14 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_bundle_has_a_graph_for_each_network(made: Path) -> None:
-    manifest = verify(made)
+    manifest = Bundle.open(made).verify().manifest
     assert {WEIGHTS, RULES, *DETECTION_GRAPHS} < set(manifest.files)
     assert len(manifest.files) == 8
     assert manifest.scores["export_label_agreement"] == 1
     assert manifest.scores["export_max_difference"] < 1e-3
-    assert resolve(made) == "openvino"
+    assert resolve(Bundle.open(made)) == "openvino"
     with pytest.raises(BundleError, match="no engine 'abacus'"):
-        resolve(made, "abacus")
+        resolve(Bundle.open(made), "abacus")
 
 
 @pytest.mark.parametrize("image", [noise(160, 120), noise(75, 131), noise(301, 77), PHOTO])

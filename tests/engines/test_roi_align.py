@@ -38,7 +38,7 @@ def test_boxes_belong_to_the_maps_that_torchvision_chooses() -> None:
 def test_features_are_those_of_torchvision(side: int, tmp_path: Path) -> None:
     entry = ops.parameter([-1, 5, side, side], np.float32)
     ov.save_model(ov.Model([ops.relu(entry)], [entry]), tmp_path / "relu.xml", False)
-    graph = PooledGraph(tmp_path / "relu.xml", POOLING, None, "fp32")
+    graph = PooledGraph(tmp_path / "relu.xml", POOLING, "fp32", None)
     height, width = 256, 320
     random = np.random.default_rng(0)
     maps = [

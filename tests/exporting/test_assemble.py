@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from bentoml_img.bundle import WEIGHTS, BundleError
+from bentoml_img.bundle import WEIGHTS, Bundle, BundleError
 from bentoml_img.engines import load_engine
 from bentoml_img.exporting import assemble as assembling
 from bentoml_img.exporting.assemble import assemble
@@ -21,7 +21,9 @@ def test_in_half_precision_both_engines_still_give_the_same(tmp_path: Path) -> N
         expected = module(torch.from_numpy(image)).numpy()
     manifest = assemble(module, manifest_of(name), tmp_path / name, half=True)
     assert manifest.scores["export_max_difference"] < 1e-4
-    eager, graph = (load_engine(tmp_path / name, engine)(image) for engine in ("torch", "openvino"))
+    eager, graph = (
+        load_engine(Bundle.open(tmp_path / name), engine)(image) for engine in ("torch", "openvino")
+    )
     scale = np.abs(expected).max()
     np.testing.assert_allclose(graph, eager, atol=1e-4 * scale)
     np.testing.assert_allclose(eager, expected, atol=0.05 * scale)

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from bentoml_img import shelf, zoo
-from bentoml_img.bundle import WEIGHTS, write_manifest
+from bentoml_img.bundle import WEIGHTS, Bundle
 from bentoml_img.published.weights import cache_folder
 from tests.commands import Invoke, assert_error, lines
 from tests.samples import photo
@@ -76,7 +76,7 @@ def test_a_bundle_that_is_made_is_at_hand_as_long_as_it_is_whole(
     (made / WEIGHTS).write_bytes(b"weights")
     digest = hashlib.sha256(CONTENT).hexdigest()
     manifest = zoo.find(LRASPP).manifest(license="", trained_on="", source_sha256=digest)
-    write_manifest(made, manifest, [WEIGHTS])
+    Bundle.write(made, manifest, [WEIGHTS])
     assert shelf.is_at_hand(LRASPP)
     (made / WEIGHTS).write_bytes(b"other")
     assert not shelf.is_at_hand(LRASPP)

@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from bentoml_img.arrays import Float32Array
-from bentoml_img.bundle import copy, verify
+from bentoml_img.bundle import Bundle
 from bentoml_img.classify import Classifier
 from bentoml_img.labels import CIFAR10
 from bentoml_img.paths import ROOT, SHIPPED
@@ -53,18 +53,18 @@ def sure(bundle: Path, photos: dict[Path, str], monkeypatch: pytest.MonkeyPatch)
 def test_an_int8_graph_and_what_it_costs(
     bundle: Path, photos: dict[Path, str], tmp_path: Path
 ) -> None:
-    copy(bundle, tmp_path / "net")
+    Bundle.open(bundle).copy(tmp_path / "net")
     (tmp_path / "photos").mkdir()
     for photo in photos:  # of others no network is sure
         shutil.copy(photo, tmp_path / "photos")
     (tmp_path / "net" / "README.md").write_text("stays")
     done = run(tmp_path / "net", tmp_path / "photos", tmp_path)
     assert done.exit_code == 0, done.output
-    manifest = verify(tmp_path / "net")
+    manifest = Bundle.open(tmp_path / "net").verify().manifest
     assert {"model_int8.xml", "model_int8.bin"} < set(manifest.files)
     scores = json.loads(done.stdout)
     assert scores.items() <= manifest.scores.items()
-    assert manifest.scores["accuracy"] == verify(bundle).scores["accuracy"]
+    assert manifest.scores["accuracy"] == Bundle.open(bundle).verify().manifest.scores["accuracy"]
     assert (scores["int8_loss"], scores["int8_accuracy"]) == (0, 1)
     assert scores["int8_max_difference"] > 1e-4, "it is another network"
     assert scores["int8_speed_over_fp32"] > 0
@@ -78,14 +78,14 @@ def test_an_int8_graph_and_what_it_costs(
 def test_what_costs_too_much_changes_nothing(
     bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = copy(bundle, tmp_path / "net")
+    before = Bundle.open(bundle).copy(tmp_path / "net").manifest
     monkeypatch.setattr(reduction, "quantize", same_graph)
     task = replace(TASKS["classification"], max_loss=-0.001)
     monkeypatch.setitem(TASKS, "classification", task)
     refused = run(tmp_path / "net", ROOT / "images", tmp_path)
     assert (refused.exit_code, refused.stdout) == (1, "")
     assert refused.stderr.endswith("Error: int8 costs 0.00%, and -0.10% is the most\n")
-    assert verify(tmp_path / "net") == before
+    assert Bundle.open(tmp_path / "net").verify().manifest == before
     names = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")}
     assert names == {"net", *(f"net/{name}" for name in ("manifest.json", *before.files))}
 
@@ -104,14 +104,14 @@ def test_what_costs_too_much_changes_nothing(
 def test_every_task_has_its_figures(
     model: str, graph: str, figures: set[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    copy(SHIPPED / model, tmp_path / model)
+    Bundle.open(SHIPPED / model).copy(tmp_path / model)
     for name in ("coco", "street"):
         write_streets(tmp_path / name, 2, "val")
     write_scenes(tmp_path / "VOCdevkit" / "VOC2012", 2, "val")
     monkeypatch.setattr(reduction, "quantize", same_graph)
     done = run(tmp_path / model, tmp_path / "street" / "val", tmp_path)
     assert done.exit_code == 0, done.output
-    manifest = verify(tmp_path / model)
+    manifest = Bundle.open(tmp_path / model).verify().manifest
     assert graph in manifest.files
     assert {f"int8_{name}" for name in figures} < set(manifest.scores)
     assert manifest.scores["int8_loss"] == 0
@@ -122,18 +122,18 @@ def test_every_task_has_its_figures(
 def test_the_bundle_may_be_the_folder_one_is_in(
     bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    copy(bundle, tmp_path / "net")
+    Bundle.open(bundle).copy(tmp_path / "net")
     monkeypatch.setattr(reduction, "quantize", same_graph)
     monkeypatch.setattr(reduction, "compare", lambda *_: {})
     monkeypatch.setattr(reduction, "measure", lambda *_: {"accuracy": 1.0})
     monkeypatch.chdir(tmp_path / "net")
     done = run(Path("."), ROOT / "images", tmp_path)
     assert done.exit_code == 0, done.output
-    assert verify(tmp_path / "net").scores["int8_loss"] == 0
+    assert Bundle.open(tmp_path / "net").verify().manifest.scores["int8_loss"] == 0
 
 
 def test_wrong_usage_is_one_line(bundle: Path, tmp_path: Path) -> None:
-    copy(bundle, tmp_path / "net")
+    Bundle.open(bundle).copy(tmp_path / "net")
     for refused, says in (
         (run(tmp_path / "net", tmp_path, tmp_path), "has 0 photos"),
         (run(tmp_path, ROOT / "images", tmp_path), "is not a model bundle"),

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from bentoml_img import zoo
-from bentoml_img.bundle import GRAPH, GRAPH_DATA, WEIGHTS, write_manifest
+from bentoml_img.bundle import GRAPH, GRAPH_DATA, WEIGHTS, Bundle
 from bentoml_img.classify import Classifier
 from bentoml_img.exporting.assemble import check_agreement
 from bentoml_img.exporting.export import round_to_half, save_graph, save_weights
@@ -39,7 +39,7 @@ def export(
     with replacing_folder(bundle) as part:
         save_weights(model, part / WEIGHTS, half=True)
         save_classifier_graph(model, part / GRAPH)
-        write_manifest(part, manifest, FILES)
+        Bundle.write(part, manifest, FILES)
         logits = predict_logits(Classifier.from_bundle(part, engine), test.images)
         evaluation = Evaluation.of(logits, test.labels, manifest.labels)
         scores = {figure.name: figure.value for figure in evaluation.figures(manifest.name)}
@@ -48,7 +48,7 @@ def export(
             **parity(expected, logits),
         }
         measured = replace(manifest, temperature=evaluation.temperature, scores=scores)
-        check_agreement(write_manifest(part, measured, FILES))
+        check_agreement(Bundle.write(part, measured, FILES).manifest)
     return evaluation
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from bentoml_img.bundle import BundleError, Manifest, add_scores, verify, write_manifest
+from bentoml_img.bundle import Bundle, BundleError
 from bentoml_img.cli.console import console
 from bentoml_img.exporting.quantize import quantize
 from bentoml_img.system.atomic import replacing_folder
@@ -19,19 +19,19 @@ BOUNDED = ("accuracy", "miou", "mask_ap", "box_ap")  # the metrics that a task's
 
 
 def reduce(
-    bundle: Path, precision: str, photos: Sequence[Image.Image], data: Path
+    folder: Path, precision: str, photos: Sequence[Image.Image], data: Path
 ) -> dict[str, float]:
     """Put what a precision needs, and what it costs, into a bundle; the new scores.
 
     BundleError if more is lost than the task's bound, or if labels are no longer the same;
     ModuleNotFoundError for int8 without the package nncf. Then the bundle stays as it was.
     """
-    manifest = verify(bundle)
-    task = TASKS[manifest.task]
-    with replacing_folder(bundle) as part:
-        shutil.copytree(bundle, part, dirs_exist_ok=True)
+    bundle = Bundle.open(folder).verify()
+    task = TASKS[bundle.manifest.task]
+    with replacing_folder(folder) as part:
+        shutil.copytree(folder, part, dirs_exist_ok=True)
         if precision == "int8":
-            _add_int8(task, part, manifest, photos[::2])
+            _add_int8(task, Bundle(part, bundle.manifest), photos[::2])
         reference, reduced = (
             task.predictor.from_bundle(part, "openvino", precision=name)
             for name in ("fp32", precision)
@@ -39,18 +39,18 @@ def reduce(
         scores = compare(task, reference, reduced, photos[1::2], precision)
         before, after = (measure(task, it, data) for it in (reference, reduced))
         scores |= _loss(before, after, task.max_loss, precision)
-        add_scores(part, scores)
+        Bundle.open(part).add_scores(scores)
     return scores
 
 
-def _add_int8(task: Task, bundle: Path, manifest: Manifest, photos: Sequence[Image.Image]) -> None:
+def _add_int8(task: Task, bundle: Bundle, photos: Sequence[Image.Image]) -> None:
     console.print(f"calibrating on {len(photos)} photos")
-    predictor = task.predictor.from_bundle(bundle, "openvino")
-    target, *_ = manifest.graphs_in("int8")
-    files = [target, str(Path(target).with_suffix(".bin"))]
+    predictor = task.predictor.from_bundle(bundle.folder, "openvino")
+    (source, *_), (target, *_) = bundle.manifest.graphs(), bundle.manifest.graphs("int8")
+    files = {target, str(Path(target).with_suffix(".bin"))}
     inputs = [task.first_input(predictor, photo) for photo in photos]
-    quantize(bundle / manifest.graphs[0], inputs, bundle / target)
-    write_manifest(bundle, manifest, {*manifest.files, *files})
+    quantize(bundle.folder / source, inputs, bundle.folder / target)
+    Bundle.write(bundle.folder, bundle.manifest, files.union(bundle.manifest.files))
 
 
 def measure(task: Task, predictor: AnyPredictor, data: Path) -> dict[str, float]:

@@ -6,7 +6,7 @@ import torch
 from safetensors.torch import load_file
 
 from bentoml_img import zoo
-from bentoml_img.bundle import verify
+from bentoml_img.bundle import Bundle
 from bentoml_img.classify import Classifier
 from bentoml_img.engines.openvino import OpenVinoEngine
 from bentoml_img.exporting.export import save_weights
@@ -40,7 +40,7 @@ def test_the_graph_answers_like_the_module(
 ) -> None:
     images = held_out.images[:n]
     manifest = zoo.find("cifar_lite").manifest(license="unknown", trained_on="noise")
-    classifier = Classifier(manifest, OpenVinoEngine(graph, 1, "fp32"))
+    classifier = Classifier(manifest, OpenVinoEngine(graph, "fp32", 1))
     logits = predict_logits(classifier, images)
     expected = module_logits(model, images)
     np.testing.assert_allclose(softmax(logits), softmax(expected), atol=5e-3)
@@ -61,7 +61,7 @@ def test_a_bundle_states_what_was_measured_on_it(
     model: LiteClassifier, held_out: Split, tmp_path: Path
 ) -> None:
     evaluation = export(model, "noise", held_out, tmp_path / "bundle", "openvino")
-    manifest = verify(tmp_path / "bundle")
+    manifest = Bundle.open(tmp_path / "bundle").verify().manifest
     assert manifest.labels == CIFAR10
     assert manifest.trained_on == "noise"
     assert manifest.license == "unknown"

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from safetensors.torch import load_file, save_file
 
 from bentoml_img import zoo
-from bentoml_img.bundle import WEIGHTS, verify
+from bentoml_img.bundle import WEIGHTS, Bundle
 from bentoml_img.detect import Detector
 from bentoml_img.engines.torch_maskrcnn import TorchMaskRcnn
 from bentoml_img.labels import TRAFFIC
@@ -54,7 +54,7 @@ def test_trains_evaluates_and_exports(tmp_path: Path, arguments: list[str]) -> N
     assert result.exit_code == 0, result.output
     bundle = tmp_path / "out" / "maskrcnn_lite"
     assert result.stdout.split() == [str(bundle)]
-    manifest = verify(bundle)
+    manifest = Bundle.open(bundle).verify().manifest
     assert manifest.labels == TRAFFIC
     assert manifest.license == "unknown"
     assert manifest.scores["parameters"] < 12e6

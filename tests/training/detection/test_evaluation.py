@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from bentoml_img.bundle import copy, read_manifest
+from bentoml_img.bundle import Bundle
 from bentoml_img.detect import Detector
 from bentoml_img.paths import SHIPPED
 from bentoml_img.training.detection.evaluation import RECORDED, figures, measure
@@ -113,14 +113,14 @@ def test_figures_are_lines_of_json(truth: Truth) -> None:
 
 def test_a_bundle_keeps_the_mask_ap50_of_each_class(truth: Truth, tmp_path: Path) -> None:
     bundle = tmp_path / "maskrcnn_lite"
-    copy(SHIPPED / bundle.name, bundle)
-    before = read_manifest(bundle).scores
+    Bundle.open(SHIPPED / bundle.name).copy(bundle)
+    before = Bundle.open(bundle).manifest.scores
     seer = Detector(manifest_of("maskrcnn_lite"), Seer(blind=("car",)))
     record(bundle, figures(seer, {"avenue": truth}), RECORDED)
     mean = round(2 / 3, 4)
     of_classes = {"person": 1.0, "car": 0.0, "bus": 1.0}
     expected = {f"avenue_mask_ap50_{name}": value for name, value in of_classes.items()}
-    assert read_manifest(bundle).scores == {**before, "avenue_mask_ap50": mean, **expected}
+    assert Bundle.open(bundle).manifest.scores == {**before, "avenue_mask_ap50": mean, **expected}
 
 
 def test_some_of_the_photos_are_enough(tmp_path: Path) -> None:

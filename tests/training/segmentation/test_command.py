@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from matplotlib.figure import Figure as Chart
 from safetensors.torch import load_file, save_file
 
-from bentoml_img.bundle import copy, verify
+from bentoml_img.bundle import Bundle
 from bentoml_img.models.efficientnet_lite import EfficientNetLite
 from bentoml_img.models.segmenters import HEADS, deeplabv3_lite, fcn_lite
 from bentoml_img.paths import SHIPPED
@@ -61,7 +61,7 @@ def test_trains_evaluates_and_exports(
     samples = read_voc(tmp_path / "voc", "val")
     photos = [sample.load()[0] for sample in samples]
     for bundle in bundles:
-        manifest = verify(bundle)
+        manifest = Bundle.open(bundle).verify().manifest
         assert manifest.name == bundle.name
         assert manifest.license == "unknown"
         answers = [answer.mask for answer in Segmenter.from_bundle(bundle)(photos)]
@@ -183,7 +183,7 @@ def test_of_many_val_photos_some_are_watched_and_all_measured(
         measured.append(len(sets["voc"]))
         return iter(())
 
-    copy(SHIPPED / "fcn_lite", tmp_path / "fcn_lite")
+    Bundle.open(SHIPPED / "fcn_lite").copy(tmp_path / "fcn_lite")
     monkeypatch.setattr(segmentation, "MOST", 1)
     monkeypatch.setattr(segmentation, "fit", fit)
     monkeypatch.setattr(segmentation, "save_chart", lambda *_: None)
