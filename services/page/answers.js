@@ -5,7 +5,7 @@ import { ask, command, send } from "./server.js";
 const SHOWN = 48; // characters of a long text in an answer
 const ASK_AGAIN = 1000; // milliseconds
 const FOR_NOW = [0, 502, 503, 504]; // statuses after which it may answer if asked again
-const ENDED = 409; // what a task that has ended cannot be stopped with
+const FOR_EVER = [404, 409]; // statuses after which a task cannot go on, nor be stopped
 
 const urls = []; // of all that is shown
 
@@ -67,14 +67,16 @@ async function follow(at, request, figure, signal) {
   const line = element("p", { textContent: "waiting" });
   const cancel = () =>
     ask(at("cancel"), { method: "PUT" }).catch(({ status, message }) => {
-      if (status !== ENDED) line.textContent = message;
+      if (!FOR_EVER.includes(status)) line.textContent = message;
     });
   signal.addEventListener("abort", cancel);
   const stop = element("button", { textContent: "Stop", onclick: cancel });
+  let focused = false; // is the keyboard on "Stop", which goes?
   const ended = await during(figure, [bar, line, stop], async () => {
     for (;;) {
       await new Promise((resolve) => setTimeout(resolve, ASK_AGAIN));
       const now = await (await patiently(at("status"), line, signal)).json();
+      focused = document.activeElement === stop;
       if (!["pending", "in_progress"].includes(now.status)) return now;
       if (now.progress) tell(now.progress, bar, line);
       if (now.error) line.textContent = now.error; // it waits for another server
@@ -86,11 +88,13 @@ async function follow(at, request, figure, signal) {
     let said = ended.status === "canceled" ? stopped : failure(ended.error);
     const again = element("button", { textContent: "Go on" });
     figure.append(said, again);
-    const refused = ({ message }) => {
+    if (focused) again.focus();
+    const refused = ({ status, message }) => {
       const why = failure(message);
       said.replaceWith(why);
       said = why;
-      again.disabled = false; // it may be for the moment only
+      if (FOR_EVER.includes(status)) again.remove();
+      else again.disabled = false;
     };
     again.onclick = () => {
       again.disabled = true;
@@ -116,13 +120,15 @@ async function follow(at, request, figure, signal) {
   }
 }
 
-/** Show some elements while something is done. */
+/** Show some elements while something is done. Screen readers tell what came of it, not these. */
 async function during(figure, elements, work) {
+  figure.ariaBusy = "true";
   figure.append(...elements);
   try {
     return await work();
   } finally {
     elements.forEach((shown) => shown.remove());
+    figure.ariaBusy = "false";
   }
 }
 
