@@ -52,15 +52,15 @@ def clip_and_filter(
     boxes: Float32Array,
     scores: Float32Array,
     groups: IntpArray,
-    size: tuple[int, int],
+    shape: tuple[int, int],
     rule: Postprocessing,
 ) -> tuple[Float32Array, IntpArray]:
-    """Boxes clipped to a picture of (height, width), and which to keep, highest score first.
+    """Boxes clipped to an image of `shape` (height, width), and which to keep, highest score first.
 
     Those are left out that are too small, or that non-maximum suppression within
     their group leaves out.
     """
-    height, width = size
+    height, width = shape
     boxes = boxes.clip(0, np.array((width, height, width, height), np.float32))
     sides = boxes[:, 2:] - boxes[:, :2]
     index = np.flatnonzero((sides >= rule.min_size).all(axis=1))

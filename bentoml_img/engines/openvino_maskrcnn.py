@@ -36,16 +36,18 @@ class NumpyMaskRcnn:
         self._cell_anchors = [np.array(cell, np.float32) for cell in rules.cell_anchors]
 
     def __call__(self, photo: UInt8Array, score_threshold: float) -> RawDetections:
-        image, size = prepare(photo, self._manifest)
-        padded = image.shape[2], image.shape[3]
+        image, shape = prepare(photo, self._manifest)
+        padded_shape = image.shape[2], image.shape[3]
         maps, objectness, deltas = self._run_trunk(image)
-        proposals = self._propose(objectness, deltas, size, padded)
-        boxes, scores, labels = self._classify(maps, proposals, size, padded, score_threshold)
+        proposals = self._propose(objectness, deltas, shape, padded_shape)
+        boxes, scores, labels = self._classify(
+            maps, proposals, shape, padded_shape, score_threshold
+        )
         masks = np.zeros((0, 1, 1), np.float32)
         if len(boxes):
-            (logits,) = self._masks(maps, boxes, padded[0])
+            (logits,) = self._masks(maps, boxes, padded_shape[0])
             masks = sigmoid(logits[np.arange(len(labels)), labels])
-        down, across = (photo.shape[axis] / size[axis] for axis in (0, 1))
+        down, across = (photo.shape[axis] / shape[axis] for axis in (0, 1))
         in_photo = boxes * np.array((across, down, across, down), np.float32)
         return RawDetections(in_photo, labels.astype(np.int64), scores, masks)
 
@@ -74,18 +76,18 @@ class NumpyMaskRcnn:
         self,
         objectness: Sequence[Float32Array],
         deltas: Sequence[Float32Array],
-        size: tuple[int, int],
-        padded: tuple[int, int],
+        shape: tuple[int, int],
+        padded_shape: tuple[int, int],
     ) -> Float32Array:
         """The boxes (N, 4) that may hold an object."""
         levels = zip(objectness, deltas, self._cell_anchors, strict=True)
-        found = [self._decode_level(*level, padded) for level in levels]
+        found = [self._decode_level(*level, padded_shape) for level in levels]
         boxes, logits = (np.concatenate(parts) for parts in zip(*found, strict=True))
         level = np.repeat(np.arange(len(found)), [len(scores) for _, scores in found])
         scores = sigmoid(logits)
         rule = self._rules.proposals
         likely = scores >= rule.min_score
-        boxes, kept = clip_and_filter(boxes[likely], scores[likely], level[likely], size, rule)
+        boxes, kept = clip_and_filter(boxes[likely], scores[likely], level[likely], shape, rule)
         return boxes[kept]
 
     def _decode_level(
@@ -93,14 +95,14 @@ class NumpyMaskRcnn:
         objectness: Float32Array,
         deltas: Float32Array,
         cell_anchors: Float32Array,
-        padded: tuple[int, int],
+        padded_shape: tuple[int, int],
     ) -> tuple[Float32Array, Float32Array]:
         """One level's boxes of the highest objectness, not clipped, and their logits."""
         kinds, height, width = objectness.shape[1:]
         logits = objectness[0].transpose(1, 2, 0).ravel()
         index = top(logits, self._rules.pre_nms_top_n)
         cell, kind = np.divmod(index, kinds)
-        stride = padded[0] // height, padded[1] // width
+        stride = padded_shape[0] // height, padded_shape[1] // width
         boxes = decode(
             deltas.reshape(kinds, 4, height * width)[kind, :, cell],
             anchors(index, cell_anchors, width, stride),
@@ -112,15 +114,15 @@ class NumpyMaskRcnn:
         self,
         maps: Sequence[Float32Array],
         proposals: Float32Array,
-        size: tuple[int, int],
-        padded: tuple[int, int],
+        shape: tuple[int, int],
+        padded_shape: tuple[int, int],
         score_threshold: float,
     ) -> tuple[Float32Array, Float32Array, IntpArray]:
         """Boxes (N, 4), scores and labels (N,) of the instances, highest score first."""
         nothing = np.zeros(0, np.float32)
         if not len(proposals):
             return proposals, nothing, nothing.astype(np.intp)
-        logits, deltas = self._boxes(maps, proposals, padded[0])
+        logits, deltas = self._boxes(maps, proposals, padded_shape[0])
         probabilities = softmax(logits)
         rule = self._rules.instances
         # What scores less than wanted has no say in the rest.
@@ -129,7 +131,7 @@ class NumpyMaskRcnn:
         row, labels = np.nonzero(wanted)
         scores = probabilities[row, labels]
         moved = decode(deltas.reshape(len(deltas), -1, 4)[row, labels], proposals[row], rule)
-        boxes, kept = clip_and_filter(moved, scores, labels, size, rule)
+        boxes, kept = clip_and_filter(moved, scores, labels, shape, rule)
         return boxes[kept], scores[kept], labels[kept]
 
 

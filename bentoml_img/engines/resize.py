@@ -7,7 +7,7 @@ from bentoml_img.bundle import Manifest
 from bentoml_img.postprocessing.interpolation import neighbours
 
 
-def seen_size(height: int, width: int, manifest: Manifest) -> tuple[int, int]:
+def network_shape(height: int, width: int, manifest: Manifest) -> tuple[int, int]:
     """The (height, width) in pixels at which the network sees a photo.
 
     `manifest.input_size` has the length of the short side, and the most that the long
@@ -24,7 +24,7 @@ def prepare(photo: UInt8Array, manifest: Manifest) -> tuple[Float32Array, tuple[
     Resized bilinearly from the nearest four pixels, however much smaller it
     gets: rows first, so that nothing of a large photo's size is made.
     """
-    height, width = seen_size(photo.shape[0], photo.shape[1], manifest)
+    height, width = network_shape(photo.shape[0], photo.shape[1], manifest)
     stride = manifest.stride
     image = np.zeros((1, 3, height + -height % stride, width + -width % stride), np.float32)
     upper, lower, down = neighbours(photo.shape[0], height)

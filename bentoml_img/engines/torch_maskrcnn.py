@@ -11,7 +11,7 @@ from torchvision.models.detection.transform import resize_boxes
 from bentoml_img.arrays import Float32Array, UInt8Array
 from bentoml_img.bundle import Bundle, Manifest
 from bentoml_img.engines.interface import Logits, RawDetections
-from bentoml_img.engines.resize import seen_size
+from bentoml_img.engines.resize import network_shape
 from bentoml_img.engines.torch import open_module
 from bentoml_img.models.maskrcnn import (
     BoxBranch,
@@ -39,20 +39,20 @@ class TorchMaskRcnn:
 
     @torch.inference_mode()
     def __call__(self, photo: UInt8Array, score_threshold: float) -> RawDetections:
-        image, size = self._prepare(photo)
+        image, shape = self._prepare(photo)
         features, objectness, deltas = levels_of(self._trunk(image))
-        images = ImageList(image, [size])
+        images = ImageList(image, [shape])
         flat = flatten(objectness, deltas)
         anchors = self._rpn.anchor_generator(images, list(features.values()))
-        proposals = propose(self._rpn, anchors, *flat, [size])
+        proposals = propose(self._rpn, anchors, *flat, [shape])
         # From the size with padding, torchvision reads off the maps' strides.
         padded = [image.shape[2:]]
         pooled = self._heads.box_roi_pool(features, proposals, padded)
-        boxes, scores, labels = self._classify(pooled, proposals, size)
+        boxes, scores, labels = self._classify(pooled, proposals, shape)
         sure = scores >= score_threshold
         boxes, scores, labels = boxes[sure], scores[sure], labels[sure]
         masks = self._mask(self._heads.mask_roi_pool(features, [boxes], padded), labels)
-        in_photo = resize_boxes(boxes, size, photo.shape[:2])
+        in_photo = resize_boxes(boxes, shape, photo.shape[:2])
         return RawDetections(
             in_photo.cpu().numpy(), labels.cpu().numpy(), scores.cpu().numpy(), masks.cpu().numpy()
         )
@@ -65,10 +65,10 @@ class TorchMaskRcnn:
         """
         features, objectness, _ = levels_of(self._trunk(torch.tensor(image, device=self.device)))
         flat = torch.cat([level.flatten() for level in objectness])
-        size = image.shape[2], image.shape[3]
+        shape = image.shape[2], image.shape[3]
         given = [torch.tensor(boxes, device=self.device)]
-        classes, _ = self._boxes(self._heads.box_roi_pool(features, given, [size]))
-        (masks,) = self._masks(self._heads.mask_roi_pool(features, given, [size]))
+        classes, _ = self._boxes(self._heads.box_roi_pool(features, given, [shape]))
+        (masks,) = self._masks(self._heads.mask_roi_pool(features, given, [shape]))
         return Logits(*(output.cpu().numpy().copy() for output in (flat, classes, masks)))
 
     def _prepare(self, photo: UInt8Array) -> tuple[Tensor, tuple[int, int]]:
@@ -76,28 +76,28 @@ class TorchMaskRcnn:
 
         The channels one by one, since a large photo takes 4 bytes a value for a while.
         """
-        size = seen_size(photo.shape[0], photo.shape[1], self._manifest)
+        shape = network_shape(photo.shape[0], photo.shape[1], self._manifest)
         stride = self._manifest.stride
-        padding = (0, -size[1] % stride, 0, -size[0] % stride)
+        padding = (0, -shape[1] % stride, 0, -shape[0] % stride)
         pixels = torch.tensor(photo, device=self.device)
         planes = []
         for channel, (mean, std) in enumerate(
             zip(self._manifest.mean, self._manifest.std, strict=True)
         ):
             levels = (pixels[None, None, :, :, channel] / 255 - mean) / std
-            resized = functional.interpolate(levels, size, mode="bilinear")
+            resized = functional.interpolate(levels, shape, mode="bilinear")
             planes.append(functional.pad(resized, padding))
-        return torch.cat(planes, 1), size
+        return torch.cat(planes, 1), shape
 
     def _classify(
-        self, pooled: Tensor, proposals: list[Tensor], size: tuple[int, int]
+        self, pooled: Tensor, proposals: list[Tensor], shape: tuple[int, int]
     ) -> tuple[Tensor, Tensor, Tensor]:
         if not len(pooled):
             nothing = pooled.new_zeros(0)
             return nothing.view(0, 4), nothing, nothing.long()
         logits, deltas = self._boxes(pooled)
         (boxes,), (scores,), (labels,) = self._heads.postprocess_detections(
-            logits, deltas, proposals, [size]
+            logits, deltas, proposals, [shape]
         )
         return boxes, scores, labels
 

@@ -6,15 +6,15 @@ import torch
 from torchvision.models.detection.transform import GeneralizedRCNNTransform
 from torchvision.transforms.functional import to_tensor
 
-from bentoml_img.engines.resize import prepare, seen_size
+from bentoml_img.engines.resize import network_shape, prepare
 from tests.detectors import SIDES, manifest_of, noise
 
 
 def test_what_the_network_sees_of_a_photo() -> None:
     manifest = replace(manifest_of("maskrcnn_lite"), input_size=(640, 1280))
-    assert seen_size(320, 640, manifest) == (640, 1280)
-    assert seen_size(576, 768, manifest) == (640, 853)
-    assert seen_size(3000, 1000, manifest) == (1280, 426)
+    assert network_shape(320, 640, manifest) == (640, 1280)
+    assert network_shape(576, 768, manifest) == (640, 853)
+    assert network_shape(3000, 1000, manifest) == (1280, 426)
 
 
 @pytest.mark.parametrize("size", [(160, 120), (75, 131), (301, 77), (1, 1), (500, 3), (96, 96)])
