@@ -20,7 +20,7 @@ DEEPLAB, FCN = "deeplabv3_lite", "fcn_lite"
 EAGER = "OpenVINO over eager PyTorch"
 LABELS = "share of labels that are equal"
 FOUND = "share of PyTorch's instances that are found"
-RATE, TAIL = "requests/s over LitServe", "p99 over LitServe's"
+RATE, TAIL = "requests/s over LitServe at 32×32", "p99 over LitServe's at 32×32"
 LOAD_OF_PHOTOS = "4 photos of 640×480 at a time"
 
 

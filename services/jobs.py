@@ -175,7 +175,8 @@ class JobStore:
             self._check_waiting(self._sweep())
             self._make_room(DISK_SHARE * size)
             job = Job(self._folder / uuid.uuid4().hex)
-            job.source_folder.mkdir(parents=True)
+            job.folder.mkdir(mode=0o700)  # others on this machine are not to see the video
+            job.source_folder.mkdir()
             job.result_folder.mkdir()
             job.hold()
         return job

@@ -15,6 +15,7 @@ BORDER = 0.05  # of a frame's side: nearer than this, things are cut off by the 
 NO_WIDTH = 1e-6  # pixels: less is what rounding leaves of none
 LAST_PIXEL = 1  # pixels from the border: who points at a frame's last pixel means its border
 MOST_CORNERS = 100  # each edge is compared with all others, and with each thing in each frame
+FORMULA = ("=", "+", "-", "@")  # what one begins with
 LONGEST_NAME = 40  # characters: it is written into the picture
 
 
@@ -23,7 +24,8 @@ LONGEST_NAME = 40  # characters: it is written into the picture
 class PlaceSpec:
     """A line or a zone as it is asked for: its numbers, and its name, empty if it has none.
 
-    ValueError for a name that cannot be written into a picture.
+    ValueError for a name that cannot be written into a picture, or that a spreadsheet which
+    opens the events would take for a formula.
     """
 
     numbers: tuple[float, ...]
@@ -32,6 +34,8 @@ class PlaceSpec:
     def __post_init__(self) -> None:
         if len(self.name) > LONGEST_NAME or not self.name.isprintable():
             raise ValueError(f"{self.name!r} is no name of up to {LONGEST_NAME} plain letters")
+        if self.name.lstrip().startswith(FORMULA):
+            raise ValueError(f"the name {self.name!r} begins as a spreadsheet's formula does")
 
 
 def split_name(text: str) -> tuple[str, str]:

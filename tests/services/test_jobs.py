@@ -57,6 +57,10 @@ def test_more_than_may_wait_are_refused(store: JobStore) -> None:
         store.retry(first)
 
 
+def test_no_other_user_of_the_machine_sees_a_video(store: JobStore) -> None:
+    assert submit(store).folder.stat().st_mode & 0o777 == 0o700
+
+
 def test_a_source_that_does_not_fit_on_the_disk_is_refused(store: JobStore) -> None:
     with pytest.raises(StoreFull, match="disk"):
         store.new(2**60)

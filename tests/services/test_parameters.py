@@ -114,6 +114,8 @@ def test_classes_are_text_or_a_list(classes: Any) -> None:
         ("line", {"name": "gate", "numbers": 7}, "valid tuple"),
         ("line", "a\nb=0,0,9,9", "is no name of up to 40 plain letters"),
         ("line", 41 * "a" + "=0,0,9,9", "is no name of up to 40 plain letters"),
+        ("line", "=1+1=0,0,9,9", "begins as a spreadsheet's formula does"),
+        ("zone", {"name": " @sum", "numbers": [0, 0, 9, 0, 9, 9]}, "a spreadsheet's formula"),
         ("scale", 0, "greater than 0"),
         ("scale", True, "true and false are no numbers"),
         ("homography", "1,2,3", "has 3 numbers: give nine"),
