@@ -7,7 +7,7 @@ from services.errors import Overloaded
 
 
 class Budget:
-    """So many bytes for all; `held` says how many of them are taken."""
+    """At most `size` bytes for all requests; `held` are in use."""
 
     def __init__(self, size: int) -> None:
         self._size = size

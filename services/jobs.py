@@ -32,7 +32,7 @@ RECORD, PROGRESS, LOCK, CANCELED = "job.json", "progress.json", "lock", "cancele
 
 # Times a source, about: itself, the result, and the parts that this is joined of.
 DISK_SHARE = 3
-SETTLED = 1.0  # seconds after a change from which on another one has another time
+SETTLED = 1.0  # seconds after which a further change of a file is sure to get another st_mtime
 
 LEFT_BEHIND = "the server process that worked on it has ended: retry, and it goes on from there"
 

@@ -22,9 +22,9 @@ def distinct(
     labels: Sequence[int],
     masks: Sequence[InstanceMask],
 ) -> list[int]:
-    """The numbers of the instances, less those that one before them shows already.
+    """The indices of the instances to keep: duplicates of one before them are dropped.
 
-    They come highest score first. `boxes_xyxy` has shape (N, 4), in pixels.
+    The instances come highest score first. `boxes_xyxy` has shape (N, 4), in pixels.
     """
     areas = [int(np.count_nonzero(mask.pixels)) for mask in masks]
     kept: list[int] = []

@@ -16,7 +16,7 @@ from bentoml_img.postprocessing.interpolation import neighbours
 
 PADDING = 1  # cells of nothing around a network's mask, so that its edge can be interpolated
 STRIP_ROWS = 256
-SHIFTS = 5 * np.arange(7)  # of the bits of a number of up to 34, five by five
+SHIFTS = 5 * np.arange(7)  # bit offsets of the groups of 5 bits in a number of up to 34 bits
 
 
 @dataclass(frozen=True, eq=False)
