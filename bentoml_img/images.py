@@ -14,8 +14,8 @@ import numpy as np
 from PIL import ExifTags, Image, ImageFile, ImageOps, UnidentifiedImageError
 from PIL.TiffImagePlugin import TiffImageFile
 
-from bentoml_img import decode_limits
 from bentoml_img.arrays import Float32Array
+from bentoml_img.structure import limits, tiff
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 SIGNATURE = 16  # bytes at the start of a file that tell its format
@@ -86,7 +86,7 @@ def open_image(data: bytes, max_pixels: int = MAX_MEGAPIXELS * MEGAPIXEL) -> Ima
 
     Raises UnsupportedImage, ImageTooLarge or DamagedImage.
     """
-    if excess := decode_limits.excess(data):
+    if excess := limits.excess(data):
         raise DamagedImage(f"the picture is damaged: {excess}")
     try:
         image = Image.open(io.BytesIO(data), formats=FORMATS)
@@ -110,7 +110,7 @@ def open_image(data: bytes, max_pixels: int = MAX_MEGAPIXELS * MEGAPIXEL) -> Ima
             "the picture's samples are not unsigned numbers of 8 or 16 bits, and which of them is "
             "white is not known: save it with such"
         )
-    if image.format == "TIFF" and (tile := decode_limits.oversized_tile(data)):
+    if image.format == "TIFF" and (tile := tiff.oversized_tile(data)):
         raise ImageTooLarge(
             f"the picture has {image.width}×{image.height} pixels in tiles of "
             f"{tile[0]}×{tile[1]}, far larger than it needs"
