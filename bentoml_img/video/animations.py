@@ -21,16 +21,15 @@ from bentoml_img.structure import gif, png, webp
 from bentoml_img.system.mapping import mapped
 from bentoml_img.video.delays import mean_shown, seconds_shown
 from bentoml_img.video.frames import MAX_PIXELS, MAX_RATE, VideoError, VideoInfo, check_size
+from bentoml_img.video.source import Source
 
 
-class Animation:
+class Animation(Source):
     """The frames of an animation with their delays."""
 
     def __init__(self, path: Path) -> None:
+        super().__init__()
         self._path = path
-        self.end = 0.0
-        self.damage: str | None = None
-        self.warnings: list[str] = []
         self._image = self._open()
         # A PNG may have a picture for those who cannot show its frames.
         self._first = int(getattr(self._image, "default_image", False))
@@ -110,7 +109,7 @@ class Animation:
         self._image.close()
 
 
-class Folder:
+class Folder(Source):
     """Pictures, all of the same size, at an even rate."""
 
     def __init__(self, path: Path, files: Sequence[Path], rate: float) -> None:
@@ -119,10 +118,8 @@ class Folder:
                 f"a rate of {rate:g} frames a second: it must be more than 0, "
                 f"and {MAX_RATE:g} at most"
             )
+        super().__init__()
         self._files = files
-        self.end = 0.0
-        self.damage: str | None = None
-        self.warnings: list[str] = []
         width, height = _load(files[0]).size
         check_size(files[0], width, height)
         duration = len(files) / rate

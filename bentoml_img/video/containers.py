@@ -22,6 +22,7 @@ from bentoml_img.video.frames import (
     check_size,
 )
 from bentoml_img.video.pixels import picture_of
+from bentoml_img.video.source import Source
 
 # A file is cut short if its frames end this much before it says: encoders round, and edit lists
 # hide a frame or two.
@@ -44,14 +45,12 @@ ASF_HEAD = 1 << 16
 Streamed = tuple[Fraction | None, Fraction, Image.Image]
 
 
-class Container:
+class Container(Source):
     """The video stream of a container that players show."""
 
     def __init__(self, path: Path) -> None:
+        super().__init__()
         self._path = path
-        self.end = 0.0
-        self.damage: str | None = None
-        self.warnings: list[str] = []
         self._container = open_container(path)
         try:
             self._stream = self._pick()
