@@ -31,7 +31,7 @@ class Animation(Source):
         super().__init__()
         self._path = path
         self._image = self._open()
-        # A PNG may have a picture for those who cannot show its frames.
+        # A PNG may begin with a picture for programs that cannot show its frames.
         self._first = int(getattr(self._image, "default_image", False))
         try:
             check_size(path, *self._image.size)
@@ -128,10 +128,13 @@ class Folder(Source):
             self._check_size(file)
 
     def _check_size(self, file: Path) -> None:
-        """Before the work. What has no readable header ends the video when its turn comes."""
+        """Refuse another size before any work is done.
+
+        A file whose header cannot be read is passed over: it ends the video when its turn comes.
+        """
         try:
             with Image.open(file, formats=FORMATS) as image:
-                # Or the pixels would be decoded.
+                # To look for EXIF data behind the pixels would decode these.
                 size = image.size if exif_may_follow(image) else upright_size(image)
         except (*DECODER_ERRORS, ImageError):
             return

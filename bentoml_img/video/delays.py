@@ -1,20 +1,20 @@
 """How long a frame of an animation is shown.
 
-Browsers show a frame that asks for HASTY or less for DEFAULT, and so do we.
+A frame that asks for HASTY or less is shown for DEFAULT, as browsers do it.
 """
 
 from collections.abc import Iterable
 
 HASTY, DEFAULT = 0.01, 0.1  # seconds
 
-# A GIF knows no finer time, and none that is shorter and shown as it is.
+# Delays of a GIF are in hundredths of a second. A single one is HASTY: it would not be shown so.
 PER_SECOND = 100
 SHORTEST = 2
 LONGEST = 65_535  # 16 bits
 
 
 def seconds_shown(delay: float) -> float:
-    """For how long a frame is shown that asks for `delay` milliseconds."""
+    """For how many seconds a frame is shown that asks for `delay` milliseconds."""
     seconds = delay / 1000
     return min(seconds, LONGEST / PER_SECOND) if seconds > HASTY else DEFAULT
 

@@ -19,7 +19,7 @@ from bentoml_img.video.containers import Container
 from bentoml_img.video.frames import FOLDER_RATE, DamagedVideo, Frame, VideoError
 from bentoml_img.video.source import Source
 
-LONGEST_FRAME = 6 * 3600.0  # seconds of a frame: an MP4 with a clock of 90 kHz can say 6.6 hours
+LONGEST_FRAME = 6 * 3600.0  # seconds; an MP4 with a clock of 90 kHz cannot say more than 6.6 hours
 PICTURES = PHOTOS - {".gif"}  # which has frames of its own
 
 

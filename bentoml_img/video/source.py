@@ -9,11 +9,11 @@ from bentoml_img.video.frames import VideoInfo
 
 
 class Source(ABC):
-    """Pictures and the time of each, in their order; `end` is the time when the last one is over.
+    """Pictures in their order, with the time in seconds when each appears.
 
-    `end` is known once all are read, and so is `damage`: what was wrong with
-    the file, if anything was. `warnings` tell what is done in another way than
-    people may expect, and may grow until then.
+    Once all are read, `end` is the time when the last one is over, and `damage` says
+    what was wrong with the file, if anything was. `warnings` tell what is done in
+    another way than people may expect; more may come until then.
     """
 
     info: VideoInfo
