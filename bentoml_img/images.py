@@ -16,6 +16,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 from bentoml_img.arrays import Float32Array
 from bentoml_img.structure import limits, tiff
+from bentoml_img.transparency import scale_transparency
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 SIGNATURE = 16  # bytes at the start of a file that tell its format
@@ -89,7 +90,7 @@ def open_image(data: bytes, max_pixels: int = MAX_MEGAPIXELS * MEGAPIXEL) -> Ima
     if excess := limits.excess(data):
         raise DamagedImage(f"the picture is damaged: {excess}")
     try:
-        image = Image.open(io.BytesIO(data), formats=FORMATS)
+        image = scale_transparency(Image.open(io.BytesIO(data), formats=FORMATS))
     except UnidentifiedImageError:
         raise UnsupportedImage(
             f"not a picture in a format that is read here ({', '.join(FORMATS)})"
@@ -172,7 +173,7 @@ def reopen(image: Image.Image) -> Image.Image:
     """
     assert isinstance(image, ImageFile.ImageFile)
     assert isinstance(image.fp, io.BytesIO)
-    return Image.open(io.BytesIO(image.fp.getvalue()), formats=FORMATS)
+    return scale_transparency(Image.open(io.BytesIO(image.fp.getvalue()), formats=FORMATS))
 
 
 def upright_size(image: Image.Image) -> tuple[int, int]:

@@ -19,6 +19,7 @@ from bentoml_img.images import (
 )
 from bentoml_img.structure import gif, png, webp
 from bentoml_img.system.mapping import mapped
+from bentoml_img.transparency import scale_transparency
 from bentoml_img.video.delays import mean_shown, seconds_shown
 from bentoml_img.video.frames import MAX_PIXELS, MAX_RATE, VideoError, VideoInfo, check_size
 from bentoml_img.video.source import Source
@@ -49,7 +50,7 @@ class Animation(Source):
 
     def _open(self) -> Image.Image:
         try:
-            return Image.open(self._path, formats=ANIMATED)
+            return scale_transparency(Image.open(self._path, formats=ANIMATED))
         except DECODER_ERRORS:
             raise VideoError(f"{self._path.name} is damaged: it has no readable header") from None
 
