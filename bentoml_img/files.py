@@ -11,8 +11,8 @@ from typing import Literal
 
 from PIL import Image
 
-from bentoml_img.decode_limits import excess_of_animation
 from bentoml_img.images import DECODER_ERRORS, SIGNATURE, ImageError, format_of
+from bentoml_img.structure.limits import excess_of_animation
 from bentoml_img.system.atomic import write
 from bentoml_img.system.mapping import mapped
 

@@ -14,8 +14,9 @@ import numpy as np
 from PIL import ExifTags, Image, ImageFile, ImageOps, UnidentifiedImageError
 from PIL.TiffImagePlugin import TiffImageFile
 
-from bentoml_img import decode_limits
 from bentoml_img.arrays import Float32Array
+from bentoml_img.structure import limits, tiff
+from bentoml_img.transparency import scale_transparency
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 SIGNATURE = 16  # bytes at the start of a file that tell its format
@@ -86,10 +87,10 @@ def open_image(data: bytes, max_pixels: int = MAX_MEGAPIXELS * MEGAPIXEL) -> Ima
 
     Raises UnsupportedImage, ImageTooLarge or DamagedImage.
     """
-    if excess := decode_limits.excess(data):
+    if excess := limits.excess(data):
         raise DamagedImage(f"the picture is damaged: {excess}")
     try:
-        image = Image.open(io.BytesIO(data), formats=FORMATS)
+        image = scale_transparency(Image.open(io.BytesIO(data), formats=FORMATS))
     except UnidentifiedImageError:
         raise UnsupportedImage(
             f"not a picture in a format that is read here ({', '.join(FORMATS)})"
@@ -110,7 +111,7 @@ def open_image(data: bytes, max_pixels: int = MAX_MEGAPIXELS * MEGAPIXEL) -> Ima
             "the picture's samples are not unsigned numbers of 8 or 16 bits, and which of them is "
             "white is not known: save it with such"
         )
-    if image.format == "TIFF" and (tile := decode_limits.oversized_tile(data)):
+    if image.format == "TIFF" and (tile := tiff.oversized_tile(data)):
         raise ImageTooLarge(
             f"the picture has {image.width}×{image.height} pixels in tiles of "
             f"{tile[0]}×{tile[1]}, far larger than it needs"
@@ -172,7 +173,7 @@ def reopen(image: Image.Image) -> Image.Image:
     """
     assert isinstance(image, ImageFile.ImageFile)
     assert isinstance(image.fp, io.BytesIO)
-    return Image.open(io.BytesIO(image.fp.getvalue()), formats=FORMATS)
+    return scale_transparency(Image.open(io.BytesIO(image.fp.getvalue()), formats=FORMATS))
 
 
 def upright_size(image: Image.Image) -> tuple[int, int]:

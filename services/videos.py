@@ -11,7 +11,7 @@ from bentoml_img.files import ANNOTATED, MOVING
 from bentoml_img.video import pipeline
 from bentoml_img.video.frames import UnsupportedVideo, VideoError
 from bentoml_img.video.parts import CannotResume
-from bentoml_img.video.reading import open_video
+from bentoml_img.video.reading import is_animation, open_video
 from bentoml_img.video.results import FrameProgress, Result
 from services.errors import RequestRefused
 from services.jobs import Job
@@ -102,8 +102,7 @@ def _too_long(video: Path, max_frames: int) -> str:
 
 
 def _target(job: Job, model: Manifest) -> Path:
-    with open_video(job.source) as video:
-        suffix = MOVING["animation" if video.animated else "video"]
+    suffix = MOVING["animation" if is_animation(job.source) else "video"]
     target = job.result_folder / model.digest[:12] / f"{job.source.stem}{ANNOTATED}{suffix}"
     target.parent.mkdir(exist_ok=True)
     return target

@@ -346,39 +346,6 @@ def test_a_truncated_picture_is_damaged(name: str, share: float) -> None:
         decoded(data[: int(len(data) * share)])
 
 
-@pytest.mark.parametrize("progressive", [True, False])
-def test_a_jpeg_of_endless_scans_is_refused(progressive: bool) -> None:
-    data = jpeg(progressive=progressive)
-    scan = data[data.rindex(b"\xff\xda") : -2]
-    assert difference(decoded(data), photo()) < 2
-    with pytest.raises(DamagedImage, match="more than 100 scans"):
-        open_image(data[:-2] + 200 * scan + data[-2:])
-
-
-@pytest.mark.parametrize(
-    "segment", [b"\xff\xe5\x00\x02", b"\xff\xfe\x00\x02", b"\xff\xd9\xff\xe1\0\2"]
-)
-def test_a_jpeg_of_endless_metadata_is_refused(segment: bytes) -> None:
-    data = jpeg()
-    with pytest.raises(DamagedImage, match="more than 5000 segments"):
-        open_image(data[:2] + 6000 * segment + data[2:])
-
-
-def test_a_jpeg_of_much_exif_data_is_refused() -> None:
-    data = jpeg()
-    segment = b"\xff\xe1\x00\x0aExif\0\0ab"
-    assert open_image(data[:2] + 16 * segment + data[2:]).size == (96, 64)
-    with pytest.raises(DamagedImage, match="more than 16 segments of EXIF data"):
-        open_image(data[:2] + 17 * segment + data[2:])
-
-
-def test_a_video_behind_a_photo_is_none_of_its_scans() -> None:
-    """Telephones put one there."""
-    assert difference(decoded(jpeg() + 500 * b"\xff\xda\xff\xe1"), photo()) < 2
-    profile = jpeg(icc_profile=500 * b"\xff\xda\x00\x08\xff\xe1")
-    assert difference(decoded(profile), photo()) < 2
-
-
 def test_a_header_alone_is_no_picture() -> None:
     for data in (jpeg()[:20], encode(photo())[:20], encode(photo(), "WEBP")[:20]):
         with pytest.raises((UnsupportedImage, DamagedImage)):

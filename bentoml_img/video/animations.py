@@ -1,12 +1,12 @@
 """GIF, WebP and PNG animations, and pictures in a folder, through Pillow."""
 
 from collections.abc import Iterator, Sequence
+from mmap import mmap
 from pathlib import Path
 
 from PIL import Image
 
 from bentoml_img.files import ANIMATED, reason
-from bentoml_img.gif_limits import frames
 from bentoml_img.images import (
     DECODER_ERRORS,
     FORMATS,
@@ -17,25 +17,26 @@ from bentoml_img.images import (
     turn_upright,
     upright_size,
 )
+from bentoml_img.structure import gif, png, webp
 from bentoml_img.system.mapping import mapped
+from bentoml_img.transparency import scale_transparency
 from bentoml_img.video.delays import mean_shown, seconds_shown
 from bentoml_img.video.frames import MAX_PIXELS, MAX_RATE, VideoError, VideoInfo, check_size
+from bentoml_img.video.source import Source
 
 
-class Animation:
+class Animation(Source):
     """The frames of an animation with their delays."""
 
     def __init__(self, path: Path) -> None:
+        super().__init__()
         self._path = path
-        self.end = 0.0
-        self.damage: str | None = None
-        self.warnings: list[str] = []
         self._image = self._open()
-        # A PNG may have a picture for those who cannot show its frames.
+        # A PNG may begin with a picture for programs that cannot show its frames.
         self._first = int(getattr(self._image, "default_image", False))
         try:
             check_size(path, *self._image.size)
-            self._check_frames()
+            mean = self._mean_shown()
             self._image.seek(self._first)
             self._image.load()
             width, height = upright_size(self._image)
@@ -45,33 +46,39 @@ class Animation:
         except DECODER_ERRORS as error:
             self.close()
             raise VideoError(f"{path.name} has no frame that can be decoded: {error}") from None
-        self.info = VideoInfo(path, width, height, 1 / self._mean_delay(), self._count())
+        self.info = VideoInfo(path, width, height, 1 / (mean or _shown(self._image)), self._count())
 
     def _open(self) -> Image.Image:
         try:
-            return Image.open(self._path, formats=ANIMATED)
+            return scale_transparency(Image.open(self._path, formats=ANIMATED))
         except DECODER_ERRORS:
             raise VideoError(f"{self._path.name} is damaged: it has no readable header") from None
 
-    def _check_frames(self) -> None:
-        if self._image.format != "GIF":
-            return
-        width, height = self._image.size
+    def _mean_shown(self) -> float | None:
+        """For how many seconds a frame is shown on average, without decoding one.
+
+        None if no frame says it. VideoError if a frame of a GIF reaches beyond the picture.
+        """
         try:
             with mapped(self._path) as data:
-                ends = (end for end in frames(data) if end[0] > width or end[1] > height)
-                beyond = next(ends, None)
+                return mean_shown(self._delays(data))
         except ValueError as error:
             raise VideoError(f"{self._path.name} is damaged: {error}") from None
-        if beyond:
-            raise VideoError(
-                f"{self._path.name} is damaged: it has {width}×{height} pixels, "
-                f"and a frame that reaches to {beyond[0]}×{beyond[1]}"
-            )
 
-    def _mean_delay(self) -> float:
-        with mapped(self._path) as data:
-            return mean_shown(data, str(self._image.format)) or _delay(self._image)
+    def _delays(self, data: mmap) -> Iterator[float]:
+        """The delays of all frames, in milliseconds; ValueError says what is wrong with a file."""
+        if self._image.format == "GIF":
+            return map(self._delay_within, gif.frames(data))
+        return png.delays(data) if self._image.format == "PNG" else webp.delays(data)
+
+    def _delay_within(self, frame: gif.Frame) -> float:
+        width, height = self._image.size
+        if frame.right > width or frame.bottom > height:
+            raise ValueError(
+                f"it has {width}×{height} pixels, "
+                f"and a frame that reaches to {frame.right}×{frame.bottom}"
+            )
+        return frame.delay
 
     def _count(self) -> int | None:
         """How many frames there are. None if the file ends within one of them."""
@@ -95,7 +102,7 @@ class Animation:
             except DECODER_ERRORS as error:
                 self.damage = str(error)
                 return
-            start, self.end = self.end, self.end + _delay(self._image)
+            start, self.end = self.end, self.end + _shown(self._image)
             yield start, flatten(turn_upright(self._image.copy()))
             index += 1
 
@@ -103,7 +110,7 @@ class Animation:
         self._image.close()
 
 
-class Folder:
+class Folder(Source):
     """Pictures, all of the same size, at an even rate."""
 
     def __init__(self, path: Path, files: Sequence[Path], rate: float) -> None:
@@ -112,10 +119,8 @@ class Folder:
                 f"a rate of {rate:g} frames a second: it must be more than 0, "
                 f"and {MAX_RATE:g} at most"
             )
+        super().__init__()
         self._files = files
-        self.end = 0.0
-        self.damage: str | None = None
-        self.warnings: list[str] = []
         width, height = _load(files[0]).size
         check_size(files[0], width, height)
         duration = len(files) / rate
@@ -124,10 +129,13 @@ class Folder:
             self._check_size(file)
 
     def _check_size(self, file: Path) -> None:
-        """Before the work. What has no readable header ends the video when its turn comes."""
+        """Refuse another size before any work is done.
+
+        A file whose header cannot be read is passed over: it ends the video when its turn comes.
+        """
         try:
             with Image.open(file, formats=FORMATS) as image:
-                # Or the pixels would be decoded.
+                # To look for EXIF data behind the pixels would decode these.
                 size = image.size if exif_may_follow(image) else upright_size(image)
         except (*DECODER_ERRORS, ImageError):
             return
@@ -163,8 +171,8 @@ def _load(file: Path) -> Image.Image:
         raise VideoError(f"{file.name}: {reason(error)}") from None
 
 
-def _delay(image: Image.Image) -> float:
-    """How long the frame at hand is shown, in seconds."""
+def _shown(image: Image.Image) -> float:
+    """For how many seconds the frame at hand is shown."""
     try:
         milliseconds = float(image.info.get("duration", 0))
     except ValueError:  # a text in a PNG may have the same name

@@ -22,36 +22,36 @@ from bentoml_img.video.frames import (
     check_size,
 )
 from bentoml_img.video.pixels import picture_of
+from bentoml_img.video.source import Source
 
-# A file is cut short if its frames end this much before it says: encoders round, and edit lists
-# hide a frame or two.
+# How much earlier than the file says its frames may end, before it is taken to be cut short:
+# encoders round, and edit lists hide a frame or two.
 SLACK_FRAMES = 3
-SLACK = 0.25  # seconds, at the least
+SLACK = 0.25  # seconds, if SLACK_FRAMES are shorter
 
-# Frames a second: a rate above this may be that of a file's clock, for want of one of its frames.
+# Frames a second: where a file does not say its rate, that of its clock stands for it, which is
+# above this. Then the rate is measured.
 DOUBTFUL_RATE = 240
-MEASURED = 50  # frames, for a rate in its place
-USUAL_RATE = Fraction(25)  # of what has a single frame
+MEASURED = 50  # frames at the start, by whose times it is
+USUAL_RATE = Fraction(25)  # where there is but one frame
 
-# How Matroska's tag has a duration: hours, minutes, seconds. Anyone can write anything there.
+# Hours, minutes and seconds in Matroska's tag of a duration, which may have any other text, too.
 TAGGED = re.compile(r"(\d{1,4}):(\d\d):(\d\d(?:\.\d*)?)")
 
-# The start of an ASF's properties; so many bytes further on is the size of the file, and whether
-# it is none since there was no end when it was written.
+# An ASF's properties start like this. So many bytes from there are the size of the file, and a bit
+# that is set if the size was unknown, as that of a live stream.
 ASF_PROPERTIES, ASF_SIZE, ASF_ENDLESS = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365"), 40, 88
 ASF_HEAD = 1 << 16
 
 Streamed = tuple[Fraction | None, Fraction, Image.Image]
 
 
-class Container:
+class Container(Source):
     """The video stream of a container that players show."""
 
     def __init__(self, path: Path) -> None:
+        super().__init__()
         self._path = path
-        self.end = 0.0
-        self.damage: str | None = None
-        self.warnings: list[str] = []
         self._container = open_container(path)
         try:
             self._stream = self._pick()
@@ -123,21 +123,24 @@ class Container:
         info, count, name = self.info, self._stream.frames, self._container.format.name
         slack = max(SLACK, SLACK_FRAMES / info.rate)
         short = info.duration is not None and self.end + slack < info.duration
-        if name == "asf":  # whose duration may be anything
+        if name == "asf":  # whose duration may be wrong
             short = _is_cut_asf(self._path)
-        if may_jump(self._container):  # the last time less the first: it knows nothing of jumps
+        if may_jump(self._container):  # its duration is the last time less the first
             short = False
-        # An AVI counts the places of frames that were left out, too.
+        # An AVI counts frames that were left out, too.
         reached = max(shown, round(self.end * (self._stream.average_rate or info.rate)))
         fewer = 0 < reached < count - SLACK_FRAMES
-        # An edit list hides frames that MP4 and MOV count; an AVI's duration is guessed from what
-        # there is of it.
+        # MP4 and MOV count also frames that an edit list hides; the duration of an AVI is guessed
+        # from as much as there is of the file.
         edited = "mov" in name
         if self.damage is None and ((short and (fewer or not count)) if edited else short or fewer):
             self.damage = "the file ends early"
 
     def _decode(self) -> Iterator[Timed]:
-        """Time and duration in seconds, 0 if unknown, and what is decoded of each frame."""
+        """The time of each frame, None if unknown, its duration, 0 if unknown, and the frame.
+
+        Both are in seconds.
+        """
         times = FrameTimes(shown=self._container.format.name != "avi")
         for packet in self._packets():
             if packet:
@@ -148,11 +151,11 @@ class Container:
                 self.damage = error.strerror
                 continue
             if packet and frames:
-                self.damage = None  # players skip what cannot be decoded, too, if more comes
+                self.damage = None  # as players do, what cannot be decoded is skipped if more comes
             for frame in frames:
                 self._check(frame.width, frame.height)
                 time = times.of(frame)
-                length = frame.duration if self._rate else 0  # or it is of the clock's rate
+                length = frame.duration if self._rate else 0  # else it is a tick of the clock
                 yield None if time is None else time * self._base, (length or 0) * self._base, frame
 
     def _pictures_of(self, frames: Iterator[Timed]) -> Iterator[Streamed]:
@@ -164,7 +167,7 @@ class Container:
             raise VideoError(f"{name} has colours that cannot be read here: {why}") from None
 
     def _packets(self) -> Iterator["av.Packet[av.VideoStream] | None"]:
-        """The stream's packets, and None: what the decoder holds back is wanted too."""
+        """The stream's packets, and then None, for which the decoder gives what it held back."""
         try:
             for packet in packets(self._container, self._stream):
                 if packet.size:
@@ -182,7 +185,7 @@ class Container:
 
 
 def _rate(stream: av.VideoStream) -> Fraction | None:
-    """Frames a second, as the file says; None if that is the rate of its clock, or of nothing."""
+    """Frames a second, as the file says; None if it does not, or says the rate of its clock."""
     rate = stream.average_rate
     if not rate and stream.time_base and stream.guessed_rate != 1 / stream.time_base:
         rate = stream.guessed_rate
@@ -207,7 +210,7 @@ def _duration(container: av.container.InputContainer, stream: av.VideoStream) ->
     """Seconds from the container's start to the stream's end, as the file says."""
     start = Fraction(container.start_time or 0, av.time_base)
     if stream.duration is not None and stream.time_base is not None:
-        # An ASF says when it ends, as Matroska's tag does, whenever it starts.
+        # An ASF has the time of its end there, as Matroska's tag has, even if it starts late.
         begin = 0 if container.format.name == "asf" else stream.start_time or 0
         return float((begin + stream.duration) * stream.time_base - start)
     if tagged := TAGGED.fullmatch(stream.metadata.get("DURATION", "")):

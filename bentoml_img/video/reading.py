@@ -7,52 +7,32 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol
 
 from PIL import Image
 
-from bentoml_img.decode_limits import excess_of_animation
 from bentoml_img.files import ANIMATED, PHOTOS, inputs_of
 from bentoml_img.images import SIGNATURE, format_of
+from bentoml_img.structure.limits import excess_of_animation
 from bentoml_img.system.mapping import mapped
 from bentoml_img.video.animations import Animation, Folder
 from bentoml_img.video.containers import Container
-from bentoml_img.video.frames import FOLDER_RATE, DamagedVideo, Frame, VideoError, VideoInfo
+from bentoml_img.video.frames import FOLDER_RATE, DamagedVideo, Frame, VideoError
+from bentoml_img.video.source import Source
 
-LONGEST_FRAME = 6 * 3600.0  # seconds of a frame: an MP4 with a clock of 90 kHz can say 6.6 hours
+LONGEST_FRAME = 6 * 3600.0  # seconds; an MP4 with a clock of 90 kHz cannot say more than 6.6 hours
 PICTURES = PHOTOS - {".gif"}  # which has frames of its own
-
-
-class Source(Protocol):
-    """Pictures and the time of each, in their order; `end` is the time when the last one is over.
-
-    `end` is known once all are read, and so is `damage`: what was wrong with
-    the file, if anything was. `warnings` are of what is done in another way than
-    people may expect, and may grow until then.
-    """
-
-    info: VideoInfo
-    end: float
-    damage: str | None
-    warnings: list[str]
-
-    def __iter__(self) -> Iterator[tuple[float, Image.Image]]: ...
-
-    def close(self) -> None: ...
 
 
 class Video:
     """An opened video. Iterate over it once for its frames; close it, or use it with `with`.
 
-    `animated` says whether it is an animation, a GIF or one of its like. `warnings`
-    are what is known by now of what may surprise.
+    `warnings` tell what may surprise people, as far as it is known by now.
     """
 
     def __init__(self, source: Source) -> None:
         self._source = source
         self.info = source.info
         self.warnings = source.warnings
-        self.animated = isinstance(source, Animation)
 
     def __iter__(self) -> Iterator[Frame]:
         """The frames; DamagedVideo after the last one that is there if the file is cut short."""
@@ -102,14 +82,21 @@ def open_video(path: Path, rate: float = FOLDER_RATE) -> Video:
     if os.path.isdir(path):
         folder = path.resolve()
         return Video(Folder(folder, pictures(folder), rate))
-    head = _head(path)
-    if format_of(head) in ANIMATED:
+    if is_animation(path):
         with mapped(path) as data:
             too_much = excess_of_animation(data)
         if too_much:
             raise VideoError(f"{path.name} is damaged: {too_much}")
         return Video(Animation(path))
     return Video(Container(path))
+
+
+def is_animation(path: Path) -> bool:
+    """Whether a file is read as an animation: a GIF, PNG or WebP, even with a single frame.
+
+    VideoError if it cannot be read.
+    """
+    return format_of(_head(path)) in ANIMATED
 
 
 def _head(path: Path) -> bytes:

@@ -8,11 +8,11 @@ import pytest
 from PIL import ExifTags, Image
 from PIL.PngImagePlugin import PngInfo
 
-from bentoml_img.decode_limits import MAX_CHUNKS
 from bentoml_img.files import inputs_of
+from bentoml_img.structure.chunks import MAX_CHUNKS
 from bentoml_img.video.frames import DamagedVideo, Frame, VideoError
 from bentoml_img.video.pixels import UNTAGGED, picture_of
-from bentoml_img.video.reading import open_video, pictures
+from bentoml_img.video.reading import is_animation, open_video, pictures
 from tests.samples import png_chunk
 from tests.video.clips import SIZE, broken, differs, picture, write_clip, write_gif, write_header
 
@@ -139,6 +139,22 @@ def test_an_animation_is_known_by_its_content(tmp_path: Path) -> None:
     path = write_gif(tmp_path / "a.gif", [50, 60])
     frames = read(path.rename(tmp_path / "a.mp4"))
     assert [frame.duration for frame in frames] == pytest.approx([0.05, 0.06])
+
+
+@pytest.mark.parametrize("suffix", ["gif", "png", "webp"])
+@pytest.mark.parametrize("frames", [1, 2])
+def test_a_single_frame_is_an_animation_too(tmp_path: Path, suffix: str, frames: int) -> None:
+    first, *rest = [picture(k) for k in range(frames)]
+    first.save(tmp_path / f"a.{suffix}", save_all=True, append_images=rest)
+    assert is_animation(tmp_path / f"a.{suffix}")
+
+
+def test_no_other_file_is_an_animation(tmp_path: Path) -> None:
+    picture(0).save(tmp_path / "a.jpg")
+    assert not is_animation(tmp_path / "a.jpg")
+    assert not is_animation(write_clip(tmp_path / "a.mp4", frames=2))
+    with pytest.raises(VideoError, match=r"b\.gif is not there"):
+        is_animation(tmp_path / "b.gif")
 
 
 @pytest.mark.parametrize(

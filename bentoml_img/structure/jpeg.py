@@ -1,25 +1,25 @@
-"""JPEGs that are small files and endless work: refused by what they are made of.
+"""JPEGs: their segments and scans, and limits of these.
 
-libjpeg decodes each scan over all pixels: encoders write one, or about ten of a
-progressive picture, but ten bytes are enough for another, and a small file of
-them keeps a decoder busy for hours. Pillow keeps each segment of metadata, the
-smallest of which are four bytes, and passes over what is between them byte by byte.
+libjpeg decodes each scan over all pixels. Encoders write one scan, or about ten for a
+progressive picture, but ten bytes are enough for another: a small file can keep a
+decoder busy for hours. Pillow keeps each segment of metadata, the smallest of which
+have four bytes, and reads what lies between segments byte by byte.
 """
 
 import re
 from collections.abc import Iterator
 
 MAX_SCANS = 100
-MAX_SEGMENTS = 5000  # of at most 64 KiB each: what profiles and depth maps take are hundreds
-MAX_BETWEEN = 64 * 1024  # bytes between segments: most files have none, some cameras' hundreds
-MAX_EXIF = 16  # segments, where one is usual: Pillow joins them, and makes numbers of their values
+MAX_SEGMENTS = 5000  # of at most 64 KiB each: profiles and depth maps take hundreds
+MAX_BETWEEN = 64 * 1024  # bytes between segments: most files have none, those of some cameras 100s
+MAX_EXIF = 16  # segments, where one is usual: Pillow joins them and makes numbers of their values
 
 SIGNATURE = b"\xff\xd8\xff"
 END, SCAN, APP1 = 0xD9, 0xDA, 0xE1
 
-# In a scan's data stand bytes of 255 with a zero behind, and marks to begin again at: no markers.
+# Within a scan's data, 255 is followed by 0 or by the number of a restart marker: neither counts.
 _MARKER = re.compile(rb"\xff([^\x00\x01\xff\xd0-\xd8])")
-# The markers with a length behind them, by which Pillow and libjpeg skip the segment.
+# The markers that a length follows, by which Pillow and libjpeg skip the segment.
 _WITH_LENGTH = frozenset({*range(0xC0, 0xD0), *range(0xDA, 0xF0), 0xFE} - {0xC8})
 
 
@@ -49,8 +49,10 @@ def excess(data: bytes) -> str | None:
 
 
 def _markers(data: bytes) -> Iterator[tuple[int, int, int]]:
-    """The markers before and between the scans' data, where what follows each begins, and how many
-    bytes there are between it and the segment before. The last one is END, if only in thought.
+    """The markers before and between the scans' data, each with the position behind it, and with
+    the number of bytes between it and the segment before.
+
+    The last is always END, also where the file lacks it.
     """
     position = len(SIGNATURE) - 1
     while found := _MARKER.search(data, position):
