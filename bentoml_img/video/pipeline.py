@@ -15,7 +15,7 @@ from typing import Any
 from PIL import Image
 
 from bentoml_img.bundle import sha256
-from bentoml_img.detect import Query
+from bentoml_img.detect import Detections, Query
 from bentoml_img.system import atomic
 from bentoml_img.system.interrupts import uninterrupted
 from bentoml_img.video import records
@@ -26,7 +26,6 @@ from bentoml_img.video.parts import Checkpoint, Part, Parts, held
 from bentoml_img.video.prefetch import prefetch
 from bentoml_img.video.reading import Video, open_video, pictures
 from bentoml_img.video.results import COMPLETE, Ending, FrameProgress, Result, VideoSummary
-from bentoml_img.video.trackable import Trackable
 from bentoml_img.video.tracking import UNSURE, Instance, Tracker
 from bentoml_img.video.writing import check_output, join
 
@@ -34,7 +33,7 @@ from bentoml_img.video.writing import check_output, join
 # a run goes on. Each has a key frame.
 SEGMENT = 4.0
 
-Detect = Callable[[Sequence[Image.Image], Query], Sequence[Trackable]]
+Detect = Callable[[Sequence[Image.Image], Query], Sequence[Detections]]
 Draw = Callable[[Image.Image, Sequence[Instance], Tally], Image.Image]
 
 
@@ -185,14 +184,14 @@ class _Run:
 
     def _detected(
         self, frames: Generator[Frame], detect: Detect
-    ) -> Generator[tuple[Frame, Trackable | None]]:
+    ) -> Generator[tuple[Frame, Detections | None]]:
         with closing(frames):
             for frame in frames:
                 wanted = frame.index % self._options.every == 0
                 yield frame, detect([frame.image], self._query)[0] if wanted else None
 
     def _annotated(
-        self, detected: Generator[tuple[Frame, Trackable | None]], draw: Draw
+        self, detected: Generator[tuple[Frame, Detections | None]], draw: Draw
     ) -> Generator[_Annotated]:
         tracker = self._tracker
         began: float | None = None  # of a segment

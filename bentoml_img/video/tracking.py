@@ -17,8 +17,8 @@ import lap
 import numpy as np
 
 from bentoml_img.arrays import Float64Array
+from bentoml_img.detect import Detections
 from bentoml_img.postprocessing.masks import InstanceMask
-from bentoml_img.video.trackable import Trackable
 
 Box = Float64Array  # left, top, right, bottom in pixels: of shape (4,)
 
@@ -148,7 +148,7 @@ class Tracker:
         self._next_id = 1
         self._updated = 0.0
 
-    def update(self, detections: Trackable, time: float) -> list[Instance]:
+    def update(self, detections: Detections, time: float) -> list[Instance]:
         """Match the detections of the frame at `time` (seconds) to the tracks."""
         boxes = np.asarray(detections.boxes_xyxy, np.float64).reshape(-1, 4)
         scores = [float(score) for score in detections.scores]
@@ -248,7 +248,7 @@ class Tracker:
 _ARRAYS = ("state", "covariance", "seen_box")
 
 
-def _new(box: Box, label: str, score: float, mask: Any, time: float) -> _Track:
+def _new(box: Box, label: str, score: float, mask: InstanceMask, time: float) -> _Track:
     height = _height(box)
     covariance = np.diag([(MEASURED * height) ** 2, (SPEED * height) ** 2])
     state = np.stack([box, np.zeros(4)])

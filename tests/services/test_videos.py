@@ -6,14 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from PIL import Image
 from pydantic import TypeAdapter
 
 from bentoml_img.bundle import Manifest
 from bentoml_img.detect import Detections, Query
-from bentoml_img.postprocessing.masks import InstanceMask
 from bentoml_img.video.reading import open_video
 from bentoml_img.video.results import RECORDS, VideoSummary
 from bentoml_img.video.tracking import UNSURE
@@ -23,7 +21,7 @@ from services.runner import Unusable, WorkStopped
 from services.videos import check_video, work
 from tests.detectors import manifest_of
 from tests.samples import encode, photo
-from tests.video.clips import NAMES, ColourDetector, broken, write_clip, write_gif
+from tests.video.clips import ColourDetector, broken, write_clip, write_gif
 
 FRAMES = 6
 PARAMETERS = {"line": [[80, 0, 80, 120]]}
@@ -57,18 +55,12 @@ class Detect:
         query: Query,
     ) -> list[Detections]:
         self.asked.add(query)
-        (found,) = self.find(frames)
+        found = self.find(frames)
         if self.find.calls == self.stop_at:
             while not any(self.kept.rglob("manifest.json")):
                 time.sleep(0.01)
             self.stop.set()
-        masks = tuple(InstanceMask(m.x, m.y, m.pixels) for m in found.masks)
-        size = frames[0].size
-        return [
-            Detections(
-                found.boxes_xyxy, found.labels, found.scores.astype(np.float32), masks, size, NAMES
-            )
-        ]
+        return found
 
 
 def take(store: JobStore, clip: Path, **parameters: Any) -> Job:

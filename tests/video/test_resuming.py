@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from bentoml_img.detect import DEFAULT_QUERY, Query
+from bentoml_img.detect import DEFAULT_QUERY, Detections, Query
 from bentoml_img.video import pipeline, writing
 from bentoml_img.video.counting import Tally
 from bentoml_img.video.frames import VideoError
@@ -21,12 +21,14 @@ from bentoml_img.video.pipeline import (
 from bentoml_img.video.reading import open_video
 from bentoml_img.video.results import Ending, FrameProgress, Result
 from bentoml_img.video.tracking import Instance
-from tests.video.clips import ColourDetector, Found, picture
+from tests.video.clips import ColourDetector, picture
 from tests.video.running import FRAMES, OPTIONS, PLAIN, annotated, records
 
 
 class Failing(ColourDetector):
-    def __call__(self, images: Sequence[Image.Image], query: Query = DEFAULT_QUERY) -> list[Found]:
+    def __call__(
+        self, images: Sequence[Image.Image], query: Query = DEFAULT_QUERY
+    ) -> list[Detections]:
         if self.calls >= 33:
             raise RuntimeError("out of memory")
         return super().__call__(images)
