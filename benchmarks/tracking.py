@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bentoml_img.arrays import Float64Array, Int64Array
-from bentoml_img.detect import Detections
+from bentoml_img.detect import SCORE_THRESHOLD, Detections
 from bentoml_img.postprocessing.masks import InstanceMask
-from bentoml_img.video.tracking import CONFIRMED, SURE, Tracker
+from bentoml_img.video.tracking import CONFIRMED, Tracker
 
 if TYPE_CHECKING:
     from trackers import ByteTrackTracker
@@ -141,8 +141,8 @@ def main() -> None:
             scores["ours"].append(score(truth, answer))
             reference = ByteTrackTracker(
                 frame_rate=RATE,
-                track_activation_threshold=SURE,
-                high_conf_det_threshold=SURE,
+                track_activation_threshold=SCORE_THRESHOLD,
+                high_conf_det_threshold=SCORE_THRESHOLD,
                 minimum_consecutive_frames=CONFIRMED,
             )
             answer = [theirs(reference, found, time) for time, _, found in frames]

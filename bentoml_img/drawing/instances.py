@@ -16,7 +16,7 @@ from bentoml_img.postprocessing.masks import InstanceMask
 
 if TYPE_CHECKING:
     from bentoml_img.video.counting import Tally
-    from bentoml_img.video.tracking import Instance
+    from bentoml_img.video.tracking import TrackedInstance
 
 OPACITY = 0.4  # of a mask, but for its edge
 LINE_WIDTH = 1 / 450  # of the picture, as its other sizes are: of the root of width times height
@@ -41,7 +41,7 @@ def annotate(photo: Image.Image, detections: Detections) -> Image.Image:
 
 def annotate_tracks(
     frame: Image.Image,
-    tracks: "Sequence[Instance]",
+    tracks: "Sequence[TrackedInstance]",
     tally: "Tally",
     places: Mapping[str, Sequence[tuple[float, float]]],
 ) -> Image.Image:

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from bentoml_img.video.ground import Ground
 from bentoml_img.video.places import Line, Point, Zone
-from bentoml_img.video.tracking import Instance
+from bentoml_img.video.tracking import TrackedInstance
 
 CLEAR = 0.1  # of the longer side of a thing's box: so far beyond a line it is across
 BACK = 0.2  # seconds within which what comes back to its side of a line never left it
@@ -73,7 +73,7 @@ class _Path:
         return CLEAR * max(right - left, bottom - top)
 
 
-class Counter:
+class EventCounter:
     """Events of one video of frames of `size` (width, height)."""
 
     def __init__(
@@ -97,7 +97,11 @@ class Counter:
         }
 
     def update(
-        self, frame: int, time: float, instances: Iterable[Instance], ended: Iterable[int] = ()
+        self,
+        frame: int,
+        time: float,
+        instances: Iterable[TrackedInstance],
+        ended: Iterable[int] = (),
     ) -> list[Event]:
         """The events of a frame. Counts only what was detected in it, not what was carried there.
 
@@ -113,7 +117,7 @@ class Counter:
         """The last events: all that is still there disappears when it was last seen."""
         return [event for track_id in list(self._paths) for event in self._end(track_id)]
 
-    def _see(self, frame: int, time: float, instance: Instance) -> list[Event]:
+    def _see(self, frame: int, time: float, instance: TrackedInstance) -> list[Event]:
         track_id = instance.track_id
         path = self._paths.get(track_id)
         new = path is None

@@ -24,7 +24,7 @@ from bentoml_img.video.counting import Event
 from bentoml_img.video.frames import Frame, VideoError, VideoInfo
 from bentoml_img.video.records import events_csv, frame_record
 from bentoml_img.video.segments import Segment, SegmentWriter
-from bentoml_img.video.tracking import Instance
+from bentoml_img.video.tracking import TrackedInstance
 
 LOCK = "lock"
 FORMAT = 4  # of the manifest and of what it holds of tracker and counter
@@ -48,7 +48,7 @@ class Part:
         self,
         frame: Frame,
         image: Image.Image,
-        instances: Iterable[Instance],
+        instances: Iterable[TrackedInstance],
         events: Iterable[Event],
     ) -> None:
         self._video.write(frame, image)

@@ -19,14 +19,14 @@ from bentoml_img.detect import Detections, Query
 from bentoml_img.system import atomic
 from bentoml_img.system.interrupts import uninterrupted
 from bentoml_img.video import records
-from bentoml_img.video.counting import Counter, Tally
+from bentoml_img.video.counting import EventCounter, Tally
 from bentoml_img.video.frames import DamagedVideo, Frame, VideoError
 from bentoml_img.video.options import Options
 from bentoml_img.video.parts import Checkpoint, Part, Parts, held
 from bentoml_img.video.prefetch import prefetch
 from bentoml_img.video.reading import Video, open_video, pictures
 from bentoml_img.video.results import COMPLETE, Ending, FrameProgress, Result, VideoSummary
-from bentoml_img.video.tracking import UNSURE, Instance, Tracker
+from bentoml_img.video.tracking import UNSURE, TrackedInstance, Tracker
 from bentoml_img.video.writing import check_output, join
 
 # Seconds of video, about, or one look (`every`) or frame, if that is longer: done over at most when
@@ -34,7 +34,7 @@ from bentoml_img.video.writing import check_output, join
 SEGMENT = 4.0
 
 Detect = Callable[[Sequence[Image.Image], Query], Sequence[Detections]]
-Draw = Callable[[Image.Image, Sequence[Instance], Tally], Image.Image]
+Draw = Callable[[Image.Image, Sequence[TrackedInstance], Tally], Image.Image]
 
 
 class Stopped(Exception):
@@ -55,7 +55,7 @@ class _Annotated:
 
     frame: Frame
     image: Image.Image
-    instances: list[Instance]
+    instances: list[TrackedInstance]
     ended: tuple[int, ...]
     tracker: dict[str, Any] | None
 
@@ -129,7 +129,7 @@ class _Run:
         self._tracker = Tracker(size, sure)
         # One is ahead of the other, which ends where the result does.
         self._drawn, self._counter = (
-            Counter(size, options.lines, options.zones, options.ground) for _ in range(2)
+            EventCounter(size, options.lines, options.zones, options.ground) for _ in range(2)
         )
         if reached.tracker is not None:
             self._tracker.restore(reached.tracker)

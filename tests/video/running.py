@@ -13,7 +13,7 @@ from bentoml_img.video.options import Options
 from bentoml_img.video.pipeline import Detect, process_video
 from bentoml_img.video.places import Line, Zone
 from bentoml_img.video.results import Result
-from bentoml_img.video.tracking import Instance
+from bentoml_img.video.tracking import TrackedInstance
 
 FRAMES = 60
 PLAIN = Options()
@@ -24,7 +24,7 @@ OPTIONS = replace(
 )
 
 
-def outline(image: Image.Image, instances: Sequence[Instance], _: Tally) -> Image.Image:
+def outline(image: Image.Image, instances: Sequence[TrackedInstance], _: Tally) -> Image.Image:
     drawn = image.copy()
     pen = ImageDraw.Draw(drawn)
     for instance in instances:

@@ -20,7 +20,7 @@ from bentoml_img.video.pipeline import (
 )
 from bentoml_img.video.reading import open_video
 from bentoml_img.video.results import Ending, FrameProgress, Result
-from bentoml_img.video.tracking import Instance
+from bentoml_img.video.tracking import TrackedInstance
 from tests.video.clips import ColourDetector, picture
 from tests.video.running import FRAMES, OPTIONS, PLAIN, annotated, records
 
@@ -76,7 +76,9 @@ def test_what_is_drawn_of_counts_is_what_is_written(clip: Path, tmp_path: Path) 
     def tallies(output: Path, stop_at: int | None) -> list[Tally]:
         shown = []
 
-        def draw(image: Image.Image, instances: Sequence[Instance], tally: Tally) -> Image.Image:
+        def draw(
+            image: Image.Image, instances: Sequence[TrackedInstance], tally: Tally
+        ) -> Image.Image:
             shown.append(tally)
             return image
 

@@ -9,7 +9,7 @@ from bentoml_img.video.tracking import (
     CONFIRMED_SECONDS,
     PATIENCE,
     STANDING_PATIENCE,
-    Instance,
+    TrackedInstance,
     Tracker,
 )
 from tests.video.clips import NAMES, found
@@ -35,7 +35,7 @@ def scene(frame: int, seed: int | None = None) -> list[list[float]]:
     ]
 
 
-def ids(instances: list[Instance]) -> list[int]:
+def ids(instances: list[TrackedInstance]) -> list[int]:
     return sorted(instance.track_id for instance in instances)
 
 
