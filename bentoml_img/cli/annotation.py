@@ -19,7 +19,7 @@ from bentoml_img.offline.naming import is_video
 from bentoml_img.video.ground import Ground
 from bentoml_img.video.options import Options
 from bentoml_img.video.places import PlaceSpec, lines_of, zones_of
-from bentoml_img.video.results import RECORDS, Result
+from bentoml_img.video.results import RECORDS, Result, files_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,7 +120,7 @@ def _report(source: Path, result: Result, plot: bool, told: Container[str]) -> d
         if warning not in told:  # but by the run that was resumed
             console.print(f"{source}: warning: {warning}")
     tell_table(counts_table(summary))
-    written = result.files
+    written = files_of(result.video)
     if plot:
         from bentoml_img.offline.plots import plot_counts
 

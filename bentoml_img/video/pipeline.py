@@ -25,7 +25,14 @@ from bentoml_img.video.options import Options
 from bentoml_img.video.parts import Checkpoint, Part, Parts, held
 from bentoml_img.video.prefetch import prefetch
 from bentoml_img.video.reading import Video, open_video, pictures
-from bentoml_img.video.results import COMPLETE, Ending, FrameProgress, Result, VideoSummary
+from bentoml_img.video.results import (
+    COMPLETE,
+    Ending,
+    FrameProgress,
+    Result,
+    VideoSummary,
+    files_of,
+)
 from bentoml_img.video.tracking import UNSURE, TrackedInstance, Tracker
 from bentoml_img.video.writing import check_output, join
 
@@ -242,7 +249,7 @@ class _Run:
             self._parts.remove()
             return None
         done = self._done if last else self._parts.reached.frames
-        result = Result.of(self._output, done, ending)
+        result = Result(self._output, done, ending)
         result.summary.unlink(missing_ok=True)  # an earlier run's, of other files
         info = self._video.info
         if without_sound := join(segments, result.video, info.path if info.audio else None):
@@ -279,17 +286,17 @@ class _Run:
 
 def _finished(output: Path, key: dict[str, Any]) -> Result | None:
     """What an earlier run left, if it came to the end and was made of the same."""
-    result = Result.of(output, 0)
+    files = files_of(output)
     try:
-        summary = json.loads(result.summary.read_text())
+        summary = json.loads(files["summary"].read_text())
     except (OSError, ValueError):
         return None
     if not isinstance(summary, dict) or summary.get("made_of") != key:
         return None
-    there = all(file.is_file() and file.stat().st_size for file in result.files.values())
+    there = all(file.is_file() and file.stat().st_size for file in files.values())
     if summary.get("stopped") is not None or not there:
         return None
-    return replace(result, frames=summary["frames"])
+    return Result(output, summary["frames"], COMPLETE)
 
 
 def _fingerprint(source: Path) -> list[tuple[str, str]]:

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 from bentoml_img.bundle import Manifest
 from bentoml_img.detect import Detections, Query
 from bentoml_img.video.reading import open_video
-from bentoml_img.video.results import RECORDS, VideoSummary
+from bentoml_img.video.results import VideoSummary, files_of
 from bentoml_img.video.tracking import UNSURE
 from services.errors import RequestRefused
 from services.jobs import Job, JobStore
@@ -131,7 +131,7 @@ def test_the_summary_is_as_it_is_described(
     clip, frames = write_gif(tmp_path / "clip.gif", [100] * 20), 20
     job, detect = take(store, clip, zone="bay=0,0,160,0,160,120,0,120"), Detect()
     result = work(job, detect.stop.is_set, detect, model, "fp32", frames)
-    summary = json.loads(result.with_suffix(RECORDS["summary"].suffix).read_text())
+    summary = json.loads(files_of(result)["summary"].read_text())
     assert summary["counts"]
     assert summary["zones"]["bay"]["entered"]
     described = TypeAdapter(VideoSummary)
