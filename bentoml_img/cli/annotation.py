@@ -51,7 +51,8 @@ class Annotation:
             max_instances=self.max_instances,
         )
 
-    def options(self, model: str, precision: str) -> Options:
+    @property
+    def options(self) -> Options:
         """How to look at a video; ValueError if that cannot be."""
         return Options(
             query=self.query,
@@ -60,8 +61,6 @@ class Annotation:
             lines=lines_of(self.lines),
             zones=zones_of(self.zones),
             ground=Ground.of(self.scale, self.homography),
-            model=model,
-            precision=precision,
         )
 
 

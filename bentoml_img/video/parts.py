@@ -27,7 +27,7 @@ from bentoml_img.video.segments import Segment, SegmentWriter
 from bentoml_img.video.tracking import TrackedInstance
 
 LOCK = "lock"
-FORMAT = 4  # of the manifest and of what it holds of tracker and counter
+FORMAT = 5  # of the manifest and of what it holds of tracker and counter
 
 
 class CannotResume(VideoError):

@@ -74,6 +74,7 @@ def process_video(
     draw: Draw,
     options: Options,
     *,
+    identity: str,
     resume: bool = False,
     on_progress: Callable[[FrameProgress], None] = lambda progress: None,
     on_warning: Callable[[str], None] = lambda warning: None,
@@ -95,7 +96,12 @@ def process_video(
     """
     check_output(output)
     with open_video(source, options.rate) as video:
-        key = json.loads(json.dumps({"source": _fingerprint(source), "options": asdict(options)}))
+        made_of = {
+            "source": _fingerprint(source),
+            "detector": identity,
+            "options": asdict(options),
+        }
+        key = json.loads(json.dumps(made_of))
         if resume and (done := _finished(output, key)):
             return done
         with held(output) as folder:
@@ -271,7 +277,7 @@ class _Run:
         summary = VideoSummary(
             schema=records.SCHEMA,
             source=info.path.name,
-            model=options.model,
+            model=self._parts.key["detector"],
             width=info.width,
             height=info.height,
             frames=result.frames,

@@ -78,6 +78,7 @@ class Visits:
 class VideoSummary:
     """What the rows of a result's events add up to, and of what it is made.
 
+    `model` is the detector's identity: the model's name, its version and the precision.
     `counts` are the tracks that appeared, by class; `crossings` are by line, direction
     and class; `zones` by their names. `stopped` says why it ends early, null if it does not.
     """

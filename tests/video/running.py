@@ -16,6 +16,7 @@ from bentoml_img.video.results import Result
 from bentoml_img.video.tracking import TrackedInstance
 
 FRAMES = 60
+COLOURS = "colours:1 in fp32"
 PLAIN = Options()
 OPTIONS = replace(
     PLAIN,
@@ -33,9 +34,14 @@ def outline(image: Image.Image, instances: Sequence[TrackedInstance], _: Tally) 
 
 
 def annotated(
-    source: Path, output: Path, detect: Detect, options: Options = PLAIN, **others: Any
+    source: Path,
+    output: Path,
+    detect: Detect,
+    options: Options = PLAIN,
+    identity: str = COLOURS,
+    **others: Any,
 ) -> Result:
-    return process_video(source, output, detect, outline, options, **others)
+    return process_video(source, output, detect, outline, options, identity=identity, **others)
 
 
 def records(result: Result) -> tuple[str, str, dict[str, Any]]:

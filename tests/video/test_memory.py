@@ -50,7 +50,13 @@ def test_memory_does_not_grow_with_length(clip: Path, tmp_path: Path, leaking: b
             sizes.append(resident())
 
     process_video(
-        clip, tmp_path / "out.mp4", detect, draw, Options(every=2), on_progress=on_progress
+        clip,
+        tmp_path / "out.mp4",
+        detect,
+        draw,
+        Options(every=2),
+        identity="none",
+        on_progress=on_progress,
     )
     growth = sizes[1] - sizes[0]
     assert (growth > LEAK / 2) == leaking, f"{growth / 1e6:.0f} MB"
