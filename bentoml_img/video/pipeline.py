@@ -14,30 +14,23 @@ from typing import Any
 
 from PIL import Image
 
-from bentoml_img.bundle import sha256
 from bentoml_img.detect import Detections, Query
 from bentoml_img.system import atomic
 from bentoml_img.system.interrupts import uninterrupted
 from bentoml_img.video import records
 from bentoml_img.video.counting import EventCounter, Tally
-from bentoml_img.video.frames import DamagedVideo, Frame, VideoError
+from bentoml_img.video.frames import DamagedVideo, Frame
 from bentoml_img.video.options import Options
 from bentoml_img.video.parts import Checkpoint, Part, Parts, held
 from bentoml_img.video.prefetch import prefetch
-from bentoml_img.video.reading import Video, open_video, pictures
-from bentoml_img.video.results import (
-    COMPLETE,
-    Ending,
-    FrameProgress,
-    Result,
-    VideoSummary,
-    files_of,
-)
+from bentoml_img.video.reading import Video, open_video
+from bentoml_img.video.results import COMPLETE, Ending, FrameProgress, Result, VideoSummary
+from bentoml_img.video.resuming import finished, key_of
 from bentoml_img.video.tracking import UNSURE, TrackedInstance, Tracker
 from bentoml_img.video.writing import check_output, join
 
-# Seconds of video, about, or one look (`every`) or frame, if that is longer: done over at most when
-# a run goes on. Each has a key frame.
+# About how many seconds of video a segment has; one look (`every`) or frame, if that is longer. A
+# run that goes on does no more than this again. Each segment begins with a key frame.
 SEGMENT = 4.0
 
 Detect = Callable[[Sequence[Image.Image], Query], Sequence[Detections]]
@@ -45,7 +38,7 @@ Draw = Callable[[Image.Image, Sequence[TrackedInstance], Tally], Image.Image]
 
 
 class Stopped(Exception):
-    """It was told to stop; it can be gone on with."""
+    """The run was told to stop; a later one can go on from there."""
 
 
 class Interrupted(KeyboardInterrupt):
@@ -82,27 +75,29 @@ def process_video(
 ) -> Result:
     """Detect, track and count in a video, and draw it into `output` (.mp4 or .gif).
 
-    `detect` is asked for unsure instances, too: they go on with a track, but start none.
-    Tracks, events and a summary are written beside it. `on_warning` is told of each of its
-    warnings once, as soon as there is one. If the source is damaged,
-    or Ctrl-C comes (Interrupted), the files hold what was done; so they do after an
-    error of `detect` or `draw`, which is raised again. Stopped, and no such files,
-    after a frame at whose end `stop` says so. KeyboardInterrupt, and no summary, if
-    Ctrl-C comes when all frames are done and are being joined. With `resume`, a
-    run that did not end goes on where it was, at most SEGMENT before, and one of the same
-    that did is left as it is.
-    VideoError if the source is no video, before anything is written, CannotResume if
-    one cannot go on, BlockingIOError if another run writes `output`.
+    Tracks, events and a summary are written beside it. `detect` is asked for unsure
+    instances, too: they go on with a track, but start none. `identity` says which detector
+    that is, and in which precision. With `resume`, a run that did not end goes on where it
+    was, at most SEGMENT before; a complete result of the same is left as it is.
+    `on_warning` is told of each warning in the summary once, as soon as there is one.
+
+    It ends in one of these ways:
+
+    - a Result, with all frames; if the source is damaged, with those before the damage, of
+      which its ending tells;
+    - Interrupted, at Ctrl-C: the files hold what was done. KeyboardInterrupt, and no summary,
+      if all frames were done and were being joined;
+    - an error of `detect` or `draw`, which is raised again: the files hold what was done;
+    - Stopped, after the frame at whose end `stop` says so: there are no files, but with
+      `resume` it goes on;
+    - VideoError: the source is no video, or `output` has another suffix. Nothing is written;
+    - CannotResume: what an earlier run left is damaged, or was made of something else;
+    - BlockingIOError: another run writes `output`.
     """
     check_output(output)
     with open_video(source, options.rate) as video:
-        made_of = {
-            "source": _fingerprint(source),
-            "detector": identity,
-            "options": asdict(options),
-        }
-        key = json.loads(json.dumps(made_of))
-        if resume and (done := _finished(output, key)):
+        key = key_of(source, identity, options)
+        if resume and (done := finished(output, key)):
             return done
         with held(output) as folder:
             parts = Parts(folder, output, video.info, key, resume)
@@ -140,7 +135,7 @@ class _Run:
         self._query = replace(options.query, score_threshold=min(UNSURE, sure))
         reached = parts.reached
         self._tracker = Tracker(size, sure)
-        # One is ahead of the other, which ends where the result does.
+        # `_drawn` runs in the drawing thread, frames ahead; `_counter` counts only what is written.
         self._drawn, self._counter = (
             EventCounter(size, options.lines, options.zones, options.ground) for _ in range(2)
         )
@@ -179,7 +174,7 @@ class _Run:
         return COMPLETE
 
     def _warn(self, warnings: Sequence[str]) -> None:
-        """Tell of those that are new."""
+        """Tell of the warnings that are new."""
         for warning in warnings:
             if warning not in self._warnings:
                 self._warnings.append(warning)
@@ -240,7 +235,7 @@ class _Run:
             self._parts.add(segment, Checkpoint(self._done, item.tracker, self._counter.state()))
 
     def abandon(self) -> None:
-        """Leave the parts to a run that goes on after the last one closed."""
+        """Keep the parts that are closed: a later run goes on after the last of them."""
         if self._part:
             self._part.close()
 
@@ -288,28 +283,3 @@ class _Run:
             **records.totals(records.read_events(result.events), options.lines, options.zones),
         )
         atomic.write(result.summary, (json.dumps(asdict(summary), indent=2) + "\n").encode())
-
-
-def _finished(output: Path, key: dict[str, Any]) -> Result | None:
-    """What an earlier run left, if it came to the end and was made of the same."""
-    files = files_of(output)
-    try:
-        summary = json.loads(files["summary"].read_text())
-    except (OSError, ValueError):
-        return None
-    if not isinstance(summary, dict) or summary.get("made_of") != key:
-        return None
-    there = all(file.is_file() and file.stat().st_size for file in files.values())
-    if summary.get("stopped") is not None or not there:
-        return None
-    return Result(output, summary["frames"], COMPLETE)
-
-
-def _fingerprint(source: Path) -> list[tuple[str, str]]:
-    """Name and digest of the video, or of each picture in the folder."""
-    files = pictures(source) if source.is_dir() else [source]
-    try:
-        return [(file.name, sha256(file)) for file in files]
-    except OSError as error:
-        file = Path(error.filename or source)
-        raise VideoError(f"{file.name} cannot be read: {error.strerror}") from None
