@@ -8,7 +8,7 @@ from bentoml_img.video.frames import FOLDER_RATE, VideoInfo
 from bentoml_img.video.ground import Ground
 from bentoml_img.video.places import Line, Point, Zone
 
-LONGEST_GAP = 0.4  # seconds between two looks, in which most things are still where they are found
+LONGEST_GAP = 0.4  # seconds between two looks: in more, things move too far to be found again
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,9 +1,9 @@
 """A result in the making: closed segments with their records, and where to go on.
 
-They lie in a folder beside the result until it is whole. The segment at hand is
-in the manifest only once it is closed, with the state of tracker and counter at
-its end: a resumed run does over what came after. A run holds a lock in the
-folder, which the system takes back when the process dies.
+They lie in a folder beside the result until it is whole. A segment comes into the
+manifest once it is closed, with the state of tracker and counter at its end: a
+resumed run does again what came after the last one. A run holds a lock in the
+folder, which the system releases when the process dies.
 """
 
 import errno

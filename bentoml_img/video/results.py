@@ -28,8 +28,8 @@ def files_of(video: Path) -> dict[str, Path]:
 
 @dataclass(frozen=True)
 class Ending:
-    """How a result ends: as its source does, or early, at an error, such as damage of the source,
-    or as it was interrupted by Ctrl-C.
+    """How a result ends: where its source does, or early, at an error, such as damage of the
+    source, or at Ctrl-C.
     """
 
     error: str | None = None

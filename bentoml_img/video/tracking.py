@@ -38,10 +38,10 @@ COAST = 0.3  # seconds that a track is shown where it must be, though it was not
 
 MARGIN = 0.3  # of a box's width and height, on each side, when boxes are matched
 MIN_OVERLAP = 0.15  # of two boxes with their margins: intersection over union
-OTHER_CLASS = 0.5  # times the overlap, if the class is not the track's; 0 if it is lost for long
+OTHER_CLASS = 0.5  # times the overlap, for a class that is not the track's; 0 if it is long lost
 
-# The filter's spreads, in heights of the box, after DeepSORT's (Wojke et al., 2017): where it is
-# measured, how fast it may go when first seen (a second), how much that may change (a second²).
+# The filter's standard deviations, in heights of the box, after DeepSORT's (Wojke et al., 2017): of
+# a measured place, of the speed (a second) when first seen, of the acceleration (a second²).
 MEASURED, SPEED, ACCELERATION = 0.05, 4.0, 4.0
 
 
