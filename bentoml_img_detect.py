@@ -236,7 +236,7 @@ def _annotate(
         with usage_errors(), plain_errors("video"):
             import bentoml_img.video.pipeline  # noqa: F401 - before the work, not in it
 
-            options = wanted.options(Bundle.open(bundle).manifest.tag, precision)
+            options = wanted.options
             if wanted.plot:
                 import matplotlib.figure  # noqa: F401
     detector = Detector.from_bundle(bundle, engine, precision=precision)

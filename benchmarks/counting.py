@@ -21,7 +21,7 @@ from typing import Any
 import click
 
 from benchmarks.options import COUNT, FILE
-from bentoml_img.bundle import Bundle, sha256
+from bentoml_img.bundle import sha256
 from bentoml_img.cli.options import precision_option
 from bentoml_img.detect import Detector
 from bentoml_img.offline.annotate import annotate_video
@@ -91,7 +91,6 @@ def main(video: Path, path: Path, every: int, model: str, precision: str) -> Non
     options = Options(
         lines=lines_of([PlaceSpec(tuple(truth["line"]))]),
         every=every,
-        model=Bundle.open(bundle).manifest.tag,
         rate=truth.get("rate", FOLDER_RATE),
     )
     with tempfile.TemporaryDirectory() as folder:

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bentoml_img.arrays import Float64Array, Int64Array
+from bentoml_img.detect import SCORE_THRESHOLD, Detections
 from bentoml_img.postprocessing.masks import InstanceMask
-from bentoml_img.video.tracking import CONFIRMED, SURE, Tracker
+from bentoml_img.video.tracking import CONFIRMED, Tracker
 
 if TYPE_CHECKING:
     from trackers import ByteTrackTracker
@@ -44,23 +45,11 @@ CONDITIONS = [
 ]
 
 
-@dataclass(frozen=True)
-class Found:
-    boxes_xyxy: Float64Array
-    scores: Float64Array
-    names: Sequence[str] = ("thing",)
-
-    @property
-    def labels(self) -> Int64Array:
-        return np.zeros(len(self.scores), np.int64)
-
-    @property
-    def masks(self) -> list[InstanceMask]:
-        """Empty ones: the trackers look at boxes alone."""
-        return [InstanceMask(0, 0, np.zeros((0, 0), np.bool_))] * len(self.scores)
+# The trackers look at boxes alone.
+NO_MASK = InstanceMask(0, 0, np.zeros((0, 0), np.bool_))
 
 
-def scene(seed: int, conditions: Conditions) -> Iterator[tuple[float, Identified, Found]]:
+def scene(seed: int, conditions: Conditions) -> Iterator[tuple[float, Identified, Detections]]:
     """Time, truth and detections of each frame."""
     random = np.random.default_rng(seed)
     height = random.uniform(25, 70, THINGS)
@@ -86,15 +75,27 @@ def scene(seed: int, conditions: Conditions) -> Iterator[tuple[float, Identified
             seen.append(np.concatenate([corner, corner + size]))
             scores.append(random.uniform(0.3, 0.8))
         if k % conditions.every == 0:
-            yield k / RATE, truth, Found(np.array(seen).reshape(-1, 4), np.array(scores))
+            yield k / RATE, truth, _found(seen, scores)
 
 
-def ours(tracker: Tracker, found: Found, time: float) -> Identified:
+def _found(boxes: Sequence[Float64Array], scores: Sequence[float]) -> Detections:
+    n = len(boxes)
+    return Detections(
+        boxes_xyxy=np.array(boxes, np.float32).reshape(-1, 4),
+        labels=np.zeros(n, np.int64),
+        scores=np.array(scores, np.float32),
+        masks=(NO_MASK,) * n,
+        size=(WIDTH, HEIGHT),
+        names=("thing",),
+    )
+
+
+def ours(tracker: Tracker, found: Detections, time: float) -> Identified:
     instances = tracker.update(found, time)
     return [(i.track_id, np.array(i.box)) for i in instances if i.detected]
 
 
-def theirs(tracker: "ByteTrackTracker", found: Found, time: float) -> Identified:
+def theirs(tracker: "ByteTrackTracker", found: Detections, time: float) -> Identified:
     import supervision
 
     detections = supervision.Detections(
@@ -140,8 +141,8 @@ def main() -> None:
             scores["ours"].append(score(truth, answer))
             reference = ByteTrackTracker(
                 frame_rate=RATE,
-                track_activation_threshold=SURE,
-                high_conf_det_threshold=SURE,
+                track_activation_threshold=SCORE_THRESHOLD,
+                high_conf_det_threshold=SCORE_THRESHOLD,
                 minimum_consecutive_frames=CONFIRMED,
             )
             answer = [theirs(reference, found, time) for time, _, found in frames]

@@ -49,8 +49,7 @@ from bentoml_img.shelf import bundle_of
 from bentoml_img.video import pipeline
 from bentoml_img.video.options import Options
 from bentoml_img.video.reading import open_video
-from bentoml_img.video.segments import SegmentWriter
-from bentoml_img.video.writing import join
+from bentoml_img.video.writing import writing_video
 
 EVERY = 3
 
@@ -62,14 +61,11 @@ def loop(source: Path, target: Path, detect: EagerMaskRcnn) -> int:
     """The obvious way: one frame after another."""
     with open_video(source) as video:
         size, frames = (video.info.width, video.info.height), 0
-        with SegmentWriter(target.with_suffix(".part.mp4"), target, size, video.info.rate) as file:
+        with writing_video(target, size, video.info.rate) as file:
             for frame in video:
                 (found,) = detect([frame.image])
                 file.write(frame, annotate(frame.image, found))
                 frames += 1
-            segment = file.close()
-    assert segment is not None
-    join([segment], target)
     return frames
 
 

@@ -37,8 +37,8 @@ class Classifier(Predictor[Engine, Classification]):
     task = "classification"
     _load = staticmethod(load_engine)
 
-    def __init__(self, manifest: Manifest, engine: Engine) -> None:
-        super().__init__(manifest, engine)
+    def __init__(self, manifest: Manifest, engine: Engine, precision: str = "fp32") -> None:
+        super().__init__(manifest, engine, precision)
         self._normalize = Normalizer(manifest.mean, manifest.std)
 
     @property

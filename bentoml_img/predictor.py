@@ -14,13 +14,22 @@ A = TypeVar("A")  # the answer for a photo
 
 
 class Predictor(ABC, Generic[E, A]):
-    """A loaded network and its manifest, called with photos; a class for each task."""
+    """A loaded network and its manifest, called with photos; a class for each task.
+
+    `precision` is what the engine computes in.
+    """
 
     task: ClassVar[str]
 
-    def __init__(self, manifest: Manifest, engine: E) -> None:
+    def __init__(self, manifest: Manifest, engine: E, precision: str = "fp32") -> None:
         self.manifest = manifest
         self.engine = engine
+        self.precision = precision
+
+    @property
+    def identity(self) -> str:
+        """The model's tag and the precision, such as "maskrcnn_lite:ea7a3065316f in fp32"."""
+        return f"{self.manifest.tag} in {self.precision}"
 
     @classmethod
     def from_bundle(
@@ -37,7 +46,7 @@ class Predictor(ABC, Generic[E, A]):
         bundle = Bundle.open(folder)
         if bundle.manifest.task != cls.task:
             raise BundleError(f"the model {bundle.manifest.name} is for {bundle.manifest.task}")
-        return cls(bundle.manifest, cls._load(bundle, engine, precision, threads))
+        return cls(bundle.manifest, cls._load(bundle, engine, precision, threads), precision)
 
     @staticmethod
     @abstractmethod

@@ -78,9 +78,9 @@ class Segmenter(Predictor[Engine, Segmentation]):
     task = "segmentation"
     _load = staticmethod(load_engine)
 
-    def __init__(self, manifest: Manifest, engine: Engine) -> None:
+    def __init__(self, manifest: Manifest, engine: Engine, precision: str = "fp32") -> None:
         """BundleError if there are more than MOST_CLASSES classes."""
-        super().__init__(manifest, engine)
+        super().__init__(manifest, engine, precision)
         if len(manifest.labels) > MOST_CLASSES:
             raise BundleError(
                 f"{manifest.name} has {len(manifest.labels)} classes: a mask's pixels are bytes, "

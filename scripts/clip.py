@@ -12,19 +12,16 @@ held against the truth.
 import json
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
 from bentoml_img.paths import ROOT
 from bentoml_img.video.frames import Frame
-from bentoml_img.video.segments import SegmentWriter
-from bentoml_img.video.writing import join
+from bentoml_img.video.writing import writing_video
 
 VIDEOS = ROOT / "videos"
 CLIP = VIDEOS / "3.gif"
@@ -184,13 +181,9 @@ def count(*options: str) -> str:
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        with SegmentWriter(Path(folder) / "clip.mp4", CLIP, SIZE, RATE) as writer:
-            for frame in frames():
-                writer.write(frame, frame.image)
-            segment = writer.close()
-        assert segment
-        join([segment], CLIP, None)
+    with writing_video(CLIP, SIZE, RATE) as writer:
+        for frame in frames():
+            writer.write(frame, frame.image)
     (VIDEOS / "3.truth.json").write_text(json.dumps(truth(), indent=2) + "\n")
     print(CLIP.relative_to(ROOT))
     print(count())

@@ -12,7 +12,6 @@ from bentoml_img.images import load_rgb
 from services.batching import MicroBatcher
 from services.decoding import Decoder
 from services.edge import guard
-from services.precision import precision_here
 from services.serving import BentoArguments, load, options
 from services.settings import Settings
 
@@ -39,8 +38,7 @@ class PytorchImageClassifier:
     bundle = bentoml.models.BentoModel(arguments.bundle)
 
     def __init__(self) -> None:
-        precision = precision_here(arguments.precision)
-        self.classifier = load(Classifier, self.bundle, arguments.engine, precision, settings)
+        self.classifier = load(Classifier, self.bundle, arguments, settings)
         self.decoder = Decoder(settings.threads, settings.max_waiting)
         self.batcher = MicroBatcher(
             self.classifier.classify, max_batch_size=32, max_waiting=settings.max_waiting

@@ -17,7 +17,6 @@ from services.edge import guard
 from services.errors import RequestRefused
 from services.jobs import Job, JobStore
 from services.parameters import Count, Names, Score, VideoRequest, query_of
-from services.precision import precision_here
 from services.runner import Runner
 from services.serving import BentoArguments, Jpeg, load, options
 from services.settings import Settings
@@ -76,10 +75,9 @@ class PytorchInstanceDetector:
     bundle = bentoml.models.BentoModel(arguments.bundle)
 
     def __init__(self) -> None:
-        self.precision = precision_here(arguments.precision)
-        self.detector = load(Detector, self.bundle, arguments.engine, self.precision, settings)
+        self.detector = load(Detector, self.bundle, arguments, settings)
         self.stages = Stages(settings)
-        model = f"{self.detector.manifest.tag} in {self.precision}"
+        model = self.detector.identity
         store = JobStore(jobs_folder(), settings.max_jobs, settings.keep_jobs, model)
         self.runner = Runner(store, self.annotate_video)
 
@@ -130,9 +128,7 @@ class PytorchInstanceDetector:
         HTTP this is a task: submit it, ask for its status, get it; /get?part=summary has
         the counts, part=events each that was counted, part=tracks all that was seen.
         """
-        manifest = self.detector.manifest
-        frames = settings.max_frames
-        return work(job, stop, self._detect_frames, manifest, self.precision, frames)
+        return work(job, stop, self._detect_frames, self.detector.identity, settings.max_frames)
 
     def check(self, video: Path, parameters: dict[str, Any]) -> None:
         """Refuse what the work on a video would fail for, as far as it can be seen."""

@@ -164,19 +164,18 @@ class VideoRequest(BaseModel):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        self.options("", "fp32")
+        _ = self.options  # which says what does not
         return self
 
-    def options(self, model: str, precision: str) -> Options:
-        """The request as the pipeline takes it, for a detector of that name, in that precision."""
+    @property
+    def options(self) -> Options:
+        """The request as the pipeline takes it."""
         return Options(
             every=self.every,
             query=query_of(self.score_threshold, self.classes, self.max_instances),
             lines=lines_of(self.line),
             zones=zones_of(self.zone),
             ground=Ground.of(self.scale, self.homography),
-            model=model,
-            precision=precision,
         )
 
 

@@ -13,7 +13,6 @@ from bentoml_img.images import encode_jpeg, encode_png, load_rgb, reopen
 from bentoml_img.palettes import DEFAULT_PALETTE, PaletteName
 from bentoml_img.segment import ClassArea, Segmentation, Segmenter
 from services.edge import guard
-from services.precision import precision_here
 from services.serving import BentoArguments, Jpeg, load, options
 from services.settings import Settings
 from services.stages import Stages
@@ -49,8 +48,7 @@ class PytorchImageSegment:
     bundle = bentoml.models.BentoModel(arguments.bundle)
 
     def __init__(self) -> None:
-        precision = precision_here(arguments.precision)
-        self.segmenter = load(Segmenter, self.bundle, arguments.engine, precision, settings)
+        self.segmenter = load(Segmenter, self.bundle, arguments, settings)
         self.stages = Stages(settings)
 
     @bentoml.api

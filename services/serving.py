@@ -14,6 +14,7 @@ from services.container import locked_image
 from services.memory import return_large_blocks
 from services.openapi import Description, describe
 from services.paths import KnownPaths, paths_of
+from services.precision import precision_here
 from services.settings import Settings
 
 P = TypeVar("P", bound=Predictor[Any, Any])
@@ -47,14 +48,15 @@ class BentoArguments(BaseModel):
     requirements: str
 
 
-def load(
-    kind: type[P], bundle: bentoml.Model, engine: str, precision: str, settings: Settings
-) -> P:
+def load(kind: type[P], bundle: bentoml.Model, arguments: BentoArguments, settings: Settings) -> P:
     """The predictor of a bundle; it has seen a photo, so that no request waits longer than others.
 
-    BundleError if the bundle is incomplete or for another task.
+    It computes in `precision_here`. BundleError if the bundle is incomplete or for another task.
     """
-    predictor = kind.from_bundle(Path(bundle.path), engine, precision, settings.network_threads)
+    precision = precision_here(arguments.precision)
+    predictor = kind.from_bundle(
+        Path(bundle.path), arguments.engine, precision, settings.network_threads
+    )
     predictor([Image.new("RGB", (64, 64))])
     return predictor
 

@@ -23,7 +23,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from bentoml_img.video.results import RECORDS
+from bentoml_img.video.results import RECORDS, files_of
 from services.body import ClientDisconnected, declared_size
 from services.errors import RequestRefused, wrong_method
 from services.fields import Fields, query_values
@@ -184,7 +184,7 @@ async def _get(field: str, request: Request) -> Response:
         raise WrongState(f"task {job.id} is not completed yet")
     path = job.folder / record.result
     if part in RECORDS:
-        path = path.with_suffix(RECORDS[part].suffix)
+        path = files_of(path)[part]
     if not path.is_file():
         raise NoSuchJob(f"the result of task {job.id} is no longer there")
     return FileResponse(path, media_type=PARTS[part], filename=path.name)

@@ -1,11 +1,11 @@
 """Videos as jobs: what is refused at once, and the work itself."""
 
+import hashlib
 from collections.abc import Callable
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 
-from bentoml_img.bundle import Manifest
 from bentoml_img.drawing.instances import annotate_tracks
 from bentoml_img.files import ANNOTATED, MOVING
 from bentoml_img.video import pipeline
@@ -43,17 +43,15 @@ def work(
     job: Job,
     stop: Callable[[], bool],
     detect: pipeline.Detect,
-    model: Manifest,
-    precision: str,
+    identity: str,
     max_frames: int,
 ) -> Path:
     """Annotate a job's video: an animation as a GIF, another video as an MP4.
 
-    It goes on where this model left it, and begins anew where that cannot be.
-    `detect` takes what a `Detector` does, and computes in `precision`.
+    It goes on where this detector left it, and begins anew where that cannot be.
+    `detect` takes what a `Detector` does, and `identity` is that detector's.
     """
-    request = VideoRequest(video=job.source, **job.written().parameters)
-    options = request.options(model.tag, precision)
+    options = VideoRequest(video=job.source, **job.written().parameters).options
 
     def report(progress: FrameProgress) -> None:
         if progress.done > max_frames:  # of which the file said nothing, or too few
@@ -75,13 +73,14 @@ def work(
             detect,
             partial(annotate_tracks, places=options.places),
             options,
+            identity=identity,
             resume=resume,
             on_progress=report,
             stop=stop,
         )
 
     try:
-        target = _target(job, model)
+        target = _target(job, identity)
         try:
             result = annotate(target, resume=True)
         except CannotResume:
@@ -101,8 +100,9 @@ def _too_long(video: Path, max_frames: int) -> str:
     return f"{video.name} has more than {max_frames:,} frames (the server's {MAX_FRAMES_VARIABLE})"
 
 
-def _target(job: Job, model: Manifest) -> Path:
+def _target(job: Job, identity: str) -> Path:
     suffix = MOVING["animation" if is_animation(job.source) else "video"]
-    target = job.result_folder / model.digest[:12] / f"{job.source.stem}{ANNOTATED}{suffix}"
+    apart = hashlib.sha256(identity.encode()).hexdigest()[:12]
+    target = job.result_folder / apart / f"{job.source.stem}{ANNOTATED}{suffix}"
     target.parent.mkdir(exist_ok=True)
     return target

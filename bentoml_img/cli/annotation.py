@@ -19,7 +19,7 @@ from bentoml_img.offline.naming import is_video
 from bentoml_img.video.ground import Ground
 from bentoml_img.video.options import Options
 from bentoml_img.video.places import PlaceSpec, lines_of, zones_of
-from bentoml_img.video.results import RECORDS, Result
+from bentoml_img.video.results import RECORDS, Result, files_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +51,8 @@ class Annotation:
             max_instances=self.max_instances,
         )
 
-    def options(self, model: str, precision: str) -> Options:
+    @property
+    def options(self) -> Options:
         """How to look at a video; ValueError if that cannot be."""
         return Options(
             query=self.query,
@@ -60,8 +61,6 @@ class Annotation:
             lines=lines_of(self.lines),
             zones=zones_of(self.zones),
             ground=Ground.of(self.scale, self.homography),
-            model=model,
-            precision=precision,
         )
 
 
@@ -120,7 +119,7 @@ def _report(source: Path, result: Result, plot: bool, told: Container[str]) -> d
         if warning not in told:  # but by the run that was resumed
             console.print(f"{source}: warning: {warning}")
     tell_table(counts_table(summary))
-    written = result.files
+    written = files_of(result.video)
     if plot:
         from bentoml_img.offline.plots import plot_counts
 

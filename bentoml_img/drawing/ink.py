@@ -10,5 +10,5 @@ MIN_TEXT = 12  # pixels
 
 @cache
 def font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    """Pillow's own, of a height in pixels."""
+    """Pillow's own font, of a size in pixels."""
     return ImageFont.load_default(size)

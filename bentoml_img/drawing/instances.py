@@ -16,10 +16,10 @@ from bentoml_img.postprocessing.masks import InstanceMask
 
 if TYPE_CHECKING:
     from bentoml_img.video.counting import Tally
-    from bentoml_img.video.tracking import Instance
+    from bentoml_img.video.tracking import TrackedInstance
 
 OPACITY = 0.4  # of a mask, but for its edge
-LINE_WIDTH = 1 / 450  # of the picture, as its other sizes are: of the root of width times height
+LINE_WIDTH = 1 / 450  # as all sizes: a share of the root of the picture's width times height
 TEXT_HEIGHT = 1 / 48
 
 
@@ -27,8 +27,8 @@ def annotate(photo: Image.Image, detections: Detections) -> Image.Image:
     """An RGB photo with its instances: masks, boxes, and labels with their scores.
 
     Colours are by class. Lines and text grow with the picture. The first are
-    labelled first; one for whose label there is no free place at its box goes
-    without.
+    labelled first; an instance goes without a label if there is no free place for
+    it at its box.
     """
     labels = detections.labels.tolist()
     rows = zip(labels, detections.scores, detections.boxes_xyxy, detections.masks, strict=True)
@@ -41,12 +41,12 @@ def annotate(photo: Image.Image, detections: Detections) -> Image.Image:
 
 def annotate_tracks(
     frame: Image.Image,
-    tracks: "Sequence[Instance]",
+    tracks: "Sequence[TrackedInstance]",
     tally: "Tally",
     places: Mapping[str, Sequence[tuple[float, float]]],
 ) -> Image.Image:
-    """A frame of a video with its tracks: as `annotate`, with colours by track, and its number in
-    the label.
+    """A frame of a video with its tracks: as `annotate` draws instances, but with a colour for each
+    track, and the track's number in its label.
 
     The oldest come first, so that labels stay where they are from frame to frame.
     `places` are lines (two points) and zones (more), by name, in white, with what was
@@ -84,7 +84,7 @@ def _draw(
     things: Sequence[_Thing],
     places: Mapping[str, Sequence[tuple[float, float]]],
 ) -> Image.Image:
-    """Large masks below small ones, then places, the boxes and the labels of the first on top."""
+    """Masks, the largest first, then places, boxes and labels. The first things are on top."""
     canvas = photo.copy()
     root = (photo.width * photo.height) ** 0.5
     line = max(1, round(root * LINE_WIDTH))
@@ -147,7 +147,7 @@ def _tint(canvas: Image.Image, mask: InstanceMask, colour: tuple[int, int, int],
 
 
 def _inner(pixels: BoolArray, by: int) -> BoolArray:
-    """Those pixels of a mask that have others of it so many places away on all four sides."""
+    """The pixels of a mask whose neighbours `by` pixels away, on all four sides, are in it, too."""
     inside = pixels.copy()
     for lines, of in ((inside, pixels), (inside.T, pixels.T)):
         lines[by:] &= of[:-by]

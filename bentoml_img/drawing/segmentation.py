@@ -12,7 +12,7 @@ from bentoml_img.segment import Segmentation
 
 OPACITY = 0.55
 STRIP_ROWS = 256
-BACKGROUND = 0  # the class that is none
+BACKGROUND = 0  # the id of what is of no class
 
 
 def colour_mask(segmentation: Segmentation) -> Image.Image:

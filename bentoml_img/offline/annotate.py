@@ -53,6 +53,7 @@ def annotate_video(
                 detector,
                 draw,
                 options,
+                identity=detector.identity,
                 resume=resume,
                 on_progress=on_progress,
                 on_warning=on_warning,

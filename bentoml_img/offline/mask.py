@@ -12,7 +12,6 @@ from bentoml_img.images import encode_jpeg, encode_png, load_rgb, open_image
 from bentoml_img.offline.naming import masks_of
 from bentoml_img.palettes import PaletteName
 from bentoml_img.segment import Segmenter
-from bentoml_img.system.atomic import scratch_beside
 from bentoml_img.system.interrupts import uninterrupted
 from bentoml_img.video.results import COMPLETE, Ending, FrameProgress
 
@@ -74,8 +73,7 @@ def _video(
     from bentoml_img.video.frames import DamagedVideo, Frame, VideoError
     from bentoml_img.video.prefetch import prefetch
     from bentoml_img.video.reading import Video, open_video
-    from bentoml_img.video.segments import SegmentWriter
-    from bentoml_img.video.writing import join
+    from bentoml_img.video.writing import writing_video
 
     def frames(video: Video) -> Generator[Frame]:
         """The frames that are there, the mask laid over each."""
@@ -88,31 +86,25 @@ def _video(
                 speed = done / (time.monotonic() - started)
                 on_progress(FrameProgress(done, video.info.frames, speed))
 
-    ending, segment = COMPLETE, None
-    with (
-        reading(source, VideoError),
-        writing(target, FFmpegError),
-        open_video(source) as video,
-        scratch_beside(target) as scratch,
-    ):
+    ending, written = COMPLETE, False
+    with reading(source, VideoError), writing(target, FFmpegError), open_video(source) as video:
         info = video.info
-        size = info.width, info.height
-        with SegmentWriter(scratch, target, size, info.rate) as writer:
+        size, sound = (info.width, info.height), source if info.audio else None
+        with writing_video(target, size, info.rate, sound, on_warning) as writer:
             try:
                 with closing(prefetch(frames(video))) as masked:
                     for frame in masked:
                         with uninterrupted():
                             writer.write(frame, frame.image)
+                            written = True
             except DamagedVideo as error:
                 ending = Ending(error=str(error))
             except KeyboardInterrupt:
                 ending = Ending(interrupted=True)
             finally:
-                if segment := writer.close():
-                    without_sound = join([segment], target, source if info.audio else None)
-                    for warning in filter(None, [*video.warnings, without_sound]):
-                        on_warning(warning)
-    if segment is None:
+                for warning in video.warnings:
+                    on_warning(warning)
+    if not written:
         if ending.interrupted:
             raise KeyboardInterrupt
         raise FileError(named(source, str(ending.error)))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bentoml_img.files import ANNOTATED, MASK, MOVING, OVERLAY, PLOT, inputs_of, kind_of
 from bentoml_img.images import ENCODERS
-from bentoml_img.video.results import Result
+from bentoml_img.video.results import files_of
 
 
 def masks_of(source: Path, folder: Path) -> list[Path]:
@@ -78,7 +78,7 @@ def _written(target: Path) -> list[Path]:
     """A photo, or a video with its records and its plot."""
     if not is_video(target):
         return [target]
-    return [*Result.of(target, 0).files.values(), target.with_suffix(PLOT)]
+    return [*files_of(target).values(), target.with_suffix(PLOT)]
 
 
 def _target(source: Path, folder: Path | None) -> Path:

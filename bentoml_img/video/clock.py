@@ -1,4 +1,4 @@
-"""One clock for a file whose own jumps: recordings that were joined, or that lost their way."""
+"""One clock for a file whose own clock jumps, such as recordings that were joined."""
 
 from collections import deque
 from fractions import Fraction
@@ -8,15 +8,15 @@ import av
 
 NEAR = Fraction(1, 2)  # seconds by which packets of one clock may be out of step
 FORWARD = 10  # seconds without any packet, after which a clock that may jump has done so
-KNOWN = 8  # offsets; streams come to a new one one after the other
+KNOWN = 8  # offsets that are remembered: at a jump, one stream after the other takes the new one
 
 
 class Clock:
     """Gives packets, in the order of the file, times that go on where its clock jumps.
 
     It must see all streams that are to stay together: one offset is for all of them.
-    `jumps_forward` is for formats such as MPEG-TS, in which a long pause is none; any
-    format's clock may jump back.
+    `jumps_forward` is for formats such as MPEG-TS, in which a long pause is a jump of
+    the clock; in any format it may jump back.
     """
 
     def __init__(self, jumps_forward: bool) -> None:
@@ -50,7 +50,10 @@ class Clock:
         return last is None or last - NEAR <= time <= self._end + NEAR
 
     def _offset(self, stream: int, raw: Fraction, offset: Fraction) -> Fraction | None:
-        """For a time that does not go on: one known before, or of a pause; None if it jumped."""
+        """The offset of a time that does not go on: a known one, or the same, after a pause.
+
+        None if the clock jumped.
+        """
         for known in self._known:
             if self._goes_on(stream, raw + known):
                 return known

@@ -1,11 +1,11 @@
 """Tracks to events: what appeared, crossed a line, entered a zone. Every total is a sum of events.
 
 An object is where the midpoint of its box's bottom edge is: where it touches the
-ground. It has crossed a line once it is clear of it by a tenth of its box's longer
-side and has not come back within 0.2 seconds; for a zone the tenth is enough, or half of
-what there is between its edge and its middle, if that is less. So
-what trembles on a line, or is taken for something else for a moment, does not cross
-it again and again.
+ground. It has crossed a line once it is beyond it by a tenth of its box's longer side,
+and has not come back within 0.2 seconds. It has entered or left a zone once it is
+beyond its edge by that tenth; in a narrow zone, by half of the way from the edge to
+the middle. So what trembles on a line, or is taken for something else for a moment,
+does not cross it again and again.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,11 +14,11 @@ from typing import Any, Literal
 
 from bentoml_img.video.ground import Ground
 from bentoml_img.video.places import Line, Point, Zone
-from bentoml_img.video.tracking import Instance
+from bentoml_img.video.tracking import TrackedInstance
 
 CLEAR = 0.1  # of the longer side of a thing's box: so far beyond a line it is across
 BACK = 0.2  # seconds within which what comes back to its side of a line never left it
-SPEED_WINDOW = 1.0  # seconds over which a speed is measured; from the look before, if that is more
+SPEED_WINDOW = 1.0  # seconds that a speed is measured over; since the look before, if longer
 
 Kind = Literal["appeared", "disappeared", "crossed", "entered", "left"]
 Tally = Mapping[str, Mapping[str, int]]
@@ -73,7 +73,7 @@ class _Path:
         return CLEAR * max(right - left, bottom - top)
 
 
-class Counter:
+class EventCounter:
     """Events of one video of frames of `size` (width, height)."""
 
     def __init__(
@@ -97,7 +97,11 @@ class Counter:
         }
 
     def update(
-        self, frame: int, time: float, instances: Iterable[Instance], ended: Iterable[int] = ()
+        self,
+        frame: int,
+        time: float,
+        instances: Iterable[TrackedInstance],
+        ended: Iterable[int] = (),
     ) -> list[Event]:
         """The events of a frame. Counts only what was detected in it, not what was carried there.
 
@@ -113,7 +117,7 @@ class Counter:
         """The last events: all that is still there disappears when it was last seen."""
         return [event for track_id in list(self._paths) for event in self._end(track_id)]
 
-    def _see(self, frame: int, time: float, instance: Instance) -> list[Event]:
+    def _see(self, frame: int, time: float, instance: TrackedInstance) -> list[Event]:
         track_id = instance.track_id
         path = self._paths.get(track_id)
         new = path is None
@@ -236,7 +240,7 @@ def _event(
 
 
 def _path(saved: dict[str, Any]) -> _Path:
-    """A path again, of nothing that is in `saved`, from lists where it had tuples."""
+    """The path that `saved` was made of; JSON made lists of its tuples. They share nothing."""
     sides = {name: (side, (x, y)) for name, (side, (x, y)) in saved["sides"].items()}
     across = {
         name: Event(**{**event, "box": tuple(event["box"])})

@@ -10,7 +10,7 @@ from bentoml_img.video.filtering import FilterGraph
 
 SMALLEST = 3  # pixels of a side, for the filter
 EACH = "mode=send_frame:deint=interlaced"  # one for one, and what is whole stays as it is
-Timed = tuple[Fraction | None, Fraction, av.VideoFrame]  # second, seconds, frame
+Timed = tuple[Fraction | None, Fraction, av.VideoFrame]  # second, length in seconds, frame
 
 
 def deinterlaced(frames: Iterable[Timed], base: Fraction) -> Iterator[Timed]:

@@ -23,7 +23,10 @@ PHOTOS = "jpeg_pipe"  # as which a photo is read, too
 
 
 def open_container(path: Path) -> av.container.InputContainer:
-    """Open a file of the formats that are read here, and no other file from within; VideoError."""
+    """Open a file in a format that is read here, and no other file that it names.
+
+    UnsupportedVideo if it is in another, or damaged at its start.
+    """
     try:
         return _open(path, CONTAINERS)
     except av.error.FFmpegError as error:
@@ -87,5 +90,5 @@ def packets(
 
 
 def may_jump(container: av.container.InputContainer) -> bool:
-    """Whether files of the format may be parts of others, joined: how long one is, is a guess."""
+    """Whether files of the format may be several that were joined, whose length is a guess."""
     return container.format.name.startswith("mpeg")

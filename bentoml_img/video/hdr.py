@@ -1,6 +1,7 @@
-"""Pictures of a high dynamic range (BT.2100) as plain ones: white as white, brighter things nearly.
+"""Pictures of a high dynamic range (BT.2100) as plain ones.
 
-Each channel by itself: colours stay a little paler than they are.
+White becomes nearly the brightest that a screen has; what is brighter shares the little
+that is left. Each channel is done by itself, which makes colours a little paler.
 """
 
 from collections.abc import Callable

@@ -8,7 +8,7 @@ from bentoml_img.video.frames import FOLDER_RATE, VideoInfo
 from bentoml_img.video.ground import Ground
 from bentoml_img.video.places import Line, Point, Zone
 
-LONGEST_GAP = 0.4  # seconds between two looks, in which most things are still where they are found
+LONGEST_GAP = 0.4  # seconds between two looks: in more, things move too far to be found again
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,8 +16,7 @@ class Options:
     """`every` Nth frame is detected, and tracks are carried between.
 
     What is asked for in `query` starts a track; what scores less can go on with one.
-    `rate` is the frames a second of a folder of pictures. `model` and `precision`
-    are of the detector that is given: with another, a run does not go on.
+    `rate` is the frames a second of a folder of pictures.
     ValueError if `every` is less than 1, if two lines or zones have one name, or if there
     is a `ground` but no line to measure speeds at.
     """
@@ -28,8 +27,6 @@ class Options:
     zones: tuple[Zone, ...] = ()
     ground: Ground | None = None
     rate: float = FOLDER_RATE
-    model: str = ""
-    precision: str = "fp32"
 
     def __post_init__(self) -> None:
         if self.every < 1:

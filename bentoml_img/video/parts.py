@@ -1,9 +1,9 @@
 """A result in the making: closed segments with their records, and where to go on.
 
-They lie in a folder beside the result until it is whole. The segment at hand is
-in the manifest only once it is closed, with the state of tracker and counter at
-its end: a resumed run does over what came after. A run holds a lock in the
-folder, which the system takes back when the process dies.
+They lie in a folder beside the result until it is whole. A segment comes into the
+manifest once it is closed, with the state of tracker and counter at its end: a
+resumed run does again what came after the last one. A run holds a lock in the
+folder, which the system releases when the process dies.
 """
 
 import errno
@@ -24,10 +24,10 @@ from bentoml_img.video.counting import Event
 from bentoml_img.video.frames import Frame, VideoError, VideoInfo
 from bentoml_img.video.records import events_csv, frame_record
 from bentoml_img.video.segments import Segment, SegmentWriter
-from bentoml_img.video.tracking import Instance
+from bentoml_img.video.tracking import TrackedInstance
 
 LOCK = "lock"
-FORMAT = 4  # of the manifest and of what it holds of tracker and counter
+FORMAT = 5  # of the manifest and of what it holds of tracker and counter
 
 
 class CannotResume(VideoError):
@@ -48,7 +48,7 @@ class Part:
         self,
         frame: Frame,
         image: Image.Image,
-        instances: Iterable[Instance],
+        instances: Iterable[TrackedInstance],
         events: Iterable[Event],
     ) -> None:
         self._video.write(frame, image)

@@ -14,32 +14,31 @@ from typing import Any
 
 from PIL import Image
 
-from bentoml_img.bundle import sha256
-from bentoml_img.detect import Query
+from bentoml_img.detect import Detections, Query
 from bentoml_img.system import atomic
 from bentoml_img.system.interrupts import uninterrupted
 from bentoml_img.video import records
-from bentoml_img.video.counting import Counter, Tally
-from bentoml_img.video.frames import DamagedVideo, Frame, VideoError
+from bentoml_img.video.counting import EventCounter, Tally
+from bentoml_img.video.frames import DamagedVideo, Frame
 from bentoml_img.video.options import Options
 from bentoml_img.video.parts import Checkpoint, Part, Parts, held
 from bentoml_img.video.prefetch import prefetch
-from bentoml_img.video.reading import Video, open_video, pictures
+from bentoml_img.video.reading import Video, open_video
 from bentoml_img.video.results import COMPLETE, Ending, FrameProgress, Result, VideoSummary
-from bentoml_img.video.trackable import Trackable
-from bentoml_img.video.tracking import UNSURE, Instance, Tracker
+from bentoml_img.video.resuming import finished, key_of
+from bentoml_img.video.tracking import UNSURE, TrackedInstance, Tracker
 from bentoml_img.video.writing import check_output, join
 
-# Seconds of video, about, or one look (`every`) or frame, if that is longer: done over at most when
-# a run goes on. Each has a key frame.
+# About how many seconds of video a segment has; one look (`every`) or frame, if that is longer. A
+# run that goes on does no more than this again. Each segment begins with a key frame.
 SEGMENT = 4.0
 
-Detect = Callable[[Sequence[Image.Image], Query], Sequence[Trackable]]
-Draw = Callable[[Image.Image, Sequence[Instance], Tally], Image.Image]
+Detect = Callable[[Sequence[Image.Image], Query], Sequence[Detections]]
+Draw = Callable[[Image.Image, Sequence[TrackedInstance], Tally], Image.Image]
 
 
 class Stopped(Exception):
-    """It was told to stop; it can be gone on with."""
+    """The run was told to stop; a later one can go on from there."""
 
 
 class Interrupted(KeyboardInterrupt):
@@ -56,7 +55,7 @@ class _Annotated:
 
     frame: Frame
     image: Image.Image
-    instances: list[Instance]
+    instances: list[TrackedInstance]
     ended: tuple[int, ...]
     tracker: dict[str, Any] | None
 
@@ -68,6 +67,7 @@ def process_video(
     draw: Draw,
     options: Options,
     *,
+    identity: str,
     resume: bool = False,
     on_progress: Callable[[FrameProgress], None] = lambda progress: None,
     on_warning: Callable[[str], None] = lambda warning: None,
@@ -75,22 +75,29 @@ def process_video(
 ) -> Result:
     """Detect, track and count in a video, and draw it into `output` (.mp4 or .gif).
 
-    `detect` is asked for unsure instances, too: they go on with a track, but start none.
-    Tracks, events and a summary are written beside it. `on_warning` is told of each of its
-    warnings once, as soon as there is one. If the source is damaged,
-    or Ctrl-C comes (Interrupted), the files hold what was done; so they do after an
-    error of `detect` or `draw`, which is raised again. Stopped, and no such files,
-    after a frame at whose end `stop` says so. KeyboardInterrupt, and no summary, if
-    Ctrl-C comes when all frames are done and are being joined. With `resume`, a
-    run that did not end goes on where it was, at most SEGMENT before, and one of the same
-    that did is left as it is.
-    VideoError if the source is no video, before anything is written, CannotResume if
-    one cannot go on, BlockingIOError if another run writes `output`.
+    Tracks, events and a summary are written beside it. `detect` is asked for unsure
+    instances, too: they go on with a track, but start none. `identity` says which detector
+    that is, and in which precision. With `resume`, a run that did not end goes on where it
+    was, at most SEGMENT before; a complete result of the same is left as it is.
+    `on_warning` is told of each warning in the summary once, as soon as there is one.
+
+    It ends in one of these ways:
+
+    - a Result, with all frames; if the source is damaged, with those before the damage, of
+      which its ending tells;
+    - Interrupted, at Ctrl-C: the files hold what was done. KeyboardInterrupt, and no summary,
+      if all frames were done and were being joined;
+    - an error of `detect` or `draw`, which is raised again: the files hold what was done;
+    - Stopped, after the frame at whose end `stop` says so: there are no files, but with
+      `resume` it goes on;
+    - VideoError: the source is no video, or `output` has another suffix. Nothing is written;
+    - CannotResume: what an earlier run left is damaged, or was made of something else;
+    - BlockingIOError: another run writes `output`.
     """
     check_output(output)
     with open_video(source, options.rate) as video:
-        key = json.loads(json.dumps({"source": _fingerprint(source), "options": asdict(options)}))
-        if resume and (done := _finished(output, key)):
+        key = key_of(source, identity, options)
+        if resume and (done := finished(output, key)):
             return done
         with held(output) as folder:
             parts = Parts(folder, output, video.info, key, resume)
@@ -128,9 +135,9 @@ class _Run:
         self._query = replace(options.query, score_threshold=min(UNSURE, sure))
         reached = parts.reached
         self._tracker = Tracker(size, sure)
-        # One is ahead of the other, which ends where the result does.
+        # `_drawn` runs in the drawing thread, frames ahead; `_counter` counts only what is written.
         self._drawn, self._counter = (
-            Counter(size, options.lines, options.zones, options.ground) for _ in range(2)
+            EventCounter(size, options.lines, options.zones, options.ground) for _ in range(2)
         )
         if reached.tracker is not None:
             self._tracker.restore(reached.tracker)
@@ -167,7 +174,7 @@ class _Run:
         return COMPLETE
 
     def _warn(self, warnings: Sequence[str]) -> None:
-        """Tell of those that are new."""
+        """Tell of the warnings that are new."""
         for warning in warnings:
             if warning not in self._warnings:
                 self._warnings.append(warning)
@@ -185,14 +192,14 @@ class _Run:
 
     def _detected(
         self, frames: Generator[Frame], detect: Detect
-    ) -> Generator[tuple[Frame, Trackable | None]]:
+    ) -> Generator[tuple[Frame, Detections | None]]:
         with closing(frames):
             for frame in frames:
                 wanted = frame.index % self._options.every == 0
                 yield frame, detect([frame.image], self._query)[0] if wanted else None
 
     def _annotated(
-        self, detected: Generator[tuple[Frame, Trackable | None]], draw: Draw
+        self, detected: Generator[tuple[Frame, Detections | None]], draw: Draw
     ) -> Generator[_Annotated]:
         tracker = self._tracker
         began: float | None = None  # of a segment
@@ -228,7 +235,7 @@ class _Run:
             self._parts.add(segment, Checkpoint(self._done, item.tracker, self._counter.state()))
 
     def abandon(self) -> None:
-        """Leave the parts to a run that goes on after the last one closed."""
+        """Keep the parts that are closed: a later run goes on after the last of them."""
         if self._part:
             self._part.close()
 
@@ -243,7 +250,7 @@ class _Run:
             self._parts.remove()
             return None
         done = self._done if last else self._parts.reached.frames
-        result = Result.of(self._output, done, ending)
+        result = Result(self._output, done, ending)
         result.summary.unlink(missing_ok=True)  # an earlier run's, of other files
         info = self._video.info
         if without_sound := join(segments, result.video, info.path if info.audio else None):
@@ -265,7 +272,7 @@ class _Run:
         summary = VideoSummary(
             schema=records.SCHEMA,
             source=info.path.name,
-            model=options.model,
+            model=self._parts.key["detector"],
             width=info.width,
             height=info.height,
             frames=result.frames,
@@ -276,28 +283,3 @@ class _Run:
             **records.totals(records.read_events(result.events), options.lines, options.zones),
         )
         atomic.write(result.summary, (json.dumps(asdict(summary), indent=2) + "\n").encode())
-
-
-def _finished(output: Path, key: dict[str, Any]) -> Result | None:
-    """What an earlier run left, if it came to the end and was made of the same."""
-    result = Result.of(output, 0)
-    try:
-        summary = json.loads(result.summary.read_text())
-    except (OSError, ValueError):
-        return None
-    if not isinstance(summary, dict) or summary.get("made_of") != key:
-        return None
-    there = all(file.is_file() and file.stat().st_size for file in result.files.values())
-    if summary.get("stopped") is not None or not there:
-        return None
-    return replace(result, frames=summary["frames"])
-
-
-def _fingerprint(source: Path) -> list[tuple[str, str]]:
-    """Name and digest of the video, or of each picture in the folder."""
-    files = pictures(source) if source.is_dir() else [source]
-    try:
-        return [(file.name, sha256(file)) for file in files]
-    except OSError as error:
-        file = Path(error.filename or source)
-        raise VideoError(f"{file.name} cannot be read: {error.strerror}") from None

@@ -10,9 +10,9 @@ from pydantic import ConfigDict, with_config
 
 Point = tuple[float, float]
 
-FARTHEST = 100_000  # pixels from a frame's corner: a line is drawn pixel by pixel, seen or not
+FARTHEST = 100_000  # pixels from a frame's corner: a line is drawn as far as it goes, seen or not
 BORDER = 0.05  # of a frame's side: nearer than this, things are cut off by the border
-NO_WIDTH = 1e-6  # pixels: less is what rounding leaves of none
+NO_WIDTH = 1e-6  # pixels: a smaller width is only a rounding error
 LAST_PIXEL = 1  # pixels from the border: who points at a frame's last pixel means its border
 MOST_CORNERS = 100  # each edge is compared with all others, and with each thing in each frame
 FORMULA = ("=", "+", "-", "@")  # what one begins with
@@ -66,15 +66,15 @@ class Line:
         return cls(name, (x1, y1), (x2, y2))
 
     def distance(self, point: Point) -> float:
-        """Pixels from the line, drawn on without end; below 0 on the side of `towards(-1)`."""
+        """Pixels from the endless line through both ends; below 0 on the side of `towards(-1)`."""
         dx, dy = self._direction
         return (point[1] - self.start[1]) * dx - (point[0] - self.start[0]) * dy
 
     def crosses(self, a: Point, b: Point, size: tuple[int, int]) -> bool:
         """Whether the way from a to b, on different sides, meets the line between its ends.
 
-        From an end at a border of the frame, whose (width, height) is `size`, or beyond
-        it, the line goes on: what the border cuts off may well be there.
+        `size` is the frame's (width, height). A line that ends at a border of the frame,
+        or beyond it, goes on there: what the border cuts off may well cross it.
         """
         da, db = self.distance(a), self.distance(b)
         share = da / (da - db)
@@ -87,7 +87,7 @@ class Line:
         )
 
     def towards(self, side: int) -> str:
-        """Which way on the picture a thing goes that comes to the side of that sign."""
+        """Direction on screen of a crossing that ends on that side: 1 or -1, as of `distance`."""
         dx, dy = self._direction
         x, y = -dy * side, dx * side
         if abs(x) > abs(y):
@@ -169,7 +169,7 @@ class Zone:
 
     @cached_property
     def half_width(self) -> float:
-        """Pixels from the edge to the middle where it is long and narrow; less in other shapes."""
+        """Half of its width in pixels, if it is long and narrow; less than that in other shapes."""
         area = sum(x1 * y2 - x2 * y1 for (x1, y1), (x2, y2) in self._edges()) / 2
         return abs(area) / sum(math.dist(a, b) for a, b in self._edges())
 

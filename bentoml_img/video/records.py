@@ -15,7 +15,7 @@ from bentoml_img.video.counting import Event
 from bentoml_img.video.frames import Frame
 from bentoml_img.video.places import Line, Zone
 from bentoml_img.video.results import Visits
-from bentoml_img.video.tracking import Instance
+from bentoml_img.video.tracking import TrackedInstance
 
 SCHEMA = 1  # of the lines of tracks and of the summary; goes up when a field changes its meaning
 
@@ -24,7 +24,7 @@ EVENT_COLUMNS = [field.name for field in fields(Event) if field.name != "box"] +
 HEADER = ",".join(EVENT_COLUMNS) + "\n"
 
 
-def frame_record(frame: Frame, instances: Iterable[Instance]) -> dict[str, Any]:
+def frame_record(frame: Frame, instances: Iterable[TrackedInstance]) -> dict[str, Any]:
     """The line of a frame: its number, its time in seconds, and its confirmed instances.
 
     Boxes are left, top, right, bottom in pixels; masks are COCO's compressed run

@@ -20,10 +20,16 @@ RECORDS = {
 }
 
 
+def files_of(video: Path) -> dict[str, Path]:
+    """All files of a result: the annotated video as "result", and its records by their names."""
+    records = {what: video.with_suffix(file.suffix) for what, file in RECORDS.items()}
+    return {"result": video, **records}
+
+
 @dataclass(frozen=True)
 class Ending:
-    """How a result ends: as its source does, or early, at an error, such as damage of the source,
-    or as it was interrupted by Ctrl-C.
+    """How a result ends: where its source does, or early, at an error, such as damage of the
+    source, or at Ctrl-C.
     """
 
     error: str | None = None
@@ -40,25 +46,23 @@ COMPLETE = Ending()
 
 @dataclass(frozen=True)
 class Result:
-    """The files written, how many frames they have, and how they end."""
+    """The annotated video, with its records beside it; how many frames they have, how they end."""
 
     video: Path
-    tracks: Path
-    events: Path
-    summary: Path
     frames: int
     ending: Ending
 
-    @classmethod
-    def of(cls, video: Path, frames: int, ending: Ending = COMPLETE) -> "Result":
-        """With its records where they belong."""
-        records = {what: video.with_suffix(file.suffix) for what, file in RECORDS.items()}
-        return cls(video, **records, frames=frames, ending=ending)
+    @property
+    def tracks(self) -> Path:
+        return files_of(self.video)["tracks"]
 
     @property
-    def files(self) -> dict[str, Path]:
-        """All of them: the video as "result", and the records by their names."""
-        return {"result": self.video, **{what: getattr(self, what) for what in RECORDS}}
+    def events(self) -> Path:
+        return files_of(self.video)["events"]
+
+    @property
+    def summary(self) -> Path:
+        return files_of(self.video)["summary"]
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,7 @@ class Visits:
 class VideoSummary:
     """What the rows of a result's events add up to, and of what it is made.
 
+    `model` is the detector's identity: the model's name, its version and the precision.
     `counts` are the tracks that appeared, by class; `crossings` are by line, direction
     and class; `zones` by their names. `stopped` says why it ends early, null if it does not.
     """

@@ -8,7 +8,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
 
 import av
 import numpy as np
@@ -38,10 +37,9 @@ class Segment:
 class SegmentWriter:
     """Writes frames as H.264 into one file; its time starts with its first frame.
 
-    `close` makes a segment of it; at an error, a `with` block drops the file.
-    For a `.mp4`, yuv420p: an odd width or height gets one more column or row, a
-    copy of the last. For a `.gif` without loss, as its colours are chosen once
-    all frames are known.
+    `close` makes a segment of it. For a `.mp4`, pixels are yuv420p: an odd width or
+    height gets one more column or row, a copy of the last. For a `.gif`, they are
+    kept without loss, as its colours are chosen once all frames are known.
     """
 
     def __init__(self, path: Path, output: Path, size: tuple[int, int], rate: float) -> None:
@@ -100,23 +98,10 @@ class SegmentWriter:
     def close(self) -> Segment | None:
         """Finish the file; None, and no file, if nothing was written, or something could not be."""
         if self._start is None or self._failed:
-            self._discard()
+            with suppress(FFmpegError):
+                self._container.close()
+            self.path.unlink(missing_ok=True)
             return None
         self._mux(None)
         self._container.close()
         return Segment(self.path, Fraction(self._start, TICKS), Fraction(self._end, TICKS))
-
-    def _discard(self) -> None:
-        """Drop the file."""
-        with suppress(FFmpegError):
-            self._container.close()
-        self.path.unlink(missing_ok=True)
-
-    def __enter__(self) -> "SegmentWriter":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, _: object, __: TracebackType | None
-    ) -> None:
-        if kind is not None:
-            self._discard()

@@ -17,14 +17,14 @@ import lap
 import numpy as np
 
 from bentoml_img.arrays import Float64Array
+from bentoml_img.detect import SCORE_THRESHOLD, Detections
 from bentoml_img.postprocessing.masks import InstanceMask
-from bentoml_img.video.trackable import Trackable
 
 Box = Float64Array  # left, top, right, bottom in pixels: of shape (4,)
 
-SURE = 0.5  # a score that starts a track
-# A score that may go on with one. ByteTrack has 0.1, where a Mask R-CNN finds a hundred things in
-# every frame: their masks cost a quarter of the time, and the sample clip's count is no better.
+# A score that goes on with a track, but starts none. ByteTrack has 0.1, where a Mask R-CNN finds a
+# hundred things in every frame: their masks cost a quarter of the time, and the sample clip's count
+# is no better.
 UNSURE = 0.25
 CONFIRMED = 3  # detections in a row until a track has an id,
 CONFIRMED_SECONDS = 0.3  # and at least so long since the first: reflections flicker faster
@@ -38,15 +38,15 @@ COAST = 0.3  # seconds that a track is shown where it must be, though it was not
 
 MARGIN = 0.3  # of a box's width and height, on each side, when boxes are matched
 MIN_OVERLAP = 0.15  # of two boxes with their margins: intersection over union
-OTHER_CLASS = 0.5  # times the overlap, if the class is not the track's; 0 if it is lost for long
+OTHER_CLASS = 0.5  # times the overlap, for a class that is not the track's; 0 if it is long lost
 
-# The filter's spreads, in heights of the box, after DeepSORT's (Wojke et al., 2017): where it is
-# measured, how fast it may go when first seen (a second), how much that may change (a second²).
+# The filter's standard deviations, in heights of the box, after DeepSORT's (Wojke et al., 2017): of
+# a measured place, of the speed (a second) when first seen, of the acceleration (a second²).
 MEASURED, SPEED, ACCELERATION = 0.05, 4.0, 4.0
 
 
 @dataclass(frozen=True, eq=False)
-class Instance:
+class TrackedInstance:
     """A tracked thing in a frame.
 
     `box` is left, top, right, bottom in pixels. `detected` says that it was seen
@@ -140,7 +140,7 @@ class Tracker:
     the score from which on a detection starts a track.
     """
 
-    def __init__(self, size: tuple[int, int], sure: float = SURE) -> None:
+    def __init__(self, size: tuple[int, int], sure: float = SCORE_THRESHOLD) -> None:
         self.size = size
         self.sure = sure
         self.ended: tuple[int, ...] = ()
@@ -148,7 +148,7 @@ class Tracker:
         self._next_id = 1
         self._updated = 0.0
 
-    def update(self, detections: Trackable, time: float) -> list[Instance]:
+    def update(self, detections: Detections, time: float) -> list[TrackedInstance]:
         """Match the detections of the frame at `time` (seconds) to the tracks."""
         boxes = np.asarray(detections.boxes_xyxy, np.float64).reshape(-1, 4)
         scores = [float(score) for score in detections.scores]
@@ -170,7 +170,7 @@ class Tracker:
         self._confirm()
         return self.carry(time)
 
-    def carry(self, time: float) -> list[Instance]:
+    def carry(self, time: float) -> list[TrackedInstance]:
         """Where the tracks are at `time`, by the velocity they had when last seen.
 
         Those that must have left the frame are left out.
@@ -202,14 +202,14 @@ class Tracker:
                 track.track_id = self._next_id
                 self._next_id += 1
 
-    def _instance(self, track: _Track, time: float) -> Instance:
+    def _instance(self, track: _Track, time: float) -> TrackedInstance:
         assert track.track_id is not None
         shift = track.velocity * (time - track.seen)
         width, height = self.size
         box = np.clip(track.seen_box + np.tile(shift, 2), 0, (width, height, width, height))
         left, top, right, bottom = box.tolist()
         mask = _moved(track.mask, shift, self.size) if shift.any() else track.mask
-        return Instance(
+        return TrackedInstance(
             track_id=track.track_id,
             label=track.label,
             score=track.score,
@@ -248,7 +248,7 @@ class Tracker:
 _ARRAYS = ("state", "covariance", "seen_box")
 
 
-def _new(box: Box, label: str, score: float, mask: Any, time: float) -> _Track:
+def _new(box: Box, label: str, score: float, mask: InstanceMask, time: float) -> _Track:
     height = _height(box)
     covariance = np.diag([(MEASURED * height) ** 2, (SPEED * height) ** 2])
     state = np.stack([box, np.zeros(4)])

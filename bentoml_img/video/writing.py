@@ -1,14 +1,15 @@
-"""Segments to what is asked for: an MP4 or a GIF, by the name's suffix."""
+"""Frames, or segments of them, to what is asked for: an MP4 or a GIF, by the name's suffix."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from bentoml_img.files import MOVING, reason
-from bentoml_img.system.atomic import replacing
+from bentoml_img.system.atomic import replacing, scratch_beside
 from bentoml_img.video.frames import VideoError
 from bentoml_img.video.gif import write_gif
 from bentoml_img.video.mp4 import write_mp4
-from bentoml_img.video.segments import Segment
+from bentoml_img.video.segments import Segment, SegmentWriter
 
 
 def check_output(path: Path) -> None:
@@ -36,3 +37,26 @@ def join(segments: Sequence[Segment], output: Path, sound: Path | None = None) -
             write_mp4(segments, part, None)
             return f"the sound is left out ({reason(error) or type(error).__name__})"
     return None
+
+
+@contextmanager
+def writing_video(
+    output: Path,
+    size: tuple[int, int],
+    rate: float,
+    sound: Path | None = None,
+    on_warning: Callable[[str], None] = lambda warning: None,
+) -> Iterator[SegmentWriter]:
+    """Write frames of `size` (width, height), about `rate` a second, into `output`.
+
+    The result is there after the block, and after an error in it, too: all frames until
+    then. It is not touched if there was none. `sound` is as `join` has it, and
+    `on_warning` is told if it is left out.
+    """
+    with scratch_beside(output) as scratch:
+        writer = SegmentWriter(scratch, output, size, rate)
+        try:
+            yield writer
+        finally:
+            if (segment := writer.close()) and (warning := join([segment], output, sound)):
+                on_warning(warning)

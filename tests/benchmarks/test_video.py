@@ -26,6 +26,8 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 class Blind:
     """Detects nothing; keeps the threads in which it was asked to."""
 
+    identity = "blind"
+
     def __init__(self) -> None:
         self.threads: set[int] = set()
 

@@ -11,6 +11,7 @@ from bentoml_img.video.parts import held
 from bentoml_img.video.reading import open_video
 from tests.commands import Invoke, assert_error, lines
 from tests.detect_script.running import FRAMES, SUFFIXES, Colours, summary_of
+from tests.detectors import manifest_of
 from tests.samples import huge
 from tests.video.clips import picture, write_clip
 
@@ -25,7 +26,7 @@ def test_counts_of_a_video(invoke: Invoke, clip: Path, tmp_path: Path) -> None:
     summary = summary_of(paths[0])
     assert summary["counts"] == {"car": 2, "person": 1}
     assert summary["crossings"] == {"line 1": {"right": {"car": 1}, "left": {"car": 1}}}
-    assert summary["model"].startswith("maskrcnn_lite:")
+    assert summary["model"] == f"{manifest_of('maskrcnn_lite').tag} in fp32"
     assert "line 1 right" in result.stderr
     assert f"road.mkv: {FRAMES} frames, " in result.stderr
     with open_video(paths[0]) as video:

@@ -12,7 +12,7 @@ from bentoml_img.images import encode_jpeg, encode_png, load_rgb, open_image
 from bentoml_img.labels import TRAFFIC
 from bentoml_img.palettes import instance_colour
 from bentoml_img.postprocessing.masks import InstanceMask
-from bentoml_img.video.tracking import Instance
+from bentoml_img.video.tracking import TrackedInstance
 from tests.samples import jpeg, photo, rgb_profile
 
 
@@ -102,8 +102,8 @@ def track(
     box: tuple[float, float, float, float],
     mask: InstanceMask | None = None,
     label: str = "car",
-) -> Instance:
-    return Instance(track_id, label, 0.75, box, mask, detected=True)
+) -> TrackedInstance:
+    return TrackedInstance(track_id, label, 0.75, box, mask, detected=True)
 
 
 def test_a_track_keeps_its_colour() -> None:

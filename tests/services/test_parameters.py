@@ -28,7 +28,7 @@ def request(**given: Any) -> VideoRequest:
     ids=str,
 )
 def test_a_line_is_text_or_numbers_alone_or_in_a_list(line: Any) -> None:
-    assert request(line=line).options("m", "fp32").lines == (Line("line 1", (1, 2), (3, 4.5)),)
+    assert request(line=line).options.lines == (Line("line 1", (1, 2), (3, 4.5)),)
 
 
 @pytest.mark.parametrize(
@@ -61,17 +61,17 @@ def test_every_place_may_be_a_part_of_its_own() -> None:
 
 
 def test_several_lines_and_zones_are_numbered() -> None:
-    options = request(line=["0,0,9,9", "9,0,0,9"], zone="0,0,9,0,9,9").options("m:1", "fp32")
+    options = request(line=["0,0,9,9", "9,0,0,9"], zone="0,0,9,0,9,9").options
     assert [line.name for line in options.lines] == ["line 1", "line 2"]
     assert options.zones == (Zone("zone 1", ((0, 0), (9, 0), (9, 9))),)
-    assert (options.model, options.every, options.query.classes) == ("m:1", 1, None)
+    assert (options.every, options.query.classes) == (1, None)
 
 
 @pytest.mark.parametrize("line", ["north = 0,0,9,9", {"name": " north", "numbers": [0, 0, 9, 9]}])
 def test_a_line_may_have_a_name(line: Any) -> None:
-    options = request(line=[line, "9,0,0,9"]).options("m", "fp32")
+    options = request(line=[line, "9,0,0,9"]).options
     assert [line.name for line in options.lines] == ["north", "line 2"]
-    assert request(line=line).options("m", "fp32").lines == options.lines[:1]
+    assert request(line=line).options.lines == options.lines[:1]
 
 
 def test_a_request_is_the_same_when_it_was_written_down() -> None:
@@ -88,16 +88,16 @@ def test_a_request_is_the_same_when_it_was_written_down() -> None:
 
 def test_speeds_need_a_measure_of_the_ground() -> None:
     gate = "0,0,9,9"
-    assert request(line=gate, scale=10).options("m", "fp32").ground == Ground.from_scale(0.1)
+    assert request(line=gate, scale=10).options.ground == Ground.from_scale(0.1)
     flat = [0.1, 0, 0, 0, 0.1, 0, 0, 0, 1]
     for homography in (flat, ",".join(map(str, flat))):
-        options = request(line=gate, homography=homography).options("m", "fp32")
+        options = request(line=gate, homography=homography).options
         assert options.ground == Ground.from_numbers(flat)
 
 
 @pytest.mark.parametrize("classes", ["car, person", ["car", "person"], ["car, person"]], ids=str)
 def test_classes_are_text_or_a_list(classes: Any) -> None:
-    assert request(classes=classes).options("m", "fp32").query.classes == ("car", "person")
+    assert request(classes=classes).options.query.classes == ("car", "person")
 
 
 @pytest.mark.parametrize(

@@ -2,36 +2,27 @@ import json
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from PIL import Image
 from pydantic import TypeAdapter
 
-from bentoml_img.bundle import Manifest
 from bentoml_img.detect import Detections, Query
-from bentoml_img.postprocessing.masks import InstanceMask
 from bentoml_img.video.reading import open_video
-from bentoml_img.video.results import RECORDS, VideoSummary
+from bentoml_img.video.results import VideoSummary, files_of
 from bentoml_img.video.tracking import UNSURE
 from services.errors import RequestRefused
 from services.jobs import Job, JobStore
 from services.runner import Unusable, WorkStopped
 from services.videos import check_video, work
-from tests.detectors import manifest_of
 from tests.samples import encode, photo
-from tests.video.clips import NAMES, ColourDetector, broken, write_clip, write_gif
+from tests.video.clips import ColourDetector, broken, write_clip, write_gif
 
 FRAMES = 6
+DETECTOR = "maskrcnn_lite:1 in fp32"
 PARAMETERS = {"line": [[80, 0, 80, 120]]}
-
-
-@pytest.fixture(scope="module")
-def model() -> Manifest:
-    return manifest_of("maskrcnn_lite")
 
 
 @pytest.fixture
@@ -57,18 +48,12 @@ class Detect:
         query: Query,
     ) -> list[Detections]:
         self.asked.add(query)
-        (found,) = self.find(frames)
+        found = self.find(frames)
         if self.find.calls == self.stop_at:
             while not any(self.kept.rglob("manifest.json")):
                 time.sleep(0.01)
             self.stop.set()
-        masks = tuple(InstanceMask(m.x, m.y, m.pixels) for m in found.masks)
-        size = frames[0].size
-        return [
-            Detections(
-                found.boxes_xyxy, found.labels, found.scores.astype(np.float32), masks, size, NAMES
-            )
-        ]
+        return found
 
 
 def take(store: JobStore, clip: Path, **parameters: Any) -> Job:
@@ -90,12 +75,12 @@ def retake(store: JobStore, job: Job) -> Job:
     return taken
 
 
-def stopped(store: JobStore, clip: Path, model: Manifest) -> Job:
+def stopped(store: JobStore, clip: Path) -> Job:
     """A job of which a part is done."""
     job = take(store, clip)
     detect = Detect(stop_at=4, kept=job.folder)
     with pytest.raises(WorkStopped):
-        work(job, detect.stop.is_set, detect, model, "fp32", FRAMES)
+        work(job, detect.stop.is_set, detect, DETECTOR, FRAMES)
     return job
 
 
@@ -105,17 +90,17 @@ def slow_gif(tmp_path: Path) -> Path:
     return write_gif(tmp_path / "street.gif", [5000] * FRAMES)
 
 
-def test_a_video_is_told_by_its_content(store: JobStore, tmp_path: Path, model: Manifest) -> None:
+def test_a_video_is_told_by_its_content(store: JobStore, tmp_path: Path) -> None:
     clip = write_clip(tmp_path / "clip.mp4", 2).rename(tmp_path / "clip.gif")
     job, detect = take(store, clip), Detect()
-    result = work(job, detect.stop.is_set, detect, model, "fp32", FRAMES)
+    result = work(job, detect.stop.is_set, detect, DETECTOR, FRAMES)
     assert result.suffix == ".mp4"
     store.complete(job, result)
 
 
 @pytest.mark.parametrize("suffix", [".gif", ".mp4", ".avi"])
 def test_the_result_is_a_gif_for_a_gif_else_an_mp4(
-    suffix: str, store: JobStore, tmp_path: Path, model: Manifest
+    suffix: str, store: JobStore, tmp_path: Path
 ) -> None:
     clip = tmp_path / f"a clip{suffix}"
     if suffix == ".gif":
@@ -123,7 +108,7 @@ def test_the_result_is_a_gif_for_a_gif_else_an_mp4(
     else:
         write_clip(clip, FRAMES, codec="mpeg4" if suffix == ".avi" else "libx264")
     job, detect = take(store, clip), Detect()
-    result = work(job, detect.stop.is_set, detect, model, "fp32", FRAMES)
+    result = work(job, detect.stop.is_set, detect, DETECTOR, FRAMES)
     assert result.name == f"a clip_result{'.gif' if suffix == '.gif' else '.mp4'}"
     with open_video(result) as video:
         assert len(list(video)) == FRAMES
@@ -133,13 +118,11 @@ def test_the_result_is_a_gif_for_a_gif_else_an_mp4(
     store.complete(job, result)
 
 
-def test_the_summary_is_as_it_is_described(
-    store: JobStore, tmp_path: Path, model: Manifest
-) -> None:
+def test_the_summary_is_as_it_is_described(store: JobStore, tmp_path: Path) -> None:
     clip, frames = write_gif(tmp_path / "clip.gif", [100] * 20), 20
     job, detect = take(store, clip, zone="bay=0,0,160,0,160,120,0,120"), Detect()
-    result = work(job, detect.stop.is_set, detect, model, "fp32", frames)
-    summary = json.loads(result.with_suffix(RECORDS["summary"].suffix).read_text())
+    result = work(job, detect.stop.is_set, detect, DETECTOR, frames)
+    summary = json.loads(files_of(result)["summary"].read_text())
     assert summary["counts"]
     assert summary["zones"]["bay"]["entered"]
     described = TypeAdapter(VideoSummary)
@@ -147,67 +130,62 @@ def test_the_summary_is_as_it_is_described(
     store.complete(job, result)
 
 
-def test_what_is_asked_for_reaches_detector_and_pipeline(
-    store: JobStore, slow_gif: Path, model: Manifest
-) -> None:
+def test_what_is_asked_for_reaches_detector_and_pipeline(store: JobStore, slow_gif: Path) -> None:
     job, detect = take(store, slow_gif, every=3, classes=["car"], max_instances=7), Detect()
-    work(job, detect.stop.is_set, detect, model, "fp32", FRAMES)
+    work(job, detect.stop.is_set, detect, DETECTOR, FRAMES)
     assert detect.asked == {Query(score_threshold=UNSURE, classes=("car",), max_instances=7)}
     assert detect.find.calls == 2
     store.fail(job, "done with")
 
 
-def test_a_stopped_job_begins_anew_where_it_cannot_go_on(
-    store: JobStore, slow_gif: Path, model: Manifest
-) -> None:
+def test_a_stopped_job_begins_anew_where_it_cannot_go_on(store: JobStore, slow_gif: Path) -> None:
     """As after an upgrade, or where the machine failed."""
-    job = stopped(store, slow_gif, model)
+    job = stopped(store, slow_gif)
     (manifest,) = job.folder.rglob("manifest.json")
     manifest.write_text("{")
     job, again = retake(store, job), Detect()
-    result = work(job, again.stop.is_set, again, model, "fp32", FRAMES)
+    result = work(job, again.stop.is_set, again, DETECTOR, FRAMES)
     assert again.find.calls == FRAMES
     with open_video(result) as video:
         assert len(list(video)) == FRAMES
     store.complete(job, result)
 
 
-def test_a_stopped_job_goes_on_where_it_was(
-    store: JobStore, slow_gif: Path, model: Manifest
-) -> None:
-    job = stopped(store, slow_gif, model)
+def test_a_stopped_job_goes_on_where_it_was(store: JobStore, slow_gif: Path) -> None:
+    job = stopped(store, slow_gif)
     job, again = retake(store, job), Detect()
-    result = work(job, again.stop.is_set, again, model, "fp32", FRAMES)
+    result = work(job, again.stop.is_set, again, DETECTOR, FRAMES)
     assert again.find.calls < FRAMES
     with open_video(result) as video:
         assert len(list(video)) == FRAMES
     store.complete(job, result)
 
 
-def test_with_another_model_it_starts_anew(
-    store: JobStore, slow_gif: Path, model: Manifest
+@pytest.mark.parametrize("other", ["maskrcnn_lite:2 in fp32", "maskrcnn_lite:1 in bf16"])
+def test_with_another_model_or_precision_it_starts_anew(
+    other: str, store: JobStore, slow_gif: Path
 ) -> None:
-    job = stopped(store, slow_gif, model)
+    job = stopped(store, slow_gif)
     job, again = retake(store, job), Detect()
-    work(job, again.stop.is_set, again, replace(model, trained_on="more"), "fp32", FRAMES)
+    work(job, again.stop.is_set, again, other, FRAMES)
     assert again.find.calls == FRAMES
     store.fail(job, "done with")
 
 
 def test_a_video_that_ends_early_is_unusable_and_says_where(
-    store: JobStore, tmp_path: Path, model: Manifest
+    store: JobStore, tmp_path: Path
 ) -> None:
     clip = write_clip(tmp_path / "cut.avi", 40, codec="mpeg4")
     clip.write_bytes(clip.read_bytes()[: clip.stat().st_size // 2])
     check_video(clip, 40)
     job, detect = take(store, clip), Detect()
     with pytest.raises(Unusable, match=r"cut.avi is damaged: it ends after \d+ of 40 frames"):
-        work(job, detect.stop.is_set, detect, model, "fp32", 40)
+        work(job, detect.stop.is_set, detect, DETECTOR, 40)
     store.fail(job, "done with", unusable=True)
 
 
 def test_a_video_of_too_many_frames_is_refused_or_ends_there(
-    store: JobStore, slow_gif: Path, model: Manifest
+    store: JobStore, slow_gif: Path
 ) -> None:
     says = rf"street\.gif has more than {FRAMES - 1} frames .*MAX_FRAMES"
     check_video(slow_gif, FRAMES)
@@ -216,7 +194,7 @@ def test_a_video_of_too_many_frames_is_refused_or_ends_there(
     assert (refused.value.status, refused.value.field) == (413, "video")
     job, detect = take(store, slow_gif), Detect()
     with pytest.raises(Unusable, match=says):  # what the file says may be too little
-        work(job, detect.stop.is_set, detect, model, "fp32", FRAMES - 1)
+        work(job, detect.stop.is_set, detect, DETECTOR, FRAMES - 1)
     assert not list(job.result_folder.rglob("*_result.gif"))
     store.fail(job, "done with", unusable=True)
 

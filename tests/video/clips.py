@@ -10,8 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw
 
-from bentoml_img.arrays import Float32Array, Int64Array
-from bentoml_img.detect import DEFAULT_QUERY, Query
+from bentoml_img.detect import DEFAULT_QUERY, Detections, Query
 from bentoml_img.postprocessing.masks import InstanceMask
 
 GROUND = (128, 128, 128)
@@ -182,22 +181,13 @@ def broken(folder: Path, what: str) -> Path:
     return path
 
 
-@dataclass(frozen=True, eq=False)
-class Found:
-    boxes_xyxy: Float32Array
-    labels: Int64Array
-    scores: Float32Array
-    masks: tuple[InstanceMask, ...]
-    names: tuple[str, ...] = NAMES
-
-
 def found(
     boxes: Sequence[Sequence[float]],
     labels: Sequence[int] | None = None,
     scores: Sequence[float] | None = None,
-) -> Found:
+) -> Detections:
     """Detections with full masks."""
-    return Found(
+    return Detections(
         np.array(boxes, np.float32).reshape(-1, 4),
         np.array([1] * len(boxes) if labels is None else labels, np.int64),
         np.array([0.9] * len(boxes) if scores is None else scores, np.float32),
@@ -205,6 +195,8 @@ def found(
             InstanceMask(int(b[0]), int(b[1]), np.ones((int(b[3] - b[1]), int(b[2] - b[0])), bool))
             for b in boxes
         ),
+        SIZE,
+        NAMES,
     )
 
 
@@ -215,11 +207,13 @@ class ColourDetector:
         self.shapes = shapes
         self.calls = 0
 
-    def __call__(self, images: Sequence[Image.Image], query: Query = DEFAULT_QUERY) -> list[Found]:
+    def __call__(
+        self, images: Sequence[Image.Image], query: Query = DEFAULT_QUERY
+    ) -> list[Detections]:
         self.calls += len(images)
         return [self._find(np.asarray(image).astype(np.int16)) for image in images]
 
-    def _find(self, pixels: npt.NDArray[np.int16]) -> Found:
+    def _find(self, pixels: npt.NDArray[np.int16]) -> Detections:
         boxes, labels = [], []
         for shape in self.shapes:
             rows, columns = np.nonzero(np.abs(pixels - shape.colour).max(axis=2) < 60)

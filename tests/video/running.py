@@ -13,9 +13,10 @@ from bentoml_img.video.options import Options
 from bentoml_img.video.pipeline import Detect, process_video
 from bentoml_img.video.places import Line, Zone
 from bentoml_img.video.results import Result
-from bentoml_img.video.tracking import Instance
+from bentoml_img.video.tracking import TrackedInstance
 
 FRAMES = 60
+COLOURS = "colours:1 in fp32"
 PLAIN = Options()
 OPTIONS = replace(
     PLAIN,
@@ -24,7 +25,7 @@ OPTIONS = replace(
 )
 
 
-def outline(image: Image.Image, instances: Sequence[Instance], _: Tally) -> Image.Image:
+def outline(image: Image.Image, instances: Sequence[TrackedInstance], _: Tally) -> Image.Image:
     drawn = image.copy()
     pen = ImageDraw.Draw(drawn)
     for instance in instances:
@@ -33,9 +34,14 @@ def outline(image: Image.Image, instances: Sequence[Instance], _: Tally) -> Imag
 
 
 def annotated(
-    source: Path, output: Path, detect: Detect, options: Options = PLAIN, **others: Any
+    source: Path,
+    output: Path,
+    detect: Detect,
+    options: Options = PLAIN,
+    identity: str = COLOURS,
+    **others: Any,
 ) -> Result:
-    return process_video(source, output, detect, outline, options, **others)
+    return process_video(source, output, detect, outline, options, identity=identity, **others)
 
 
 def records(result: Result) -> tuple[str, str, dict[str, Any]]:

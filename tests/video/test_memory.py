@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from bentoml_img.detect import Query
+from bentoml_img.detect import Detections, Query
 from bentoml_img.video.options import Options
 from bentoml_img.video.pipeline import process_video
 from bentoml_img.video.results import FrameProgress
-from tests.video.clips import Found, found, write_clip
+from tests.video.clips import found, write_clip
 
 FRAMES, SIZE = 300, (400, 300)  # ten minutes of a frame every two seconds, of 360 kB each
 WARM = 60
@@ -25,7 +25,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_clip(path, rate=1, times=times, pictures=pictures, size=SIZE)
 
 
-def detect(images: Sequence[Image.Image], query: Query) -> list[Found]:
+def detect(images: Sequence[Image.Image], query: Query) -> list[Detections]:
     return [found([[40, 40, 90, 80]]) for _ in images]
 
 
@@ -50,7 +50,13 @@ def test_memory_does_not_grow_with_length(clip: Path, tmp_path: Path, leaking: b
             sizes.append(resident())
 
     process_video(
-        clip, tmp_path / "out.mp4", detect, draw, Options(every=2), on_progress=on_progress
+        clip,
+        tmp_path / "out.mp4",
+        detect,
+        draw,
+        Options(every=2),
+        identity="none",
+        on_progress=on_progress,
     )
     growth = sizes[1] - sizes[0]
     assert (growth > LEAK / 2) == leaking, f"{growth / 1e6:.0f} MB"

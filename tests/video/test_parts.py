@@ -24,7 +24,8 @@ def plain(image: Image.Image, *_: object) -> Image.Image:
 
 
 def annotated(source: Path, output: Path, **others: Any) -> Result:
-    return process_video(source, output, ColourDetector(), plain, OPTIONS, **others)
+    detect = ColourDetector()
+    return process_video(source, output, detect, plain, OPTIONS, identity="colours", **others)
 
 
 def at_frame(number: int, call: Callable[[], object]) -> Callable[[FrameProgress], None]:

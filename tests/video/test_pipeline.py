@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from bentoml_img.detect import Query
+from bentoml_img.detect import Detections, Query
 from bentoml_img.video import mp4
 from bentoml_img.video.frames import VideoError, VideoInfo
 from bentoml_img.video.places import Line
 from bentoml_img.video.reading import open_video
 from bentoml_img.video.records import read_events
 from bentoml_img.video.results import COMPLETE, FrameProgress, Result
-from tests.video.clips import ColourDetector, Found, picture, write_clip
+from tests.video.clips import ColourDetector, picture, write_clip
 from tests.video.running import FRAMES, OPTIONS, PLAIN, annotated, records
 
 
@@ -140,7 +140,7 @@ def test_a_damaged_video(clip: Path, tmp_path: Path) -> None:
 def test_an_error_without_words_is_no_end(clip: Path, tmp_path: Path) -> None:
     output, whole = tmp_path / "out.mp4", ColourDetector()
 
-    def fail(images: Sequence[Image.Image], query: Query) -> list[Found]:
+    def fail(images: Sequence[Image.Image], query: Query) -> list[Detections]:
         if whole.calls == 10:
             raise MemoryError
         return whole(images)
@@ -164,7 +164,7 @@ def test_what_is_known_before_the_work_is_warned_of_before_it(clip: Path, tmp_pa
     options = replace(PLAIN, every=5, lines=(Line("edge", (2, 0), (2, 120)),))
     told: list[str] = []
 
-    def detect(images: Sequence[Image.Image], query: Query) -> list[Found]:
+    def detect(images: Sequence[Image.Image], query: Query) -> list[Detections]:
         assert len(told) == 2
         return ColourDetector()(images)
 

@@ -16,7 +16,7 @@ from bentoml_img.video.records import (
     totals,
 )
 from bentoml_img.video.results import Visits
-from bentoml_img.video.tracking import Instance
+from bentoml_img.video.tracking import TrackedInstance
 from tests.video.clips import found
 
 BOX = (1.0, 2.0, 30.5, 40.25)
@@ -32,8 +32,8 @@ EVENTS = [
 def test_a_frame() -> None:
     (mask,) = found([BOX]).masks
     instances = [
-        Instance(7, "car", 0.87654321, BOX, mask, True),
-        Instance(8, "person", 0.5, BOX, None, False),
+        TrackedInstance(7, "car", 0.87654321, BOX, mask, True),
+        TrackedInstance(8, "person", 0.5, BOX, None, False),
     ]
     record = frame_record(Frame(4, 0.43333333, 0.1, Image.new("RGB", (64, 48))), instances)
     assert record["schema"] == 1

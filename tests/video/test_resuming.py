@@ -2,13 +2,14 @@ import json
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
 
-from bentoml_img.detect import DEFAULT_QUERY, Query
+from bentoml_img.detect import DEFAULT_QUERY, Detections, Query
 from bentoml_img.video import pipeline, writing
 from bentoml_img.video.counting import Tally
 from bentoml_img.video.frames import VideoError
@@ -20,13 +21,15 @@ from bentoml_img.video.pipeline import (
 )
 from bentoml_img.video.reading import open_video
 from bentoml_img.video.results import Ending, FrameProgress, Result
-from bentoml_img.video.tracking import Instance
-from tests.video.clips import ColourDetector, Found, picture
-from tests.video.running import FRAMES, OPTIONS, PLAIN, annotated, records
+from bentoml_img.video.tracking import TrackedInstance
+from tests.video.clips import ColourDetector, picture
+from tests.video.running import COLOURS, FRAMES, OPTIONS, PLAIN, annotated, records
 
 
 class Failing(ColourDetector):
-    def __call__(self, images: Sequence[Image.Image], query: Query = DEFAULT_QUERY) -> list[Found]:
+    def __call__(
+        self, images: Sequence[Image.Image], query: Query = DEFAULT_QUERY
+    ) -> list[Detections]:
         if self.calls >= 33:
             raise RuntimeError("out of memory")
         return super().__call__(images)
@@ -74,17 +77,20 @@ def test_what_is_drawn_of_counts_is_what_is_written(clip: Path, tmp_path: Path) 
     def tallies(output: Path, stop_at: int | None) -> list[Tally]:
         shown = []
 
-        def draw(image: Image.Image, instances: Sequence[Instance], tally: Tally) -> Image.Image:
+        def draw(
+            image: Image.Image, instances: Sequence[TrackedInstance], tally: Tally
+        ) -> Image.Image:
             shown.append(tally)
             return image
 
+        run = partial(
+            process_video, clip, output, ColourDetector(), draw, OPTIONS, identity=COLOURS
+        )
         if stop_at:
             with pytest.raises(Interrupted):
-                process_video(
-                    clip, output, ColourDetector(), draw, OPTIONS, on_progress=interrupt_at(stop_at)
-                )
+                run(on_progress=interrupt_at(stop_at))
             del shown[stop_at // 10 * 10 :]
-        result = process_video(clip, output, ColourDetector(), draw, OPTIONS, resume=True)
+        result = run(resume=True)
         crossings = records(result)[2]["crossings"]
         for line, ways in crossings.items():
             counted = {way: sum(labels.values()) for way, labels in ways.items()}
@@ -192,6 +198,24 @@ def test_other_settings_cannot_go_on(clip: Path, tmp_path: Path) -> None:
         annotated(clip, output, ColourDetector(), on_progress=interrupt_at(25))
     with pytest.raises(CannotResume, match=r"cannot go on with out\.mp4"):
         annotated(clip, output, ColourDetector(), replace(PLAIN, every=2), resume=True)
+
+
+@pytest.mark.usefixtures("short_segments")
+@pytest.mark.parametrize("frame", [25, FRAMES])
+def test_another_detector_cannot_go_on(clip: Path, tmp_path: Path, frame: int) -> None:
+    output = tmp_path / "out.mp4"
+    with pytest.raises(Interrupted):
+        annotated(clip, output, ColourDetector(), on_progress=interrupt_at(frame))
+    with pytest.raises(CannotResume, match="begun with another video, model or settings"):
+        annotated(clip, output, ColourDetector(), identity="colours:1 in bf16", resume=True)
+
+
+def test_another_detector_does_a_whole_result_anew(clip: Path, tmp_path: Path) -> None:
+    output, other = tmp_path / "out.mp4", ColourDetector()
+    annotated(clip, output, ColourDetector())
+    result = annotated(clip, output, other, identity="colours:2 in fp32", resume=True)
+    assert other.calls == FRAMES
+    assert records(result)[2]["model"] == "colours:2 in fp32"
 
 
 @pytest.mark.usefixtures("short_segments")

@@ -9,10 +9,10 @@ from bentoml_img.video.tracking import (
     CONFIRMED_SECONDS,
     PATIENCE,
     STANDING_PATIENCE,
-    Instance,
+    TrackedInstance,
     Tracker,
 )
-from tests.video.clips import NAMES, Found, found
+from tests.video.clips import NAMES, found
 
 SIZE = (640, 480)
 SPEEDS = {"right": (6.0, 0.0), "left": (-6.0, 0.0), "down": (0.0, 4.0), "still": (0.0, 0.0)}
@@ -35,7 +35,7 @@ def scene(frame: int, seed: int | None = None) -> list[list[float]]:
     ]
 
 
-def ids(instances: list[Instance]) -> list[int]:
+def ids(instances: list[TrackedInstance]) -> list[int]:
     return sorted(instance.track_id for instance in instances)
 
 
@@ -226,7 +226,7 @@ def test_a_tracker_goes_on_from_its_state() -> None:
                 tracker = Tracker(SIZE)
                 tracker.restore(state)
             boxes = scene(frame, seed=3)
-            missed: Found = found(boxes[: 3 if 18 < frame < 24 else 4])
+            missed = found(boxes[: 3 if 18 < frame < 24 else 4])
             rows += [
                 (i.track_id, i.label, i.score, i.box, i.detected, i.mask and i.mask.to_coco(SIZE))
                 for i in tracker.update(missed, frame / 10)

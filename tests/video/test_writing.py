@@ -14,7 +14,7 @@ from bentoml_img.video import mp4
 from bentoml_img.video.frames import Frame, VideoError
 from bentoml_img.video.reading import open_video
 from bentoml_img.video.segments import Segment, SegmentWriter
-from bentoml_img.video.writing import check_output, join
+from bentoml_img.video.writing import check_output, join, writing_video
 from tests.video.clips import picture, write_clip
 
 TIMES = [0.0, 0.1, 0.2, 0.35, 0.4, 0.7, 0.8, 1.5]
@@ -135,19 +135,37 @@ def test_colours_of_an_mp4_stay_and_are_tagged(tmp_path: Path, height: int, matr
         assert (context.colorspace, context.color_range) == (matrix, ColorRange.MPEG)
 
 
+@pytest.mark.parametrize("frames", [0, 3])
+def test_after_an_error_the_frames_until_then_are_there(tmp_path: Path, frames: int) -> None:
+    output = tmp_path / "out.mp4"
+    output.write_text("of before")
+
+    def fail() -> None:
+        with writing_video(output, (160, 120), 10) as writer:
+            for k in range(frames):
+                writer.write(Frame(k, k / 10, 0.1, picture(k)), picture(k))
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
+    if frames:
+        with open_video(output) as video:
+            assert len(list(video)) == frames
+    else:
+        assert output.read_text() == "of before"
+    assert list(tmp_path.iterdir()) == [output]
+
+
 def test_a_gif_of_a_noisy_camera_is_small(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     ground = random.integers(0, 256, (48, 64, 3))
     sizes = {}
     for name, noise in (("still.gif", 0), ("noisy.gif", 3), ("restless.gif", 40)):
-        writer = SegmentWriter(tmp_path / "0.part", tmp_path / name, (64, 48), 10)
-        for k in range(8):
-            pixels = ground + random.integers(-noise, noise + 1, ground.shape)
-            image = Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
-            writer.write(Frame(k, k / 10, 0.1, image), image)
-        segment = writer.close()
-        assert segment is not None
-        join([segment], tmp_path / name)
+        with writing_video(tmp_path / name, (64, 48), 10) as writer:
+            for k in range(8):
+                pixels = ground + random.integers(-noise, noise + 1, ground.shape)
+                image = Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
+                writer.write(Frame(k, k / 10, 0.1, image), image)
         sizes[name] = (tmp_path / name).stat().st_size
     assert sizes["noisy.gif"] < 2 * sizes["still.gif"] < sizes["restless.gif"]
 
