@@ -14,6 +14,7 @@ from bentoml_img.classify import Classifier
 from bentoml_img.cli.console import console, plain_ending
 from bentoml_img.cli.each import Done, do_each
 from bentoml_img.cli.options import (
+    MAYBE_FOLDER,
     SEEDS,
     FiniteRange,
     InputPath,
@@ -36,7 +37,6 @@ from bentoml_img.training.show_figures import print_figures
 PHOTO = "images/dog.jpg"  # to try the Bento on
 BUNDLE = SHIPPED / "cifar_lite"
 DOWNLOADS = Path("runs/data")
-MAYBE_FOLDER = click.Path(file_okay=False, path_type=Path)  # that may be made yet
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})

@@ -1,6 +1,5 @@
 """How the scripts speak: with people on standard error, data on standard output."""
 
-import logging
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -72,24 +71,6 @@ def plain_ending(context: click.Context, extra: str, *others: type[Exception]) -
             yield
     except KeyboardInterrupt:
         context.exit(130)
-
-
-class _Teller(logging.Handler):
-    """Tells people what is logged, with its level."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        console.print(f"{record.levelname.lower()}: {record.getMessage()}")
-
-
-@contextmanager
-def told_warnings() -> Iterator[None]:
-    """Tell people what the library warns of while the block runs."""
-    logger, teller = logging.getLogger("bentoml_img"), _Teller(logging.WARNING)
-    logger.addHandler(teller)
-    try:
-        yield
-    finally:
-        logger.removeHandler(teller)
 
 
 @contextmanager

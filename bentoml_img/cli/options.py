@@ -20,6 +20,10 @@ CHOICES = ("model", "models", *SOURCES, "engine", "precision")
 # What numbers the steps of a run takes 32 bits below the seed, and a generator's seed has 64.
 SEEDS = click.IntRange(0, 2**32 - 1)
 
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+MAYBE_FOLDER = click.Path(file_okay=False, path_type=Path)  # that need not exist
+
 T = TypeVar("T")
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -120,7 +124,7 @@ list_option = click.option(
 )
 weights_option = click.option(
     "--weights",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=FILE,
     callback=_only_one,
     help="A .pth file for an official model.",
 )

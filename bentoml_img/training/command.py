@@ -1,28 +1,24 @@
 """What the commands that train have in common: their options, and how they end."""
 
+import logging
 import shlex
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import click
 
-from bentoml_img.cli.console import console, plain_errors, told_warnings
-from bentoml_img.cli.options import SEEDS, Command, FiniteRange, together
+from bentoml_img.cli.console import console, plain_errors
+from bentoml_img.cli.options import MAYBE_FOLDER, SEEDS, Command, FiniteRange, together
 from bentoml_img.training.errors import CheckpointError, DatasetError, Diverged
 from bentoml_img.training.fit import TrainingInterrupted
 from bentoml_img.training.run import RunRecipe
-
-FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
 def run_options(recipe: type[RunRecipe]) -> Callable[[Command], Command]:
     """Options --output-dir, --resume, --epochs, --seed, --threads, with a recipe's defaults."""
     return together(
-        click.option(
-            "--output-dir", "out", type=click.Path(file_okay=False, path_type=Path), required=True
-        ),
+        click.option("--output-dir", "out", type=MAYBE_FOLDER, required=True),
         click.option(
             "--resume", is_flag=True, help="Go on from the checkpoint in the output folder."
         ),
@@ -54,10 +50,26 @@ def resumable(context: click.Context, advice: str | None = None) -> Iterator[Non
     """
     try:
         with (
-            told_warnings(),
+            _printed_warnings(),
             plain_errors("train", DatasetError, CheckpointError, Diverged, OSError),
         ):
             yield
     except TrainingInterrupted as interrupted:
         console.print(f"{interrupted}; {advice or f'to go on: {command_to_resume()}'}")
         context.exit(130)
+
+
+class _Printer(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        console.print(f"{record.levelname.lower()}: {record.getMessage()}")
+
+
+@contextmanager
+def _printed_warnings() -> Iterator[None]:
+    """Print what `bentoml_img` logs in the block, from the level of warnings on."""
+    logger, printer = logging.getLogger("bentoml_img"), _Printer(logging.WARNING)
+    logger.addHandler(printer)
+    try:
+        yield
+    finally:
+        logger.removeHandler(printer)

@@ -32,7 +32,7 @@ class Sample:
 
     def load_mask(self) -> Image.Image:
         """The mask alone; UnusableFile, also if it has other ids."""
-        with reading(self.mask), Image.open(self.mask) as mask:
+        with usable(self.mask), Image.open(self.mask) as mask:
             mask.load()
         if mask.mode not in ("P", "L"):
             raise UnusableFile(f"{self.mask} has no ids, one byte a pixel, but {mask.mode} pixels")
@@ -66,8 +66,8 @@ class CocoSplit:
 
 
 @contextmanager
-def reading(path: Path) -> Iterator[None]:
-    """UnusableFile for whatever a file raises that is missing, damaged, or has other contents."""
+def usable(path: Path) -> Iterator[None]:
+    """UnusableFile, which names the file, in place of the errors of missing or damaged files."""
     try:
         yield
     except DECODER_ERRORS as error:
@@ -76,7 +76,7 @@ def reading(path: Path) -> Iterator[None]:
 
 def load_photo(path: Path, annotated: tuple[int, int]) -> Image.Image:
     """A photo as RGB, upright; UnusableFile, also if its size is not the annotated one."""
-    with reading(path):
+    with usable(path):
         photo = read_rgb(path)
     check_size(path, photo.size, annotated)
     return photo
@@ -104,7 +104,7 @@ def read_voc(root: Path, split: str) -> list[Sample]:
             folder / f"{split}.txt",
         ):
             if listing.is_file():
-                with reading(listing):
+                with usable(listing):
                     names = listing.read_text().split()
                 if not names:
                     raise DatasetError(f"there are no photos in {listing}")
@@ -129,7 +129,7 @@ def read_coco_split(root: Path, split: str) -> CocoSplit:
     `root/annotations/instances_train2017.json`.
     """
     folder, annotations = _find_coco(root, split)
-    with reading(annotations):
+    with usable(annotations):
         content = json.loads(annotations.read_text())
         instances = defaultdict(list)
         for annotation in content["annotations"]:

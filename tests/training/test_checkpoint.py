@@ -40,8 +40,15 @@ def test_a_damaged_checkpoint_is_refused(path: Path, keep: int) -> None:
 
 @pytest.mark.parametrize("state", [{"step": 3}, {"recipe": 1}, [1], torch.ones(2), Path("code")])
 def test_what_is_no_checkpoint_is_refused(path: Path, state: Any) -> None:
-    save(state, path)
+    torch.save(state, path)
     with pytest.raises(CheckpointError, match="cannot read the checkpoint"):
+        load(path)
+
+
+@pytest.mark.parametrize("older", [{}, {"format": 1}])
+def test_a_checkpoint_of_another_version_is_refused(path: Path, older: dict[str, int]) -> None:
+    torch.save({**STATE, **older}, path)
+    with pytest.raises(CheckpointError, match=r"written by another version of this program$"):
         load(path)
 
 
@@ -63,7 +70,7 @@ def test_a_failed_save_keeps_the_last_checkpoint(
 def test_another_recipe_is_refused_and_what_is_other_named(path: Path) -> None:
     was = load(path)["recipe"]
     check_recipe(path, was, {"epochs": 2, "seed": 0})
-    says = r"was made with epochs=2, rate=None, and only so goes on$"
+    says = r"was made with epochs=2, rate=None: resume it with the same$"
     with pytest.raises(CheckpointError, match=says):
         check_recipe(path, was, {"epochs": 3, "seed": 0, "rate": 1})
 

@@ -1,6 +1,6 @@
 """Train the CIFAR-10 classifier: EfficientNet-Lite2, fine-tuned.
 
-A run as in `bentoml_img.training.averaged_run`, with cross-entropy on smoothed labels
+A run as in `bentoml_img.training.run`, with cross-entropy on smoothed labels
 and a smaller learning rate on a backbone whose batch statistics and first layers
 stay as ImageNet left them. What it reaches, where and in how long is in
 artifacts/cifar_lite/README.md.
@@ -23,7 +23,6 @@ from bentoml_img.classify import Classifier
 from bentoml_img.engines.torch import ModuleEngine
 from bentoml_img.models.classifiers import LiteClassifier, cifar_lite
 from bentoml_img.training.autocast import autocast
-from bentoml_img.training.averaged_run import AveragedRecipe, AveragedRun
 from bentoml_img.training.classification.augment import Augmentation, random_view
 from bentoml_img.training.classification.cifar10 import Split
 from bentoml_img.training.classification.evaluation import predict_logits
@@ -31,7 +30,7 @@ from bentoml_img.training.evenly import evenly
 from bentoml_img.training.figures import OnPhoto, unwatched
 from bentoml_img.training.normalize import normalize
 from bentoml_img.training.pretrained import load_imagenet
-from bentoml_img.training.run import Progress
+from bentoml_img.training.run import Run, RunRecipe
 from bentoml_img.training.weight_average import interpolate
 from bentoml_img.transforms import LITE_SQUARE
 
@@ -39,7 +38,7 @@ WATCHED = 2000  # test images, to look at while training
 
 
 @dataclass(frozen=True)
-class Recipe(AveragedRecipe):
+class Recipe(RunRecipe):
     """What a run depends on, beside the data.
 
     Images are enlarged to `side` pixels; `frozen_stages` is how many stages of the
@@ -64,7 +63,7 @@ def start_from_imagenet(network: LiteClassifier) -> None:
     load_imagenet(network.backbone)
 
 
-class Trainer(AveragedRun[LiteClassifier, tuple[Tensor, Tensor]]):
+class Trainer(Run[LiteClassifier, tuple[Tensor, Tensor]]):
     """A run of which each entry of the history has the accuracy on test images.
 
     That is `test_accuracy_2000`, of what `blend` gives on 2,000 images of `test`, evenly
@@ -100,7 +99,6 @@ class Trainer(AveragedRun[LiteClassifier, tuple[Tensor, Tensor]]):
             len(train) // recipe.batch_size,
             device,
         )
-        self._seen: list[dict[str, float]] = []  # figures of the batches since the last entry
 
     def _load(self, step: int) -> tuple[Tensor, Tensor]:
         recipe = self.recipe
@@ -123,18 +121,6 @@ class Trainer(AveragedRun[LiteClassifier, tuple[Tensor, Tensor]]):
         torch.autograd.backward(loss)
         return {"loss": loss, "accuracy": (logits.argmax(1) == labels).float().mean()}
 
-    def _one_step(self, batch: tuple[Tensor, Tensor]) -> Progress:
-        progress = super()._one_step(batch)
-        self._seen.append(dict(progress.figures))
-        return progress
-
-    def _state(self) -> dict[str, Any]:
-        return {**super()._state(), "seen": self._seen}
-
-    def _set_state(self, state: Mapping[str, Any]) -> None:
-        super()._set_state(state)
-        self._seen = state["seen"]
-
     def blend(self) -> LiteClassifier:
         """The averaged network, its backbone blended with what the run began with."""
         blended = copy.deepcopy(self.average)
@@ -146,10 +132,9 @@ class Trainer(AveragedRun[LiteClassifier, tuple[Tensor, Tensor]]):
         with autocast(self.device):
             logits = module_logits(self.blend(), self.watched.images, on_photo)
         loss, accuracy = (
-            statistics.fmean(figures[name] for figures in self._seen) if self._seen else math.nan
+            statistics.fmean(batch[name] for batch in self._recent) if self._recent else math.nan
             for name in ("loss", "accuracy")
         )
-        self._seen = []
         return {
             "loss": loss,
             "train_accuracy": accuracy,

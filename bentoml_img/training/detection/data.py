@@ -14,7 +14,7 @@ from scipy import ndimage
 from bentoml_img.arrays import BoolArray, Float64Array
 from bentoml_img.labels import COCO_TO_TRAFFIC, TRAFFIC, VOC_TO_TRAFFIC
 from bentoml_img.training.errors import DatasetError
-from bentoml_img.training.layouts import Sample, load_photo, read_coco_split, read_voc, reading
+from bentoml_img.training.layouts import Sample, load_photo, read_coco_split, read_voc, usable
 
 Outline = Sequence[Float64Array] | Mapping[str, Any]
 """Polygons [x1, y1, x2, y2, …], or COCO's compressed run lengths."""
@@ -58,7 +58,7 @@ def read_instances(root: Path, split: str) -> list[Scene]:
     """
     coco = read_coco_split(root, split)
     scenes = []
-    with reading(coco.annotations):
+    with usable(coco.annotations):
         for photo in coco.photos:
             size = photo.width, photo.height
             instances = [

@@ -1,6 +1,6 @@
 """Train the light Mask R-CNN.
 
-A run as in `bentoml_img.training.averaged_run`. The backbone learns more slowly, and most
+A run as in `bentoml_img.training.run`. The backbone learns more slowly, and most
 slowly where it sees large things: what a few small scenes teach it there costs it
 what it knows of them.
 """
@@ -19,7 +19,6 @@ from bentoml_img.detect import Detector
 from bentoml_img.engines.torch_maskrcnn import TorchMaskRcnn
 from bentoml_img.models.detectors import maskrcnn_lite
 from bentoml_img.training.autocast import autocast
-from bentoml_img.training.averaged_run import AveragedRecipe, AveragedRun
 from bentoml_img.training.detection.augment import Augmentation, Crop, boxes_of, load_batch
 from bentoml_img.training.detection.evaluation import measure
 from bentoml_img.training.detection.losses import Target, losses
@@ -29,11 +28,12 @@ from bentoml_img.training.detection.truth import Truth
 from bentoml_img.training.detection.weight_gradients import fast_weight_gradients
 from bentoml_img.training.figures import OnPhoto
 from bentoml_img.training.normalize import normalize
+from bentoml_img.training.run import Run, RunRecipe
 from bentoml_img.transforms import LITE_PYRAMID
 
 
 @dataclass(frozen=True)
-class Recipe(AveragedRecipe):
+class Recipe(RunRecipe):
     """What a run depends on, beside the data.
 
     `backbone_lr` is for the backbone's stages, `deep_lr` for those of them at the
@@ -53,7 +53,7 @@ class Recipe(AveragedRecipe):
     augmentation: Augmentation = field(default_factory=Augmentation)
 
 
-class Trainer(AveragedRun[MaskRCNN, tuple[Tensor, list[Target]]]):
+class Trainer(Run[MaskRCNN, tuple[Tensor, list[Target]]]):
     """A run of which each entry of the history has the mask AP50 of each validation set.
 
     `start` gives the network the weights to begin with; `validation` has the

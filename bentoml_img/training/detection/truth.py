@@ -13,7 +13,7 @@ from pycocotools.coco import COCO
 
 from bentoml_img.labels import COCO_CATEGORIES
 from bentoml_img.training.errors import DatasetError
-from bentoml_img.training.layouts import CocoPhoto, load_photo, read_coco_split, reading
+from bentoml_img.training.layouts import CocoPhoto, load_photo, read_coco_split, usable
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Truth:
     def read(cls, root: Path, split: str, every: int = 1) -> "Truth":
         """Of every so many photos one; DatasetError if the data cannot be used."""
         split_read = read_coco_split(root, split)
-        with silent(), reading(split_read.annotations):
+        with silent(), usable(split_read.annotations):
             by_id = {photo.id: photo for photo in split_read.photos}
             photos = {k: by_id[k] for k in sorted(by_id)}
             coco = COCO()

@@ -7,6 +7,7 @@ import click
 from PIL import Image
 
 from bentoml_img.cli.console import plain_errors
+from bentoml_img.cli.options import FOLDER
 from bentoml_img.engines import PRECISIONS
 from bentoml_img.files import PHOTOS, FileError, inputs_of, reading
 from bentoml_img.images import read_rgb
@@ -15,7 +16,6 @@ from bentoml_img.training.evenly import evenly
 from bentoml_img.training.extra import importing_extra
 
 with importing_extra():
-    from bentoml_img.training.command import FOLDER
     from bentoml_img.training.reduced_precision.reduction import reduce
 
 MAX_PHOTOS = 100

@@ -14,7 +14,7 @@ from bentoml_img.arrays import Float32Array, Float64Array, UInt8Array
 from bentoml_img.labels import COCO_TO_VOC, VOC, VOC_IGNORE
 from bentoml_img.system.atomic import replacing
 from bentoml_img.training.figures import OnPhoto, unwatched
-from bentoml_img.training.layouts import Sample, read_coco_split, reading
+from bentoml_img.training.layouts import Sample, read_coco_split, usable
 
 
 def read_coco(root: Path, split: str, cache: Path, on_photo: OnPhoto = unwatched) -> list[Sample]:
@@ -30,7 +30,7 @@ def read_coco(root: Path, split: str, cache: Path, on_photo: OnPhoto = unwatched
         sample = Sample(photo.path, folder / f"{photo.path.relative_to(coco.folder)}.png")
         if not sample.mask.is_file():
             sample.mask.parent.mkdir(parents=True, exist_ok=True)
-            with reading(coco.annotations):
+            with usable(coco.annotations):
                 painted = paint(photo.instances, photo.height, photo.width)
             _write_png(painted, sample.mask)
         on_photo(i, len(coco.photos))

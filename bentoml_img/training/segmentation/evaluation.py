@@ -15,7 +15,7 @@ import numpy as np
 from bentoml_img.images import open_image, upright_size
 from bentoml_img.segment import Segmenter
 from bentoml_img.training.figures import Figure, OnPhoto, unwatched
-from bentoml_img.training.layouts import Sample, check_size, read_voc, reading
+from bentoml_img.training.layouts import Sample, check_size, read_voc, usable
 from bentoml_img.training.segmentation.confusion import Confusion, frequent_classes
 from bentoml_img.training.segmentation.data import class_shares, read_coco
 
@@ -84,7 +84,7 @@ def measure(
         confusions = {name: Confusion() for name in networks}
         for sample in samples:
             mask = sample.load_mask()
-            with reading(sample.image):
+            with usable(sample.image):
                 photo = open_image(sample.image.read_bytes())
                 check_size(sample.image, upright_size(photo), mask.size)
                 pixels, size = segmenter.prepare(photo)

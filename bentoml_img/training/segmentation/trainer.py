@@ -1,6 +1,6 @@
 """Train the light segmentation networks: one backbone, both heads at once.
 
-A run as in `bentoml_img.training.averaged_run`, with cross-entropy on both heads and a
+A run as in `bentoml_img.training.run`, with cross-entropy on both heads and a
 smaller learning rate on a backbone whose batch statistics and first layers stay
 as ImageNet left them; in the cool-down, the heads' batch statistics stay, too.
 """
@@ -21,11 +21,11 @@ from bentoml_img.models.efficientnet_lite import EfficientNetLite
 from bentoml_img.models.segmenters import HEADS
 from bentoml_img.segment import Segmenter
 from bentoml_img.training.autocast import autocast
-from bentoml_img.training.averaged_run import AveragedRecipe, AveragedRun
 from bentoml_img.training.figures import OnPhoto
 from bentoml_img.training.layouts import Sample
 from bentoml_img.training.normalize import normalize
 from bentoml_img.training.proportions import proportions
+from bentoml_img.training.run import Run, RunRecipe
 from bentoml_img.training.segmentation.augment import Augmentation, load_batch
 from bentoml_img.training.segmentation.confusion import frequent_classes
 from bentoml_img.training.segmentation.data import class_shares
@@ -35,7 +35,7 @@ from bentoml_img.transforms import LITE
 
 
 @dataclass(frozen=True)
-class Recipe(AveragedRecipe):
+class Recipe(RunRecipe):
     """What a run depends on, beside the data.
 
     `fcn_loss` is how much the loss of the FCN head counts. `rare` is the share of
@@ -88,7 +88,7 @@ class Heads:
         return scores
 
 
-class Trainer(AveragedRun[Network, tuple[Tensor, Tensor]]):
+class Trainer(Run[Network, tuple[Tensor, Tensor]]):
     """A run of which each entry of the history has the mIoU of each head and validation set.
 
     `shares` are the class shares of all the sources' samples, in their order;

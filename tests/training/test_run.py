@@ -5,14 +5,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from bentoml_img.training.averaged_run import AveragedRecipe, AveragedRun
 from bentoml_img.training.figures import OnPhoto
+from bentoml_img.training.run import Run, RunRecipe
 
 
-class TinyRun(AveragedRun[nn.Linear, Tensor]):
+class TinyRun(Run[nn.Linear, Tensor]):
     """A run of 100 steps over a network with one layer."""
 
-    def __init__(self, recipe: AveragedRecipe) -> None:
+    def __init__(self, recipe: RunRecipe) -> None:
         network = nn.Linear(3, 2)
         parts = [(list(network.parameters()), 0.5)]
         super().__init__(network, parts, recipe, recipe.batch_size, 100, "cpu")
@@ -30,23 +30,17 @@ class TinyRun(AveragedRun[nn.Linear, Tensor]):
 
 
 def test_rates_rise_stay_and_fall_to_the_last_step() -> None:
-    run = TinyRun(AveragedRecipe(warm_up_steps=9, cool_down=0.4))
+    run = TinyRun(RunRecipe(warm_up_steps=9, cool_down=0.4))
     rates: list[float] = []
-    run.run(lambda progress: rates.append(run.optimizers[0].param_groups[0]["lr"]))
+    run.run(lambda progress: rates.append(run.optimizer.param_groups[0]["lr"]))
     assert len(rates) == 100
     assert rates[:9] == pytest.approx([0.05 * step for step in range(1, 10)])
     assert rates[9:61] == pytest.approx([0.5] * 52)
     assert rates[60:] == pytest.approx([0.5 * (100 - step) / 40 for step in range(60, 100)])
 
 
-def test_filters_decay_and_biases_do_not() -> None:
-    groups = TinyRun(AveragedRecipe(weight_decay=0.3)).optimizers[0].param_groups
-    decays = {p.ndim: group["weight_decay"] for group in groups for p in group["params"]}
-    assert decays == {2: 0.3, 1: 0}
-
-
 def test_the_average_forgets_its_beginning_fast() -> None:
-    run = TinyRun(AveragedRecipe(average_decay=0.15))
+    run = TinyRun(RunRecipe(average_decay=0.15))
     weights = [run.network.weight.detach().clone()]
     averages: list[Tensor] = []
 
