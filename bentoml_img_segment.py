@@ -70,7 +70,6 @@ DEFAULT = "deeplabv3_lite"
     metavar="PHOTO",
     help="Draw the models side by side.",
 )
-@click.option("--apply", "applied", is_flag=True, help="Mask PATHS, as is done without it.")
 @click.option(
     "--evaluate",
     "data",
@@ -102,7 +101,6 @@ def main(
     models: tuple[str, ...],
     listed: bool,
     compared: Path | None,
-    applied: bool,
     data: Path | None,
     output_dir: Path | None,
     weights: Path | None,
@@ -116,9 +114,9 @@ def main(
     With PATHS (photos, GIFs, videos, folders of them), mask them instead: dog.jpg
     becomes dog_seg.png and dog_overlay.jpg.
     """
-    if sum(map(bool, (listed, compared, paths or applied, data))) > 1:
+    if sum(map(bool, (listed, compared, paths, data))) > 1:
         raise click.UsageError("--list, --compare, --evaluate and PATHS: give one of them")
-    _check_used(context, models, compared, paths, applied)
+    _check_used(context, models, compared, paths)
     with plain_ending(context, "torch", FileError):
         if listed:
             _list(context)
@@ -149,11 +147,8 @@ def _check_used(
     models: tuple[str, ...],
     compared: Path | None,
     paths: tuple[Path, ...],
-    applied: bool,
 ) -> None:
     """UsageError if something is given that nothing is made of."""
-    if applied and not paths:
-        raise click.UsageError("--apply masks PATHS: give some")
     if not (compared or paths) and (unused := given(context, ("output_dir", "palette"))):
         raise click.UsageError(f"{unused} is for --compare and PATHS: give one of them")
     if len(models) > 1 and not compared:

@@ -248,7 +248,7 @@ def test_every_script_tells_its_version(script: ModuleType) -> None:
     ("script", "to_package", "to_compute"),
     [
         (bentoml_img_classify, ["--pretrained"], ["--evaluate"]),
-        (bentoml_img_segment, [], ["--apply", STREET]),
+        (bentoml_img_segment, [], [STREET]),
         (bentoml_img_detect, [], [STREET]),
     ],
 )
