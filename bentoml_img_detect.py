@@ -1,7 +1,6 @@
 """Choose a detection model, package it as a Bento; or annotate photos and videos here and now."""
 
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from bentoml_img.cli.console import (
     print_table,
     usage_errors,
 )
+from bentoml_img.cli.evaluating import print_evaluation
 from bentoml_img.cli.options import (
     FiniteRange,
     InputPath,
@@ -40,8 +40,6 @@ from bentoml_img.files import FileError
 from bentoml_img.labels import real_classes
 from bentoml_img.offline.naming import is_video, results_of
 from bentoml_img.shelf import bundle_of
-from bentoml_img.training.errors import DatasetError
-from bentoml_img.training.show_figures import print_figures
 from bentoml_img.video.frames import FOLDER_RATE
 
 PHOTO = "images/people_mechanics.jpg"  # to try the Bento on
@@ -189,9 +187,9 @@ def main(
             bundle = bundle_of(model, weights, weights_url, on_progress)
         if paths:
             wanted = Annotation(**options)
-            context.exit(_annotate(context, paths, bundle, engine, precision, wanted))
+            context.exit(_detect(context, paths, bundle, engine, precision, wanted))
         elif data:
-            _evaluate(Detector.from_bundle(bundle, engine, precision=precision), data)
+            print_evaluation(Detector.from_bundle(bundle, engine, precision=precision), data)
         else:
             package_and_show(bundle, engine, precision, PHOTO)
 
@@ -219,7 +217,7 @@ def _published_ap(entry: zoo.Entry, scores: Mapping[str, float]) -> list[str]:
     return [*("–" if value is None else f"{value:.3f}" for value in values), str(classes)]
 
 
-def _annotate(
+def _detect(
     context: click.Context,
     paths: tuple[Path, ...],
     bundle: Path,
@@ -261,13 +259,6 @@ def _check_usage(
     unused = given(context, VIDEO_OPTIONS)
     if unused and not any(map(is_video, targets.values())):
         raise click.UsageError(f"{unused} is for videos, and there is none in PATHS")
-
-
-def _evaluate(detector: Detector, data: Path) -> None:
-    with plain_errors("train", DatasetError):
-        from bentoml_img.training.detection.evaluation import evaluate
-
-        print_figures(partial(evaluate, detector, data))
 
 
 if __name__ == "__main__":

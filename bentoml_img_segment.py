@@ -1,7 +1,6 @@
 """Choose a segmentation model and package it as a Bento; or use it here and now."""
 
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 
 import click
@@ -20,6 +19,7 @@ from bentoml_img.cli.console import (
     usage_errors,
 )
 from bentoml_img.cli.each import Done, do_each, shortfall
+from bentoml_img.cli.evaluating import print_evaluation
 from bentoml_img.cli.options import (
     SOURCES,
     InputPath,
@@ -43,8 +43,6 @@ from bentoml_img.offline.naming import check_apart, masks_of
 from bentoml_img.palettes import DEFAULT_PALETTE, PALETTES, PaletteName
 from bentoml_img.segment import Segmenter
 from bentoml_img.shelf import bundle_of, is_at_hand
-from bentoml_img.training.errors import DatasetError
-from bentoml_img.training.show_figures import print_figures
 
 PHOTO = "images/dog.jpg"  # to try the Bento on
 MODELS = names_of("segmentation")
@@ -137,9 +135,9 @@ def main(
         if compared:
             _compare(compared, segmenters, palette, output_dir)
         elif paths:
-            context.exit(_apply(paths, segmenters[names[0]], palette, output_dir))
+            context.exit(_segment(paths, segmenters[names[0]], palette, output_dir))
         elif data:
-            _evaluate(segmenters[names[0]], data)
+            print_evaluation(segmenters[names[0]], data)
 
 
 def _check_used(
@@ -207,7 +205,7 @@ def _compare(
     print_line(bytes(target))
 
 
-def _apply(
+def _segment(
     paths: tuple[Path, ...], segmenter: Segmenter, palette: PaletteName, output_dir: Path | None
 ) -> int:
     """Mask each photo; those that cannot be read are named at the end. The exit status."""
@@ -231,13 +229,6 @@ def _apply(
         )
 
     return do_each(inputs, mask)
-
-
-def _evaluate(segmenter: Segmenter, data: Path) -> None:
-    with plain_errors("train", DatasetError):
-        from bentoml_img.training.segmentation.evaluation import evaluate
-
-        print_figures(partial(evaluate, segmenter, data))
 
 
 if __name__ == "__main__":
