@@ -24,8 +24,10 @@ from bentoml_img.cli.options import (
     version_option,
 )
 from bentoml_img.cli.show_packaging import package_and_show
-from bentoml_img.files import VIDEOS, FileError, inputs_of, reading
+from bentoml_img.file_errors import FileError, reading
+from bentoml_img.file_kinds import VIDEOS
 from bentoml_img.images import read_rgb
+from bentoml_img.input_files import inputs_of
 from bentoml_img.paths import SHIPPED
 from bentoml_img.shelf import bundle_of
 from bentoml_img.training.classification import cifar10

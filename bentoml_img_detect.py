@@ -36,9 +36,10 @@ from bentoml_img.cli.options import (
 )
 from bentoml_img.cli.show_packaging import package_and_show
 from bentoml_img.detect import MAX_INSTANCES, SCORE_THRESHOLD, Detector
-from bentoml_img.files import FileError
+from bentoml_img.file_errors import FileError
 from bentoml_img.labels import real_classes
-from bentoml_img.offline.naming import is_video, results_of
+from bentoml_img.offline.naming import results_of
+from bentoml_img.result_names import is_video
 from bentoml_img.shelf import bundle_of
 from bentoml_img.video.frames import FOLDER_RATE
 

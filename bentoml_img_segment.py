@@ -35,12 +35,14 @@ from bentoml_img.cli.options import (
 )
 from bentoml_img.cli.show_packaging import package_and_show
 from bentoml_img.engines import resolve
-from bentoml_img.files import COMPARISON, FileError, inputs_of, reading, write_result
+from bentoml_img.file_errors import FileError, reading, write_result
 from bentoml_img.images import encode_jpeg
+from bentoml_img.input_files import inputs_of
 from bentoml_img.offline.compare import side_by_side, timed_masks
 from bentoml_img.offline.mask import mask_file
 from bentoml_img.offline.naming import check_apart, masks_of
 from bentoml_img.palettes import DEFAULT_PALETTE, PALETTES, PaletteName
+from bentoml_img.result_names import COMPARISON
 from bentoml_img.segment import Segmenter
 from bentoml_img.shelf import bundle_of, is_at_hand
 

@@ -13,9 +13,9 @@ from bentoml_img.cli.console import console, frames_bar, tell_table
 from bentoml_img.cli.counts_table import counts_table
 from bentoml_img.cli.each import Done, do_each, shortfall
 from bentoml_img.detect import Detector, Query, split_names
-from bentoml_img.files import PLOT, FileError, writing
+from bentoml_img.file_errors import FileError, writing
 from bentoml_img.offline.annotate import annotate_photo, annotate_video
-from bentoml_img.offline.naming import is_video
+from bentoml_img.result_names import PLOT, is_video
 from bentoml_img.video.ground import Ground
 from bentoml_img.video.options import Options
 from bentoml_img.video.places import PlaceSpec, lines_of, zones_of

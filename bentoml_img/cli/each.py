@@ -8,7 +8,7 @@ import click
 from rich.progress import Progress
 
 from bentoml_img.cli.console import cleared, print_line, work_bar
-from bentoml_img.files import FileError, named
+from bentoml_img.file_errors import FileError, named
 from bentoml_img.video.results import Ending
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bentoml_img.drawing.segmentation import blend, colour_mask, overlay
-from bentoml_img.files import FileError, named, reading, write_result, writing
+from bentoml_img.file_errors import FileError, named, reading, write_result, writing
 from bentoml_img.images import encode_jpeg, encode_png, load_rgb, open_image
 from bentoml_img.offline.naming import masks_of
 from bentoml_img.palettes import PaletteName

@@ -4,8 +4,10 @@ import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from bentoml_img.files import ANNOTATED, MASK, MOVING, OVERLAY, PLOT, inputs_of, kind_of
+from bentoml_img.file_kinds import kind_of
 from bentoml_img.images import ENCODERS
+from bentoml_img.input_files import inputs_of
+from bentoml_img.result_names import ANNOTATED, MASK, MOVING, OVERLAY, PLOT, is_video
 from bentoml_img.video.results import Result
 
 
@@ -35,11 +37,6 @@ def results_of(
     targets = {source: output or _target(source, folder) for source in sources}
     check_apart({source: _written(target) for source, target in targets.items()})
     return targets
-
-
-def is_video(target: Path) -> bool:
-    """Whether a result is a video or an animation, by its suffix."""
-    return target.suffix.lower() in MOVING.values()
 
 
 def check_apart(results: Mapping[Path, Iterable[Path]]) -> None:

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from bentoml_img.files import MOVING, reason
+from bentoml_img.file_errors import reason
+from bentoml_img.result_names import is_video
 from bentoml_img.system.atomic import replacing
 from bentoml_img.video.frames import VideoError
 from bentoml_img.video.gif import write_gif
@@ -13,7 +14,7 @@ from bentoml_img.video.segments import Segment
 
 def check_output(path: Path) -> None:
     """VideoError unless the name ends in .mp4 or .gif."""
-    if path.suffix.lower() not in MOVING.values():
+    if not is_video(path):
         raise VideoError(f"cannot write {path.name}: the result is a .mp4 or a .gif")
 
 

@@ -8,8 +8,10 @@ from PIL import Image
 
 from bentoml_img.cli.console import plain_errors
 from bentoml_img.engines import PRECISIONS
-from bentoml_img.files import PHOTOS, FileError, inputs_of, reading
+from bentoml_img.file_errors import FileError, reading
+from bentoml_img.file_kinds import PHOTOS
 from bentoml_img.images import read_rgb
+from bentoml_img.input_files import inputs_of
 from bentoml_img.training.errors import DatasetError
 from bentoml_img.training.evenly import evenly
 from bentoml_img.training.extra import importing_extra
