@@ -10,8 +10,9 @@ from rich.progress import Progress
 from rich.table import Table
 
 from bentoml_img.classify import Classifier
-from bentoml_img.cli.console import console, plain_ending
+from bentoml_img.cli.console import console
 from bentoml_img.cli.each import Done, do_each
+from bentoml_img.cli.errors import plain_ending
 from bentoml_img.cli.evaluating import print_evaluation
 from bentoml_img.cli.options import (
     FOLDER,

@@ -9,15 +9,10 @@ import click
 from bentoml_img import zoo
 from bentoml_img.bundle import read_manifest
 from bentoml_img.cli.annotation import Annotation, annotate_each
+from bentoml_img.cli.bars import download_bar
 from bentoml_img.cli.catalogue import catalogue
-from bentoml_img.cli.console import (
-    console,
-    download_bar,
-    plain_ending,
-    plain_errors,
-    print_table,
-    usage_errors,
-)
+from bentoml_img.cli.console import console, print_table
+from bentoml_img.cli.errors import plain_ending, plain_errors, usage_errors
 from bentoml_img.cli.evaluating import print_evaluation
 from bentoml_img.cli.options import (
     FOLDER,

@@ -7,18 +7,11 @@ import click
 from rich.progress import Progress
 
 from bentoml_img import zoo
+from bentoml_img.cli.bars import download_bar, frames_bar
 from bentoml_img.cli.catalogue import catalogue
-from bentoml_img.cli.console import (
-    console,
-    download_bar,
-    frames_bar,
-    plain_ending,
-    plain_errors,
-    print_line,
-    print_table,
-    usage_errors,
-)
+from bentoml_img.cli.console import console, print_line, print_table
 from bentoml_img.cli.each import Done, do_each, shortfall
+from bentoml_img.cli.errors import plain_ending, plain_errors, usage_errors
 from bentoml_img.cli.evaluating import print_evaluation
 from bentoml_img.cli.options import (
     FOLDER,

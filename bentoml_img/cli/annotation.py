@@ -9,7 +9,8 @@ from typing import Any
 
 from rich.progress import Progress
 
-from bentoml_img.cli.console import console, frames_bar, tell_table
+from bentoml_img.cli.bars import frames_bar
+from bentoml_img.cli.console import console, tell_table
 from bentoml_img.cli.counts_table import counts_table
 from bentoml_img.cli.each import Done, do_each, shortfall
 from bentoml_img.detect import Detector, Query, split_names

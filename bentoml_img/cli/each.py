@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 from rich.progress import Progress
 
-from bentoml_img.cli.console import cleared, print_line, work_bar
+from bentoml_img.cli.bars import cleared, work_bar
+from bentoml_img.cli.console import print_line
 from bentoml_img.file_errors import FileError, named
 from bentoml_img.video.results import Ending
 

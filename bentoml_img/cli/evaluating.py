@@ -5,7 +5,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from bentoml_img.cli.console import plain_errors
+from bentoml_img.cli.errors import plain_errors
 from bentoml_img.predictor import Predictor
 from bentoml_img.training.errors import DatasetError
 from bentoml_img.training.show_figures import print_figures

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 
 import click
 
-from bentoml_img.cli.console import console, plain_errors, told_warnings
+from bentoml_img.cli.console import console, told_warnings
+from bentoml_img.cli.errors import plain_errors
 from bentoml_img.cli.options import NEW_FOLDER, SEEDS, Command, FiniteRange, together
 from bentoml_img.training.errors import CheckpointError, DatasetError, Diverged
 from bentoml_img.training.fit import TrainingInterrupted

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 from PIL import Image
 
-from bentoml_img.cli.console import plain_errors
+from bentoml_img.cli.errors import plain_errors
 from bentoml_img.cli.options import FOLDER, HELP
 from bentoml_img.engines import PRECISIONS
 from bentoml_img.file_errors import FileError, reading

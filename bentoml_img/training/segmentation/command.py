@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 
 from bentoml_img.bundle import WEIGHTS
-from bentoml_img.cli.console import console, training_bar
+from bentoml_img.cli.bars import training_bar
+from bentoml_img.cli.console import console
 from bentoml_img.cli.options import FILE, FOLDER, HELP
 from bentoml_img.segment import Segmenter
 from bentoml_img.training.errors import DatasetError
