@@ -224,7 +224,7 @@ def _detect(
     precision: str,
     wanted: Annotation,
 ) -> int:
-    """Do one input after the other. The exit status."""
+    """Annotate one input after the other. Returns the exit status."""
     with usage_errors():
         targets = results_of(paths, wanted.frames, wanted.output, wanted.output_dir)
     _check_usage(context, paths, targets, wanted)
@@ -248,7 +248,7 @@ def _check_usage(
     targets: Mapping[Path, Path],
     wanted: Annotation,
 ) -> None:
-    """ClickException if there is nothing to do, or nothing that an option is for."""
+    """ClickException if there is nothing to do, or if an option would not be used."""
     if not targets:
         raise click.ClickException(f"no pictures or videos in {', '.join(map(str, paths))}")
     if wanted.frames and (files := [str(path) for path in paths if not path.is_dir()]):

@@ -144,7 +144,7 @@ def _check_used(
     compared: Path | None,
     paths: tuple[Path, ...],
 ) -> None:
-    """UsageError if something is given that nothing is made of."""
+    """UsageError if an option is given that would not be used."""
     if not (compared or paths) and (unused := given(context, ("output_dir", "palette"))):
         raise click.UsageError(f"{unused} is for --compare and PATHS: give one of them")
     if len(models) > 1 and not compared:
@@ -157,7 +157,7 @@ def _bundle(name: str, weights: Path | None, url: str | None) -> Path:
 
 
 def _all_at_hand(context: click.Context, engine: str, precision: str) -> dict[str, Path]:
-    """The bundles of the models at hand, by name, less those that cannot be made or run so."""
+    """The bundles of the models at hand, by name, except those that cannot be made or run here."""
     if unused := given(context, SOURCES):
         raise click.UsageError(f"{unused} is for one model: give its --model, too")
     bundles = {}
@@ -221,7 +221,7 @@ def _segment(
             folder = output_dir or photo.parent
             done = mask_file(photo, segmenter, palette, folder, on_progress, warn)
         return Done(
-            [bytes(file) for file in done.written],  # whatever its name is made of
+            [bytes(file) for file in done.written],  # a file name need not be UTF-8
             shortfall(photo, done.written[0], done.ending),
             done.ending.interrupted,
         )

@@ -34,7 +34,7 @@ def reason(error: Exception) -> str:
 
 @contextmanager
 def reading(source: Path, *others: type[Exception]) -> Iterator[None]:
-    """FileError in place of what shows that a file is no usable picture, or of `others`."""
+    """FileError in place of errors that show that `source` cannot be used, and of `others`."""
     expected: tuple[type[Exception], ...] = (OSError, ImageError, *others)
     try:
         yield
@@ -44,7 +44,7 @@ def reading(source: Path, *others: type[Exception]) -> Iterator[None]:
 
 @contextmanager
 def writing(target: Path, *others: type[Exception]) -> Iterator[None]:
-    """FileError in place of what keeps a result from being written, or of `others`."""
+    """FileError in place of errors that keep `target` from being written, and of `others`."""
     expected: tuple[type[Exception], ...] = (OSError, *others)
     try:
         yield

@@ -12,7 +12,7 @@ import click
 from bentoml_img.cli.options import FOLDER, NEW_FOLDER
 from bentoml_img.system.atomic import replacing_folder
 
-STAMP = ".unpacked"  # says what a target is made of
+STAMP = ".unpacked"  # lists what a target was unpacked from
 
 
 def unpack(folder: Path, target: Path) -> None:

@@ -1,4 +1,4 @@
-"""Photos and videos annotated, one after the other: what is asked for, and what is told of it."""
+"""Annotate photos and videos, one after the other, and report what was found."""
 
 import json
 import os
@@ -25,7 +25,7 @@ from bentoml_img.video.results import RECORDS, Result
 
 @dataclass(frozen=True, kw_only=True)
 class Annotation:
-    """What is to be made of PATHS: the command line's options, by the names of its parameters."""
+    """How PATHS are to be annotated: the command's options, by the names of its parameters."""
 
     output: Path | None
     output_dir: Path | None
@@ -100,7 +100,7 @@ def annotate_each(
 
 
 def _done(source: Path, result: Result, wanted: Annotation, told: Container[str]) -> Done:
-    """A video, as far as it was done; `told` are the warnings that were heard."""
+    """What came of a video, done to its end or not; `told` are the warnings shown already."""
     interrupted = result.ending.interrupted
     if interrupted:
         how_far = f"interrupted after {result.frames} frames"
@@ -115,10 +115,10 @@ def _done(source: Path, result: Result, wanted: Annotation, told: Container[str]
 
 
 def _report(source: Path, result: Result, plot: bool, told: Container[str]) -> dict[str, Any]:
-    """Tell people what was counted. The files that were written, by what they are, and counts."""
+    """Show what was counted. Returns the files that were written, by what they are, and counts."""
     summary = json.loads(result.summary.read_text())
     for warning in summary["warnings"]:
-        if warning not in told:  # but by the run that was resumed
+        if warning not in told:  # it was told by the run that this one resumed
             console.print(f"{source}: warning: {warning}")
     tell_table(counts_table(summary))
     written = result.files
@@ -137,4 +137,4 @@ def _lines(source: Path, answer: Mapping[str, Any], as_json: bool) -> Sequence[s
     if as_json:
         return [json.dumps({"file": str(source), **answer}, separators=(",", ":"))]
     files = [answer[what] for what in ("result", *RECORDS, "plot") if what in answer]
-    return [os.fsencode(file) for file in files]  # whatever its name is made of
+    return [os.fsencode(file) for file in files]  # a file name need not be UTF-8

@@ -66,7 +66,7 @@ def _check_suffix(output: Path, source: Path) -> None:
 
 
 def _identity(path: Path) -> tuple[int, int]:
-    """What two names of one file have in common."""
+    """The same for all names of one file."""
     found = path.stat()
     return found.st_dev, found.st_ino
 
