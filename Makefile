@@ -96,7 +96,7 @@ bentos: package
 # DATA may hold the data sets' folders, or the archives of these.
 eval: $(VENV)/.installed-dev
 	@test -n "$(CIFAR)$(DATA)" || { echo "say where the data are: make eval CIFAR=DIR DATA=DIR" >&2; exit 2; }
-	@test -z "$(CIFAR)" || $(BIN)/python bentoml_img_classify.py --evaluate artifacts/cifar_lite --data-dir $(CIFAR)
+	@test -z "$(CIFAR)" || $(BIN)/python bentoml_img_classify.py --evaluate $(CIFAR)
 	@test -z "$(DATA)" || { $(BIN)/python -m scripts.unpack $(DATA) build/data && \
 	    for model in deeplabv3_lite fcn_lite; do \
 	        $(BIN)/python bentoml_img_segment.py --model $$model --evaluate build/data || exit; done && \

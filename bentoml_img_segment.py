@@ -1,7 +1,6 @@
 """Choose a segmentation model and package it as a Bento; or use it here and now."""
 
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 
 import click
@@ -9,19 +8,16 @@ from rich.progress import Progress
 
 from bentoml_img import zoo
 from bentoml_img.bundle import Bundle
-from bentoml_img.cli.catalogue import catalogue, names_of
-from bentoml_img.cli.console import (
-    console,
-    download_bar,
-    frames_bar,
-    plain_ending,
-    plain_errors,
-    print_line,
-    print_table,
-    usage_errors,
-)
+from bentoml_img.cli.bars import download_bar, frames_bar
+from bentoml_img.cli.catalogue import catalogue
+from bentoml_img.cli.console import console, print_line, print_table
 from bentoml_img.cli.each import Done, do_each, shortfall
+from bentoml_img.cli.errors import plain_ending, plain_errors, usage_errors
+from bentoml_img.cli.evaluating import print_evaluation
 from bentoml_img.cli.options import (
+    FOLDER,
+    HELP,
+    NEW_FOLDER,
     SOURCES,
     InputPath,
     ModelChoice,
@@ -36,23 +32,23 @@ from bentoml_img.cli.options import (
 )
 from bentoml_img.cli.show_packaging import package_and_show
 from bentoml_img.engines import resolve
-from bentoml_img.files import COMPARISON, FileError, inputs_of, reading, write_result
+from bentoml_img.file_errors import FileError, reading, write_result
 from bentoml_img.images import encode_jpeg
+from bentoml_img.input_files import inputs_of
 from bentoml_img.offline.compare import side_by_side, timed_masks
 from bentoml_img.offline.mask import mask_file
 from bentoml_img.offline.naming import check_apart, masks_of
 from bentoml_img.palettes import DEFAULT_PALETTE, PALETTES, PaletteName
+from bentoml_img.result_names import COMPARISON
 from bentoml_img.segment import Segmenter
 from bentoml_img.shelf import bundle_of, is_at_hand
-from bentoml_img.training.errors import DatasetError
-from bentoml_img.training.show_figures import print_figures
 
 PHOTO = "images/dog.jpg"  # to try the Bento on
-MODELS = names_of("segmentation")
+MODELS = zoo.names_of("segmentation")
 DEFAULT = "deeplabv3_lite"
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(context_settings=HELP)
 @click.argument("paths", nargs=-1, type=InputPath())
 @click.option(
     "--model",
@@ -71,17 +67,16 @@ DEFAULT = "deeplabv3_lite"
     metavar="PHOTO",
     help="Draw the models side by side.",
 )
-@click.option("--apply", "applied", is_flag=True, help="Mask PATHS, as is done without it.")
 @click.option(
     "--evaluate",
     "data",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    type=FOLDER,
     metavar="DATA",
     help="Print the mIoU on DATA/VOCdevkit and DATA/coco as JSON.",
 )
 @click.option(
     "--output-dir",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=NEW_FOLDER,
     help="For results. Default: beside the input.",
 )
 @weights_option
@@ -103,7 +98,6 @@ def main(
     models: tuple[str, ...],
     listed: bool,
     compared: Path | None,
-    applied: bool,
     data: Path | None,
     output_dir: Path | None,
     weights: Path | None,
@@ -117,9 +111,9 @@ def main(
     With PATHS (photos, GIFs, videos, folders of them), mask them instead: dog.jpg
     becomes dog_seg.png and dog_overlay.jpg.
     """
-    if sum(map(bool, (listed, compared, paths or applied, data))) > 1:
+    if sum(map(bool, (listed, compared, paths, data))) > 1:
         raise click.UsageError("--list, --compare, --evaluate and PATHS: give one of them")
-    _check_used(context, models, compared, paths, applied)
+    _check_used(context, models, compared, paths)
     with plain_ending(context, "torch", FileError):
         if listed:
             _list(context)
@@ -140,9 +134,9 @@ def main(
         if compared:
             _compare(compared, segmenters, palette, output_dir)
         elif paths:
-            context.exit(_apply(paths, segmenters[names[0]], palette, output_dir))
+            context.exit(_segment(paths, segmenters[names[0]], palette, output_dir))
         elif data:
-            _evaluate(segmenters[names[0]], data)
+            print_evaluation(segmenters[names[0]], data)
 
 
 def _check_used(
@@ -150,11 +144,8 @@ def _check_used(
     models: tuple[str, ...],
     compared: Path | None,
     paths: tuple[Path, ...],
-    applied: bool,
 ) -> None:
-    """UsageError if something is given that nothing is made of."""
-    if applied and not paths:
-        raise click.UsageError("--apply masks PATHS: give some")
+    """UsageError if an option is given that would not be used."""
     if not (compared or paths) and (unused := given(context, ("output_dir", "palette"))):
         raise click.UsageError(f"{unused} is for --compare and PATHS: give one of them")
     if len(models) > 1 and not compared:
@@ -167,7 +158,7 @@ def _bundle(name: str, weights: Path | None, url: str | None) -> Path:
 
 
 def _all_at_hand(context: click.Context, engine: str, precision: str) -> dict[str, Path]:
-    """The bundles of the models at hand, by name, less those that cannot be made or run so."""
+    """The bundles of the models at hand, by name, except those that cannot be made or run here."""
     if unused := given(context, SOURCES):
         raise click.UsageError(f"{unused} is for one model: give its --model, too")
     bundles = {}
@@ -213,7 +204,7 @@ def _compare(
     print_line(bytes(target))
 
 
-def _apply(
+def _segment(
     paths: tuple[Path, ...], segmenter: Segmenter, palette: PaletteName, output_dir: Path | None
 ) -> int:
     """Mask each photo; those that cannot be read are named at the end. The exit status."""
@@ -231,19 +222,12 @@ def _apply(
             folder = output_dir or photo.parent
             done = mask_file(photo, segmenter, palette, folder, on_progress, warn)
         return Done(
-            [bytes(file) for file in done.written],  # whatever its name is made of
+            [bytes(file) for file in done.written],  # a file name need not be UTF-8
             shortfall(photo, done.written[0], done.ending),
             done.ending.interrupted,
         )
 
     return do_each(inputs, mask)
-
-
-def _evaluate(segmenter: Segmenter, data: Path) -> None:
-    with plain_errors("train", DatasetError):
-        from bentoml_img.training.segmentation.evaluation import evaluate
-
-        print_figures(partial(evaluate, segmenter, data))
 
 
 if __name__ == "__main__":

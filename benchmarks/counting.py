@@ -20,9 +20,9 @@ from typing import Any
 
 import click
 
-from benchmarks.options import COUNT, FILE
+from benchmarks.options import COUNT
 from bentoml_img.bundle import sha256
-from bentoml_img.cli.options import precision_option
+from bentoml_img.cli.options import FILE, precision_option
 from bentoml_img.detect import Detector
 from bentoml_img.offline.annotate import annotate_video
 from bentoml_img.paths import ROOT

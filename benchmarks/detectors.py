@@ -34,16 +34,16 @@ from benchmarks.machine import describe
 from benchmarks.options import COUNT, model_option
 from benchmarks.ratios import median_ratio
 from benchmarks.weights import REAL, bundle_to_measure, precisions_of
+from bentoml_img import zoo
 from bentoml_img.arrays import Float32Array
 from bentoml_img.bundle import Bundle
-from bentoml_img.cli.catalogue import names_of
 from bentoml_img.detect import Detections, Detector
 from bentoml_img.drawing.instances import annotate
 from bentoml_img.images import read_rgb
 from bentoml_img.paths import ROOT
 from bentoml_img.postprocessing.masks import InstanceMask
 
-MODELS = names_of("detection")
+MODELS = zoo.names_of("detection")
 FEW = 5  # photos, for random weights
 NEAR = 2.0  # pixels: boxes of one label that are no further apart are of the same thing
 

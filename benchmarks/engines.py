@@ -32,7 +32,6 @@ from benchmarks.weights import REAL, bundle_to_measure, precisions_of
 from bentoml_img import zoo
 from bentoml_img.arrays import Float32Array
 from bentoml_img.bundle import Manifest
-from bentoml_img.cli.catalogue import names_of
 from bentoml_img.drawing.charts import save_chart
 from bentoml_img.images import read_rgb
 from bentoml_img.paths import ROOT
@@ -41,7 +40,7 @@ from bentoml_img.segment import Segmenter
 TICKS = (20, 50, 100, 200, 500, 1000, 2000, 5000)  # milliseconds
 SHIPPED_COLOUR, OFFICIAL_COLOUR = "tab:orange", "tab:blue"
 NEAR = 0.02  # of mIoU: names of points that are no further apart would overlap
-MODELS = names_of("segmentation")
+MODELS = zoo.names_of("segmentation")
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,8 @@ import click
 import numpy as np
 from PIL import Image
 
-from benchmarks.options import FOLDER
 from bentoml_img.classify import Classifier
+from bentoml_img.cli.options import FOLDER
 from bentoml_img.labels import CIFAR10, VOC, VOC_IGNORE, VOC_TO_CIFAR10
 from bentoml_img.paths import SHIPPED
 

@@ -20,11 +20,10 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.machine import describe
-from benchmarks.options import FILE, FOLDER
 from benchmarks.process import free_port, private_store, serving
 from benchmarks.servers import bentoml_serve
 from bentoml_img.bundle import Bundle
-from bentoml_img.cli.options import engine_option
+from bentoml_img.cli.options import FILE, FOLDER, engine_option
 from bentoml_img.engines import resolve
 from bentoml_img.paths import ROOT, SHIPPED
 

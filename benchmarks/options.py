@@ -1,7 +1,6 @@
 """What the options of several benchmarks take."""
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import click
 
@@ -9,8 +8,6 @@ from bentoml_img.cli.options import Command, FiniteRange
 
 COUNT = click.IntRange(min=1)
 SECONDS = FiniteRange(min=0, min_open=True)
-FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
 def model_option(names: Sequence[str]) -> Callable[[Command], Command]:

@@ -17,10 +17,11 @@ import click
 from rich.progress import track
 
 from benchmarks.network import write_tiny_bundle
-from benchmarks.options import COUNT, FOLDER, SECONDS
+from benchmarks.options import COUNT, SECONDS
 from benchmarks.process import private_store
 from benchmarks.servers import Route, Server, python_server
 from benchmarks.serving import CORES, Figures, Plan, measure, median, prepare
+from bentoml_img.cli.options import FOLDER
 from bentoml_img.paths import ROOT
 
 LITSERVE = (

@@ -18,13 +18,12 @@ from typing import Any
 import click
 
 from benchmarks.load import Right
-from benchmarks.options import FOLDER
 from benchmarks.photos import load_photos
 from benchmarks.servers import Route, python_server
 from benchmarks.serving import Network, Plan, plan_options, run_against
 from benchmarks.stages import agreement
 from bentoml_img.bundle import Bundle
-from bentoml_img.cli.options import precision_option
+from bentoml_img.cli.options import FOLDER, precision_option
 from bentoml_img.drawing.segmentation import colour_mask
 from bentoml_img.images import encode_png, load_rgb, open_image
 from bentoml_img.paths import SHIPPED

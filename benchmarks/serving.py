@@ -39,7 +39,7 @@ from rich.table import Table
 from benchmarks.load import Exchange, Figure, Right, request, run, says
 from benchmarks.machine import describe
 from benchmarks.network import write_tiny_bundle
-from benchmarks.options import COUNT, FOLDER, SECONDS
+from benchmarks.options import COUNT, SECONDS
 from benchmarks.photos import load_photos
 from benchmarks.process import ServerError, cpu_seconds, free_port, private_store, serving
 from benchmarks.ratios import median_ratio
@@ -47,7 +47,7 @@ from benchmarks.servers import BUNDLE, OTHERS, OURS, PLAIN_BENTOML, Server
 from benchmarks.servers.decoding import decode
 from bentoml_img.bundle import BundleError
 from bentoml_img.classify import Classifier
-from bentoml_img.cli.options import Command, together
+from bentoml_img.cli.options import FOLDER, Command, together
 from bentoml_img.paths import ROOT, SHIPPED
 
 CORES = 2

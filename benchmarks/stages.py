@@ -27,9 +27,10 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.machine import describe
-from benchmarks.options import COUNT, FILE, FOLDER
+from benchmarks.options import COUNT
 from benchmarks.photos import cut
 from benchmarks.ratios import median_ratio
+from bentoml_img.cli.options import FILE, FOLDER
 from bentoml_img.drawing.segmentation import colour_mask
 from bentoml_img.images import encode_png, load_rgb, open_image, upright_size
 from bentoml_img.paths import SHIPPED

@@ -23,10 +23,11 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.machine import describe
-from benchmarks.options import COUNT, FILE, FOLDER
+from benchmarks.options import COUNT
 from benchmarks.process import free_port, private_store, serving
 from benchmarks.servers import bentoml_serve
 from bentoml_img.bundle import Bundle
+from bentoml_img.cli.options import FILE, FOLDER
 from bentoml_img.engines import ENGINES, resolve
 from bentoml_img.paths import ROOT, SHIPPED
 

@@ -38,9 +38,10 @@ from rich.table import Table
 
 from benchmarks.eager import EagerMaskRcnn
 from benchmarks.machine import describe
-from benchmarks.options import COUNT, FILE
+from benchmarks.options import COUNT
 from benchmarks.ratios import median_ratio
 from benchmarks.weights import precisions_of
+from bentoml_img.cli.options import FILE
 from bentoml_img.detect import Detector
 from bentoml_img.drawing.instances import annotate
 from bentoml_img.offline.annotate import annotate_video

@@ -14,8 +14,8 @@ from bentoml.exceptions import NotFound
 
 from bentoml_img.bundle import Bundle, BundleError, Manifest
 from bentoml_img.engines import resolve
-from bentoml_img.files import ANNOTATED, MASK
 from bentoml_img.paths import ROOT
+from bentoml_img.result_names import ANNOTATED, MASK
 from bentoml_img.system import atomic
 
 # Sources of a Bento: what serving imports, and nothing that only the scripts or training need.

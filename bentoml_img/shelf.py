@@ -49,7 +49,7 @@ def bundle_of(
     except WeightsError as error:
         if weights:
             raise
-        shipped = [e.name for e in zoo.ZOO.values() if e.task == entry.task and not e.published]
+        shipped = [name for name in zoo.names_of(entry.task) if not zoo.find(name).published]
         needs = "need" if len(shipped) > 1 else "needs"
         raise WeightsError(
             f"{error}; give --weights FILE, or a mirror with --weights-url URL or the variable "

@@ -135,6 +135,11 @@ ZOO = {
 }
 
 
+def names_of(task: str) -> tuple[str, ...]:
+    """The models for a task."""
+    return tuple(entry.name for entry in ZOO.values() if entry.task == task)
+
+
 def find(name: str) -> Entry:
     """The entry of that name; BundleError if there is none."""
     if name not in ZOO:

@@ -16,6 +16,7 @@ import click
 from bentoml.exceptions import BentoMLException
 from rich.console import Console
 
+from bentoml_img.cli.options import FILE
 from bentoml_img.paths import ROOT
 from bentoml_img.system.atomic import write
 from scripts.buildah import BuildError, Image, Storage
@@ -109,7 +110,7 @@ def write_sbom(image: Image, name: str, version: str) -> Path:
 @click.command(help=__doc__)
 @click.argument("bento")
 @click.argument("api")
-@click.argument("photo", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("photo", type=FILE)
 def main(bento: str, api: str, photo: Path) -> None:
     console = Console()
     try:

@@ -20,10 +20,10 @@ from bentoml_img.detect import Detections, Detector
 from bentoml_img.drawing.ink import font
 from bentoml_img.drawing.instances import annotate
 from bentoml_img.drawing.segmentation import colour_mask, overlay
-from bentoml_img.files import MASK
 from bentoml_img.images import encode_png, open_image, read_rgb
 from bentoml_img.offline.compare import side_by_side, timed_masks
 from bentoml_img.paths import ROOT, SHIPPED
+from bentoml_img.result_names import MASK
 from bentoml_img.segment import Segmentation, Segmenter
 from bentoml_img.system.atomic import replacing, write
 from scripts import samples

@@ -9,6 +9,8 @@ from pathlib import Path
 import click
 from playwright.sync_api import Browser, Playwright, expect, sync_playwright
 
+from bentoml_img.cli.options import FILE, NEW_FILE
+
 WINDOW = 1280, 720  # pixels
 SANDBOX = "--no-sandbox"  # which root cannot have, and which pages of ours do not need
 
@@ -22,8 +24,8 @@ def chromium(playwright: Playwright) -> Browser | None:
 
 @click.command(help=__doc__)
 @click.argument("url")
-@click.argument("photo", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.argument("target", type=click.Path(dir_okay=False, path_type=Path))
+@click.argument("photo", type=FILE)
+@click.argument("target", type=NEW_FILE)
 def main(url: str, photo: Path, target: Path) -> None:
     with sync_playwright() as playwright:
         browser = chromium(playwright)

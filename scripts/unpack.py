@@ -9,9 +9,10 @@ from pathlib import Path
 
 import click
 
+from bentoml_img.cli.options import FOLDER, NEW_FOLDER
 from bentoml_img.system.atomic import replacing_folder
 
-STAMP = ".unpacked"  # says what a target is made of
+STAMP = ".unpacked"  # lists what a target was unpacked from
 
 
 def unpack(folder: Path, target: Path) -> None:
@@ -47,8 +48,8 @@ def _state(archive: Path) -> tuple[Path, int, int]:
 
 
 @click.command(help=__doc__)
-@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.argument("target", type=click.Path(file_okay=False, path_type=Path))
+@click.argument("folder", type=FOLDER)
+@click.argument("target", type=NEW_FOLDER)
 def main(folder: Path, target: Path) -> None:
     unpack(folder, target)
 

@@ -7,7 +7,7 @@ from http import HTTPStatus
 from pathlib import Path
 
 from bentoml_img.drawing.instances import annotate_tracks
-from bentoml_img.files import ANNOTATED, MOVING
+from bentoml_img.result_names import ANNOTATED, MOVING
 from bentoml_img.video import pipeline
 from bentoml_img.video.frames import UnsupportedVideo, VideoError
 from bentoml_img.video.parts import CannotResume

@@ -104,7 +104,8 @@ def test_from_data_to_a_bento(invoke: Invoke) -> None:
         packaged = invoke("--model", model)
         assert (packaged.exit_code, packaged.stdout) == (0, "PytorchImageClassifier:1\n")
 
-    evaluated = invoke("--evaluate", str(folder / "cifar_lite"), "--data-dir", "data")
+    Path("data").mkdir()
+    evaluated = invoke("--model", str(folder / "cifar_lite"), "--evaluate", "data")
     assert evaluated.exit_code == 0, evaluated.output
     figures = [json.loads(line) for line in evaluated.stdout.splitlines()]
     assert {"accuracy", "accuracy_cat", "ece_uncalibrated", "ece_calibrated"} <= {
@@ -182,17 +183,9 @@ bentoml_img_classify.main(["--data-dir", "data"])
     assert done.stderr == "Error: torch is not installed: pip install -e '.[train]'\n"
 
 
-def test_evaluating_what_is_no_bundle(invoke: Invoke, tmp_path: Path) -> None:
-    result = invoke("--evaluate", str(tmp_path), "--data-dir", "data")
-    assert_one_line_error(result, "is not a model bundle")
-
-
-@pytest.mark.parametrize(
-    ("model", "task"), [("fcn_lite", "segmentation"), ("maskrcnn_lite", "detection")]
-)
-def test_evaluating_a_bundle_for_another_task(invoke: Invoke, model: str, task: str) -> None:
-    result = invoke("--evaluate", str(SHIPPED / model), "--data-dir", "data")
-    assert_one_line_error(result, f"{model} is for {task}")
+def test_evaluating_a_folder_without_the_data() -> None:
+    result = CliRunner().invoke(bentoml_img_classify.main, ["--evaluate", str(SHIPPED)])
+    assert_one_line_error(result, f"no CIFAR-10 in {SHIPPED}")
 
 
 def test_photos_are_labelled(invoke: Invoke, photos: dict[Path, str], tmp_path: Path) -> None:
@@ -232,16 +225,18 @@ def test_what_is_no_photo_is_named_and_the_others_are_labelled(
 
 
 def test_options_that_exclude_each_other(invoke: Invoke) -> None:
-    assert invoke("--pretrained", "--evaluate").exit_code == 2
-    assert invoke("--evaluate", str(SHIPPED / "cifar_lite"), ".").exit_code == 2
+    assert invoke("--pretrained", "--evaluate", ".").exit_code == 2
+    assert invoke("--evaluate", ".", ".").exit_code == 2
     assert "--json is for PATHS" in invoke("--json", "--pretrained").stderr
     assert "--data-dir is for training" in invoke(".", "--data-dir", ".").stderr
     assert invoke("--pretrained", "--model", str(SHIPPED / "cifar_lite")).exit_code == 2
-    other_task = invoke("--model", str(SHIPPED / "fcn_lite"))
-    assert other_task.exit_code == 2
-    assert "fcn_lite is a bundle for segmentation" in other_task.stderr
+    for model, task in (("fcn_lite", "segmentation"), ("maskrcnn_lite", "detection")):
+        other_task = invoke("--model", str(SHIPPED / model), "--evaluate", ".")
+        assert other_task.exit_code == 2
+        assert f"{model} is a bundle for {task}" in other_task.stderr
     assert "--precision is for a bundle that is there" in invoke("--precision", "bf16").stderr
     result = invoke("--pretrained", "--seed", "0")
     assert result.exit_code == 2
     assert "--seed is for training" in result.stderr
-    assert "--data-dir is for training" in invoke("--pretrained", "--data-dir", ".").stderr
+    for arguments in (["--pretrained"], ["--evaluate", "."]):
+        assert "--data-dir is for training" in invoke(*arguments, "--data-dir", ".").stderr

@@ -238,8 +238,8 @@ def test_every_script_tells_its_version(script: ModuleType) -> None:
 @pytest.mark.parametrize(
     ("script", "to_package", "to_compute"),
     [
-        (bentoml_img_classify, ["--pretrained"], ["--evaluate"]),
-        (bentoml_img_segment, [], ["--apply", STREET]),
+        (bentoml_img_classify, ["--pretrained"], ["--evaluate", str(ROOT)]),
+        (bentoml_img_segment, [], [STREET]),
         (bentoml_img_detect, [], [STREET]),
     ],
 )

@@ -2,8 +2,8 @@
 
 import click
 
-from benchmarks.options import COUNT, FOLDER
-from bentoml_img.cli.options import together
+from benchmarks.options import COUNT
+from bentoml_img.cli.options import FOLDER, together
 
 server_options = together(
     click.option("--bundle", type=FOLDER, required=True),

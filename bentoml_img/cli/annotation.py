@@ -1,4 +1,4 @@
-"""Photos and videos annotated, one after the other: what is asked for, and what is told of it."""
+"""Annotate photos and videos, one after the other, and report what was found."""
 
 import json
 import os
@@ -9,13 +9,14 @@ from typing import Any
 
 from rich.progress import Progress
 
-from bentoml_img.cli.console import console, frames_bar, tell_table
+from bentoml_img.cli.bars import frames_bar
+from bentoml_img.cli.console import console, tell_table
 from bentoml_img.cli.counts_table import counts_table
 from bentoml_img.cli.each import Done, do_each, shortfall
 from bentoml_img.detect import Detector, Query, split_names
-from bentoml_img.files import PLOT, FileError, writing
+from bentoml_img.file_errors import FileError, writing
 from bentoml_img.offline.annotate import annotate_photo, annotate_video
-from bentoml_img.offline.naming import is_video
+from bentoml_img.result_names import PLOT, is_video
 from bentoml_img.video.ground import Ground
 from bentoml_img.video.options import Options
 from bentoml_img.video.places import PlaceSpec, lines_of, zones_of
@@ -24,7 +25,7 @@ from bentoml_img.video.results import RECORDS, Result, files_of
 
 @dataclass(frozen=True, kw_only=True)
 class Annotation:
-    """What is to be made of PATHS: the command line's options, by the names of its parameters."""
+    """How PATHS are to be annotated: the command's options, by the names of its parameters."""
 
     output: Path | None
     output_dir: Path | None
@@ -98,7 +99,7 @@ def annotate_each(
 
 
 def _done(source: Path, result: Result, wanted: Annotation, told: Container[str]) -> Done:
-    """A video, as far as it was done; `told` are the warnings that were heard."""
+    """What came of a video, done to its end or not; `told` are the warnings shown already."""
     interrupted = result.ending.interrupted
     if interrupted:
         how_far = f"interrupted after {result.frames} frames"
@@ -113,10 +114,10 @@ def _done(source: Path, result: Result, wanted: Annotation, told: Container[str]
 
 
 def _report(source: Path, result: Result, plot: bool, told: Container[str]) -> dict[str, Any]:
-    """Tell people what was counted. The files that were written, by what they are, and counts."""
+    """Show what was counted. Returns the files that were written, by what they are, and counts."""
     summary = json.loads(result.summary.read_text())
     for warning in summary["warnings"]:
-        if warning not in told:  # but by the run that was resumed
+        if warning not in told:  # it was told by the run that this one resumed
             console.print(f"{source}: warning: {warning}")
     tell_table(counts_table(summary))
     written = files_of(result.video)
@@ -135,4 +136,4 @@ def _lines(source: Path, answer: Mapping[str, Any], as_json: bool) -> Sequence[s
     if as_json:
         return [json.dumps({"file": str(source), **answer}, separators=(",", ":"))]
     files = [answer[what] for what in ("result", *RECORDS, "plot") if what in answer]
-    return [os.fsencode(file) for file in files]  # whatever its name is made of
+    return [os.fsencode(file) for file in files]  # a file name need not be UTF-8

@@ -9,11 +9,6 @@ from bentoml_img.bundle import WEIGHTS, Bundle
 from bentoml_img.shelf import bundle_of, is_at_hand
 
 
-def names_of(task: str) -> tuple[str, ...]:
-    """The models of the zoo for a task."""
-    return tuple(entry.name for entry in zoo.ZOO.values() if entry.task == task)
-
-
 def catalogue(
     task: str,
     columns: Sequence[str],
@@ -25,7 +20,7 @@ def catalogue(
     ones, or those of the shipped bundle.
     """
     table = Table("model", *columns, "parameters", "GFLOPs", "MB", "sees", "weights")
-    for name in names_of(task):
+    for name in zoo.names_of(task):
         entry = zoo.find(name)
         if entry.published:
             scores, parameters = entry.published.scores, entry.published.parameters

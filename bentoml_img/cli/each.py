@@ -7,14 +7,15 @@ from pathlib import Path
 import click
 from rich.progress import Progress
 
-from bentoml_img.cli.console import cleared, print_line, work_bar
-from bentoml_img.files import FileError, named
+from bentoml_img.cli.bars import cleared, work_bar
+from bentoml_img.cli.console import print_line
+from bentoml_img.file_errors import FileError, named
 from bentoml_img.video.results import Ending
 
 
 @dataclass(frozen=True)
 class Done:
-    """What came of an input: lines for standard output, what failed, and whether Ctrl-C came."""
+    """What became of an input: lines for standard output, errors, and whether Ctrl-C ended it."""
 
     lines: Sequence[str | bytes] = ()
     failed: Sequence[str] = ()
@@ -22,10 +23,10 @@ class Done:
 
 
 def do_each(sources: Collection[Path], do: Callable[[Path, Progress], Done]) -> int:
-    """Do one input after the other, until Ctrl-C. The exit status.
+    """Do one input after the other, until Ctrl-C. Returns the exit status.
 
     `do` is given a source and the bars to show its progress on, and may raise
-    FileError. What failed is told at the end, even if another error is what ends it.
+    FileError. Such errors are printed at the end, even if another error ends the work.
     """
     failed: list[str] = []
     try:

@@ -1,4 +1,4 @@
-"""The options of the scripts: what chooses a model, and how it computes, is the same for all."""
+"""Options that several scripts have, and what options take."""
 
 import difflib
 import math
@@ -10,26 +10,27 @@ from typing import Any, TypeVar
 import click
 from click.core import ParameterSource
 
+from bentoml_img import zoo
 from bentoml_img.bundle import MANIFEST, Bundle, BundleError
-from bentoml_img.cli.catalogue import names_of
 from bentoml_img.engines import ENGINES, PRECISIONS
 from bentoml_img.video.places import PlaceSpec, split_name
 
 SOURCES = ("weights", "weights_url")  # of weights
 CHOICES = ("model", "models", *SOURCES, "engine", "precision")
-# What numbers the steps of a run takes 32 bits below the seed, and a generator's seed has 64.
-SEEDS = click.IntRange(0, 2**32 - 1)
-
+HELP = {"help_option_names": ["-h", "--help"]}  # a command's context_settings
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
-MAYBE_FOLDER = click.Path(file_okay=False, path_type=Path)  # that need not exist
+NEW_FILE = click.Path(dir_okay=False, path_type=Path)  # need not be there yet
+NEW_FOLDER = click.Path(file_okay=False, path_type=Path)  # need not be there yet
+# The seed is the upper half of a generator's 64 bits; the lower half numbers the steps of a run.
+SEEDS = click.IntRange(0, 2**32 - 1)
 
 T = TypeVar("T")
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 class FiniteRange(click.FloatRange):
-    """Numbers in a range, which infinity and nan are not in."""
+    """Numbers in a range, but not infinity and not nan."""
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
@@ -73,7 +74,7 @@ class Place(click.ParamType[PlaceSpec]):
 
 
 class InputPath(click.Path[Path]):
-    """A file or a folder that is there, and no stream of bytes."""
+    """A file or a folder that exists, but no pipe or other stream."""
 
     def __init__(self, *, dir_okay: bool = True) -> None:
         super().__init__(exists=True, dir_okay=dir_okay, path_type=Path)
@@ -157,7 +158,7 @@ class ModelChoice(click.ParamType[str]):
         self.task = task
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        names = names_of(self.task)
+        names = zoo.names_of(self.task)
         if value in names:
             return value
         if not Path(value, MANIFEST).is_file():

@@ -11,7 +11,7 @@ from rich.tree import Tree
 
 from bentoml_img.bundle import BundleError
 from bentoml_img.cli.console import console, print_line
-from bentoml_img.files import reason
+from bentoml_img.file_errors import reason
 
 if TYPE_CHECKING:
     from bentoml_img.packaging import PackagedBento

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bentoml_img.detect import DEFAULT_QUERY, Detections, Detector, Query
 from bentoml_img.drawing.instances import annotate, annotate_tracks
-from bentoml_img.files import reading, write_result, writing
+from bentoml_img.file_errors import reading, write_result, writing
 from bentoml_img.images import ENCODERS, read_rgb
 from bentoml_img.video.frames import VideoError
 from bentoml_img.video.options import Options

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bentoml_img.drawing.segmentation import blend, colour_mask, overlay
-from bentoml_img.files import FileError, named, reading, write_result, writing
+from bentoml_img.file_errors import FileError, named, reading, write_result, writing
 from bentoml_img.images import encode_jpeg, encode_png, load_rgb, open_image
 from bentoml_img.offline.naming import masks_of
 from bentoml_img.palettes import PaletteName
@@ -34,11 +34,10 @@ def mask_file(
 ) -> Masked:
     """Write a photo's mask and overlay, or a video's overlay, into `folder`.
 
-    A video that breaks off is written as far as it goes, and so is one at Ctrl-C, or
-    at an error of the segmenter, which is raised again. FileError if it is neither,
-    or if that cannot be written; KeyboardInterrupt if nothing was done until then.
-    `on_progress` is told of each frame of a video, `on_warning` of what is not as one
-    expects of it.
+    If a video breaks off, on Ctrl-C, or if the segmenter raises an error, which is raised
+    again, the frames that were done are written. FileError if the source is neither a photo nor
+    a video, or if a result cannot be written; KeyboardInterrupt on Ctrl-C before the first frame.
+    `on_progress` is called after each frame of a video, `on_warning` with what is unusual in it.
     """
     target, *of_photo = masks_of(source, folder)
     with writing(target):

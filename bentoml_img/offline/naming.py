@@ -4,8 +4,10 @@ import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from bentoml_img.files import ANNOTATED, MASK, MOVING, OVERLAY, PLOT, inputs_of, kind_of
+from bentoml_img.file_kinds import kind_of
 from bentoml_img.images import ENCODERS
+from bentoml_img.input_files import inputs_of
+from bentoml_img.result_names import ANNOTATED, MASK, MOVING, OVERLAY, PLOT, is_video
 from bentoml_img.video.results import files_of
 
 
@@ -37,11 +39,6 @@ def results_of(
     return targets
 
 
-def is_video(target: Path) -> bool:
-    """Whether a result is a video or an animation, by its suffix."""
-    return target.suffix.lower() in MOVING.values()
-
-
 def check_apart(results: Mapping[Path, Iterable[Path]]) -> None:
     """ValueError if results would overwrite each other or a source.
 
@@ -69,7 +66,7 @@ def _check_suffix(output: Path, source: Path) -> None:
 
 
 def _identity(path: Path) -> tuple[int, int]:
-    """What two names of one file have in common."""
+    """The same for all names of one file."""
     found = path.stat()
     return found.st_dev, found.st_ino
 

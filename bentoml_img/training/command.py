@@ -8,8 +8,9 @@ from contextlib import contextmanager
 
 import click
 
-from bentoml_img.cli.console import console, plain_errors
-from bentoml_img.cli.options import MAYBE_FOLDER, SEEDS, Command, FiniteRange, together
+from bentoml_img.cli.console import console
+from bentoml_img.cli.errors import plain_errors
+from bentoml_img.cli.options import NEW_FOLDER, SEEDS, Command, FiniteRange, together
 from bentoml_img.training.errors import CheckpointError, DatasetError, Diverged
 from bentoml_img.training.fit import TrainingInterrupted
 from bentoml_img.training.run import RunRecipe
@@ -18,7 +19,7 @@ from bentoml_img.training.run import RunRecipe
 def run_options(recipe: type[RunRecipe]) -> Callable[[Command], Command]:
     """Options --output-dir, --resume, --epochs, --seed, --threads, with a recipe's defaults."""
     return together(
-        click.option("--output-dir", "out", type=MAYBE_FOLDER, required=True),
+        click.option("--output-dir", "out", type=NEW_FOLDER, required=True),
         click.option(
             "--resume", is_flag=True, help="Go on from the checkpoint in the output folder."
         ),

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import click
 
-from bentoml_img.cli.console import plain_errors
+from bentoml_img.cli.errors import plain_errors
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import Progress as ProgressBar
 
-from bentoml_img.cli.console import training_bar
+from bentoml_img.cli.bars import training_bar
 from bentoml_img.system.interrupts import ENDING
 from bentoml_img.training.log import Log
 from bentoml_img.training.run import Progress, Run

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Iterator
 
-from bentoml_img.cli.console import cleared, print_line, work_bar
+from bentoml_img.cli.bars import cleared, work_bar
+from bentoml_img.cli.console import print_line
 from bentoml_img.training.figures import Figure, OnPhoto
 
 Measure = Callable[[OnPhoto], Iterator[Figure]]

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from bentoml_img.files import ANIMATED, reason
+from bentoml_img.file_errors import reason
+from bentoml_img.file_kinds import ANIMATED
 from bentoml_img.images import (
     DECODER_ERRORS,
     FORMATS,

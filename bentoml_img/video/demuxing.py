@@ -9,7 +9,7 @@ import av.container
 import av.error
 import av.stream
 
-from bentoml_img.files import MOTION_JPEG, picture_kind
+from bentoml_img.file_kinds import MOTION_JPEG, picture_kind
 from bentoml_img.video.clock import Clock
 from bentoml_img.video.frames import UnsupportedVideo
 

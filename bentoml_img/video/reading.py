@@ -10,8 +10,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from bentoml_img.files import ANIMATED, PHOTOS, inputs_of
+from bentoml_img.file_kinds import ANIMATED, PHOTOS
 from bentoml_img.images import SIGNATURE, format_of
+from bentoml_img.input_files import inputs_of
 from bentoml_img.structure.limits import excess_of_animation
 from bentoml_img.system.mapping import mapped
 from bentoml_img.video.animations import Animation, Folder

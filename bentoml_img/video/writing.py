@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from bentoml_img.files import MOVING, reason
+from bentoml_img.file_errors import reason
+from bentoml_img.result_names import is_video
 from bentoml_img.system.atomic import replacing, scratch_beside
 from bentoml_img.video.frames import VideoError
 from bentoml_img.video.gif import write_gif
@@ -14,7 +15,7 @@ from bentoml_img.video.segments import Segment, SegmentWriter
 
 def check_output(path: Path) -> None:
     """VideoError unless the name ends in .mp4 or .gif."""
-    if path.suffix.lower() not in MOVING.values():
+    if not is_video(path):
         raise VideoError(f"cannot write {path.name}: the result is a .mp4 or a .gif")
 
 

@@ -53,8 +53,8 @@ def write_coco(root: Path) -> None:
 def test_a_bundle_of_ones_own(invoke: Invoke, tmp_path: Path) -> None:
     own, masks = shutil.copytree(SHIPPED / "fcn_lite", tmp_path / "mine"), tmp_path / "masks"
     assert lines(invoke("--model", own)) == ["PytorchImageSegment:1"]
-    assert invoke("--model", own, "--apply", STREET, "--output-dir", masks / "own").exit_code == 0
-    assert invoke("--model", "fcn_lite", "--apply", STREET, "--output-dir", masks).exit_code == 0
+    assert invoke("--model", own, STREET, "--output-dir", masks / "own").exit_code == 0
+    assert invoke("--model", "fcn_lite", STREET, "--output-dir", masks).exit_code == 0
     name = "street_seg.png"
     assert (masks / "own" / name).read_bytes() == (masks / name).read_bytes()
     assert_error(invoke("--model", own, "--weights", STREET), 1, "mine comes with its weights")
@@ -82,12 +82,11 @@ def test_wrong_usage(invoke: Invoke, tmp_path: Path) -> None:
     assert_error(invoke("--model", detector), 2, "maskrcnn_lite is a bundle for detection")
     assert_error(invoke("--compare", "none.jpg"), 2, "none.jpg")
     assert_error(invoke("--list", "--compare", STREET), 2, "one of them")
-    for option in ("--apply", "--compare"):
-        assert_error(invoke(option, "-"), 2, "not read from standard input; save it first")
+    for arguments in (["-"], ["--compare", "-"]):
+        assert_error(invoke(*arguments), 2, "not read from standard input; save it first")
     assert_error(invoke("--model", "fcn_lite", "--model", LRASPP), 2, "compared only")
-    assert_error(invoke("--apply"), 2, "--apply masks PATHS: give some")
     assert_error(invoke("--compare", STREET, STREET), 2, "give one of them")
-    assert_error(invoke("--apply", tmp_path), 1, "no pictures or videos in")
+    assert_error(invoke(tmp_path), 1, "no pictures or videos in")
     assert_error(invoke("--evaluate", tmp_path), 1, "no COCO data in")
     assert_error(invoke("--weights", STREET), 1, "comes with its weights")
     sources = [("--weights", STREET), ("--weights-url", NOWHERE)]

@@ -18,7 +18,7 @@ def test_applies_to_a_folder_and_names_what_failed(invoke: Invoke, tmp_path: Pat
     (tmp_path / "phone.HEIC").write_bytes(b"\0\0\0\x18ftypheic")
     (tmp_path / "lost.jpg").symlink_to("n" * 300)
     (tmp_path / "notes.txt").write_text("not asked for")
-    result = invoke("--apply", tmp_path)
+    result = invoke(tmp_path)
     assert result.exit_code == 1
     written = [tmp_path / "good_seg.png", tmp_path / "good_overlay.jpg"]
     assert result.stdout.splitlines() == list(map(str, written))
@@ -28,7 +28,7 @@ def test_applies_to_a_folder_and_names_what_failed(invoke: Invoke, tmp_path: Pat
     assert lost == f"Error: {tmp_path / 'lost.jpg'}: File name too long"
     with Image.open(written[0]) as mask:
         assert (mask.mode, mask.size) == ("P", (60, 40))
-    again = invoke("--apply", tmp_path)
+    again = invoke(tmp_path)
     assert again.stdout == result.stdout, "results are no inputs"
 
 
@@ -46,15 +46,15 @@ def test_several_paths(invoke: Invoke, tmp_path: Path) -> None:
     paths = [tmp_path / "cat.png", tmp_path / "dog.png"]
     for path in paths:
         photo(60, 40).save(path)
-    written = lines(invoke("--apply", *paths, paths[0]))
-    assert written == lines(invoke(*paths)), "--apply says what is done anyway, once a file"
+    written = lines(invoke(*paths, paths[0]))
+    assert written == lines(invoke(*paths)), "once a file"
     assert written[::2] == [str(tmp_path / f"{name}_seg.png") for name in ("cat", "dog")]
 
 
 def test_a_file_name_may_be_of_any_bytes(invoke: Invoke, tmp_path: Path) -> None:
     for name in (b"caf\xe9.png", b"street [a].png"):
         photo(60, 40).save(os.fsdecode(os.fsencode(tmp_path) + b"/" + name), "PNG")
-    result = invoke("--apply", tmp_path)
+    result = invoke(tmp_path)
     assert result.exit_code == 0, result.output
     names = [line.rpartition(b"/")[2] for line in result.stdout_bytes.splitlines()]
     assert names == [
@@ -68,7 +68,7 @@ def test_a_file_name_may_be_of_any_bytes(invoke: Invoke, tmp_path: Path) -> None
 def test_photos_that_would_have_one_result_are_refused(invoke: Invoke, tmp_path: Path) -> None:
     photo(60, 40).save(tmp_path / "dog.png")
     photo(60, 40).save(tmp_path / "dog.jpg")
-    assert_error(invoke("--apply", tmp_path), 2, "dog.jpg and", "dog.png have one result: rename")
+    assert_error(invoke(tmp_path), 2, "dog.jpg and", "dog.png have one result: rename")
     assert len(list(tmp_path.iterdir())) == 2
 
 
@@ -86,21 +86,21 @@ def test_an_input_is_not_overwritten(invoke: Invoke, tmp_path: Path, name: str) 
 
 
 @pytest.mark.parametrize(
-    ("option", "source", "name"),
+    ("options", "source", "name"),
     [
-        ("--apply", "photo.png", "photo_seg.png"),
-        ("--apply", "video.mp4", "video_seg.mp4"),
-        ("--compare", "photo.png", "photo_compare.jpg"),
+        ([], "photo.png", "photo_seg.png"),
+        ([], "video.mp4", "video_seg.mp4"),
+        (["--compare"], "photo.png", "photo_compare.jpg"),
     ],
 )
 def test_where_nothing_can_be_written(
-    invoke: Invoke, tmp_path: Path, option: str, source: str, name: str
+    invoke: Invoke, tmp_path: Path, options: list[str], source: str, name: str
 ) -> None:
     photo(60, 40).save(tmp_path / "photo.png")
     write_video(tmp_path / "video.mp4", 2)
     (tmp_path / "new" / name).mkdir(parents=True)
     for folder, why in (("new", "Is a directory"), ("photo.png/new", "Not a directory")):
-        result = invoke(option, tmp_path / source, "--output-dir", tmp_path / folder)
+        result = invoke(*options, tmp_path / source, "--output-dir", tmp_path / folder)
         assert_error(result, 1)
         cannot = f"cannot write {tmp_path / folder / name}: {why}; --output-dir writes elsewhere"
         assert result.stderr.splitlines()[-1] == f"Error: {cannot}"
@@ -111,7 +111,7 @@ def test_masks_of_the_sample_photos_are_as_stored(invoke: Invoke, tmp_path: Path
     for name in scenes():
         path = FOLDER / name
         mask = tmp_path / f"{path.stem}_seg.png"
-        assert str(mask) in lines(invoke("--apply", path, "--output-dir", tmp_path))
+        assert str(mask) in lines(invoke(path, "--output-dir", tmp_path))
         stored = ROOT / "images" / "results" / mask.name
         with Image.open(mask) as ours, Image.open(stored) as theirs:
             assert ours.getpalette() == theirs.getpalette()

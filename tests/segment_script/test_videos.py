@@ -26,7 +26,7 @@ def test_a_photo_and_a_video_of_one_name_have_results_of_their_own(
 ) -> None:
     photo(60, 40).save(tmp_path / "live.jpg")
     write_video(tmp_path / "live.mp4", 2)
-    result = invoke("--apply", tmp_path)
+    result = invoke(tmp_path)
     assert result.exit_code == 0, result.output
     names = [Path(line).name for line in result.stdout.splitlines()]
     assert names == ["live_seg.png", "live_overlay.jpg", "live_seg.mp4"]
@@ -38,7 +38,7 @@ def test_videos(invoke: Invoke, tmp_path: Path) -> None:
     stills[0].save(tmp_path / "moving.gif", save_all=True, append_images=stills[1:], duration=80)
     stills[0].save(tmp_path / "still.gif")
     (tmp_path / "none.mp4").write_text("no video")
-    result = invoke("--apply", tmp_path)
+    result = invoke(tmp_path)
     assert result.exit_code == 1
     names = ["moving_seg.gif", "still_seg.png", "still_overlay.jpg", "video_seg.mp4"]
     assert result.stdout.splitlines() == [str(tmp_path / name) for name in names]
@@ -79,7 +79,7 @@ def test_sound_that_is_left_out_is_told(
 
     path = write_clip(tmp_path / "video.mp4", frames=3, audio=["aac"])
     monkeypatch.setattr(mp4, "_audible", audible)
-    result = invoke("--apply", path)
+    result = invoke(path)
     assert result.exit_code == 0
     assert f"{path}: warning: the sound is left out (no such layout)" in result.stderr
 
@@ -97,7 +97,7 @@ def test_ctrl_c_keeps_what_was_done(
             time.sleep(1)
 
     monkeypatch.setattr(masking, "blend", interrupted)
-    result = invoke("--apply", tmp_path / "video.mp4")
+    result = invoke(tmp_path / "video.mp4")
     done = tmp_path / "video_seg.mp4"
     assert (result.exit_code, result.stdout) == (130, f"{done}\n")
     _, error = result.stderr.splitlines()  # after how fast it was
@@ -111,7 +111,7 @@ def test_a_video_that_breaks_off(invoke: Invoke, tmp_path: Path) -> None:
     write_video(tmp_path / "video.mkv", 20)
     data = (tmp_path / "video.mkv").read_bytes()
     (tmp_path / "video.mkv").write_bytes(data[: len(data) * 3 // 4])
-    result = invoke("--apply", tmp_path / "video.mkv")
+    result = invoke(tmp_path / "video.mkv")
     done = tmp_path / "video_seg.mp4"
     assert (result.exit_code, result.stdout) == (1, f"{done}\n")
     assert f"Error: {tmp_path / 'video.mkv'} is damaged: it ends after " in result.stderr
@@ -131,7 +131,7 @@ def test_an_error_in_a_video_keeps_what_was_done(
             raise RuntimeError("the engine fails")
 
     monkeypatch.setattr(masking, "blend", failing)
-    result = invoke("--apply", tmp_path / "video.mp4")
+    result = invoke(tmp_path / "video.mp4")
     assert isinstance(result.exception, RuntimeError)
     with open_video(tmp_path / "video_seg.mp4") as video:
         assert len(list(video)) == 5

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bentoml_img.files import inputs_of
+from bentoml_img.input_files import inputs_of
 from bentoml_img.system.atomic import replacing, replacing_folder, write
 
 HALF_A_FILE = """

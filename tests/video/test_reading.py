@@ -8,7 +8,7 @@ import pytest
 from PIL import ExifTags, Image
 from PIL.PngImagePlugin import PngInfo
 
-from bentoml_img.files import inputs_of
+from bentoml_img.input_files import inputs_of
 from bentoml_img.structure.chunks import MAX_CHUNKS
 from bentoml_img.video.frames import DamagedVideo, Frame, VideoError
 from bentoml_img.video.pixels import UNTAGGED, picture_of

@@ -15,7 +15,7 @@ from typing import Any
 import click
 
 from bentoml_img.cli.console import console
-from bentoml_img.cli.options import MAYBE_FOLDER, FiniteRange
+from bentoml_img.cli.options import NEW_FOLDER, FiniteRange
 from bentoml_img.system import atomic
 from bentoml_img.training.classification import cifar10
 from bentoml_img.training.extra import importing_extra
@@ -72,12 +72,12 @@ def summary(runs: list[dict[str, Any]]) -> dict[str, float]:
 
 
 @click.command()
-@click.option("--data-dir", type=MAYBE_FOLDER, required=True)
+@click.option("--data-dir", type=NEW_FOLDER, required=True)
 @click.option("--epochs", type=FiniteRange(min=0, min_open=True), default=3, show_default=True)
 @click.option("--seeds", type=click.IntRange(min=1), default=3, show_default=True, help="How many.")
 @click.option(
     "--output-dir",
-    type=MAYBE_FOLDER,
+    type=NEW_FOLDER,
     default=Path("runs/seeds"),
     show_default=True,
 )

@@ -6,11 +6,13 @@ from pathlib import Path
 import click
 from PIL import Image
 
-from bentoml_img.cli.console import plain_errors
-from bentoml_img.cli.options import FOLDER
+from bentoml_img.cli.errors import plain_errors
+from bentoml_img.cli.options import FOLDER, HELP
 from bentoml_img.engines import PRECISIONS
-from bentoml_img.files import PHOTOS, FileError, inputs_of, reading
+from bentoml_img.file_errors import FileError, reading
+from bentoml_img.file_kinds import PHOTOS
 from bentoml_img.images import read_rgb
+from bentoml_img.input_files import inputs_of
 from bentoml_img.training.errors import DatasetError
 from bentoml_img.training.evenly import evenly
 from bentoml_img.training.extra import importing_extra
@@ -21,7 +23,7 @@ with importing_extra():
 MAX_PHOTOS = 100
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(context_settings=HELP)
 @click.argument("bundle", type=FOLDER)
 @click.option("--precision", type=click.Choice(PRECISIONS[1:]), default="int8", show_default=True)
 @click.option(
