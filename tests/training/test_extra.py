@@ -10,7 +10,7 @@ import pytest
         ("detection", "torch"),
         ("detection", "scipy"),
         ("segmentation", "torch"),
-        ("reduced_precision", "torch"),
+        ("reduced_precision", "pycocotools"),
         ("classification.seeds", "torch"),
     ],
 )
