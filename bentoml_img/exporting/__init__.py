@@ -1,1 +1,1 @@
-"""From a trained network to a bundle: graphs for every engine, and what they differ by."""
+"""Exports a trained network as a bundle: graphs for every engine, and their comparison."""

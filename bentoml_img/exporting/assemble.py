@@ -1,4 +1,4 @@
-"""From a segmenter's or detector's weights to a bundle with graphs for every engine."""
+"""Writes the bundle of a segmenter or detector, with graphs for every engine."""
 
 from pathlib import Path
 
@@ -29,14 +29,14 @@ from bentoml_img.system.atomic import replacing_folder
 # Small, so that exporting is quick; the graph takes any height and width.
 EXAMPLE_SIZE = (128, 160)
 CHECKED_SIZES = ((128, 160), (96, 240))
-MIN_AGREEMENT = 0.99  # a wrong graph agrees on far less; classes may be equally likely somewhere
+MIN_AGREEMENT = 0.99  # of labels: a wrong graph has far less, and rounding changes few
 
 
 def assemble(module: nn.Module, manifest: Manifest, folder: Path, *, half: bool) -> Manifest:
     """Write the bundle `folder`, its weights in half or in single precision.
 
-    How far the engines' answers are apart goes into its scores. BundleError if
-    they are no longer the same for all practical purposes.
+    The differences between the engines' answers are added to its scores. BundleError if too
+    few labels are equal.
     """
     save_graphs, compare_engines = (
         (_save_detector, _compare_detectors)
@@ -55,7 +55,7 @@ def assemble(module: nn.Module, manifest: Manifest, folder: Path, *, half: bool)
 
 
 def check_agreement(manifest: Manifest) -> None:
-    """BundleError if a bundle's engines do not say the same for all practical purposes."""
+    """BundleError if a bundle's engines agree on less than MIN_AGREEMENT of the labels."""
     differ = 1 - manifest.scores["export_label_agreement"]
     if differ > 1 - MIN_AGREEMENT:
         raise BundleError(f"the engines disagree on {differ:.1%} of the labels")
@@ -83,7 +83,7 @@ def _save_detector(module: nn.Module, folder: Path, half: bool) -> None:
 
 
 def _compare_segmenters(bundle: Bundle) -> dict[str, float]:
-    """How far the engines' scores of random pictures are apart."""
+    """The differences between the engines' scores on random images."""
     random = np.random.default_rng(0)
     inputs = [random.normal(size=(1, 3, *size)).astype(np.float32) for size in CHECKED_SIZES]
 
@@ -96,9 +96,9 @@ def _compare_segmenters(bundle: Bundle) -> dict[str, float]:
 
 
 def _compare_detectors(bundle: Bundle) -> dict[str, float]:
-    """How far the engines are apart on random boxes in random pictures.
+    """The differences between the engines on random boxes in random images.
 
-    Labels are the boxes' classes. The largest difference is that of the probabilities of
+    Labels are the classes of boxes. The largest difference is over the probabilities of
     classes, of pixels in masks, and of objects at anchors.
     """
     random = np.random.default_rng(0)

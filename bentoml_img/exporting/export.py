@@ -1,4 +1,4 @@
-"""Write a network's module as the files that the engines load."""
+"""Writes a module as the files that the engines load."""
 
 import itertools
 from collections.abc import Collection
@@ -17,10 +17,10 @@ MIN_INSTANCE_SIZE = 1e-2  # pixels: written into torchvision's `postprocess_dete
 
 @torch.no_grad()
 def round_to_half(module: torch.nn.Module) -> None:
-    """Round weights to half precision, in place, as a graph of half precision will have them.
+    """Round weights to half precision, in place, to those of a graph in half precision.
 
-    A graph has no batch norms: OpenVINO scales the filters before them, and rounds
-    what comes out. So that is done here first, and the norms are left to add only.
+    OpenVINO folds each batch norm into the filters of the convolution before it, and rounds
+    the result. So the filters are scaled here first; the norms then only add their bias.
     """
     norms = []
     layers = [layer for layer in module.modules() if not list(layer.children())]
@@ -43,9 +43,9 @@ def round_to_half(module: torch.nn.Module) -> None:
 
 
 def save_weights(module: torch.nn.Module, path: Path, *, half: bool) -> None:
-    """The module's state as safetensors; with `half`, floats in half precision.
+    """Write the module's state as safetensors; with `half`, floats in half precision.
 
-    Vectors stay in single precision: they are small, and statistics need it.
+    Vectors stay in single precision: they are small, and batch-norm statistics need it.
     """
     state = {
         name: (value.half() if half and value.is_floating_point() and value.ndim > 1 else value)
@@ -62,10 +62,10 @@ def save_graph(
     dynamic: Collection[int],
     half: bool,
 ) -> None:
-    """The module as an OpenVINO graph, weights in half or in single precision.
+    """Write the module as an OpenVINO graph, its weights in half or in single precision.
 
-    It takes what the module takes: tensors like `example`, but of any size in
-    the dimensions that are `dynamic`, each of which is above 1 in `example`.
+    The graph takes tensors like `example`, of any size in the dimensions `dynamic`; in
+    `example`, their sizes are above 1.
     """
     sizes = dict.fromkeys(dynamic, torch.export.Dim.DYNAMIC)
     with torch.no_grad():
@@ -76,7 +76,7 @@ def save_graph(
 
 
 def rules_of(model: MaskRCNN) -> Rules:
-    """What torchvision does between the networks, for engines that do it themselves."""
+    """The parameters of what torchvision computes between the networks."""
     rpn, heads = model.rpn.eval(), model.roi_heads
     return Rules(
         cell_anchors=tuple(

@@ -1,4 +1,4 @@
-"""How far apart the answers of two networks are."""
+"""The differences between the outputs of two networks."""
 
 import numpy as np
 
@@ -7,7 +7,10 @@ from bentoml_img.postprocessing.probabilities import softmax
 
 
 def parity(expected: Float32Array, logits: Float32Array, of: str = "export") -> dict[str, float]:
-    """How far apart two networks' answers (N, classes) are: in labels, and in probabilities."""
+    """The share of equal labels, and the largest difference of a probability.
+
+    Both networks' logits have shape (N, classes).
+    """
     return {
         f"{of}_label_agreement": float((expected.argmax(1) == logits.argmax(1)).mean()),
         f"{of}_max_difference": float(np.abs(softmax(expected) - softmax(logits)).max()),

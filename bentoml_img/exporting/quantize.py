@@ -1,4 +1,4 @@
-"""Turn a graph in single precision into one in int8, calibrated on photos."""
+"""Quantises a graph to int8, calibrated on photos."""
 
 import contextlib
 import logging
@@ -13,19 +13,19 @@ from bentoml_img.engines.openvino import core
 
 
 def quantize(graph: Path, inputs: Sequence[Float32Array], target: Path) -> None:
-    """Write a graph with its convolutions and matrix products in int8.
+    """Write the graph with its convolutions and matrix products in int8 to `target`.
 
-    `inputs`, which the graph takes, are one or more images of shape (N, 3, H, W)
-    each: int8 covers the ranges of the values that are computed for them.
+    `inputs` are inputs of the graph, float32 of shape (N, 3, H, W) each: the ranges of int8 are
+    calibrated on them.
     ModuleNotFoundError without the package nncf.
     """
     import nncf
 
     logging.getLogger("nncf").setLevel(logging.ERROR)
-    # Processors without VNNI add products up in 16 bits: with 7-bit weights these never overflow,
-    # and so the answer, and the accuracy that is measured here, is that of every processor.
+    # CPUs without VNNI add products in 16 bits, which never overflow with 7-bit weights: so
+    # answers, and the accuracy measured here, are the same on every CPU.
     parameters = nncf.AdvancedQuantizationParameters(overflow_fix=nncf.OverflowFix.ENABLE)
-    with contextlib.redirect_stdout(sys.stderr):  # where its progress bars belong
+    with contextlib.redirect_stdout(sys.stderr):  # its progress bars
         model = nncf.quantize(
             core().read_model(graph),
             nncf.Dataset(inputs),

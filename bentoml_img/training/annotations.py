@@ -1,4 +1,4 @@
-"""COCO's annotations as people write them: what they lack or have too little of."""
+"""COCO annotations: fills in optional fields, and refuses damaged ones."""
 
 from typing import Any
 
@@ -9,12 +9,12 @@ CORNERS = 3  # of a polygon, at least
 
 
 def complete(annotation: dict[str, Any], width: int, height: int) -> None:
-    """Bring an annotation of a photo of that size into the form that all have; in place.
+    """Normalise an annotation of a photo of that size, in place.
 
-    `iscrowd` is 0 or 1, `area` a number, `bbox` four; `segmentation` a list of polygons,
-    without what is none, or compressed run lengths. Where no outline is left, its box
-    is a crowd: what is there is neither to be found nor to be missed. One of
-    DECODER_ERRORS if it is damaged, or of another size than the photo.
+    Afterwards `iscrowd` is 0 or 1, `area` a float, `bbox` four floats, and `segmentation` a
+    list of valid polygons or compressed run lengths. An annotation without an outline becomes
+    a crowd of its box: that area is then ignored. One of DECODER_ERRORS if it is damaged, or
+    of another size than the photo.
     """
     annotation["iscrowd"] = int(annotation.get("iscrowd") or 0)
     annotation["area"] = float(annotation["area"])
@@ -29,16 +29,16 @@ def complete(annotation: dict[str, Any], width: int, height: int) -> None:
         right, bottom = left + w, top + h
         polygons = [[left, top, right, top, right, bottom, left, bottom]]
         annotation["iscrowd"] = 1
-    # As Python's numbers they take four times the memory.
+    # As lists of Python's floats they would take four times the memory.
     annotation["segmentation"] = [np.array(polygon, np.float64) for polygon in polygons]
 
 
 def _run_lengths(outline: dict[str, Any], width: int, height: int) -> dict[str, Any]:
-    """Run lengths, compressed."""
+    """Compressed run lengths; ValueError if they are of another size than the photo."""
     rows, columns = outline["size"]
     if (rows, columns) != (height, width):
         raise ValueError(f"a mask has {columns}×{rows} pixels, and its photo {width}×{height}")
     if isinstance(outline["counts"], list):
         outline = coco_mask.frPyObjects(outline, height, width)
-    coco_mask.decode(outline)  # or damage would be met in the midst of a run
+    coco_mask.decode(outline)  # fails now, not in the middle of a run, if it is damaged
     return outline

@@ -1,4 +1,4 @@
-"""Changes of a training photo that every task makes: of its colours, and at random scales."""
+"""Augmentation that all tasks share: changes of colours, and random scales."""
 
 from dataclasses import dataclass
 
@@ -13,9 +13,9 @@ FILL = (127, 127, 127)  # beyond a photo's edge
 
 @dataclass(frozen=True)
 class ColourChanges:
-    """How far brightness, contrast and saturation stray from 1; how often photos turn grey or blur.
+    """Brightness, contrast and saturation are multiplied by factors in 1 ± `jitter`.
 
-    `grey` and `blur` are probabilities in 0–1.
+    `grey` and `blur` are the probabilities (0–1) that a photo loses its colours or its focus.
     """
 
     jitter: float = 0.4

@@ -1,4 +1,4 @@
-"""In which precision a network computes while it learns."""
+"""The precision that networks compute in during training."""
 
 import torch
 
@@ -17,6 +17,6 @@ def fast_dtype(device: torch.device) -> torch.dtype:
 
 
 def autocast(device: torch.device) -> torch.autocast:
-    """Compute in `fast_dtype` what bears it."""
+    """Autocast to `fast_dtype`."""
     enabled = fast_dtype(device) == torch.bfloat16
     return torch.autocast(device.type, torch.bfloat16, enabled=enabled)

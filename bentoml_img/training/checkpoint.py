@@ -56,4 +56,4 @@ def check_recipe(path: Path, was: Mapping[str, Any], now: Mapping[str, Any]) -> 
     """CheckpointError if a checkpoint was made with another recipe than the run has now."""
     if changed := [name for name in now if was.get(name) != now[name]]:
         values = ", ".join(f"{name}={was.get(name)}" for name in changed)
-        raise CheckpointError(f"{path} was made with {values}: resume it with the same")
+        raise CheckpointError(f"the checkpoint {path} was made with {values}: resume it so")

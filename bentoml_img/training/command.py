@@ -1,4 +1,4 @@
-"""What the commands that train have in common: their options, and how they end."""
+"""What the training commands share: their options, and how they end."""
 
 import logging
 import shlex
@@ -38,16 +38,16 @@ def run_options(recipe: type[RunRecipe]) -> Callable[[Command], Command]:
 
 
 def command_to_resume() -> str:
-    """What to type to go on with the run that this process was started for."""
+    """The command line that resumes the run of this process."""
     command = sys.orig_argv
     return shlex.join(command if "--resume" in command else [*command, "--resume"])
 
 
 @contextmanager
 def resumable(context: click.Context, advice: str | None = None) -> Iterator[None]:
-    """Say in one line what a user can mend or is warned of, and after Ctrl-C how to go on.
+    """Print errors and warnings as one line each, and after Ctrl-C how to resume.
 
-    That is with --resume, if there is no other `advice`.
+    `advice` replaces the default, the same command with --resume.
     """
     try:
         with (

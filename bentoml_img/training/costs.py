@@ -1,4 +1,4 @@
-"""What a network costs: its size, and its multiply-adds."""
+"""The size of a network, and its multiply-adds."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 
 def costs(module: nn.Module, compute: Callable[[], object]) -> dict[str, float]:
-    """Its parameters, and the 10⁹ multiply-adds of what `compute` does with it."""
+    """The number of parameters, and the multiply-adds of `compute`, in units of 10⁹."""
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         compute()
     return {

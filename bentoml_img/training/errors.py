@@ -1,4 +1,4 @@
-"""What can go wrong in training and evaluation, and people can mend: the messages are for them."""
+"""Errors of training and evaluation that users can fix; the messages are written for them."""
 
 
 class DatasetError(Exception):
@@ -14,4 +14,4 @@ class CheckpointError(Exception):
 
 
 class Diverged(Exception):
-    """A loss is no finite number: the message says which and when."""
+    """A loss is not finite; the message says which one, and in which step."""

@@ -1,4 +1,4 @@
-"""Some of many, to look at or to measure on."""
+"""An evenly spaced subset of a sequence."""
 
 from collections.abc import Sequence
 from typing import TypeVar
@@ -7,9 +7,9 @@ Item = TypeVar("Item")
 
 
 def evenly(items: Sequence[Item], most: int) -> list[Item]:
-    """All items or, where they are more, `most` of them: the first, and others evenly after it.
+    """At most `most` of the items, evenly spaced from the first on.
 
-    Data sets may be sorted by class: of the first items alone many would be of one.
+    Data sets may be sorted by class: the first items alone may all be of the same one.
     """
     n = min(len(items), most)
     return [items[i * len(items) // n] for i in range(n)]

@@ -1,4 +1,4 @@
-"""What the commands of this package need: the extra `train`."""
+"""A plain error if the extra `train` is not installed."""
 
 import sys
 from collections.abc import Iterator
@@ -11,9 +11,9 @@ from bentoml_img.cli.errors import plain_errors
 
 @contextmanager
 def importing_extra() -> Iterator[None]:
-    """End the process with one line if an import within the block needs the extra to be installed.
+    """End the process with a one-line error if an import in the block fails without the extra.
 
-    As `plain_errors` does, but where no command runs yet that would print the line.
+    For imports of a module, where no click command runs yet that would print the error.
     """
     try:
         with plain_errors("train"):

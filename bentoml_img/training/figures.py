@@ -1,4 +1,4 @@
-"""What a model reaches on data sets: as --evaluate prints it, and as a manifest keeps it."""
+"""Evaluation results: as --evaluate prints them, and as a manifest keeps them."""
 
 import json
 from collections.abc import Callable, Iterable
@@ -8,16 +8,16 @@ from pathlib import Path
 from bentoml_img.bundle import Bundle
 
 OnPhoto = Callable[[int, int], None]
-"""Called as photos are measured or read, with the numbers of photos done and in all."""
+"""Called after each photo with two counts: photos done, and all photos."""
 
 
 def unwatched(done: int, total: int) -> None:
-    """An OnPhoto that tells nobody."""
+    """An OnPhoto that does nothing."""
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A measurement on a data set, which rests on `n` photos, or instances in them."""
+    """The value of a metric on a data set, measured on `n` photos or instances."""
 
     model: str
     dataset: str
@@ -27,7 +27,7 @@ class Figure:
 
     @property
     def name(self) -> str:
-        """What it is called among a manifest's scores."""
+        """Its key in a manifest's scores."""
         return f"{self.dataset}_{self.metric}"
 
     def to_json(self) -> str:
@@ -35,6 +35,6 @@ class Figure:
 
 
 def record(folder: Path, figures: Iterable[Figure], metric: str) -> None:
-    """Put those figures into a bundle's manifest whose metric is, or begins with, `metric`."""
+    """Add the figures whose metric begins with `metric` to the scores of a bundle's manifest."""
     scores = {figure.name: figure.value for figure in figures if figure.metric.startswith(metric)}
     Bundle.open(folder).add_scores(scores)

@@ -1,4 +1,4 @@
-"""Run a trainer to its end: progress bar, evaluations, checkpoints, a Ctrl-C that loses nothing."""
+"""Run a trainer to its end, with a progress bar, evaluations, checkpoints and a safe Ctrl-C."""
 
 import signal
 import time
@@ -17,7 +17,7 @@ from bentoml_img.training.log import Log
 from bentoml_img.training.run import Progress, Run
 
 SAVE_SECONDS = 120.0
-EVALUATE_STEPS = 2000  # at most from one evaluation to the next: an epoch of all of COCO is hours
+EVALUATE_STEPS = 2000  # the most between two evaluations: an epoch of all of COCO takes hours
 
 
 class TrainingInterrupted(KeyboardInterrupt):
@@ -25,14 +25,14 @@ class TrainingInterrupted(KeyboardInterrupt):
 
 
 def fit(trainer: Run[Any, Any], checkpoint: Path, console: Console, log: Log | None = None) -> None:
-    """Train to the last step, if it is not there.
+    """Train to the last step; does nothing if the run is finished and evaluated.
 
-    Evaluates after each epoch, or more often where epochs are long, saves before
-    that and every two minutes, and does both at the end. The first Ctrl-C, SIGTERM
-    or closed terminal lets the step or the evaluation's photo in hand finish, and
-    raises TrainingInterrupted with all steps saved; an evaluation that it ended is done when
-    the run goes on. A second one stops at once, with the last checkpoint intact.
-    The log of a run that is at its start is begun anew.
+    Evaluates after each epoch, or every EVALUATE_STEPS steps if epochs are longer, and at the
+    end. Saves before each evaluation, every two minutes, and at the end. The first Ctrl-C,
+    SIGTERM or closed terminal raises TrainingInterrupted after the current step, or the current
+    photo of an evaluation, with all steps saved; an interrupted evaluation is repeated when the
+    run is resumed. A second one stops at once and leaves the last checkpoint intact. A run that
+    starts at step 0 overwrites the log.
     """
     if trainer.step == trainer.steps and not _unevaluated(trainer):
         return
@@ -47,7 +47,7 @@ def fit(trainer: Run[Any, Any], checkpoint: Path, console: Console, log: Log | N
 
 
 class _BetweenSteps:
-    """What is done after a step: the bar and the log, an evaluation, a checkpoint, or the end."""
+    """Called after each step: updates the bar and the log, evaluates, saves, and stops."""
 
     def __init__(
         self,
@@ -70,9 +70,9 @@ class _BetweenSteps:
         self.do()
 
     def do(self) -> None:
-        """Evaluate, save and stop, each if it is time."""
+        """Evaluate, save and stop, each if it is due."""
         if _unevaluated(self.trainer):
-            self._save()  # an evaluation takes its time
+            self._save()  # an evaluation can take long
             entry = _evaluate(self.trainer, self.bar, self._stop_if_interrupted)
             if self.log:
                 self.log.add(entry)
@@ -90,7 +90,7 @@ class _BetweenSteps:
 
 
 def _unevaluated(trainer: Run[Any, Any]) -> bool:
-    """Whether the network is to be evaluated as it is after this step, and was not."""
+    """Whether an evaluation is due after this step and has not been made."""
     step, every = trainer.step, min(trainer.steps_per_epoch, EVALUATE_STEPS)
     due = step == trainer.steps or (step > 0 and step % every == 0)
     return due and all(entry["step"] != step for entry in trainer.history)
@@ -121,7 +121,7 @@ def _evaluate(
 
 @contextmanager
 def _deferred_interrupt() -> Iterator[list[int]]:
-    """A list that the first Ctrl-C, or ENDING, is put on; a second one is a KeyboardInterrupt."""
+    """A list that gets the first Ctrl-C or signal of ENDING; the second is a KeyboardInterrupt."""
     received: list[int] = []
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, *ENDING)}
     previous = {n: handler for n, handler in handlers.items() if handler != signal.SIG_IGN}

@@ -1,4 +1,4 @@
-"""Where the files of a data set lie: the layouts of PASCAL VOC and of COCO."""
+"""Reads data sets in the layouts of PASCAL VOC and COCO."""
 
 import json
 from collections import defaultdict
@@ -58,7 +58,7 @@ class CocoPhoto:
 
 @dataclass(frozen=True)
 class CocoSplit:
-    """A split in COCO's layout: where its photos and their instances are, and what they are."""
+    """A split in COCO's layout: the folder of its photos, its annotation file, and its photos."""
 
     folder: Path
     annotations: Path
@@ -94,8 +94,8 @@ def check_size(path: Path, size: tuple[int, int], annotated: tuple[int, int]) ->
 def read_voc(root: Path, split: str) -> list[Sample]:
     """The samples of a split ("train", "val") of data laid out like PASCAL VOC 2012.
 
-    `root` holds `VOCdevkit/VOC2012` or is it or one of its parents; a plain folder
-    with `JPEGImages`, `SegmentationClass` and `<split>.txt` will do, too.
+    `root` is the folder `VOC2012`, or a folder that has it or `VOCdevkit/VOC2012`, or a plain
+    folder with `JPEGImages`, `SegmentationClass` and `<split>.txt`.
     DatasetError if there are no samples.
     """
     for folder in (root, root / "VOC2012", root / "VOCdevkit" / "VOC2012"):
@@ -124,9 +124,9 @@ def read_voc(root: Path, split: str) -> list[Sample]:
 def read_coco_split(root: Path, split: str) -> CocoSplit:
     """A split ("train", "val") of data laid out like COCO.
 
-    DatasetError if it has no photos, or an annotation that cannot be used.
     The photos are in `root/train2017` (or `train`), their instances in
-    `root/annotations/instances_train2017.json`.
+    `root/annotations/instances_train2017.json`. DatasetError if there are no photos, or if an
+    annotation cannot be used.
     """
     folder, annotations = _find_coco(root, split)
     with usable(annotations):
@@ -144,7 +144,7 @@ def read_coco_split(root: Path, split: str) -> CocoSplit:
 def _coco_photo(
     folder: Path, image: Mapping[str, Any], instances: Mapping[int, list[dict[str, Any]]]
 ) -> CocoPhoto:
-    """One of a file's images; `instances` are all annotations, by their image's id."""
+    """A photo from its entry in the file; `instances` has all annotations, by image id."""
     width, height = image["width"], image["height"]
     mine = instances[image["id"]]
     for annotation in mine:
@@ -153,7 +153,7 @@ def _coco_photo(
 
 
 def _check_categories(annotations: Path, content: Mapping[str, Any]) -> None:
-    """UnusableFile if in a file's content one of COCO's names has another id than there."""
+    """UnusableFile if a category with one of COCO's names has another id than in COCO."""
     for category in content.get("categories", []):
         name, k = category.get("name", ""), category["id"]
         if (expected := COCO_IDS.get(name, k)) != k:
@@ -163,7 +163,7 @@ def _check_categories(annotations: Path, content: Mapping[str, Any]) -> None:
 
 
 def _find_coco(root: Path, split: str) -> tuple[Path, Path]:
-    """The folder of a split's photos, and the file of its instances; DatasetError."""
+    """The folder of a split's photos, and its annotation file; DatasetError if one is missing."""
     for name in (f"{split}2017", split):
         annotation_file = root / "annotations" / f"instances_{name}.json"
         if annotation_file.is_file() and (root / name).is_dir():

@@ -1,4 +1,4 @@
-"""The log of a training run: JSON lines, of batches every few steps and of each evaluation."""
+"""The log of a training run as JSON lines: figures every few steps, and each evaluation."""
 
 import json
 import os
@@ -12,14 +12,14 @@ LOG_STEPS = 20
 
 
 class Log:
-    """Appends to a file; figures are means since the last line that has some."""
+    """Appends to a file; the figures of a line are means over the steps since the one before."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._recent: defaultdict[str, list[float]] = defaultdict(list)
 
     def begin(self) -> None:
-        """Leave out what an earlier run wrote."""
+        """Delete the log of an earlier run."""
         self.path.unlink(missing_ok=True)
 
     def add_figures(
@@ -34,7 +34,7 @@ class Log:
             self.add({"step": step, "steps": steps, "seconds": round(seconds, 1), "figures": means})
 
     def add(self, entry: Mapping[str, Any]) -> None:
-        """Write a line, of its own also where the last one was cut off."""
+        """Append a line; if the last one is incomplete, the new one still has its own."""
         with self.path.open("a+b") as file:
             if file.tell():
                 file.seek(-1, os.SEEK_END)
@@ -43,9 +43,10 @@ class Log:
             file.write(json.dumps(entry, allow_nan=False).encode() + b"\n")
 
     def read_figures(self) -> list[dict[str, Any]]:
-        """The lines of batches, the last where a step was repeated after an interruption.
+        """The lines with figures of steps, in the order of steps.
 
-        What was cut off, with the power or by a full disk, is left out.
+        If a step was repeated after an interruption, its last line. Incomplete lines, which a
+        power failure or a full disk leaves, are left out.
         """
         last = {}
         for line in self.path.read_text().splitlines():

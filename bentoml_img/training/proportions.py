@@ -1,10 +1,9 @@
-"""What part of the batches each of several sources of photos has.
+"""The share of the batches that each of several sources of photos has.
 
-Square-root sampling: a source of a hundred times the photos is drawn ten times
-as often. So neither do the many photos of a large source drown a small one, nor
-is each photo of the small one seen hundreds of times in an epoch, as with parts
-that are fixed. Between classes it is compared with others by Kang et al.,
-"Decoupling Representation and Classifier" (arXiv 1910.09217).
+Square-root sampling: a source of a hundred times the photos is drawn ten times as often. A
+small source is then neither lost among the photos of a large one, nor, as with fixed shares,
+is each of its photos seen hundreds of times in an epoch. Kang et al., "Decoupling
+Representation and Classifier" (arXiv 1910.09217), compare it with others, for classes.
 """
 
 from collections.abc import Sequence
@@ -15,10 +14,7 @@ from bentoml_img.arrays import Float64Array
 
 
 def proportions(weights: Sequence[float], photos: Sequence[int]) -> Float64Array:
-    """Each source's part, proportional to its weight times √(its number of photos); their sum is 1.
-
-    Of two sources as large as each other, one of twice the weight has twice the part.
-    """
+    """The share of each source, proportional to weight × √photos: shape (sources,), sum 1."""
     parts = np.asarray(weights) * np.sqrt(photos)
     shares: Float64Array = parts / parts.sum()
     return shares

@@ -1,4 +1,4 @@
-"""Photos that cannot be read: others take their place, and a run goes on."""
+"""Replaces photos that cannot be read by others, so that a run goes on."""
 
 import functools
 import logging
@@ -13,14 +13,14 @@ log = logging.getLogger(__name__)
 Choice = TypeVar("Choice")
 Loaded = TypeVar("Loaded")
 
-MOST = 10  # in a row: so many are no accident
+MOST = 10  # unusable files in a row
 
 
 def first_readable(choices: Iterator[Choice], load: Callable[[Choice], Loaded]) -> Loaded:
-    """What `load` makes of the first of endless choices for which it raises no UnusableFile.
+    """The result of `load` for the first choice for which it raises no UnusableFile.
 
-    The files that cannot be used are logged, each once. DatasetError after ten of
-    them in a row.
+    `choices` is endless. Each file that cannot be used is logged once. DatasetError after ten
+    of them in a row.
     """
     for choice in islice(choices, MOST):
         try:

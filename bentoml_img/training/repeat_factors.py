@@ -1,4 +1,7 @@
-"""Rare classes more often: repeat-factor sampling, Gupta et al., "LVIS" (arXiv 1908.03195)."""
+"""Repeat-factor sampling draws photos of rare classes more often.
+
+Gupta et al., "LVIS" (arXiv 1908.03195).
+"""
 
 import numpy as np
 
@@ -6,11 +9,11 @@ from bentoml_img.arrays import BoolArray, Float64Array
 
 
 def repeat_factors(present: BoolArray, rare: float) -> Float64Array:
-    """How much more often than others each photo is to be drawn: shape (N,), at least 1.
+    """The repeat factor of each photo: shape (N,), at least 1.
 
-    `present` (N, classes) says which photo has which class. A class that a share r
-    of the photos have, less than `rare`, weighs √(rare / r); the rarest class of a
-    photo decides.
+    `present` (N, classes) says which photo has which class. If a class is in a share
+    r < `rare` of the photos, its factor is √(rare / r), otherwise 1. A photo has the largest
+    factor of its classes.
     """
     frequency = np.maximum(present.mean(axis=0), 1 / len(present))
     repeat = np.maximum(1.0, np.sqrt(rare / frequency))

@@ -1,4 +1,4 @@
-"""Figures of models on standard output, and how far their measurement is on the terminal."""
+"""Prints the figures of an evaluation, and shows its progress on the terminal."""
 
 from collections.abc import Callable, Iterator
 
@@ -10,7 +10,7 @@ Measure = Callable[[OnPhoto], Iterator[Figure]]
 
 
 def watched(measure: Measure) -> Iterator[Figure]:
-    """The figures, one after another, while a bar shows how many photos are done."""
+    """Yield the figures while a progress bar counts the photos."""
     with work_bar() as bar:
         task = bar.add_task("photos", total=None, speed="")
 
@@ -23,6 +23,6 @@ def watched(measure: Measure) -> Iterator[Figure]:
 
 
 def print_figures(measure: Measure) -> None:
-    """Print the figures as they come, a JSON object a line."""
+    """Print each figure as soon as it is measured, as a line of JSON."""
     for figure in watched(measure):
         print_line(figure.to_json())

@@ -1,7 +1,7 @@
-"""Between what a training began with and what it ended with: a mean of their weights.
+"""Interpolates between the weights at the start and at the end of a training.
 
-A network that was fine-tuned forgets what its data do not show; such a mean is
-better on other photos, and often no worse on these: Wortsman et al., "Robust
+Fine-tuning makes a network forget what the new data do not show. The interpolated network is
+better on other photos, and often no worse on those of the training: Wortsman et al., "Robust
 fine-tuning of zero-shot models" (arXiv 2109.01903).
 """
 
@@ -17,9 +17,9 @@ Module = TypeVar("Module", bound=nn.Module)
 
 @torch.no_grad()
 def interpolate(module: Module, start: Mapping[str, Tensor], share: float) -> Module:
-    """A copy whose parameters and buffers are means with those of `start`, which have that share.
+    """A copy of the module with the weights (1 - share) × its own + share × those of `start`.
 
-    Whole numbers, such as counts of batches, stay the module's.
+    Integers, such as the counts of batches in batch norms, stay as in the module.
     """
     mean = copy.deepcopy(module)
     for name, value in mean.state_dict().items():

@@ -70,7 +70,7 @@ def test_a_failed_save_keeps_the_last_checkpoint(
 def test_another_recipe_is_refused_and_what_is_other_named(path: Path) -> None:
     was = load(path)["recipe"]
     check_recipe(path, was, {"epochs": 2, "seed": 0})
-    says = r"was made with epochs=2, rate=None: resume it with the same$"
+    says = r"was made with epochs=2, rate=None: resume it so$"
     with pytest.raises(CheckpointError, match=says):
         check_recipe(path, was, {"epochs": 3, "seed": 0, "rate": 1})
 

@@ -1,1 +1,1 @@
-"""The CIFAR-10 classifier: its data, how it learns, what it reaches."""
+"""The CIFAR-10 classifier: its data, training and evaluation."""

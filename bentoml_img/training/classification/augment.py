@@ -1,4 +1,4 @@
-"""How images of CIFAR-10 are changed, and enlarged to what the network sees."""
+"""Augmentation of images of CIFAR-10, and their enlargement to the network's input size."""
 
 import math
 from dataclasses import dataclass
@@ -14,9 +14,9 @@ from bentoml_img.training.augment import FILL, ColourChanges, change_colours, lo
 class Augmentation(ColourChanges):
     """Ranges of the changes.
 
-    What is seen of an image is a window whose side is `scale` times the image's, its
-    aspect ratio changed by up to the factor `aspect`. A square in it is hidden, whose
-    side is at most the part `cutout` of the window's (DeVries and Taylor, "Improved
+    The network sees a window of an image. Its side is that of the image times a factor in
+    `scale`, its aspect ratio changes by up to the factor `aspect`. A square in it is hidden,
+    its side at most `cutout` times the window's (DeVries and Taylor, "Improved
     Regularization of Convolutional Neural Networks with Cutout", arXiv 1708.04552).
     """
 

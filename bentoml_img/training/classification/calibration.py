@@ -1,4 +1,4 @@
-"""How far probabilities can be trusted, and how to mend them.
+"""Measures the calibration of probabilities, and improves it.
 
 After Guo et al., "On Calibration of Modern Neural Networks" (2017): the expected
 calibration error over 15 bins of equal width, and one temperature that divides
@@ -66,12 +66,11 @@ def fit_temperature(logits: Float32Array, labels: Int64Array) -> float:
 def cross_fit(logits: Float32Array, labels: Int64Array) -> tuple[Float32Array, float]:
     """Calibrated probabilities (N, classes), and the temperature to ship.
 
-    The network has seen the training images, so its confidence on them says
-    little; the temperature comes from test images instead. To measure honestly,
-    the images at even places are scored with the temperature fitted on those at
-    odd places and the other way round: no image is scored by a temperature that
-    it helped to fit. The geometric mean of the two is the one to ship.
-    Accuracy does not depend on it.
+    The network has seen the training images and is overconfident on them, so the temperature
+    is fitted on test images. Those at even places are scored with the temperature fitted on
+    those at odd places, and the other way round: no image is scored with a temperature that
+    was fitted on it. The geometric mean of the two is the one to ship. Accuracy does not
+    depend on the temperature.
     """
     halves = np.arange(len(labels)) % 2 == 0
     probabilities = np.empty_like(logits)

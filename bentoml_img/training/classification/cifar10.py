@@ -1,4 +1,4 @@
-"""CIFAR-10 as two arrays, from any of the layouts people keep it in."""
+"""Reads CIFAR-10 from any of its common layouts."""
 
 import contextlib
 import io
@@ -47,7 +47,7 @@ class Split:
         return len(self.labels)
 
     def subset(self, places: Sequence[int]) -> "Split":
-        """The images at some places."""
+        """The images at the indices `places`."""
         return Split(self.images[places], self.labels[places])
 
 
@@ -78,7 +78,7 @@ def load(root: Path) -> tuple[Split, Split]:
 
 
 def download(root: Path) -> tuple[Split, Split]:
-    """Fetch the official archive into `root` through torchvision, unless it is there; read it."""
+    """Read the official archive in `root`, which is downloaded if it is not there; DatasetError."""
     from torchvision.datasets.utils import download_and_extract_archive
 
     if not (root / FOLDER).is_dir():

@@ -17,16 +17,16 @@ from bentoml_img.training.figures import Figure, OnPhoto, unwatched
 
 
 def evaluate(classifier: Classifier, data: Path, on_photo: OnPhoto = unwatched) -> Iterator[Figure]:
-    """What a classifier reaches on the test images of CIFAR-10 in DATA; DatasetError."""
+    """The figures of a classifier on the test images of CIFAR-10 in DATA; DatasetError."""
     _, test = cifar10.load(data)
     yield from figures(classifier, test, on_photo)
 
 
 def figures(classifier: Classifier, test: Split, on_photo: OnPhoto = unwatched) -> Iterator[Figure]:
-    """What a classifier reaches on test images, one figure after another.
+    """The figures of a classifier on test images.
 
-    Accuracy, that on the images of each class, and the expected calibration error
-    before and after temperature scaling.
+    Accuracy overall and for each class; the expected calibration error before and after
+    temperature scaling.
     """
     logits = predict_logits(classifier, test.images, on_photo)
     labels = classifier.manifest.labels
@@ -34,7 +34,7 @@ def figures(classifier: Classifier, test: Split, on_photo: OnPhoto = unwatched) 
 
 
 class CifarFigure(Figure):
-    """A measurement on the only data set for classifiers, which manifests do not name."""
+    """A figure on CIFAR-10, which a manifest keeps without the name of the data set."""
 
     @property
     def name(self) -> str:
@@ -75,7 +75,7 @@ class Evaluation:
         return int(self.confusion.sum())
 
     def figures(self, model: str) -> Iterator[Figure]:
-        """The figures of the model of that name, which this is the evaluation of."""
+        """The figures, as those of the model of that name."""
         for metric, value, n in self._values():
             yield CifarFigure(model, "cifar10-test", metric, value, n)
 
@@ -95,7 +95,7 @@ def predict_logits(
     on_photo: OnPhoto = unwatched,
     batch: int = 250,
 ) -> Float32Array:
-    """Logits (N, classes) of uint8 images (N, H, W, 3), one view each, just as they are served."""
+    """Logits (N, classes) of uint8 images (N, H, W, 3), preprocessed as in serving."""
     batches = []
     for start in range(0, len(images), batch):
         photos = [Image.fromarray(image) for image in images[start : start + batch]]

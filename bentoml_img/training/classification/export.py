@@ -25,12 +25,11 @@ FILES = (WEIGHTS, GRAPH, GRAPH_DATA)
 def export(
     model: LiteClassifier, trained_on: str, test: Split, bundle: Path, engine: str
 ) -> Evaluation:
-    """Write a bundle in half precision, and evaluate what was written, with `engine`.
+    """Write a bundle in half precision, and evaluate it with `engine`.
 
-    The manifest's scores are those of the files, not of `model`; how far they
-    are apart is among them: the accuracy of `model`, the share of equal labels
-    and the largest difference of a probability. BundleError if they are no longer
-    the same for all practical purposes.
+    The manifest's scores are measured on the written files. They also compare the files with
+    `model`: its accuracy, the share of equal labels, and the largest difference of a
+    probability. BundleError if too few labels are equal.
     """
     expected = module_logits(model, test.images)
     model = copy.deepcopy(model).cpu()
@@ -55,8 +54,7 @@ def export(
 def save_classifier_graph(model: LiteClassifier, path: Path) -> None:
     """The network as an OpenVINO graph for batches of any size, weights in half precision.
 
-    It takes what the module takes, in the size that photos are squashed to: normalised
-    float32 images (N, 3, height, width).
+    Its input are normalised float32 images (N, 3, height, width) of the size of LITE_SQUARE.
     """
     example = torch.zeros(2, 3, *LITE_SQUARE.input_size)
     save_graph(model, example, path, dynamic={0}, half=True)

@@ -1,4 +1,4 @@
-"""Pictures of a training run."""
+"""Plots of the classifier's training and evaluation."""
 
 import os
 import subprocess
@@ -95,7 +95,7 @@ def _draw_reliability(axes: Axes, name: str, reliability: Reliability) -> None:
 
 
 def open_window(picture: Path) -> subprocess.Popen[bytes] | None:
-    """Show a picture in a window of its own process, if there is a display; training goes on."""
+    """Show a picture in a window, without waiting for it; None if there is no display."""
     if sys.platform == "linux" and not {"DISPLAY", "WAYLAND_DISPLAY"} & os.environ.keys():
         return None
     return subprocess.Popen(  # noqa: S603 - our own module

@@ -1,8 +1,8 @@
 """How much the classifier's accuracy depends on the seed.
 
 `python -m bentoml_img.training.classification.seeds --data-dir DIR --epochs 3 --seeds 3` trains
-a short schedule once for each seed and prints one JSON object a run, then their
-mean and spread. It may be stopped and started again: runs that are done are not
+a short schedule once for each seed and prints one JSON object a run, then the mean and the
+standard deviation of the accuracies. If it is stopped and started again, finished runs are not
 repeated.
 """
 
@@ -28,13 +28,13 @@ with importing_extra():
 
 
 def as_written(recipe: Recipe) -> dict[str, Any]:
-    """A recipe as it comes back from a JSON file."""
+    """A recipe as read from a JSON file: tuples are lists there."""
     written: dict[str, Any] = json.loads(json.dumps(asdict(recipe)))
     return written
 
 
 def run(train: cifar10.Split, test: cifar10.Split, recipe: Recipe, folder: Path) -> dict[str, Any]:
-    """The result of one recipe: read from `folder` if it is there, else trained and kept there."""
+    """The result of one recipe: read from `folder`, or trained and written there."""
     result = folder / f"seed_{recipe.seed}.json"
     if result.is_file():
         kept: dict[str, Any] = json.loads(result.read_text())
@@ -59,7 +59,7 @@ def run(train: cifar10.Split, test: cifar10.Split, recipe: Recipe, folder: Path)
 
 
 def summary(runs: list[dict[str, Any]]) -> dict[str, float]:
-    """Mean, sample standard deviation, least and greatest accuracy of several runs."""
+    """Mean, sample standard deviation, minimum and maximum of the accuracies of several runs."""
     accuracies = [result["accuracy"] for result in runs]
     return {
         "runs": len(runs),

@@ -1,9 +1,8 @@
 """Train the CIFAR-10 classifier: EfficientNet-Lite2, fine-tuned.
 
-A run as in `bentoml_img.training.run`, with cross-entropy on smoothed labels
-and a smaller learning rate on a backbone whose batch statistics and first layers
-stay as ImageNet left them. What it reaches, where and in how long is in
-artifacts/cifar_lite/README.md.
+A run as in `bentoml_img.training.run`, with cross-entropy on smoothed labels. The backbone has
+a smaller learning rate; its batch-norm statistics and first stages stay frozen.
+artifacts/cifar_lite/README.md has the accuracy and the training time.
 """
 
 import copy
@@ -34,16 +33,15 @@ from bentoml_img.training.run import Run, RunRecipe
 from bentoml_img.training.weight_average import interpolate
 from bentoml_img.transforms import LITE_SQUARE
 
-WATCHED = 2000  # test images, to look at while training
+WATCHED = 2000  # test images to evaluate on while training
 
 
 @dataclass(frozen=True)
 class Recipe(RunRecipe):
-    """What a run depends on, beside the data.
+    """The hyperparameters of a run.
 
-    Images are enlarged to `side` pixels; `frozen_stages` is how many stages of the
-    backbone do not learn, `start_share` what share the backbone's first weights have in
-    those that the run ends with.
+    Images are enlarged to `side` pixels. The first `frozen_stages` stages of the backbone do
+    not learn. `start_share` is the share of the backbone's initial weights in `blend`.
     """
 
     epochs: float = 3
@@ -59,16 +57,16 @@ class Recipe(RunRecipe):
 
 
 def start_from_imagenet(network: LiteClassifier) -> None:
-    """Give the backbone ImageNet's weights; DatasetError if they are not installed."""
+    """Load the backbone's ImageNet weights; DatasetError if they are not installed."""
     load_imagenet(network.backbone)
 
 
 class Trainer(Run[LiteClassifier, tuple[Tensor, Tensor]]):
-    """A run of which each entry of the history has the accuracy on test images.
+    """A run whose history has the accuracy on test images.
 
-    That is `test_accuracy_2000`, of what `blend` gives on 2,000 images of `test`, evenly
-    chosen (to watch). Beside it stand loss and train_accuracy, means over the
-    batches since the entry before. `start` gives the network the weights to begin with.
+    An entry has `test_accuracy_2000`, of `blend` on 2,000 evenly spaced images of `test`, and
+    `loss` and `train_accuracy`, means over the batches since the entry before. `start` sets
+    the initial weights of the network.
     """
 
     recipe: Recipe
@@ -122,13 +120,13 @@ class Trainer(Run[LiteClassifier, tuple[Tensor, Tensor]]):
         return {"loss": loss, "accuracy": (logits.argmax(1) == labels).float().mean()}
 
     def blend(self) -> LiteClassifier:
-        """The averaged network, its backbone blended with what the run began with."""
+        """The averaged network, its backbone interpolated with the initial one."""
         blended = copy.deepcopy(self.average)
         blended.backbone = interpolate(blended.backbone, self._start, self.recipe.start_share)
         return blended
 
     def _measure(self, on_photo: OnPhoto) -> dict[str, Any]:
-        """What was reached on the batches since the last time, and on the watched images."""
+        """Means over the batches since the last evaluation, and the accuracy on test images."""
         with autocast(self.device):
             logits = module_logits(self.blend(), self.watched.images, on_photo)
         loss, accuracy = (
@@ -145,7 +143,7 @@ class Trainer(Run[LiteClassifier, tuple[Tensor, Tensor]]):
 def module_logits(
     model: LiteClassifier, images: UInt8Array, on_photo: OnPhoto = unwatched
 ) -> Float32Array:
-    """Logits (N, classes) of uint8 images (N, H, W, 3), one view each, just as they are served.
+    """Logits (N, classes) of uint8 images (N, H, W, 3), preprocessed as in serving.
 
     `model` is in eval mode.
     """

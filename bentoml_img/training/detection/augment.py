@@ -1,8 +1,8 @@
-"""Crops of scenes: how they are cut out and changed.
+"""Augmentation of scenes: crops with other colours and pasted instances.
 
 Instances are pasted from one scene into another: Ghiasi et al., "Simple
-Copy-Paste" (arXiv 2012.07177); here those of classes with few, at the height in the
-picture where they were, since a street is seen from the same place everywhere.
+Copy-Paste" (arXiv 2012.07177). Here they are of rare classes, and keep their height in the
+picture, since all photos of streets are taken from about the same height.
 """
 
 from collections.abc import Sequence
@@ -22,10 +22,10 @@ from bentoml_img.training.detection.sampler import Sampler, Source
 from bentoml_img.training.readable import first_readable
 from bentoml_img.transforms import LITE_PYRAMID
 
-MIN_PIXELS = 12  # of an instance in a crop: what shows less of itself is ignored
+MIN_PIXELS = 12  # of an instance in a crop: one with fewer is ignored
 MIN_SIDE = 3  # pixels, likewise
-VISIBLE = 0.7  # of an instance: what is hidden more is not pasted
-MULTIPLE = LITE_PYRAMID.stride  # which a crop's sides are of
+VISIBLE = 0.7  # share of an instance: if less is visible, it is not pasted
+MULTIPLE = LITE_PYRAMID.stride  # the sides of a crop are multiples of it
 RIDDEN = (TRAFFIC.index("bicycle"), TRAFFIC.index("motorcycle"))
 PERSON = TRAFFIC.index("person")
 
@@ -34,11 +34,10 @@ PERSON = TRAFFIC.index("person")
 class Augmentation(ColourChanges):
     """Ranges of the changes. Sizes are in pixels, probabilities in 0–1.
 
-    A scene is scaled so that its short side is something in its source's `sides`,
-    its aspect ratio changed by up to the factor `aspect`, and a crop of (height,
-    width) cut out, with the probability `aim` around one of its instances.
-    `paste` is how likely others' instances are added, of which there are `pasted` at
-    most.
+    A scene is scaled so that its short side is in the range `sides` of its source, and its
+    aspect ratio changes by up to the factor `aspect`. Then a crop of (height, width) is cut
+    out, with the probability `aim` around one of its instances. With the probability `paste`,
+    1 to `pasted` instances of other scenes are pasted, scaled by a factor in `paste_scale`.
     """
 
     crop: tuple[int, int] = (352, 480)
@@ -52,10 +51,10 @@ class Augmentation(ColourChanges):
 
 @dataclass
 class Crop:
-    """A cut-out picture (H, W, 3), masks (N, H, W) of 0 and 1 with their labels (N,), and crowds.
+    """Pixels (H, W, 3), masks (N, H, W) of 0 and 1 with their labels (N,), and crowds.
 
-    `crowds` are boxes (M, 4) of what is neither to be found nor to be missed;
-    `areas` is how many pixels each instance would have if nothing hid it.
+    `crowds` are boxes (M, 4) of areas to ignore; `areas` (N,) is the number of pixels that
+    each instance would have if nothing hid it.
     """
 
     pixels: UInt8Array
@@ -149,7 +148,7 @@ class Window:
     def _visible(
         self, scene_size: tuple[int, int]
     ) -> tuple[tuple[slice, slice], tuple[float, float, float, float], tuple[int, int]]:
-        """Where in the crop the scene is, what box of it is there, and the box's size there."""
+        """The slices of the crop that show the scene, the box of the scene there, and its size."""
         slices, low, high, sides = [], [], [], []
         for axis in (0, 1):
             corner, scale = self.corner[axis], self.scale[axis]
@@ -175,7 +174,7 @@ class Window:
 def aim(
     scene: Scene, scale: tuple[float, float], how: Augmentation, rng: np.random.Generator
 ) -> Window:
-    """A window of the scene, most often with one of its instances in it, in full if it fits."""
+    """A random window; with the probability `aim`, around an instance, in full if it fits."""
     size = how.crop[1], how.crop[0]
     goal = _goal(scene, rng) if rng.random() < how.aim else None
     corner = []
@@ -193,7 +192,7 @@ def aim(
 
 
 def _goal(scene: Scene, rng: np.random.Generator) -> tuple[float, float, float, float] | None:
-    """The box of one of a scene's instances; its rarer classes are as likely as the others."""
+    """The box of a random instance, of a class that is drawn uniformly from the scene's."""
     true = [instance for instance in scene.instances if not instance.crowd]
     if not true:
         return None
@@ -209,11 +208,10 @@ def paste(
     how: Augmentation,
     rng: np.random.Generator,
 ) -> None:
-    """Lay an instance, and who rides it, over the crop of a window; in place.
+    """Paste an instance and its riders onto the crop of a window, in place.
 
-    Its foot stays about where it was in the picture; to the left and right it
-    goes anywhere. What stands in front of it is left out; if that is much, it is not
-    pasted.
+    Its lower edge keeps about its height in the picture; its horizontal place is random. Parts
+    that other instances hide are not pasted; if less than VISIBLE is left, nothing is.
     """
     scene, instance = chosen
     left, _, right, bottom = instance.box
@@ -255,7 +253,7 @@ def _riders(instance: Instance, scene: Scene) -> list[Instance]:
 
 
 def _in_front(group: Sequence[Instance], scene: Scene) -> list[Instance]:
-    """What may hide some of a group: scenes list what is near after what is far."""
+    """The instances that may hide parts of a group: scenes list near ones after far ones."""
     members = {id(member) for member in group}
     place = next(k for k, other in enumerate(scene.instances) if other is group[0])
     left, top, right, bottom = group[0].box
@@ -271,7 +269,7 @@ def _in_front(group: Sequence[Instance], scene: Scene) -> list[Instance]:
 
 
 def _ignore_hidden(crop: Crop) -> None:
-    """Make crowds of instances of which next to nothing is to be seen."""
+    """Turn instances that are almost hidden into crowds."""
     visible = crop.masks.sum(axis=(1, 2), dtype=np.int64)
     boxes = boxes_of(crop.masks)
     sides = (boxes[:, 2:] - boxes[:, :2]).min(axis=1, initial=np.inf)

@@ -20,15 +20,15 @@ Outline = Sequence[Float64Array] | Mapping[str, Any]
 """Polygons [x1, y1, x2, y2, …], or COCO's compressed run lengths."""
 
 ANIMALS = ("dog", "cat", "horse", "sheep", "cow")
-MIN_SHARE = 0.02  # of the photo: what is smaller is a splinter of a mask
-WHOLE = 0.97  # of a class's pixels in its largest region: then it is one instance
+MIN_SHARE = 0.02  # of the photo: a smaller region is only a fragment
+WHOLE = 0.97  # share of a class's pixels in its largest region, if it is one instance
 
 
 @dataclass(frozen=True)
 class Instance:
     """A thing: its id in TRAFFIC, its outline and box (left, top, right, bottom) in pixels.
 
-    A crowd is several that nobody told apart: neither to be found nor to be missed.
+    A crowd is several things without separate outlines; it is ignored.
     """
 
     label: int
@@ -40,7 +40,7 @@ class Instance:
 
 @dataclass(frozen=True)
 class Scene:
-    """A photo's file, its (width, height), and what is in it."""
+    """A photo's file, its (width, height), and its instances."""
 
     image: Path
     size: tuple[int, int]
@@ -89,9 +89,9 @@ def _instance(annotation: Mapping[str, Any]) -> Instance:
 def read_animals(root: Path, split: str) -> list[Scene]:
     """The photos of data laid out like VOC whose mask shows a single animal.
 
-    That is an animal's class in one connected region; of two that touch this
-    makes one. Other regions that are of a class of TRAFFIC become crowds, since
-    how many they are is unknown. DatasetError if there is no such photo.
+    A single animal is a class of ANIMALS in one connected region; two animals that touch count
+    as one. Regions of other classes of TRAFFIC become crowds, since their number is unknown.
+    DatasetError if there is no such photo.
     """
     with ThreadPoolExecutor() as pool:
         scenes = list(pool.map(_single_animal, read_voc(root, split)))
@@ -117,7 +117,7 @@ def _single_animal(sample: Sample) -> Scene | None:
 
 
 def from_mask(label: int, pixels: BoolArray, *, crowd: bool = False) -> Instance:
-    """An instance of a mask (height, width), some of whose pixels are on."""
+    """An instance from a mask (height, width) that is not empty."""
     rows, columns = (np.flatnonzero(pixels.any(axis=axis)) for axis in (1, 0))
     box = float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1)
     outline = coco_mask.encode(np.asfortranarray(pixels, np.uint8))

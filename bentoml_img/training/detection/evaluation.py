@@ -1,4 +1,4 @@
-"""How good a detector is on data sets."""
+"""Evaluates detectors on data sets."""
 
 import itertools
 from collections.abc import Iterator, Mapping
@@ -12,13 +12,13 @@ from bentoml_img.training.detection.quality import Quality, mean, qualities, row
 from bentoml_img.training.detection.truth import Truth
 from bentoml_img.training.figures import Figure, OnPhoto, unwatched
 
-WATCHED = ("street", "coco")  # the data sets whose val photos are looked at
+WATCHED = ("street", "coco")  # the data sets with val photos to evaluate on
 METRICS = ("ap50", "ap", "precision", "recall")
 RECORDED = "mask_ap50"  # what a bundle's manifest keeps
 
 
 def evaluate(detector: Detector, data: Path, on_photo: OnPhoto = unwatched) -> Iterator[Figure]:
-    """What a detector reaches on the val photos in DATA/street and DATA/coco; DatasetError."""
+    """The figures of a detector on the val photos in DATA/street and DATA/coco; DatasetError."""
     yield from figures(detector, validation_sets(data), on_photo)
 
 
@@ -30,9 +30,9 @@ def validation_sets(data: Path) -> dict[str, Truth]:
 def figures(
     detector: Detector, truths: Mapping[str, Truth], on_photo: OnPhoto = unwatched
 ) -> Iterator[Figure]:
-    """What a detector reaches on each set of photos, one figure after another.
+    """The figures of a detector on each set of photos.
 
-    For each class, and the mean over them: what a `Quality` has, of masks and boxes.
+    The metrics of `Quality` for masks and boxes: of each class, and their means.
     """
     for dataset, measured in measure(detector, truths, on_photo):
         values = [
@@ -53,12 +53,11 @@ def figures(
 def measure(
     detector: Detector, truths: Mapping[str, Truth], on_photo: OnPhoto = unwatched
 ) -> Iterator[tuple[str, list[Quality]]]:
-    """The name of each set of photos, and how good masks and boxes are there for each class.
+    """The name of each set of photos, and the quality of masks and boxes for each class.
 
-    Average precision is of all that the network finds, however unsure, twice or
-    not; precision and recall are of what a detector answers unless asked otherwise.
-    Classes that the truth has none of are left out, and so are those that the
-    detector does not know.
+    Average precision is of all detections, whatever their score, duplicates included;
+    precision and recall are of what a detector answers by default. Classes that are not in
+    the truth, or that the detector does not know, are left out.
     """
     total = sum(len(truth.image_ids) for truth in truths.values())
     done = itertools.count(1)

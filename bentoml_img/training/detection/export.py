@@ -1,4 +1,4 @@
-"""What a detector's training leaves behind: a bundle."""
+"""Exports a trained detector as a bundle."""
 
 import copy
 from functools import partial
@@ -16,7 +16,7 @@ from bentoml_img.transforms import LITE_PYRAMID
 
 
 def export(network: MaskRCNN, trained_on: str, folder: Path) -> Path:
-    """A bundle in half precision, in `folder`, named after the model."""
+    """Write a bundle in half precision into `folder`; returns its path, named after the model."""
     module = copy.deepcopy(network).cpu().eval()
     full = partial(_full_photo, module)
     made = zoo.find("maskrcnn_lite").manifest(
@@ -27,7 +27,7 @@ def export(network: MaskRCNN, trained_on: str, folder: Path) -> Path:
 
 
 def _full_photo(module: MaskRCNN) -> None:
-    """A photo of 4:3 that is full of instances, through each network."""
+    """Run each network on a 4:3 photo with the most proposals and instances."""
     heads, channels, rules = module.roi_heads, module.backbone.out_channels, rules_of(module)
     boxes, masks = (
         torch.zeros(rule.post_nms_top_n, channels, *pool.output_size)

@@ -1,7 +1,7 @@
-"""What a Mask R-CNN is trained by: torchvision's losses, with crowds left out.
+"""The losses of Mask R-CNN: torchvision's, without crowds.
 
-Where a crowd is, nobody says how many and where exactly: what is proposed there
-is neither right nor wrong. COCO's evaluation ignores it, and so does each loss.
+The instances in a crowd are not annotated one by one, so a proposal there is neither right nor
+wrong. COCO's evaluation ignores it, and so does each loss.
 """
 
 from collections.abc import Sequence
@@ -19,9 +19,9 @@ from torchvision.models.detection.rpn import RegionProposalNetwork
 from bentoml_img.models.maskrcnn import BoxBranch, MaskBranch, Trunk, flatten, levels_of, propose
 from bentoml_img.training.detection.roi_align import roi_align
 
-IN_CROWD = 0.5  # of a box's area, from which on it counts as of the crowd
-MASKED = 32  # of an image's boxes that masks are learned from: all took a fifth of a step
-SMOOTH = 1 / 9  # torchvision's: where the loss of a proposal's sides becomes linear
+IN_CROWD = 0.5  # share of a box's area in a crowd, above which the box is ignored
+MASKED = 32  # boxes per image in the mask loss: with all of them it took a fifth of a step
+SMOOTH = 1 / 9  # torchvision's beta of the smooth L1 loss of proposals
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,9 +43,9 @@ class Target:
 
 
 def losses(model: MaskRCNN, images: Tensor, targets: Sequence[Target]) -> dict[str, Tensor]:
-    """The five losses of a batch of normalised images (N, 3, H, W), on average over it.
+    """The five losses of a batch of normalised images (N, 3, H, W), averaged over it.
 
-    The networks compute as autocast says, what lies between in single precision.
+    The networks run under the current autocast, everything between them in single precision.
     """
     outputs = [output.float() for output in Trunk(model)(images)]
     features, objectness, deltas = levels_of(outputs)
@@ -69,7 +69,7 @@ def losses(model: MaskRCNN, images: Tensor, targets: Sequence[Target]) -> dict[s
         found["class"], found["box"] = fastrcnn_loss(
             logits.float(), regression.float(), labels, heads.box_coder.encode(truth, boxes)
         )
-    else:  # of nothing torchvision's would be no numbers
+    else:  # torchvision's mean over no boxes would be nan
         found["class"], found["box"] = logits.sum(), regression.sum()
     positive = [_some((label > 0).nonzero()[:, 0], MASKED) for label in labels]
     boxes = [row[p] for row, p in zip(boxes, positive, strict=True)]
@@ -91,7 +91,7 @@ def _proposal_losses(
     deltas: Tensor,
     targets: Sequence[Target],
 ) -> dict[str, Tensor]:
-    """Of the anchors (A, 4), which are those of every image; only for those that are sampled."""
+    """The losses of the sampled anchors; the anchors (A, 4) are the same for all images."""
     logits, truth, distances = [], [], []
     for target, row, row_deltas in zip(targets, objectness, deltas, strict=True):
         match = _match(rpn.proposal_matcher, target.boxes, anchors)
@@ -135,12 +135,12 @@ def _sample(
 
 
 def _some(places: Tensor, n: int) -> Tensor:
-    """At most n of the places (N,), whichever."""
+    """At most n of the places (N,), at random."""
     return places[torch.randperm(len(places), device=places.device)[:n]]
 
 
 def _match(matcher: Matcher, truth: Tensor, boxes: Tensor) -> Tensor:
-    """For each of the boxes the place of the true one that it matches, or a negative number."""
+    """The index of the true box that each box matches, or a negative number."""
     if not len(truth):
         return torch.full((len(boxes),), matcher.BELOW_LOW_THRESHOLD, device=boxes.device)
     shared = intersections(truth, boxes)
@@ -150,7 +150,7 @@ def _match(matcher: Matcher, truth: Tensor, boxes: Tensor) -> Tensor:
 
 
 def in_crowd(boxes: Tensor, crowds: Tensor) -> Tensor:
-    """Which of the boxes (N, 4) lie for the most part in one of the crowds (M, 4)."""
+    """Whether more than IN_CROWD of each box (N, 4) is in one of the crowds (M, 4)."""
     if not len(crowds):
         return torch.zeros(len(boxes), dtype=torch.bool, device=boxes.device)
     return intersections(crowds, boxes).amax(dim=0) > IN_CROWD * area(boxes)
@@ -159,8 +159,8 @@ def in_crowd(boxes: Tensor, crowds: Tensor) -> Tensor:
 def intersections(some: Tensor, boxes: Tensor) -> Tensor:
     """The areas that M boxes share with N: (M, N).
 
-    Side by side instead of two coordinates at once, as torchvision does, it takes
-    a fraction of the time for the many anchors of a picture.
+    One axis at a time, for many anchors, takes a fraction of the time of torchvision's code,
+    which computes both at once.
     """
     sides = []
     for axis in (0, 1):

@@ -1,4 +1,4 @@
-"""How good detections are, by COCO's own evaluation: 100 of them a photo, all sizes."""
+"""The quality of detections by COCO's evaluation: at most 100 a photo, all sizes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,10 +17,10 @@ ALL_SIZES = [0, 1e10]  # square pixels
 
 @dataclass(frozen=True)
 class Quality:
-    """How good the masks ("mask") or boxes ("box") of a class are: it has `n` true instances.
+    """The quality of the masks or boxes (`kind`) of a class, which has `n` true instances.
 
-    Of the instances that one is shown `precision` is the part that is right,
-    `recall` the part of the true ones that are among them.
+    `precision` and `recall` are at IoU 0.5, of the instances that a detector answers by
+    default.
     """
 
     label: str
@@ -40,8 +40,8 @@ def qualities(
 ) -> list[Quality]:
     """The quality of masks and of boxes for each of those classes, which the truth has.
 
-    Of all that was `found` comes average precision, of what one is `shown` precision
-    and recall; both are `rows`. Crowds count neither way.
+    Average precision is computed from all detections, `found`; precision and recall from those
+    that a detector answers by default, `shown`. Both are `rows`. Crowds are ignored.
     """
     measured = []
     ids = [COCO_IDS[name] for name in classes]
@@ -83,7 +83,7 @@ def rows(found: Detections, image_id: int) -> list[dict[str, Any]]:
 def _compare(
     truth: Truth, results: Sequence[dict[str, Any]], category_ids: list[int], iou_type: str
 ) -> COCOeval | None:
-    """Detections held against the truth; None if there are none."""
+    """Compare detections with the truth; None if there are no detections."""
     if not results:
         return None
     with silent():
@@ -108,7 +108,7 @@ def _curves(measured: COCOeval | None, category_id: int) -> Float64Array:
 
 
 def _hits(measured: COCOeval | None, category_id: int) -> tuple[int, int]:
-    """How many detections of a class count, and how many of them overlap by one half."""
+    """The number of detections of a class outside of crowds, and of those with IoU ≥ 0.5."""
     answers = right = 0
     for photo in measured.evalImgs if measured else ():
         if photo and photo["category_id"] == category_id and photo["aRng"] == ALL_SIZES:
@@ -119,7 +119,7 @@ def _hits(measured: COCOeval | None, category_id: int) -> tuple[int, int]:
 
 
 def mean_ap50(measured: Sequence[Quality]) -> float:
-    """Of masks, over the classes that there are."""
+    """The mean AP50 of masks over all measured classes."""
     return mean([quality.ap50 for quality in measured if quality.kind == "mask"])
 
 

@@ -1,8 +1,8 @@
-"""RoIAlign with gradients that are fast on a processor.
+"""RoIAlign whose gradients are fast on a CPU.
 
-What torchvision's `MultiScaleRoIAlign` gives is linear in the features, and a
-sparse matrix times them: 16 entries for each place of a box. torchvision's own
-gradient loops over these in one thread, which took a third of a training step.
+The output of torchvision's `MultiScaleRoIAlign` is linear in the features: it is a sparse
+matrix, with 16 entries for each cell of a box, times the features. The gradient of torchvision
+loops over these in one thread, which took a third of a training step.
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ def roi_align(
     boxes: list[Tensor],
     image_sizes: list[tuple[int, int]],
 ) -> Tensor:
-    """What `pool(features, boxes, image_sizes)` gives, (boxes, C, side, side), fast on a processor.
+    """The same as `pool(features, boxes, image_sizes)`: shape (boxes, C, side, side).
 
     `features` are maps (N, C, H, W) in single precision; `boxes` has for each image
     a tensor (n, 4) of left, top, right, bottom in pixels.
@@ -65,10 +65,10 @@ def _matrix(
     side: int,
     samples: int,
 ) -> sparse.csr_matrix:
-    """Of all levels' pixels one below the other to all places of all boxes.
+    """The sparse matrix (cells of all boxes, pixels of all levels).
 
-    `rois` (n, 5) are image and box, `which` (n,) the level of each, whose sizes are
-    of (height, width).
+    `rois` (n, 5) are image and box, `which` (n,) the level of each; `sizes` are the (height,
+    width) of the levels.
     """
     size = torch.tensor(sizes)
     starts = torch.cat([torch.zeros(1).long(), (images * size.prod(dim=1)).cumsum(0)])
@@ -92,10 +92,10 @@ def _matrix(
 def _axis(
     low: Tensor, high: Tensor, size: Tensor, side: int, samples: int
 ) -> tuple[Tensor, Tensor]:
-    """Which pixels along an axis each of `side` places is a mean of, and by what weights.
+    """The pixels along an axis that each of `side` cells averages, and their weights.
 
-    Both (n, side, 2 · samples): between two pixels each sample is interpolated;
-    beyond the picture's edge it is its edge, and further out it is nothing.
+    Both have shape (n, side, 2 · samples): each sample is interpolated between two pixels. Up
+    to a pixel beyond the edge, a sample takes the value of the edge; further out it is 0.
     """
     length = (high - low).clamp(min=1.0) / side
     offsets = (torch.arange(side * samples) + 0.5) / samples

@@ -1,4 +1,4 @@
-"""Which scenes a step sees, and which instances can be pasted into them."""
+"""Draws the scenes of a batch, and instances to paste into them."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,19 +11,18 @@ from bentoml_img.training.detection.data import Instance, Scene
 from bentoml_img.training.proportions import proportions
 from bentoml_img.training.repeat_factors import repeat_factors
 
-MIN_PASTED = 150  # pixels that an instance needs in its own scene to be worth pasting
-PASTED_BELOW = 0.25  # of the instances of the commonest class
-EMPTY = 1 / 3  # how often a scene with nothing to find is drawn, beside one with something common
+MIN_PASTED = 150  # pixels of an instance in its own scene, at least
+PASTED_BELOW = 0.25  # times the instances of the most common class: only rarer classes are pasted
+EMPTY = 1 / 3  # weight of a scene without instances, where one with common classes has 1
 
 
 @dataclass(frozen=True)
 class Source:
-    """Scenes of one origin, their weight among others (see `proportions`), and how they are shown.
+    """Scenes of one data set, its weight among others (see `proportions`), and their crops.
 
-    `sides` is the range of their short side in pixels, after scaling. A batch has
-    `enlarged` times fewer of them, rounded up, in crops of so many times the area:
-    large things fit into these. `pastes` says whether instances are pasted from
-    and into them.
+    `sides` is the range of the short side in pixels, after scaling. Crops have `enlarged` times
+    the area, so that large things fit, and a batch has `enlarged` times fewer scenes, rounded
+    up. `pastes` says whether instances are pasted from and into these scenes.
     """
 
     scenes: Sequence[Scene]
@@ -33,14 +32,14 @@ class Source:
     pastes: bool = False
 
     def in_batch(self, n: int) -> int:
-        """How many scenes a batch has, where `n` are the number if nothing is enlarged."""
+        """The number of scenes in a batch that would have `n` of them without `enlarged`."""
         return -(-n // self.enlarged)
 
 
 class Sampler:
-    """Draws sources in `proportions`, and of their scenes those with rare classes more often.
+    """Draws sources in `proportions`, and scenes with rare classes more often.
 
-    What is `rare`, and how much more often, is as in `repeat_factors`.
+    `rare` is that of `repeat_factors`.
     """
 
     def __init__(self, sources: Sequence[Source], rare: float) -> None:
@@ -60,12 +59,12 @@ class Sampler:
         self.pasteable = pasteable(pasted)
 
     def batches(self, n: int) -> int:
-        """How many batches have as many scenes as there are, on average."""
+        """The number of batches that have, on average, as many scenes as there are."""
         sizes = [source.in_batch(n) for source in self.sources]
         return max(1, int(len(self.scenes) / (self.proportions @ sizes)))
 
     def draw(self, n: int, rng: np.random.Generator) -> tuple[Source, Iterator[Scene]]:
-        """A source, and of it the scenes of a batch; then, without end, others for them."""
+        """A source, and the scenes of a batch of it; then, without end, replacements for them."""
         which = int(rng.choice(len(self.sources), p=self.proportions))
         source, probabilities = self.sources[which], self.probabilities[which]
         places = rng.choice(len(probabilities), source.in_batch(n), p=probabilities)
@@ -73,16 +72,16 @@ class Sampler:
         return source, (source.scenes[place] for place in chain(places, more))
 
     def draw_instance(self, rng: np.random.Generator) -> tuple[Scene, Instance]:
-        """An instance to paste, each class as likely as the next."""
+        """An instance to paste, of a class that is drawn uniformly."""
         choices = self.pasteable[int(rng.choice(list(self.pasteable)))]
         return choices[int(rng.integers(len(choices)))]
 
 
 def pasteable(scenes: Sequence[Scene]) -> dict[int, list[tuple[Scene, Instance]]]:
-    """For each class to paste its instances that can be pasted, and where they are.
+    """The instances that can be pasted, by class, with their scenes.
 
-    The classes are those with less than `PASTED_BELOW` of the instances that the commonest
-    has; the instances are large enough, and no edge of a photo cuts them off, except the upper.
+    The classes have fewer than `PASTED_BELOW` times the instances of the most common one. The
+    instances have MIN_PASTED pixels, and only the upper edge of the photo may cut them off.
     """
     found: dict[int, list[tuple[Scene, Instance]]] = {}
     for scene in scenes:
@@ -99,7 +98,7 @@ def pasteable(scenes: Sequence[Scene]) -> dict[int, list[tuple[Scene, Instance]]
 
 
 def _is_whole(instance: Instance, scene: Scene) -> bool:
-    """Whether no edge of the photo cuts it off, except the upper."""
+    """Whether no edge of the photo cuts it off; the upper one may."""
     left, _, right, bottom = instance.box
     width, height = scene.size
     return left > 0 and right < width and bottom < height

@@ -1,8 +1,8 @@
 """Train the light Mask R-CNN.
 
-A run as in `bentoml_img.training.run`. The backbone learns more slowly, and most
-slowly where it sees large things: what a few small scenes teach it there costs it
-what it knows of them.
+A run as in `bentoml_img.training.run`. The backbone has a smaller learning rate, and its stages
+of the largest stride, which see large things, the smallest: the small data sets would make them
+forget what they know of these.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -34,11 +34,11 @@ from bentoml_img.transforms import LITE_PYRAMID
 
 @dataclass(frozen=True)
 class Recipe(RunRecipe):
-    """What a run depends on, beside the data.
+    """The hyperparameters of a run.
 
-    `backbone_lr` is for the backbone's stages, `deep_lr` for those of them at the
-    largest stride; the stem does not learn. `clip` is the norm that a gradient has
-    at most, `rare` the share of scenes under which a class is drawn more often.
+    `backbone_lr` is the learning rate of the backbone's stages, `deep_lr` of those at the
+    largest stride; the stem does not learn. `clip` is the largest norm of a gradient. Classes
+    in less than the share `rare` of the scenes are drawn more often.
     """
 
     epochs: float = 12
@@ -54,10 +54,9 @@ class Recipe(RunRecipe):
 
 
 class Trainer(Run[MaskRCNN, tuple[Tensor, list[Target]]]):
-    """A run of which each entry of the history has the mask AP50 of each validation set.
+    """A run whose history has the mask AP50 on each validation set.
 
-    `start` gives the network the weights to begin with; `validation` has the
-    photos to evaluate with, by name.
+    `start` sets the initial weights of the network; `validation` has the sets by name.
     """
 
     recipe: Recipe
@@ -104,7 +103,7 @@ class Trainer(Run[MaskRCNN, tuple[Tensor, list[Target]]]):
     def _measure(self, on_photo: OnPhoto) -> dict[str, Any]:
         """The mask AP50 of the averaged weights on each validation set.
 
-        The mean over all classes that the set has, and that of each.
+        The mean over all classes in the set, and that of each class.
         """
         manifest = zoo.find("maskrcnn_lite").manifest(license="unknown", trained_on="unknown")
         detector = Detector(manifest, TorchMaskRcnn(self.average, manifest, self.device))
@@ -120,7 +119,7 @@ class Trainer(Run[MaskRCNN, tuple[Tensor, list[Target]]]):
 
 
 def _parts(network: MaskRCNN, recipe: Recipe) -> list[tuple[list[nn.Parameter], float]]:
-    """The parameters and their learning rates; those that do not learn need no gradient."""
+    """The parameters and their learning rates; freezes the stem of the backbone."""
     body = network.backbone.body
     body.freeze()
     deep = body.level_stages[-2] + 1

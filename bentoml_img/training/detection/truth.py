@@ -1,4 +1,4 @@
-"""What is true of the photos that a detector is measured on, as COCO's API has it."""
+"""The ground truth of the photos to evaluate a detector on, for COCO's API."""
 
 import contextlib
 import io
@@ -18,7 +18,7 @@ from bentoml_img.training.layouts import CocoPhoto, load_photo, read_coco_split,
 
 @dataclass(frozen=True)
 class Truth:
-    """The photos of a split in COCO's layout, by their ids, and what is in them."""
+    """The photos of a split in COCO's layout, by their ids, and their annotations."""
 
     photos: Mapping[int, CocoPhoto]
     coco: COCO
@@ -29,14 +29,14 @@ class Truth:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The classes of which these photos show at least one instance that is no crowd."""
+        """The classes with at least one instance in these photos that is not a crowd."""
         annotations = self.coco.loadAnns(self.coco.getAnnIds(self.image_ids, iscrowd=False))
         there = {annotation["category_id"] for annotation in annotations}
         return tuple(name for k, name in COCO_CATEGORIES.items() if k in there)
 
     @classmethod
     def read(cls, root: Path, split: str, every: int = 1) -> "Truth":
-        """Of every so many photos one; DatasetError if the data cannot be used."""
+        """Read one of `every` photos of a split; DatasetError if the data cannot be used."""
         split_read = read_coco_split(root, split)
         with silent(), usable(split_read.annotations):
             by_id = {photo.id: photo for photo in split_read.photos}
@@ -55,7 +55,7 @@ class Truth:
 
 
 def _dataset(photos: Mapping[int, CocoPhoto]) -> dict[str, Any]:
-    """What pycocotools knows of photos; to it an instance of id 0 is one never found."""
+    """The data for pycocotools. Ids of instances begin with 1: it takes 0 for not found."""
     instances = [instance for photo in photos.values() for instance in photo.instances]
     return {
         "images": [{"id": k, "width": p.width, "height": p.height} for k, p in photos.items()],
@@ -66,6 +66,6 @@ def _dataset(photos: Mapping[int, CocoPhoto]) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def silent() -> Iterator[None]:
-    """pycocotools prints as it works."""
+    """Suppress what pycocotools prints."""
     with contextlib.redirect_stdout(io.StringIO()):
         yield

@@ -40,7 +40,7 @@ def main(bundle: Path, precision: str, photos: Path, data: Path) -> None:
 
 
 def read_photos(folder: Path) -> list[Image.Image]:
-    """Some of the photos in a folder, evenly chosen; DatasetError if there is but one."""
+    """At most MAX_PHOTOS of a folder's photos, evenly spaced; DatasetError if fewer than two."""
     paths = [path for path in inputs_of(folder) if path.suffix.lower() in PHOTOS]
     if len(paths) < 2:
         raise DatasetError(f"{folder} has {len(paths)} photos: two are the least")

@@ -1,4 +1,4 @@
-"""Two precisions of one model on photos: do they say the same, and which is faster?"""
+"""Compares two precisions of a model on photos: their labels and their speed."""
 
 import statistics
 import time
@@ -20,10 +20,10 @@ def compare(
     photos: Sequence[Image.Image],
     precision: str,
 ) -> dict[str, float]:
-    """The share of equal labels, the largest difference of a probability, and the speed over fp32.
+    """The share of equal labels, the largest difference of a probability, and the speed-up.
 
-    Labels are those of photos, of their pixels, or of the boxes that `reference`
-    finds in them and of the photos as a whole. BundleError if too many differ.
+    Labels are those of `Task.logits`: of photos, pixels or boxes. BundleError if too many
+    differ.
     """
     pairs = [task.logits(reference, reduced, photo) for photo in photos]
     expected, given = (np.concatenate(logits) for logits in zip(*pairs, strict=True))
@@ -47,7 +47,7 @@ def compare(
 def median_milliseconds(
     one: AnyPredictor, other: AnyPredictor, photos: Sequence[Image.Image]
 ) -> tuple[float, float]:
-    """How long each takes for a photo, in turn, so that what slows the machine slows both."""
+    """The median time for a photo of each; they take turns, so that other load slows both."""
     times: tuple[list[float], list[float]] = [], []
     for photo in photos:
         for predictor, measured in zip((one, other), times, strict=True):

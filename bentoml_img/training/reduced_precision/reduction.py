@@ -1,4 +1,4 @@
-"""Put what a precision needs, and what it costs, into a bundle."""
+"""Adds a reduced precision and its measured scores to a bundle."""
 
 import shutil
 from collections.abc import Sequence
@@ -15,16 +15,17 @@ from bentoml_img.training.reduced_precision.comparison import compare
 from bentoml_img.training.reduced_precision.tasks import TASKS, AnyPredictor, Task
 from bentoml_img.training.show_figures import watched
 
-BOUNDED = ("accuracy", "miou", "mask_ap", "box_ap")  # the metrics that a task's bound is of
+BOUNDED = ("accuracy", "miou", "mask_ap", "box_ap")  # the metrics that the bounds of tasks apply to
 
 
 def reduce(
     folder: Path, precision: str, photos: Sequence[Image.Image], data: Path
 ) -> dict[str, float]:
-    """Put what a precision needs, and what it costs, into a bundle; the new scores.
+    """Add a precision and its measured scores to a bundle; returns these scores.
 
-    BundleError if more is lost than the task's bound, or if labels are no longer the same;
-    ModuleNotFoundError for int8 without the package nncf. Then the bundle stays as it was.
+    BundleError if accuracy falls by more than the task's bound, or if too few labels stay
+    equal; ModuleNotFoundError for int8 without the package nncf. The bundle then stays as it
+    was.
     """
     bundle = Bundle.open(folder).verify()
     task = TASKS[bundle.manifest.task]
@@ -54,7 +55,7 @@ def _add_int8(task: Task, bundle: Bundle, photos: Sequence[Image.Image]) -> None
 
 
 def measure(task: Task, predictor: AnyPredictor, data: Path) -> dict[str, float]:
-    """The figures that the task's bound is of, by name."""
+    """The figures that the task's bound applies to, by name."""
     figures = watched(partial(task.evaluate, predictor, data))
     return {figure.name: figure.value for figure in figures if figure.metric in BOUNDED}
 
@@ -62,7 +63,7 @@ def measure(task: Task, predictor: AnyPredictor, data: Path) -> dict[str, float]
 def _loss(
     before: dict[str, float], after: dict[str, float], most: float, precision: str
 ) -> dict[str, float]:
-    """The figures in a precision, and the largest loss; BundleError if it is more than `most`."""
+    """The scores of a precision, and the largest loss; BundleError if that is above `most`."""
     for name, value in before.items():
         console.print(f"{name}: {value:.4f} in fp32, {after[name]:.4f} in {precision}")
     loss = round(max(before[name] - after[name] for name in before), 4)

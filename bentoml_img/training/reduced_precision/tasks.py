@@ -1,4 +1,4 @@
-"""What is special to each task: what its networks see and say, and how much they may lose."""
+"""What differs between tasks: inputs and outputs of their networks, and bounds of the losses."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -27,11 +27,10 @@ AnyPredictor = Predictor[Any, Any]
 class Task:
     """How the precision of a task's models is reduced.
 
-    `first_input` is what the first of a predictor's networks sees of a photo: shape
-    (1, 3, H, W). `logits` are what a predictor and a second one say of the same
-    things in a photo, which are those that the first finds: shape (N, classes) each.
-    `max_loss` is the most that may be lost of a figure, `least_equal` the least
-    share of labels that stay the same: parts of 1.
+    `first_input` is the input of a predictor's first network for a photo: shape (1, 3, H, W).
+    `logits` are the outputs of two predictors for the same things in a photo, those that the
+    first one finds: shape (N, classes) each. `max_loss` is the largest loss of a figure,
+    `least_equal` the smallest share of equal labels, both in 0–1.
     """
 
     predictor: type[AnyPredictor]
@@ -49,7 +48,7 @@ def _preprocessed(predictor: Classifier | Segmenter, photo: Image.Image) -> Floa
 def _outputs(
     reference: Classifier | Segmenter, reduced: Classifier | Segmenter, photo: Image.Image
 ) -> tuple[Float32Array, Float32Array]:
-    """Of the photo, or of each of the cells that the network divides it into."""
+    """Logits of the photo, or of each cell of the network's output."""
     one, other = (it.engine(_preprocessed(it, photo)) for it in (reference, reduced))
     return _rows(one), _rows(other)
 
@@ -66,7 +65,7 @@ def _prepared(detector: Detector, photo: Image.Image) -> Float32Array:
 def _of_boxes(
     reference: Detector, reduced: Detector, photo: Image.Image
 ) -> tuple[Float32Array, Float32Array]:
-    """Of the boxes in an answer, since of what is less sure no user sees the label; and of all."""
+    """Logits of the boxes in the answer of `reference`, and of the whole photo as one box."""
     image, (height, width) = prepare(np.asarray(photo), reference.manifest)
     (found,) = reference([photo])
     all_of_it = np.array([(0, 0, width, height)], np.float32)
@@ -106,7 +105,7 @@ TASKS = {
             _prepared,
             _of_boxes,
             max_loss=0.003,
-            least_equal=0.95,  # of but some fifty things in all photos
+            least_equal=0.95,  # only about fifty things in all photos
         ),
     )
 }

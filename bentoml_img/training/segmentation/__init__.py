@@ -1,1 +1,1 @@
-"""DeepLabV3 and FCN: their data, how they learn together, what they reach."""
+"""DeepLabV3 and FCN: their data, joint training and evaluation."""

@@ -1,4 +1,4 @@
-"""How photos and their masks are changed.
+"""Augmentation of photos and their masks.
 
 Objects of a class are pasted from one photo into another: Olsson et al., "ClassMix"
 (arXiv 2007.07936), with one class at a time.
@@ -26,9 +26,9 @@ Crop = tuple[UInt8Array, UInt8Array]
 class Augmentation(ColourChanges):
     """Ranges of the changes. Sizes are in pixels, probabilities and shares in 0–1.
 
-    A photo is scaled so that its short side is `base_side` times something in
-    `scale`, its aspect ratio changed by up to the factor `aspect`, and a square
-    of `crop_side` cut out.
+    A photo is scaled so that its short side is `base_side` times a factor in `scale`, and its
+    aspect ratio changes by up to the factor `aspect`. Then a square of `crop_side` is cut out.
+    `paste` is the probability that objects of another photo are pasted into it.
     """
 
     jitter: float = 0.5
@@ -74,7 +74,7 @@ def random_crop(
 
 
 def paste(onto: Crop, source: Crop, class_id: int) -> None:
-    """Lay the pixels that `source` has of a class over another crop, in place."""
+    """Paste the pixels of a class in `source` onto another crop, in place."""
     here = source[1] == class_id
     onto[0][here] = source[0][here]
     onto[1][here] = class_id

@@ -1,4 +1,4 @@
-"""Which pixels of a class are taken for which: what intersections over unions are made of."""
+"""The confusion matrix of pixels, and the metrics computed from it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -28,24 +28,24 @@ class Confusion:
 
     @property
     def iou(self) -> Float64Array:
-        """Intersection over union of each class, nan where the truth has none of it."""
+        """Intersection over union of each class; nan for classes that the truth does not have."""
         hits = self.counts.diagonal()
         true, predicted = self.counts.sum(axis=1), self.counts.sum(axis=0)
         union = np.maximum(true + predicted - hits, 1)
         return np.where(true > 0, hits / union, np.nan)
 
     def mean_iou(self, classes: Sequence[int] | None = None) -> float:
-        """The mean over all classes that are there, or over some of them."""
+        """The mean over all classes that the truth has, or over those of `classes`."""
         iou = self.iou if classes is None else self.iou[list(classes)]
         return float(np.nanmean(iou)) if np.isfinite(iou).any() else 0.0
 
     @property
     def pixel_accuracy(self) -> float:
-        """The share of right pixels."""
+        """The share of correct pixels."""
         return float(self.counts.trace() / self.counts.sum())
 
 
 def frequent_classes(shares: Float32Array) -> list[int]:
-    """Background and the classes that six or more photos have; `shares` has a row for each."""
+    """Background and the classes in six or more photos; `shares` has shape (photos, classes)."""
     present = (shares > 0).sum(axis=0)
     return [k for k in range(len(VOC)) if k == 0 or present[k] >= 6]

@@ -1,4 +1,4 @@
-"""Masks of VOC classes: painted of COCO's instances, and what is in them."""
+"""Masks of VOC classes: drawn from COCO's instances, and the shares of classes in them."""
 
 import hashlib
 from collections.abc import Iterable, Sequence
@@ -20,8 +20,8 @@ from bentoml_img.training.layouts import Sample, read_coco_split, usable
 def read_coco(root: Path, split: str, cache: Path, on_photo: OnPhoto = unwatched) -> list[Sample]:
     """The samples of a split of data laid out like COCO, its instances painted as VOC classes.
 
-    Masks are painted once, into a folder in `cache`, and found there the next
-    time, unless the annotations changed. DatasetError.
+    Masks are painted once, into a folder in `cache`, and reused as long as the annotation file
+    does not change. DatasetError.
     """
     coco = read_coco_split(root, split)
     folder = cache / _version(coco.annotations)
@@ -67,7 +67,7 @@ def _shares(sample: Sample) -> Float64Array:
 
 
 def _version(annotations: Path) -> str:
-    """A digest of where the file is, and of its size and time: another when it is another."""
+    """A digest of a file's path, size and time: it changes when the file does."""
     status = annotations.stat()
     what = annotations.resolve(), status.st_size, status.st_mtime_ns
     return hashlib.sha256(repr(what).encode()).hexdigest()[:12]

@@ -1,8 +1,7 @@
-"""How good masks are: mean intersection over union.
+"""Evaluates segmenters: mean intersection over union.
 
-One confusion matrix over all photos at the size they are stored in; pixels of
-255 are left out, as are classes that the truth does not have. One scale, no
-flips.
+There is one confusion matrix for all photos, at the size they are stored in. Pixels of 255 and
+classes that the truth does not have are left out. One scale, no flips.
 """
 
 import itertools
@@ -23,7 +22,7 @@ RECORDED = "miou"  # what a bundle's manifest keeps
 
 
 def evaluate(segmenter: Segmenter, data: Path, on_photo: OnPhoto = unwatched) -> Iterator[Figure]:
-    """What a segmenter reaches on the val photos in DATA/coco and DATA/VOCdevkit; DatasetError."""
+    """The figures of a segmenter on the val sets in DATA/coco and DATA/VOCdevkit; DatasetError."""
     with tempfile.TemporaryDirectory() as masks:
         yield from figures(segmenter, validation_sets(data, Path(masks)), on_photo)
 
@@ -44,11 +43,10 @@ def figures(
     sets: Mapping[str, Sequence[Sample]],
     on_photo: OnPhoto = unwatched,
 ) -> Iterator[Figure]:
-    """What a segmenter reaches on each set of photos, one figure after another.
+    """The figures of a segmenter on each set of photos.
 
-    The mIoU over all classes that the photos have, and over background and the
-    classes that six or more of them have; the share of right pixels; the IoU of
-    each class.
+    The mIoU over all classes in the photos, and over background and the classes in six or
+    more of them; the share of correct pixels; the IoU of each class.
     """
     name, labels = segmenter.manifest.name, segmenter.manifest.labels
     for dataset, confusions in measure(segmenter, [name], sets, on_photo):
@@ -76,8 +74,8 @@ def measure(
 ) -> Iterator[tuple[str, dict[str, Confusion]]]:
     """The name of each set of photos, and the confusion matrix of each network over it.
 
-    For an image, the segmenter's engine gives scores of each of the `networks`:
-    shape (networks, classes, h, w). UnusableFile.
+    The segmenter's engine returns the scores of all `networks` for one image: shape
+    (networks, classes, h, w). UnusableFile.
     """
     total, done = sum(map(len, sets.values())), itertools.count(1)
     for dataset, samples in sets.items():

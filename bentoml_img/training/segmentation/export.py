@@ -1,4 +1,4 @@
-"""From trained segmenters to bundles."""
+"""Exports trained segmenters as bundles."""
 
 import copy
 from pathlib import Path
@@ -14,7 +14,7 @@ from bentoml_img.transforms import LITE
 
 
 def export(network: Network, trained_on: str, folder: Path) -> list[Path]:
-    """A bundle for each head, with the backbone, in half precision: folders named after them."""
+    """Write a bundle in half precision for each head; returns the folders, named like the heads."""
     network = copy.deepcopy(network).cpu().eval()
     return [
         _export(name, LiteSegmenter(network.backbone, head), trained_on, folder / name)
@@ -24,7 +24,7 @@ def export(network: Network, trained_on: str, folder: Path) -> list[Path]:
 
 def _export(name: str, module: LiteSegmenter, trained_on: str, bundle: Path) -> Path:
     side = LITE.input_size[0]
-    photo = torch.zeros(1, 3, side, side)  # a square, as torchvision counts
+    photo = torch.zeros(1, 3, side, side)  # a square, as in torchvision's figures
     manifest = zoo.find(name).manifest(
         license="unknown",
         trained_on=trained_on,

@@ -7,9 +7,9 @@ from matplotlib.figure import Figure
 
 
 def draw_curves(log: Sequence[Mapping[str, Any]], history: Sequence[Mapping[str, Any]]) -> Figure:
-    """Each head's training loss, and its mIoU on each validation set.
+    """The training loss of each head, and its mIoU on each validation set.
 
-    `log` has entries with step and losses, `history` is the Trainer's.
+    `log` is from `Log.read_figures`, `history` the Trainer's.
     """
     figure = Figure(figsize=(11, 4), layout="constrained")
     left, right = figure.subplots(1, 2)

@@ -1,4 +1,4 @@
-"""Which photos a step sees: those with rare classes more often."""
+"""Draws the photos of a batch: those with rare classes more often."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,23 +11,22 @@ from bentoml_img.training.errors import DatasetError
 from bentoml_img.training.layouts import Sample
 from bentoml_img.training.repeat_factors import repeat_factors
 
-PRESENT = 0.005  # a class with a smaller share of the pixels does not count as there
+PRESENT = 0.005  # a class with a smaller share of the pixels does not count as present
 
 
 @dataclass(frozen=True)
 class Source:
-    """Samples of one origin, and their weight among others: see `proportions`."""
+    """Samples of one data set, and its weight among others: see `proportions`."""
 
     samples: Sequence[Sample]
     weight: float
 
 
 class Sampler:
-    """Draws photos in given proportions of their sources, rare classes more often.
+    """Draws samples: sources in given `proportions`, and photos with rare classes more often.
 
-    `shares` has a row for each sample: the share of its pixels that each class
-    has. `sources` has its source, and `proportions` what part of the draws each
-    source is to have. DatasetError if there is no class to draw.
+    `shares` (samples, classes) is the share of the pixels that each class has, `sources`
+    (samples,) the index of each sample's source. DatasetError if no class is present.
     """
 
     def __init__(
@@ -49,13 +48,13 @@ class Sampler:
         self.members = {k: np.flatnonzero(present[:, k]) for k in self.classes}
 
     def draw(self, n: int, rng: np.random.Generator) -> Iterator[int]:
-        """The places of n samples; then, without end, others for them."""
+        """The indices of n samples; then, without end, replacements for them."""
         places = rng.choice(len(self.probabilities), n, p=self.probabilities)
         more = (rng.choice(len(self.probabilities), p=self.probabilities) for _ in count())
         return map(int, chain(places, more))
 
     def draw_class(self, rng: np.random.Generator) -> tuple[int, int]:
-        """A class, each as likely as the next, and the place of a sample that has it."""
+        """A class, drawn uniformly, and the index of a sample that has it."""
         class_id = int(rng.choice(self.classes))
         members = self.members[class_id]
         weights = self.probabilities[members]

@@ -1,8 +1,8 @@
 """Train the light segmentation networks: one backbone, both heads at once.
 
-A run as in `bentoml_img.training.run`, with cross-entropy on both heads and a
-smaller learning rate on a backbone whose batch statistics and first layers stay
-as ImageNet left them; in the cool-down, the heads' batch statistics stay, too.
+A run as in `bentoml_img.training.run`, with cross-entropy on both heads. The backbone has a
+smaller learning rate; its batch-norm statistics and first stages stay frozen. In the cool-down,
+the batch-norm statistics of the heads are frozen, too.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -36,12 +36,11 @@ from bentoml_img.transforms import LITE
 
 @dataclass(frozen=True)
 class Recipe(RunRecipe):
-    """What a run depends on, beside the data.
+    """The hyperparameters of a run.
 
-    `fcn_loss` is how much the loss of the FCN head counts. `rare` is the share of
-    photos under which a class is drawn more often, `frozen_stages` how many stages of
-    the backbone do not learn, `loss_stride` the distance in pixels of the points where
-    the loss is taken.
+    `fcn_loss` is the weight of the loss of the FCN head. Classes in less than
+    the share `rare` of the photos are drawn more often. The first `frozen_stages` stages of the
+    backbone do not learn. The loss is computed at points that are `loss_stride` pixels apart.
     """
 
     epochs: float = 4
@@ -89,10 +88,10 @@ class Heads:
 
 
 class Trainer(Run[Network, tuple[Tensor, Tensor]]):
-    """A run of which each entry of the history has the mIoU of each head and validation set.
+    """A run whose history has the mIoU of each head on each validation set.
 
-    `shares` are the class shares of all the sources' samples, in their order;
-    `start` gives the network the weights to begin with.
+    `shares` are the `class_shares` of the samples of all sources, in their order. `start`
+    sets the initial weights of the network.
     """
 
     recipe: Recipe
@@ -141,7 +140,7 @@ class Trainer(Run[Network, tuple[Tensor, Tensor]]):
             recipe.augmentation,
             (recipe.seed, step),
         )
-        # The middle of every square that the loss looks at.
+        # The middle of each square of `loss_stride` pixels.
         middle = slice(recipe.loss_stride // 2, None, recipe.loss_stride)
         targets = np.ascontiguousarray(masks[:, middle, middle])
         return torch.from_numpy(pixels), torch.from_numpy(targets)
@@ -176,8 +175,7 @@ class Trainer(Run[Network, tuple[Tensor, Tensor]]):
     def _measure(self, on_photo: OnPhoto) -> dict[str, Any]:
         """The mIoU of the averaged weights on each validation set.
 
-        Of each set over all classes that it has, and over those that six or more
-        of its photos have.
+        Over all classes in a set, and over those in six or more of its photos.
         """
         manifest = zoo.find("deeplabv3_lite").manifest(license="unknown", trained_on="unknown")
         segmenter = Segmenter(manifest, Heads(self.average, self.device))
