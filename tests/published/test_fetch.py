@@ -2,6 +2,7 @@ import base64
 import errno
 import io
 import itertools
+import ssl
 import threading
 import time
 from collections.abc import Callable
@@ -13,12 +14,15 @@ import httpx
 import pytest
 import torch
 
+from bentoml_img.paths import ROOT
 from bentoml_img.published.download import ATTEMPTS, TIMEOUT
 from bentoml_img.published.fetch import URL_VARIABLE, fetch
 from bentoml_img.published.weights import WeightsError
 from tests.weights_server import CONTENT, NAME, NOWHERE, Server, server, serving
 
 __all__ = ["server"]
+
+SELF_SIGNED = ROOT / "tests" / "published" / "self_signed.pem"
 
 
 @pytest.fixture(autouse=True)
@@ -93,6 +97,20 @@ def test_a_user_and_a_password_in_an_address_are_for_its_server_alone(
         assert mirror.asked == [(f"/models/{NAME}", None)]
         assert mirror.authorizations == ["Basic " + base64.b64encode(b"me:a/b@c").decode()]
     assert server.authorizations == [None]
+
+
+def test_only_a_server_whose_certificate_the_system_knows_is_believed(
+    server: Server, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(SELF_SIGNED)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    url = server.url.replace("http:", "https:")
+    with pytest.raises(WeightsError, match=r"cannot download .*CERTIFICATE_VERIFY_FAILED"):
+        fetch(NAME, url)
+    assert_nothing_usable(folder)
+    monkeypatch.setenv("SSL_CERT_FILE", str(SELF_SIGNED))
+    assert fetch(NAME, url).read_bytes() == CONTENT
 
 
 def test_what_is_secret_in_an_address_is_not_told(server: Server, folder: Path) -> None:
