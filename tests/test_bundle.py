@@ -1,8 +1,11 @@
 import errno
 import json
+import resource
 import shutil
 from collections.abc import Callable
+from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -64,7 +67,10 @@ def test_the_digest_follows_every_file_and_entry(tiny: Path) -> None:
     before = Bundle.open(tiny).verify().manifest.digest
     assert Bundle.write(tiny, MANIFEST_OF_TESTS, [WEIGHTS, GRAPH]).manifest.digest == before
     (tiny / WEIGHTS).write_bytes(b"other weights")
-    assert Bundle.write(tiny, MANIFEST_OF_TESTS, [WEIGHTS, GRAPH]).manifest.digest != before
+    written = Bundle.write(tiny, MANIFEST_OF_TESTS, [WEIGHTS, GRAPH]).manifest
+    without: list[dict[str, Any]] = [{entry.name: None} for entry in fields(written)]
+    digests = {replace(written, **change).digest for change in without}
+    assert len(digests | {before, written.digest}) == len(without) + 2
 
 
 def test_a_damaged_file_is_named(tiny: Path) -> None:
@@ -193,10 +199,17 @@ def test_a_copy_has_what_the_manifest_names_and_nothing_else(tiny: Path, tmp_pat
 
 
 def test_writing_replaces_the_manifest_at_once(tiny: Path) -> None:
+    """A disk that is full half-way leaves the old one: no file may be longer than its half."""
     before = (tiny / MANIFEST).read_bytes()
-    with pytest.raises(FileNotFoundError):
-        Bundle.write(tiny, MANIFEST_OF_TESTS, ["absent"])
+    unlimited, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) // 2, most))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            Bundle.write(tiny, MANIFEST_OF_TESTS, [WEIGHTS, GRAPH])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (unlimited, most))
     assert (tiny / MANIFEST).read_bytes() == before
+    assert sorted(path.name for path in tiny.iterdir()) == [MANIFEST, WEIGHTS, GRAPH]
 
 
 def test_a_shipped_file_cut_short_is_found(bundle: Path, tmp_path: Path) -> None:

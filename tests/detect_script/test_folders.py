@@ -28,6 +28,20 @@ def test_a_photo_by_the_shipped_model(tmp_path: Path) -> None:
         assert (drawn.format, drawn.size) == ("JPEG", photo.size)
 
 
+def test_only_what_is_asked_for_is_in_an_answer(invoke: Invoke, tmp_path: Path) -> None:
+    picture(20).save(tmp_path / "street.png")
+
+    def found(*options: str) -> list[tuple[str, float]]:
+        (line,) = lines(invoke(tmp_path / "street.png", "--json", *options))
+        return [(it["label"], it["score"]) for it in json.loads(line)["instances"]]
+
+    everything = found()
+    assert len(everything) > 1
+    assert found("--max-instances", "1") == everything[:1]
+    assert found("--classes", "person") == [it for it in everything if it[0] == "person"]
+    assert found("--score-threshold", "0.85") == [it for it in everything if it[1] >= 0.85]
+
+
 def test_photos_and_videos_of_a_folder_and_what_failed(invoke: Invoke, tmp_path: Path) -> None:
     picture(20).save(tmp_path / "street.png")
     first, *rest = [picture(k) for k in range(6)]

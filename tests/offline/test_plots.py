@@ -37,6 +37,7 @@ def test_a_plot_of_a_long_video_takes_little_memory(
         _, peak = tracemalloc.get_traced_memory()
         for line in figure.axes[0].lines:
             shown[str(line.get_label())] = np.asarray(line.get_ydata()).tolist()
+            assert line.get_drawstyle() == "steps-post", "a count is from its frame on"
 
     monkeypatch.setattr(plots, "save_chart", save)
     frames = 50_000

@@ -2,6 +2,7 @@ import base64
 import errno
 import io
 import itertools
+import ssl
 import threading
 import time
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 import torch
+import trustme
 
 from bentoml_img.published.download import ATTEMPTS, TIMEOUT
 from bentoml_img.published.fetch import URL_VARIABLE, fetch
@@ -93,6 +95,21 @@ def test_a_user_and_a_password_in_an_address_are_for_its_server_alone(
         assert mirror.asked == [(f"/models/{NAME}", None)]
         assert mirror.authorizations == ["Basic " + base64.b64encode(b"me:a/b@c").decode()]
     assert server.authorizations == [None]
+
+
+def test_only_a_server_whose_certificate_the_system_knows_is_believed(
+    server: Server, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    url = server.url.replace("http:", "https:")
+    with pytest.raises(WeightsError, match=r"cannot download .*CERTIFICATE_VERIFY_FAILED"):
+        fetch(NAME, url)
+    assert_nothing_usable(folder)
+    authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
+    assert fetch(NAME, url).read_bytes() == CONTENT
 
 
 def test_what_is_secret_in_an_address_is_not_told(server: Server, folder: Path) -> None:

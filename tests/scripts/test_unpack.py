@@ -12,11 +12,11 @@ from scripts.unpack import unpack
 from tests.scripts.images import write
 
 
-def write_archive(path: Path, content: str) -> None:
-    """A data set with one file."""
+def write_archive(path: Path, content: str, inside: str = "") -> None:
+    """A data set with one file, which has the name `inside`, if that is given."""
     path.parent.mkdir(exist_ok=True)
     with tarfile.open(path, "w") as archive:
-        entry = tarfile.TarInfo(f"{path.stem}/photos.txt")
+        entry = tarfile.TarInfo(inside or f"{path.stem}/photos.txt")
         entry.size = len(content)
         archive.addfile(entry, io.BytesIO(content.encode()))
 
@@ -61,6 +61,13 @@ def test_a_newer_archive_is_unpacked_anew(tmp_path: Path, target: Path) -> None:
         os.utime(archive, ns=(0, ord(content[0])))
         unpack(archive.parent, target)
         assert sets(target) == {"coco": content}
+
+
+def test_an_archive_writes_nothing_outside_of_the_target(tmp_path: Path, target: Path) -> None:
+    write_archive(tmp_path / "a" / "coco.tar", "evil", inside="../photos.txt")
+    with pytest.raises(tarfile.OutsideDestinationError):
+        unpack(tmp_path / "a", target)
+    assert [*target.parent.iterdir()] == []
 
 
 def test_what_is_of_others_stays(tmp_path: Path, target: Path) -> None:

@@ -100,6 +100,10 @@ class Server:
         ]
         return sum(1024 * int(line.split()[1]) for line in lines if line.startswith("VmHWM:"))
 
+    def mapped(self) -> list[str]:
+        """What each of its processes has in memory, with the files that it is of: proc(5), maps."""
+        return [(folder / "maps").read_text() for folder in self._folders()]
+
     def kill(self) -> None:
         """End it, and its workers, without warning."""
         _kill(self.processes())

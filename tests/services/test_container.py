@@ -51,6 +51,7 @@ def test_no_compiler_and_no_git(bento: Path) -> None:
 def test_the_last_stage_is_healthy_and_unprivileged(bento: Path) -> None:
     lines = stages(bento)[-1].splitlines()
     assert sum(line.startswith("HEALTHCHECK ") for line in lines) == 1
+    assert sum("os.environ['BENTOML_PORT'] + '/readyz'" in line for line in lines) == 1
     assert [line for line in lines if line.startswith("USER ")] == ["USER bentoml"]
     assert lines.index("WORKDIR /home/bentoml/bento") < lines.index(
         "COPY --chown=bentoml:bentoml . ./"

@@ -198,7 +198,7 @@ def test_the_upload_limit_is_a_setting_and_counts_the_file_alone(
     assert post("/describe", files={"image": ("a.png", fits)}).status_code == 200
     for request in ({"content": fits + b"0"}, {"files": {"image": ("a.png", fits + b"0")}}):
         answer = post("/describe", **request)
-        assert answer.status_code == 413
+        assert (answer.status_code, answer.headers["connection"]) == (413, "close")
         assert "1 MiB (the server's BENTOML_IMG_MAX_UPLOAD_MIB)" in answer.json()["error"]
 
 
@@ -231,8 +231,13 @@ def test_a_client_that_goes_away_leaves_nothing_behind(
 def test_an_upload_that_does_not_come_is_waited_for_only_so_long(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(edge, "UPLOAD_SECONDS", 0.1)
-    monkeypatch.setattr("services.body.LINGER", 0.1)
+    timeout, waited = asyncio.timeout, []
+
+    def soon(seconds: float) -> asyncio.Timeout:
+        waited.append(seconds)
+        return timeout(0.1)
+
+    monkeypatch.setattr(asyncio, "timeout", soon)
     sent: list[Message] = []
 
     async def main() -> None:
@@ -254,7 +259,9 @@ def test_an_upload_that_does_not_come_is_waited_for_only_so_long(
 
     run(main())
     assert status(sent) == 408
-    assert b"the upload took longer than" in sent[1]["body"]
+    assert (b"connection", b"close") in sent[0]["headers"]
+    assert b"the upload took longer than 60 seconds" in sent[1]["body"]
+    assert waited == [60, 10], "for the upload, and for the connection's end"
 
 
 def test_uploads_beyond_the_budget_are_refused_until_others_are_done(

@@ -32,6 +32,7 @@ def reference(service: Service, tmp_path_factory: pytest.TempPathFactory) -> Ite
         patch.setenv("BENTOML_HOME", home)
         subprocess.run([sys.executable, "-c", program], check=True, cwd=ROOT)
         with serving(service, tmp_path_factory.mktemp("server")) as server:
+            assert any("/libtorch" in maps for maps in server.mapped()), "it computes with PyTorch"
             yield server
 
 

@@ -40,6 +40,12 @@ def test_one_is_worked_on_at_a_time_in_the_order_of_their_coming(store: JobStore
     assert store.take() is None
 
 
+def test_no_id_tells_of_another(store: JobStore) -> None:
+    one, other = submit(store).id, submit(store).id
+    assert len(one) == len(other) == 32
+    assert sum(a == b for a, b in zip(one, other, strict=True)) < 16, "two are equal by chance"
+
+
 def test_more_than_may_wait_are_refused(store: JobStore) -> None:
     first, third = submit(store), submit(store)
     filling = store.new(1)

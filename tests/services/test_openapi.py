@@ -1,3 +1,4 @@
+from collections.abc import Collection
 from typing import Any
 
 import pytest
@@ -29,10 +30,11 @@ def test_what_needs_a_key_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BENTOML_IMG_API_KEY", "secret")
     document = describe(PytorchImageClassifier)
     assert "secret" not in str(document)
+    ways: list[Any] = [{name: []} for name in document["components"]["securitySchemes"]]
     paths = document["paths"]
     for path, keyed in (("/predict", True), ("/metrics", True), ("/readyz", False)):
         (operation,) = paths[path].values()
-        assert ("security" in operation) == keyed
+        assert operation.get("security") == (ways if keyed else None)
         assert ("401" in operation["responses"]) == keyed
 
 
@@ -91,6 +93,14 @@ def test_what_is_asked_of_a_task_may_be_refused(what: str, more: tuple[str, ...]
     (operation,) = describe(PytorchInstanceDetector)["paths"][f"/annotate_video/{what}"].values()
     refused = {status for status in operation["responses"] if status >= "400"}
     assert refused == {"400", "404", "414", "500", *more}
+
+
+@pytest.mark.parametrize(("path", "more"), [("/detect", {"408"}), ("/annotate_video/submit", ())])
+def test_a_file_is_required_and_may_be_refused(path: str, more: Collection[str]) -> None:
+    post = describe(PytorchInstanceDetector)["paths"][path]["post"]
+    assert post["requestBody"]["required"] is True
+    refused = {status for status in post["responses"] if status >= "400"}
+    assert refused == {"400", "413", "414", "415", "500", "503", "504", *more}
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,20 @@ def test_a_checkpoint_of_another_version_is_refused(path: Path, older: dict[str,
         load(path)
 
 
+class Code:
+    def __reduce__(self) -> Any:
+        return print, ("executed",)
+
+
+def test_code_in_a_checkpoint_is_not_executed(
+    path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save({**STATE, "weight": Code()}, path)
+    with pytest.raises(CheckpointError, match="cannot read the checkpoint"):
+        load(path)
+    assert "executed" not in capsys.readouterr().out
+
+
 def test_a_failed_save_keeps_the_last_checkpoint(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,6 +3,8 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,13 +12,13 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from bentoml_img.arrays import Float32Array
-from bentoml_img.bundle import Bundle
+from bentoml_img.bundle import Bundle, BundleError
 from bentoml_img.classify import Classifier
 from bentoml_img.labels import CIFAR10
 from bentoml_img.paths import ROOT, SHIPPED
 from bentoml_img.training.classification import cifar10
 from bentoml_img.training.classification.cifar10 import Split
-from bentoml_img.training.reduced_precision import command, reduction
+from bentoml_img.training.reduced_precision import command, comparison, reduction
 from bentoml_img.training.reduced_precision.tasks import TASKS
 from tests.training.scenes import write_scenes
 from tests.training.streets import write_streets
@@ -90,6 +92,80 @@ def test_what_costs_too_much_changes_nothing(
     assert names == {"net", *(f"net/{name}" for name in ("manifest.json", *before.files))}
 
 
+@pytest.fixture
+def net(bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A bundle whose int8 graph is the same, which is not measured."""
+    Bundle.open(bundle).copy(tmp_path / "net")
+    monkeypatch.setattr(reduction, "quantize", same_graph)
+    monkeypatch.setattr(reduction, "compare", lambda *_: {})
+    monkeypatch.setattr(reduction, "measure", lambda *_: {"accuracy": 1.0})
+    return tmp_path / "net"
+
+
+def test_what_is_less_than_before_is_lost(net: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    photos = [Image.new("RGB", (32, 32))] * 2
+    for after, loss in ((0.4, 0.1), (0.6, -0.1)):
+        values = iter((0.5, after))
+        monkeypatch.setattr(reduction, "measure", lambda *_, it=values: {"accuracy": next(it)})
+        if loss > 0:
+            with pytest.raises(BundleError, match=r"int8 costs 10.00%, and 0.10% is the most"):
+                reduction.reduce(net, "int8", photos, net)
+        else:
+            expected = {"int8_accuracy": after, "int8_loss": loss}
+            assert reduction.reduce(net, "int8", photos, net) == expected
+
+
+def test_labels_are_compared_on_other_photos_than_the_calibrations(
+    net: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calibrating: list[int] = []
+    compared: list[int] = []
+
+    def first_input(_: object, photo: Image.Image) -> Float32Array:
+        calibrating.append(photo.width)
+        return np.zeros((1, 3, 32, 32), np.float32)
+
+    def compare(*given: Any) -> dict[str, float]:
+        compared.extend(photo.width for photo in given[3])
+        return {}
+
+    task = replace(TASKS["classification"], first_input=first_input)
+    monkeypatch.setitem(TASKS, "classification", task)
+    monkeypatch.setattr(reduction, "compare", compare)
+    photos = [Image.new("RGB", (width, 1)) for width in range(1, 6)]
+    reduction.reduce(net, "int8", photos, net)
+    assert (calibrating, compared) == ([1, 3, 5], [2, 4])
+
+
+@pytest.mark.parametrize("flipped", [1, 2])
+def test_networks_are_compared_in_labels_and_speed(
+    flipped: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second takes half the time; of its labels some are others, of 99 in 100 that must not."""
+    now = 0.0
+    monkeypatch.setattr(comparison, "time", SimpleNamespace(perf_counter=lambda: now))
+
+    def taking(seconds: float) -> Any:
+        def answer(photos: Sequence[Image.Image]) -> None:
+            nonlocal now
+            now += seconds
+
+        return answer
+
+    expected = np.tile(np.array([4, 0], np.float32), (100, 1))
+    given = expected.copy()
+    given[:flipped] = 0, 4
+    task = replace(TASKS["classification"], logits=lambda *_: (expected, given))
+    photos = [Image.new("RGB", (32, 32))]
+    if flipped > 1:
+        with pytest.raises(BundleError, match=r"disagree on 2.0% of the labels, and 1% is"):
+            comparison.compare(task, taking(0.2), taking(0.1), photos, "int8")
+    else:
+        scores = comparison.compare(task, taking(0.2), taking(0.1), photos, "int8")
+        assert scores["int8_label_agreement"] == 0.99
+        assert scores["int8_speed_over_fp32"] == 2
+
+
 @pytest.mark.parametrize(
     ("model", "graph", "figures"),
     [
@@ -119,17 +195,11 @@ def test_every_task_has_its_figures(
     assert manifest.scores["int8_max_difference"] == 0
 
 
-def test_the_bundle_may_be_the_folder_one_is_in(
-    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    Bundle.open(bundle).copy(tmp_path / "net")
-    monkeypatch.setattr(reduction, "quantize", same_graph)
-    monkeypatch.setattr(reduction, "compare", lambda *_: {})
-    monkeypatch.setattr(reduction, "measure", lambda *_: {"accuracy": 1.0})
-    monkeypatch.chdir(tmp_path / "net")
-    done = run(Path("."), ROOT / "images", tmp_path)
+def test_the_bundle_may_be_the_folder_one_is_in(net: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(net)
+    done = run(Path("."), ROOT / "images", net.parent)
     assert done.exit_code == 0, done.output
-    assert Bundle.open(tmp_path / "net").verify().manifest.scores["int8_loss"] == 0
+    assert Bundle.open(net).verify().manifest.scores["int8_loss"] == 0
 
 
 def test_wrong_usage_is_one_line(bundle: Path, tmp_path: Path) -> None:
