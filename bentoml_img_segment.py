@@ -109,7 +109,8 @@ def main(
     """Package a segmentation model as PytorchImageSegment:latest, in the store BENTOML_HOME.
 
     With PATHS (photos, GIFs, videos, folders of them), mask them instead: dog.jpg
-    becomes dog_seg.png and dog_overlay.jpg.
+    becomes dog_seg.png and dog_overlay.jpg, film.mov becomes film_seg.mp4, with the
+    mask over each frame. Sub-folders are left out.
     """
     if sum(map(bool, (listed, compared, paths, data))) > 1:
         raise click.UsageError("--list, --compare, --evaluate and PATHS: give one of them")
@@ -218,9 +219,12 @@ def _segment(
         def warn(warning: str) -> None:
             console.print(f"{photo}: warning: {warning}")
 
-        with frames_bar(bar, photo.name) as on_progress, plain_errors("video"):
-            folder = output_dir or photo.parent
-            done = mask_file(photo, segmenter, palette, folder, on_progress, warn)
+        folder = output_dir or photo.parent
+        try:
+            with frames_bar(bar, photo.name) as on_progress, plain_errors("video"):
+                done = mask_file(photo, segmenter, palette, folder, on_progress, warn)
+        except KeyboardInterrupt:
+            return Done(failed=[f"{photo}: interrupted, without a new result"], interrupted=True)
         return Done(
             [bytes(file) for file in done.written],  # a file name need not be UTF-8
             shortfall(photo, done.written[0], done.ending),

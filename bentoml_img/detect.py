@@ -10,6 +10,7 @@ from PIL import Image
 from bentoml_img.arrays import Float32Array, Int64Array
 from bentoml_img.engines import load_detection_engine
 from bentoml_img.engines.interface import DetectionEngine
+from bentoml_img.images import rgb_array
 from bentoml_img.labels import real_classes
 from bentoml_img.postprocessing.duplicates import distinct
 from bentoml_img.postprocessing.masks import InstanceMask, paste
@@ -134,7 +135,7 @@ class Detector(Predictor[DetectionEngine, Detections]):
         return {known[name] for name in classes}
 
     def _detect(self, image: Image.Image, score_threshold: float, duplicates: bool) -> Detections:
-        found = self.engine(np.asarray(image), score_threshold)
+        found = self.engine(rgb_array(image), score_threshold)
         masks = tuple(
             paste(scores, box, image.size)
             for scores, box in zip(found.mask_scores, found.boxes_xyxy, strict=True)

@@ -10,11 +10,12 @@ from bentoml_img.images import DECODER_ERRORS, SIGNATURE, format_of
 from bentoml_img.structure.limits import excess_of_animation
 from bentoml_img.system.mapping import mapped
 
-PHOTOS = frozenset(
-    {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
-    # not read here, but known, so that they are refused and not passed over
-    | {".avif", ".heic", ".heif", ".jp2", ".ico"}
+READ = frozenset(
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".bmp", ".dib", ".gif"}
+    | {".tif", ".tiff"}
 )
+# With those that are not read here, but known, so that they are refused and not passed over.
+PHOTOS = READ | {".avif", ".heic", ".heif", ".jp2", ".ico"}
 VIDEOS = frozenset(
     {".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".ogv", ".flv", ".wmv"}
     | {".mpg", ".mpeg", ".vob", ".ts", ".mts", ".m2ts"}

@@ -14,7 +14,7 @@ import numpy as np
 from PIL import ExifTags, Image, ImageFile, ImageOps, UnidentifiedImageError
 from PIL.TiffImagePlugin import TiffImageFile
 
-from bentoml_img.arrays import Float32Array
+from bentoml_img.arrays import Float32Array, UInt8Array
 from bentoml_img.structure import limits, tiff
 from bentoml_img.transparency import scale_transparency
 
@@ -220,11 +220,18 @@ class Normalizer:
         ]
 
     def __call__(self, image: Image.Image) -> Float32Array:
-        pixels = np.asarray(image)
+        pixels = rgb_array(image)
         planes = np.empty((3, *pixels.shape[:2]), np.float32)
         for channel, table in enumerate(self._tables):
             np.take(table, pixels[..., channel], out=planes[channel], mode="clip")
         return planes
+
+
+def rgb_array(image: Image.Image) -> UInt8Array:
+    """The pixels of an RGB picture, shape (height, width, 3); ValueError for another mode."""
+    if image.mode != "RGB":
+        raise ValueError(f"a picture of mode {image.mode}, not RGB: `read_rgb` gives such")
+    return np.asarray(image)
 
 
 def encode_png(image: Image.Image) -> bytes:

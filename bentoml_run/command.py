@@ -97,7 +97,9 @@ def run(
     Answers go to standard output, one a line; --format json also says which input each belongs to.
     Files that the API answers with are written beside the input as <stem>_<api>.<extension>, and
     their paths go to standard output; a label 'run.suffix.<api>' of the Bento replaces '_<api>'.
-    Where there is no input file they are <api>.<extension> in the working directory.
+    Where there is no input file they are <api>.<extension> in the working directory. Inputs
+    of the same run are not written over: a result gets the name <stem>_<api>-2 then. A pattern
+    leaves out what is named like a result of a file that it matches, too.
 
     The exit status is 0 when all is well, 1 when an input failed (the others are still done), and
     2 for wrong usage. Input files are looked for before anything is loaded: if one is missing or

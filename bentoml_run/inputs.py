@@ -1,5 +1,6 @@
 """What the command line gives an API: files, patterns of files, JSON and parameters."""
 
+import dataclasses
 import glob
 import json
 import os
@@ -23,9 +24,12 @@ class InputFile:
 
     written: str
     path: Path
+    by_pattern: bool = dataclasses.field(
+        default=False, compare=False
+    )  # it was not named, but matched
 
     @classmethod
-    def of(cls, written: str) -> "InputFile":
+    def of(cls, written: str, by_pattern: bool = False) -> "InputFile":
         """Take a path as written on the command line.
 
         WrongUsage if there is no such file, or it is a folder or unreadable.
@@ -45,7 +49,7 @@ class InputFile:
             raise WrongUsage(f"{written} is a folder: name its files, as in '{written}/*'.")
         if not os.access(path, os.R_OK):
             raise WrongUsage(f"{written} cannot be read: permission denied.")
-        return cls(written, path)
+        return cls(written, path, by_pattern)
 
 
 @dataclass(frozen=True)
@@ -98,11 +102,13 @@ def expand(patterns: Iterable[str]) -> list[InputFile]:
             files.append(InputFile.of(pattern))
             continue
         matches = sorted(
-            match for match in glob.glob(path, recursive=True) if os.path.isfile(match)
+            match
+            for match in glob.glob(path, recursive=True)
+            if os.path.isfile(match) or not os.path.exists(match)  # a broken link is told
         )
         if not matches:
             raise WrongUsage(f"{pattern}: no file matches.")
-        files += map(InputFile.of, matches)
+        files += [InputFile.of(match, by_pattern=True) for match in matches]
     return files
 
 

@@ -3,13 +3,13 @@
 import mimetypes
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from email.message import Message
 from pathlib import Path, PurePath
 
 from bentoml_run.asgi import Answer
 from bentoml_run.errors import Failure, reason
-from bentoml_run.inputs import Call
+from bentoml_run.inputs import Call, InputFile
 
 SUFFIX_LABEL = "run.suffix."
 """Label of a Bento, followed by the name of an API: what is added to the stem of its results."""
@@ -30,6 +30,24 @@ def is_file(answer: Answer) -> bool:
 def suffix_of(labels: Mapping[str, str], api: str) -> str:
     """What is added to the stem of an API's results: `_<api>`, or what the Bento's label says."""
     return PurePath(labels.get(f"{SUFFIX_LABEL}{api}", f"_{api}")).name
+
+
+def without_results(files: Sequence[InputFile], suffixes: Collection[str]) -> list[InputFile]:
+    """The files, less those which a pattern matched that are results of others among them.
+
+    A result has the stem of its input, with one of the `suffixes` added.
+    """
+    stems = {(file.path.parent, file.path.stem) for file in files}
+
+    def is_result(path: Path) -> bool:
+        return any(
+            suffix
+            and path.stem.endswith(suffix)
+            and (path.parent, path.stem.removesuffix(suffix)) in stems
+            for suffix in suffixes
+        )
+
+    return [file for file in files if not (file.by_pattern and is_result(file.path))]
 
 
 class Results:

@@ -15,7 +15,7 @@ from bentoml_run.help import api_help, bento_help
 from bentoml_run.inputs import Call, expand, plan, read_input
 from bentoml_run.report import Report, describe, own_stdout, public_headers, task_data
 from bentoml_run.request import error_message, send
-from bentoml_run.results import Results, is_file, suffix_of
+from bentoml_run.results import Results, is_file, suffix_of, without_results
 from bentoml_run.schema import Api, apis
 
 if TYPE_CHECKING:
@@ -60,7 +60,9 @@ def run(
 
     last_error = redirect_log()
     bento = find(tag)
-    api = _api(apis(bento.info.schema), tag, api_name)
+    known = apis(bento.info.schema)
+    api = _api(known, tag, api_name)
+    files = without_results(files, {suffix_of(bento.info.labels, name) for name in known})
     calls = plan(api, files, given, params)
     results = Results(
         inputs=[file.path for call in calls for file in call.sources],

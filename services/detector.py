@@ -127,6 +127,7 @@ class PytorchInstanceDetector:
         if you like; several are a list. `scale` (pixels a metre) or `homography` give speeds. Over
         HTTP this is a task: submit it, ask for its status, get it; /get?part=summary has
         the counts, part=events each that was counted, part=tracks all that was seen.
+        `bentoml run` gives the video alone: with its counts, bentoml_img_detect.py does.
         """
         return work(job, stop, self._detect_frames, self.detector.identity, settings.max_frames)
 

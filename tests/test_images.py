@@ -23,6 +23,7 @@ from bentoml_img.images import (
     load_rgb,
     open_image,
     reopen,
+    rgb_array,
     upright_size,
 )
 from tests.samples import encode, huge, jpeg, photo, rgb_profile
@@ -401,3 +402,10 @@ def test_a_picture_can_be_opened_again(name: str) -> None:
     again = reopen(first)
     expected = load_rgb(first)
     assert load_rgb(again).tobytes() == expected.tobytes()
+
+
+@pytest.mark.parametrize("mode", ["L", "RGBA", "P"])
+def test_pictures_that_are_not_rgb_are_named(mode: str) -> None:
+    assert rgb_array(photo(8, 6)).shape == (6, 8, 3)
+    with pytest.raises(ValueError, match=f"a picture of mode {mode}, not RGB"):
+        rgb_array(photo(8, 6).convert(mode))

@@ -92,7 +92,7 @@ def annotate_each(
                 )
             return _done(source, result, wanted, told)
         except KeyboardInterrupt:
-            why = f"{source}: interrupted, without a result yet; --resume goes on"
+            why = f"{source}: interrupted, without a new result; --resume goes on"
             return Done(failed=[why], interrupted=True)
 
     return do_each(targets, annotate)

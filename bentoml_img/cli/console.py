@@ -1,5 +1,6 @@
 """How the scripts speak: with people on standard error, data on standard output."""
 
+import io
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -8,6 +9,10 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+for stream in (sys.stdout, sys.stderr):
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="replace")  # what an older encoding does not have becomes "?"
+
 # Without markup: a file name may have brackets.
 console = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
@@ -15,6 +20,8 @@ console = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_
 @contextmanager
 def _printing() -> Iterator[None]:
     """ClickException if standard output cannot be written, but for a pipe that nobody reads."""
+    if sys.stdout is None:
+        raise click.ClickException("standard output is closed")
     try:
         yield
     except BrokenPipeError:

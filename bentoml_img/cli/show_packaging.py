@@ -12,6 +12,7 @@ from rich.tree import Tree
 from bentoml_img.bundle import BundleError
 from bentoml_img.cli.console import console, print_line
 from bentoml_img.file_errors import reason
+from bentoml_img.paths import ROOT
 
 if TYPE_CHECKING:
     from bentoml_img.packaging import PackagedBento
@@ -39,6 +40,8 @@ def package_and_show(bundle: Path, engine: str, precision: str, photo: str) -> N
 
 def show_packaged(bento: "PackagedBento", photo: str) -> None:
     """Where a Bento is, its tree, and what to do next; its tag goes to standard output."""
+    if not Path(photo).exists():  # the script was called from another folder
+        photo = str(ROOT / photo)
     console.print(_tree(bento.path, bento.tag, levels=2))
     console.print(f"{bento.tag} is in {bento.path}")
     latest = f"{bento.name}:latest"

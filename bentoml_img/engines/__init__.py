@@ -35,14 +35,15 @@ def resolve(bundle: Bundle, engine: str = "auto", precision: str = "fp32") -> st
 def _check(bundle: Bundle, engine: str, precision: str) -> None:
     if engine == "torch":
         raise BundleError(f"the engine 'torch' computes in fp32 only, not in {precision}")
-    graph, *_ = bundle.manifest.graphs(precision)
-    if graph not in bundle.manifest.files:
+    (graph, *_), files = bundle.manifest.graphs(precision), bundle.manifest.files
+    if graph not in files:
         raise BundleError(f"{bundle.folder} has no {graph}: docs/precision.md tells how it is made")
     if precision == "bf16":
         from bentoml_img.engines.openvino import has_bfloat16
 
         if not has_bfloat16():
-            raise BundleError("this processor has no bfloat16: choose fp32 or int8")
+            others = "fp32 or int8" if bundle.manifest.graphs("int8")[0] in files else "fp32"
+            raise BundleError(f"this processor has no bfloat16: choose {others}")
 
 
 def load_engine(

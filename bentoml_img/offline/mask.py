@@ -34,9 +34,10 @@ def mask_file(
 ) -> Masked:
     """Write a photo's mask and overlay, or a video's overlay, into `folder`.
 
-    If a video breaks off, on Ctrl-C, or if the segmenter raises an error, which is raised
-    again, the frames that were done are written. FileError if the source is neither a photo nor
-    a video, or if a result cannot be written; KeyboardInterrupt on Ctrl-C before the first frame.
+    If a video breaks off, the frames before that are written; and so they are on Ctrl-C or if
+    the segmenter raises an error, which is raised again, unless there is an earlier result,
+    which stays. FileError if the source is neither a photo nor a video, or if a result cannot be
+    written; KeyboardInterrupt on Ctrl-C if nothing was written.
     `on_progress` is called after each frame of a video, `on_warning` with what is unusual in it.
     """
     target, *of_photo = masks_of(source, folder)
@@ -85,26 +86,27 @@ def _video(
                 speed = done / (time.monotonic() - started)
                 on_progress(FrameProgress(done, video.info.frames, speed))
 
-    ending, written = COMPLETE, False
-    with reading(source, VideoError), writing(target, FFmpegError), open_video(source) as video:
-        info = video.info
-        size, sound = (info.width, info.height), source if info.audio else None
-        with writing_video(target, size, info.rate, sound, on_warning) as writer:
-            try:
-                with closing(prefetch(frames(video))) as masked:
-                    for frame in masked:
-                        with uninterrupted():
-                            writer.write(frame, frame.image)
-                            written = True
-            except DamagedVideo as error:
-                ending = Ending(error=str(error))
-            except KeyboardInterrupt:
-                ending = Ending(interrupted=True)
-            finally:
-                for warning in video.warnings:
-                    on_warning(warning)
+    ending, written, is_new = COMPLETE, False, not target.exists()
+    try:
+        with reading(source, VideoError), writing(target, FFmpegError), open_video(source) as video:
+            info = video.info
+            size, sound = (info.width, info.height), source if info.audio else None
+            with writing_video(target, size, info.rate, sound, on_warning) as writer:
+                try:
+                    with closing(prefetch(frames(video))) as masked:
+                        for frame in masked:
+                            with uninterrupted():
+                                writer.write(frame, frame.image)
+                                written = True
+                except DamagedVideo as error:
+                    ending = Ending(error=str(error))
+                finally:
+                    for warning in video.warnings:
+                        on_warning(warning)
+    except KeyboardInterrupt:
+        if not (is_new and target.exists()):
+            raise
+        return Ending(interrupted=True)
     if not written:
-        if ending.interrupted:
-            raise KeyboardInterrupt
         raise FileError(named(source, str(ending.error)))
     return ending

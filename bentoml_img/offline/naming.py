@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from bentoml_img.file_kinds import kind_of
+from bentoml_img.file_kinds import PHOTOS, READ, kind_of, picture_kind
 from bentoml_img.images import ENCODERS
 from bentoml_img.input_files import inputs_of
 from bentoml_img.result_names import ANNOTATED, MASK, MOVING, OVERLAY, PLOT, is_video
@@ -42,12 +42,15 @@ def results_of(
 def check_apart(results: Mapping[Path, Iterable[Path]]) -> None:
     """ValueError if results would overwrite each other or a source.
 
-    `results` are the files to be written, by their source. A folder of frames cannot lose one:
-    no result of a video has the name of a frame.
+    `results` are the files to be written, by their source; there are none of a picture in a format
+    that is not read here. A folder of frames cannot lose one: no result of a video has the name
+    of a frame.
     """
     inputs = {_identity(source) for source in results if os.path.exists(source)}
     taken: dict[Path, Path] = {}
     for source, files in results.items():
+        if source.suffix.lower() in PHOTOS - READ and picture_kind(source) is None:
+            continue
         for file in files:
             if os.path.exists(file) and _identity(file) in inputs:
                 raise ValueError(f"{file} is an input: it would be overwritten")

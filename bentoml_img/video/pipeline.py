@@ -25,7 +25,7 @@ from bentoml_img.video.parts import Checkpoint, Part, Parts, held
 from bentoml_img.video.prefetch import prefetch
 from bentoml_img.video.reading import Video, open_video
 from bentoml_img.video.results import COMPLETE, Ending, FrameProgress, Result, VideoSummary
-from bentoml_img.video.resuming import finished, key_of
+from bentoml_img.video.resuming import finished, key_of, surpasses
 from bentoml_img.video.tracking import UNSURE, TrackedInstance, Tracker
 from bentoml_img.video.writing import check_output, join
 
@@ -85,9 +85,10 @@ def process_video(
 
     - a Result, with all frames; if the source is damaged, with those before the damage, of
       which its ending tells;
-    - Interrupted, at Ctrl-C: the files hold what was done. KeyboardInterrupt, and no summary,
-      if all frames were done and were being joined;
-    - an error of `detect` or `draw`, which is raised again: the files hold what was done;
+    - Interrupted, at Ctrl-C: the files hold what was done, unless an earlier run's are complete
+      or have more frames, and stay. KeyboardInterrupt, and no summary, if all frames were done
+      and were being joined;
+    - an error of `detect` or `draw`, which is raised again, with the same files;
     - Stopped, after the frame at whose end `stop` says so: there are no files, but with
       `resume` it goes on;
     - VideoError: the source is no video, or `output` has another suffix. Nothing is written;
@@ -108,9 +109,9 @@ def process_video(
                 run.abandon()
                 raise
             except KeyboardInterrupt:
-                raise Interrupted(run.finish(Ending(interrupted=True), True)) from None
+                raise Interrupted(run.break_off(Ending(interrupted=True))) from None
             except Exception as error:
-                run.finish(Ending(error=str(error) or type(error).__name__), True)
+                run.break_off(Ending(error=str(error) or type(error).__name__))
                 raise
             result = run.finish(ending, False)
             assert result is not None  # a video that was opened has a frame
@@ -233,6 +234,13 @@ class _Run:
             segment = part.close()
             assert segment is not None  # it has this frame
             self._parts.add(segment, Checkpoint(self._done, item.tracker, self._counter.state()))
+
+    def break_off(self, ending: Ending) -> Result | None:
+        """Join what is done; None, and an earlier run's files stay, if these have more."""
+        if surpasses(self._output, self._done):
+            self.abandon()
+            return None
+        return self.finish(ending, True)
 
     def abandon(self) -> None:
         """Keep the parts that are closed: a later run goes on after the last of them."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from bentoml_img.file_kinds import ANIMATED, PHOTOS
+from bentoml_img.file_kinds import ANIMATED, PHOTOS, READ
 from bentoml_img.images import SIGNATURE, format_of
 from bentoml_img.input_files import inputs_of
 from bentoml_img.structure.limits import excess_of_animation
@@ -117,7 +117,7 @@ def pictures(folder: Path) -> list[Path]:
     """The pictures of a folder, but for earlier results; frame2 comes before frame10."""
     files = [file for file in inputs_of(folder) if file.suffix.lower() in PICTURES]
     if not files:
-        raise VideoError(f"{folder.name} has no pictures ({', '.join(sorted(PICTURES))})")
+        raise VideoError(f"{folder.name} has no pictures ({', '.join(sorted(PICTURES & READ))})")
     return sorted(files, key=lambda file: _natural(file.name))
 
 

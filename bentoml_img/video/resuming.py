@@ -28,17 +28,30 @@ def key_of(source: Path, identity: str, options: Options) -> dict[str, Any]:
 
 def finished(output: Path, key: dict[str, Any]) -> Result | None:
     """What an earlier run left, if it came to the end and was made of the same."""
-    files = files_of(output)
-    try:
-        summary = json.loads(files["summary"].read_text())
-    except (OSError, ValueError):
-        return None
-    if not isinstance(summary, dict) or summary.get("made_of") != key:
-        return None
-    there = all(file.is_file() and file.stat().st_size for file in files.values())
-    if summary.get("stopped") is not None or not there:
+    summary = _summary(output)
+    if summary.get("made_of") != key or not _is_complete(output, summary):
         return None
     return Result(output, summary["frames"], COMPLETE)
+
+
+def surpasses(output: Path, frames: int) -> bool:
+    """Whether an earlier run's result is complete, or has more than so many frames."""
+    summary = _summary(output)
+    return _is_complete(output, summary) or summary.get("frames", 0) > frames
+
+
+def _is_complete(output: Path, summary: dict[str, Any]) -> bool:
+    there = all(file.is_file() and file.stat().st_size for file in files_of(output).values())
+    return there and summary.get("stopped", "") is None
+
+
+def _summary(output: Path) -> dict[str, Any]:
+    """The summary of an earlier run's result; empty if there is none."""
+    try:
+        summary = json.loads(files_of(output)["summary"].read_text())
+    except (OSError, ValueError):
+        return {}
+    return summary if isinstance(summary, dict) else {}
 
 
 def _fingerprint(source: Path) -> list[tuple[str, str]]:

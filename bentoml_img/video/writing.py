@@ -50,14 +50,18 @@ def writing_video(
 ) -> Iterator[SegmentWriter]:
     """Write frames of `size` (width, height), about `rate` a second, into `output`.
 
-    The result is there after the block, and after an error in it, too: all frames until
-    then. It is not touched if there was none. `sound` is as `join` has it, and
-    `on_warning` is told if it is left out.
+    The result is there after the block; after an error in it, too, with all frames until
+    then, unless there is an earlier one, which stays. It is not touched if there was no
+    frame. `sound` is as `join` has it, and `on_warning` is told if it is left out.
     """
     with scratch_beside(output) as scratch:
         writer = SegmentWriter(scratch, output, size, rate)
+        broke_off = True
         try:
             yield writer
+            broke_off = False
         finally:
-            if (segment := writer.close()) and (warning := join([segment], output, sound)):
+            segment = writer.close()
+            stays = broke_off and output.exists()
+            if segment and not stays and (warning := join([segment], output, sound)):
                 on_warning(warning)

@@ -64,6 +64,12 @@ def test_expand_refuses(pattern: str, folder: Path) -> None:
         expand([pattern])
 
 
+def test_a_broken_link_is_no_match_to_pass_over(folder: Path) -> None:
+    (folder / "lost.txt").symlink_to("nowhere")
+    with pytest.raises(WrongUsage, match=r"lost\.txt: no such file"):
+        expand(["*.txt"])
+
+
 def test_read_input(folder: Path) -> None:
     assert read_input('{"ä": 1}') == '{"ä": 1}'.encode()
     assert read_input("@a.txt") == b"a.txt"

@@ -3,6 +3,7 @@
 import errno
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from bentoml_run.asgi import Answer
 from bentoml_run.errors import Failure
 from bentoml_run.inputs import Call, InputFile, plan
-from bentoml_run.results import Results, extension, file_name, is_file, suffix_of
+from bentoml_run.results import Results, extension, file_name, is_file, suffix_of, without_results
 from bentoml_run.schema import Api
 
 
@@ -57,6 +58,16 @@ def test_suffix() -> None:
     assert suffix_of(labels, "predict") == "_seg"
     assert suffix_of(labels, "escape") == "x"
     assert suffix_of(labels, "other") == "_other"
+
+
+def test_a_pattern_leaves_out_results_of_what_it_matches(tmp_path: Path) -> None:
+    names = ["dog.jpg", "dog_seg.png", "dog_overlay.jpg", "cat_seg.png", "_seg.png"]
+    matched = [InputFile(name, tmp_path / name, by_pattern=True) for name in names]
+    suffixes = {"_seg", "_overlay", ""}
+    kept = without_results(matched, suffixes)
+    assert [file.written for file in kept] == ["dog.jpg", "cat_seg.png", "_seg.png"]
+    named = [replace(file, by_pattern=False) for file in matched]
+    assert without_results(named, suffixes) == named
 
 
 def test_a_result_is_named_after_the_input_and_put_beside_it(tmp_path: Path) -> None:

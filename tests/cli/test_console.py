@@ -9,6 +9,7 @@ import click
 import pytest
 from rich.table import Table
 
+import bentoml_img_detect
 import bentoml_img_segment
 from bentoml_img.cli import console
 from bentoml_img.cli.each import Done, do_each
@@ -35,7 +36,7 @@ def test_a_standard_output_that_takes_nothing(
     ("redirection", "status", "told"),
     [
         ("> /dev/full", 1, "Error: standard output cannot be written: No space left on device\n"),
-        (">&-", 0, "mIoU on COCO"),
+        (">&-", 1, "Error: standard output is closed\n"),
     ],
 )
 def test_models_that_cannot_be_printed(redirection: str, status: int, told: str) -> None:
@@ -44,6 +45,15 @@ def test_models_that_cannot_be_printed(redirection: str, status: int, told: str)
     assert result.returncode == status
     assert result.stderr.startswith(told)
     assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("option", ["--list", "--help"])
+def test_a_terminal_of_an_older_encoding(option: str) -> None:
+    command = [sys.executable, bentoml_img_detect.__file__, option]
+    latin = os.environ | {"PYTHONIOENCODING": "latin-1"}
+    result = subprocess.run(command, env=latin, capture_output=True, check=True)
+    assert b"?" in result.stdout
+    assert b"Error" not in result.stderr
 
 
 def test_a_pipe_that_nobody_reads_is_left_to_click(monkeypatch: pytest.MonkeyPatch) -> None:

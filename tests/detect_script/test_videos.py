@@ -156,7 +156,7 @@ def test_ctrl_c_before_there_is_a_result(
         context.setattr(pipeline, "join", join)
         result = invoke(clip)
     assert result.exit_code == 130
-    assert "road.mkv: interrupted, without a result yet; --resume goes on" in result.stderr
+    assert "road.mkv: interrupted, without a new result; --resume goes on" in result.stderr
     annotated = Path(lines(invoke(clip, "--resume"))[0])
     assert summary_of(annotated)["frames"] == FRAMES
 

@@ -72,6 +72,22 @@ def test_photos_that_would_have_one_result_are_refused(invoke: Invoke, tmp_path:
     assert len(list(tmp_path.iterdir())) == 2
 
 
+def test_a_format_that_is_not_read_keeps_no_other_photo_from_its_result(
+    invoke: Invoke, tmp_path: Path
+) -> None:
+    photo(60, 40).save(tmp_path / "dog.jpg")
+    (tmp_path / "dog.heic").write_bytes(b"\0\0\0\x18ftypheic")
+    result = invoke(tmp_path)
+    assert result.exit_code == 1
+    assert [Path(line).name for line in result.stdout.splitlines()] == [
+        "dog_seg.png",
+        "dog_overlay.jpg",
+    ]
+    assert f"Error: {tmp_path / 'dog.heic'}: not a picture in a format" in result.stderr
+    photo(60, 40).save(tmp_path / "dog.heic", "JPEG")  # as some telephones send them
+    assert_error(invoke(tmp_path), 2, "dog.heic and", "dog.jpg have one result: rename")
+
+
 @pytest.mark.parametrize("name", ["a_seg.png", "a_overlay.jpg"])
 def test_an_input_is_not_overwritten(invoke: Invoke, tmp_path: Path, name: str) -> None:
     (tmp_path / "out").mkdir()

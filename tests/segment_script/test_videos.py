@@ -84,19 +84,35 @@ def test_sound_that_is_left_out_is_told(
     assert f"{path}: warning: the sound is left out (no such layout)" in result.stderr
 
 
-def test_ctrl_c_keeps_what_was_done(
-    invoke: Invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    write_video(tmp_path / "video.mp4", 20)
+@pytest.fixture
+def interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C at the thirteenth frame."""
     drawn = iter(range(20))
 
-    def interrupted(image: Image.Image, answer: Segmentation) -> None:
+    def blend_and_interrupt(image: Image.Image, answer: Segmentation) -> None:
         blend(image, answer)
         if next(drawn) == 12:
             signal.raise_signal(signal.SIGINT)
             time.sleep(1)
 
-    monkeypatch.setattr(masking, "blend", interrupted)
+    monkeypatch.setattr(masking, "blend", blend_and_interrupt)
+
+
+@pytest.mark.usefixtures("interrupted")
+def test_ctrl_c_leaves_an_earlier_result(invoke: Invoke, tmp_path: Path) -> None:
+    write_video(tmp_path / "video.mp4", 20)
+    earlier = tmp_path / "video_seg.mp4"
+    earlier.write_text("an earlier result")
+    result = invoke(tmp_path / "video.mp4")
+    assert (result.exit_code, result.stdout) == (130, "")
+    _, error = result.stderr.splitlines()
+    assert error == f"Error: {tmp_path / 'video.mp4'}: interrupted, without a new result"
+    assert earlier.read_text() == "an earlier result"
+
+
+@pytest.mark.usefixtures("interrupted")
+def test_ctrl_c_keeps_what_was_done(invoke: Invoke, tmp_path: Path) -> None:
+    write_video(tmp_path / "video.mp4", 20)
     result = invoke(tmp_path / "video.mp4")
     done = tmp_path / "video_seg.mp4"
     assert (result.exit_code, result.stdout) == (130, f"{done}\n")

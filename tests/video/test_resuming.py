@@ -219,6 +219,31 @@ def test_another_detector_does_a_whole_result_anew(clip: Path, tmp_path: Path) -
 
 
 @pytest.mark.usefixtures("short_segments")
+def test_what_is_broken_off_replaces_no_result_of_more(clip: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out.mp4"
+
+    def broken_off(frame: int, resume: bool) -> Result | None:
+        with pytest.raises(Interrupted) as caught:
+            annotated(
+                clip, output, ColourDetector(), on_progress=interrupt_at(frame), resume=resume
+            )
+        return caught.value.result
+
+    longer = broken_off(25, False)
+    assert longer is not None
+    before = records(longer)
+    assert broken_off(23, True) is None
+    assert records(longer) == before
+    whole = annotated(clip, output, ColourDetector(), resume=True)
+    before = records(whole)
+    assert broken_off(37, False) is None
+    with pytest.raises(RuntimeError, match="out of memory"):
+        annotated(clip, output, Failing())
+    assert records(whole) == before
+    assert annotated(clip, output, ColourDetector(), resume=True) == whole
+
+
+@pytest.mark.usefixtures("short_segments")
 def test_damaged_parts_cannot_go_on(clip: Path, tmp_path: Path) -> None:
     output = tmp_path / "out.mp4"
     with pytest.raises(Interrupted):

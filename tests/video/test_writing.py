@@ -135,10 +135,13 @@ def test_colours_of_an_mp4_stay_and_are_tagged(tmp_path: Path, height: int, matr
         assert (context.colorspace, context.color_range) == (matrix, ColorRange.MPEG)
 
 
-@pytest.mark.parametrize("frames", [0, 3])
-def test_after_an_error_the_frames_until_then_are_there(tmp_path: Path, frames: int) -> None:
+@pytest.mark.parametrize(("frames", "before"), [(0, ""), (3, ""), (3, "an earlier result")])
+def test_after_an_error_the_frames_until_then_are_there(
+    tmp_path: Path, frames: int, before: str
+) -> None:
     output = tmp_path / "out.mp4"
-    output.write_text("of before")
+    if before:
+        output.write_text(before)
 
     def fail() -> None:
         with writing_video(output, (160, 120), 10) as writer:
@@ -148,12 +151,12 @@ def test_after_an_error_the_frames_until_then_are_there(tmp_path: Path, frames: 
 
     with pytest.raises(RuntimeError):
         fail()
-    if frames:
+    if before:
+        assert output.read_text() == before
+    elif frames:
         with open_video(output) as video:
             assert len(list(video)) == frames
-    else:
-        assert output.read_text() == "of before"
-    assert list(tmp_path.iterdir()) == [output]
+    assert list(tmp_path.iterdir()) == ([output] if frames else [])
 
 
 def test_a_gif_of_a_noisy_camera_is_small(tmp_path: Path) -> None:
