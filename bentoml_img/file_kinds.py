@@ -11,8 +11,8 @@ from bentoml_img.structure.limits import excess_of_animation
 from bentoml_img.system.mapping import mapped
 
 READ = frozenset(
-    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".bmp", ".dib", ".gif"}
-    | {".tif", ".tiff"}
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".webp", ".bmp", ".dib"}
+    | {".gif", ".tif", ".tiff"}
 )
 # With those that are not read here, but known, so that they are refused and not passed over.
 PHOTOS = READ | {".avif", ".heic", ".heif", ".jp2", ".ico"}

@@ -24,9 +24,8 @@ class InputFile:
 
     written: str
     path: Path
-    by_pattern: bool = dataclasses.field(
-        default=False, compare=False
-    )  # it was not named, but matched
+    # It was not named, but matched.
+    by_pattern: bool = dataclasses.field(default=False, compare=False)
 
     @classmethod
     def of(cls, written: str, by_pattern: bool = False) -> "InputFile":

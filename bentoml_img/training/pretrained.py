@@ -40,6 +40,8 @@ def load_imagenet(backbone: EfficientNetLite, path: Path | None = None) -> None:
 def load_weights(module: nn.Module, path: Path, of: str = "") -> None:
     """Load a bundle's `model.safetensors`, or only the submodule `of` it; DatasetError."""
     prefix = of and f"{of}."
+    if not path.is_file():
+        raise DatasetError(f"there is no file {path}")
     try:
         state = {
             name.removeprefix(prefix): value.float() if value.is_floating_point() else value

@@ -102,6 +102,16 @@ def net(bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "net"
 
 
+def test_ctrl_c_changes_nothing(net: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = Bundle.open(net).manifest
+    monkeypatch.setattr(reduction, "measure", interrupt)
+    assert run(net, ROOT / "images", tmp_path).exit_code == 130
+    assert Bundle.open(net).verify().manifest == before
+
+
 def test_what_is_less_than_before_is_lost(net: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     photos = [Image.new("RGB", (32, 32))] * 2
     for after, loss in ((0.4, 0.1), (0.6, -0.1)):

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 from PIL import Image
 
-from bentoml_img.cli.errors import plain_errors
+from bentoml_img.cli.errors import plain_ending
 from bentoml_img.cli.options import FOLDER, HELP
 from bentoml_img.engines import PRECISIONS
 from bentoml_img.file_errors import FileError, reading
@@ -33,9 +33,10 @@ MAX_PHOTOS = 100
     help="Half of them are to calibrate int8 with, half to compare labels and speed on.",
 )
 @click.option("--data", type=FOLDER, required=True, help="What to measure the accuracy on.")
-def main(bundle: Path, precision: str, photos: Path, data: Path) -> None:
+@click.pass_context
+def main(context: click.Context, bundle: Path, precision: str, photos: Path, data: Path) -> None:
     """Make BUNDLE ready for int8 or bf16, if that costs little accuracy."""
-    with plain_errors("train", DatasetError, FileError, OSError):
+    with plain_ending(context, "train", DatasetError, FileError, OSError):
         click.echo(json.dumps(reduce(bundle, precision, read_photos(photos), data)))
 
 

@@ -128,6 +128,8 @@ def test_starts_from_the_backbone_of_a_segmenter(tmp_path: Path) -> None:
     weights.write_bytes(b"{}")
     with pytest.raises(DatasetError, match="does not fit here"):
         load_weights(backbone, weights, of="backbone")
+    with pytest.raises(DatasetError, match=f"there is no file {tmp_path / 'lost'}$"):
+        load_weights(backbone, tmp_path / "lost", of="backbone")
 
 
 def test_a_run_has_a_step_at_least(tmp_path: Path) -> None:
