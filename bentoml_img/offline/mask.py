@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bentoml_img.drawing.segmentation import blend, colour_mask, overlay
-from bentoml_img.file_errors import FileError, named, reading, write_result, writing
+from bentoml_img.file_errors import reading, write_result, writing
 from bentoml_img.images import encode_jpeg, encode_png, load_rgb, open_image
 from bentoml_img.offline.naming import masks_of
 from bentoml_img.palettes import PaletteName
@@ -73,6 +73,7 @@ def _video(
     from bentoml_img.video.frames import DamagedVideo, Frame, VideoError
     from bentoml_img.video.prefetch import prefetch
     from bentoml_img.video.reading import Video, open_video
+    from bentoml_img.video.segments import SegmentWriter
     from bentoml_img.video.writing import writing_video
 
     def frames(video: Video) -> Generator[Frame]:
@@ -86,27 +87,31 @@ def _video(
                 speed = done / (time.monotonic() - started)
                 on_progress(FrameProgress(done, video.info.frames, speed))
 
-    ending, written, is_new = COMPLETE, False, not target.exists()
+    def write(writer: SegmentWriter, video: Video) -> Ending:
+        written = False
+        try:
+            with closing(prefetch(frames(video))) as masked:
+                for frame in masked:
+                    with uninterrupted():
+                        writer.write(frame, frame.image)
+                        written = True
+        except DamagedVideo as error:
+            if not written:
+                raise
+            return Ending(error=str(error))
+        finally:
+            for warning in video.warnings:
+                on_warning(warning)
+        return COMPLETE
+
+    is_new = not target.exists()
     try:
         with reading(source, VideoError), writing(target, FFmpegError), open_video(source) as video:
             info = video.info
             size, sound = (info.width, info.height), source if info.audio else None
             with writing_video(target, size, info.rate, sound, on_warning) as writer:
-                try:
-                    with closing(prefetch(frames(video))) as masked:
-                        for frame in masked:
-                            with uninterrupted():
-                                writer.write(frame, frame.image)
-                                written = True
-                except DamagedVideo as error:
-                    ending = Ending(error=str(error))
-                finally:
-                    for warning in video.warnings:
-                        on_warning(warning)
+                return write(writer, video)
     except KeyboardInterrupt:
-        if not (is_new and target.exists()):
-            raise
-        return Ending(interrupted=True)
-    if not written:
-        raise FileError(named(source, str(ending.error)))
-    return ending
+        if is_new and target.exists():
+            return Ending(interrupted=True)
+        raise
