@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -145,7 +146,7 @@ def _classify(
         with reading(photo):
             (answer,) = classifier([read_rgb(photo, classifier.decode_at_least)])
         if as_json:
-            entry = {"file": str(photo), **answer.to_dict()}
+            entry = {"file": str(photo), **asdict(answer)}
             return Done([json.dumps(entry, separators=(",", ":"))])
         return Done([b"%b: %b %.2f" % (os.fsencode(photo), answer.label.encode(), answer.score)])
 

@@ -197,8 +197,8 @@ def _compare(
         check_apart({photo: [target]})
     with reading(photo):
         data = photo.read_bytes()
-        masks = timed_masks(data, segmenters, palette)
-        sheet = encode_jpeg(side_by_side(data, masks))
+        masks = timed_masks(data, segmenters)
+        sheet = encode_jpeg(side_by_side(data, masks, palette))
     write_result(target, sheet)
     for name, timed in masks.items():
         console.print(f"{name}: {timed.milliseconds:.0f} ms")

@@ -1,8 +1,7 @@
 """Photos to class labels."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
@@ -26,9 +25,6 @@ class Classification:
     label: str
     score: float
     scores: dict[str, float]
-
-    def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 class Classifier(Predictor[Engine, Classification]):

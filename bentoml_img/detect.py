@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -13,7 +12,7 @@ from bentoml_img.engines.interface import DetectionEngine
 from bentoml_img.images import rgb_array
 from bentoml_img.labels import real_classes
 from bentoml_img.postprocessing.duplicates import distinct
-from bentoml_img.postprocessing.masks import InstanceMask, paste
+from bentoml_img.postprocessing.masks import InstanceMask, RunLengths, paste
 from bentoml_img.predictor import Predictor
 
 SCORE_THRESHOLD = 0.5
@@ -37,6 +36,25 @@ DEFAULT_QUERY = Query()
 def split_names(text: str) -> list[str]:
     """The names of classes in a text, with commas between."""
     return [name.strip() for name in text.split(",")]
+
+
+@dataclass(frozen=True)
+class Instance:
+    """A thing: its class, how sure that is, and its box: left, top, right, bottom in pixels."""
+
+    label: str
+    score: float
+    box: tuple[float, float, float, float]
+    mask: RunLengths
+
+
+@dataclass(frozen=True)
+class DetectedInstances:
+    """The instances in a photo, highest score first, and the photo's size in pixels."""
+
+    width: int
+    height: int
+    instances: list[Instance]
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,22 +97,19 @@ class Detections:
         """The instances less those that one of a higher score shows already."""
         return self.at(distinct(self.boxes_xyxy, self.labels.tolist(), self.masks))
 
-    def to_dict(self) -> dict[str, Any]:
-        """Width, height and instances, as JSON has them; masks as COCO's compressed run lengths."""
-        rows = zip(self.labels, self.scores, self.boxes_xyxy, self.masks, strict=True)
-        return {
-            "width": self.size[0],
-            "height": self.size[1],
-            "instances": [
-                {
-                    "label": self.names[label],
-                    "score": round(float(score), 4),
-                    "box": [round(float(side), 2) for side in box],
-                    "mask": mask.to_coco(self.size),
-                }
-                for label, score, box, mask in rows
-            ],
-        }
+    def summary(self) -> DetectedInstances:
+        """What is said of the instances in JSON: scores and boxes are rounded."""
+        rows = zip(self.labels, self.scores, self.boxes_xyxy.tolist(), self.masks, strict=True)
+        instances = [
+            Instance(
+                self.names[label],
+                round(float(score), 4),
+                (round(x1, 2), round(y1, 2), round(x2, 2), round(y2, 2)),
+                mask.to_coco(self.size),
+            )
+            for label, score, (x1, y1, x2, y2), mask in rows
+        ]
+        return DetectedInstances(*self.size, instances)
 
 
 class Detector(Predictor[DetectionEngine, Detections]):

@@ -1,9 +1,7 @@
 """Photos to masks: the class of each pixel."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from functools import cached_property
-from typing import Any
+from dataclasses import dataclass
 
 from PIL import Image
 
@@ -36,36 +34,39 @@ class ClassArea:
     share: float
 
 
+@dataclass(frozen=True)
+class SegmentedClasses:
+    """The classes in a photo, the largest first, and the photo's size in pixels."""
+
+    width: int
+    height: int
+    classes: list[ClassArea]
+
+
 @dataclass(frozen=True, eq=False)
 class Segmentation:
     """One photo's answer: a class id for each pixel, uint8 of shape (height, width).
 
-    `labels` are the names of the ids, `palette` is the name of their colours.
+    `labels` are the names of the ids.
     """
 
     mask: UInt8Array
     labels: tuple[str, ...]
-    palette: PaletteName = DEFAULT_PALETTE
 
-    @cached_property
-    def classes(self) -> tuple[ClassArea, ...]:
-        """The classes that are there, the largest first."""
+    def areas(self, palette: PaletteName = DEFAULT_PALETTE) -> list[ClassArea]:
+        """The classes that are there, the largest first, in the colours of a palette."""
         counts = Image.fromarray(self.mask).histogram()
         present = sorted((k for k, n in enumerate(counts) if n), key=lambda k: -counts[k])
-        colour, size = PALETTES[self.palette], self.mask.size
-        return tuple(
+        colour, size = PALETTES[palette], self.mask.size
+        return [
             ClassArea(k, self.labels[k], colour(k), counts[k], round(counts[k] / size, 6))
             for k in present
-        )
+        ]
 
-    def to_dict(self) -> dict[str, Any]:
-        """Width, height and classes, as JSON has them."""
+    def summary(self, palette: PaletteName = DEFAULT_PALETTE) -> SegmentedClasses:
+        """What is said of the mask in JSON."""
         height, width = self.mask.shape
-        return {
-            "width": width,
-            "height": height,
-            "classes": [asdict(area) for area in self.classes],
-        }
+        return SegmentedClasses(width, height, self.areas(palette))
 
 
 class Segmenter(Predictor[Engine, Segmentation]):
@@ -88,21 +89,16 @@ class Segmenter(Predictor[Engine, Segmentation]):
             )
         self._normalize = Normalizer(manifest.mean, manifest.std)
 
-    def __call__(
-        self, images: Sequence[Image.Image], palette: PaletteName = DEFAULT_PALETTE
-    ) -> list[Segmentation]:
+    def __call__(self, images: Sequence[Image.Image]) -> list[Segmentation]:
         """Masks for RGB photos, each of its photo's size."""
         return [
-            self.segmentation(self.scores(self.preprocess(image)), image.size, palette)
-            for image in images
+            self.segmentation(self.scores(self.preprocess(image)), image.size) for image in images
         ]
 
-    def segment_opened(
-        self, image: Image.Image, palette: PaletteName = DEFAULT_PALETTE
-    ) -> Segmentation:
+    def segment_opened(self, image: Image.Image) -> Segmentation:
         """The mask for an opened photo, which is decoded only as far as the network needs."""
         pixels, size = self.prepare(image)
-        return self.segmentation(self.scores(pixels), size, palette)
+        return self.segmentation(self.scores(pixels), size)
 
     def prepare(self, image: Image.Image) -> tuple[Float32Array, tuple[int, int]]:
         """Decode an opened photo only as far as the network needs.
@@ -136,13 +132,10 @@ class Segmenter(Predictor[Engine, Segmentation]):
         scores: Float32Array = self.engine(pixels[None])[0]
         return scores
 
-    def segmentation(
-        self, scores: Float32Array, size: tuple[int, int], palette: PaletteName = DEFAULT_PALETTE
-    ) -> Segmentation:
+    def segmentation(self, scores: Float32Array, size: tuple[int, int]) -> Segmentation:
         """The answer for a photo of (width, height), given its scores."""
         width, height = size
-        mask = upsample_labels(scores, height, width)
-        return Segmentation(mask, self.manifest.labels, palette)
+        return Segmentation(upsample_labels(scores, height, width), self.manifest.labels)
 
 
 def network_size(size: tuple[int, int], side: int, stride: int) -> tuple[int, int]:

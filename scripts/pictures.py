@@ -19,7 +19,7 @@ from bentoml_img.classify import Classification, Classifier
 from bentoml_img.detect import Detections, Detector
 from bentoml_img.drawing.ink import font
 from bentoml_img.drawing.instances import annotate
-from bentoml_img.drawing.segmentation import colour_mask, overlay
+from bentoml_img.drawing.segmentation import BACKGROUND, colour_mask, overlay
 from bentoml_img.images import encode_png, open_image, read_rgb
 from bentoml_img.offline.compare import side_by_side, timed_masks
 from bentoml_img.paths import ROOT, SHIPPED
@@ -97,8 +97,8 @@ def labelled(photo: Image.Image, answer: Classification, truth: str) -> Cell:
 
 
 def areas(answer: Segmentation) -> str:
-    classes = answer.to_dict()["classes"]
-    return ", ".join(f"{c['label']} {c['share']:.0%}" for c in classes if c["id"]) or "background"
+    classes = (area for area in answer.areas() if area.id != BACKGROUND)
+    return ", ".join(f"{area.label} {area.share:.0%}" for area in classes) or "background"
 
 
 def things(found: Detections) -> str:

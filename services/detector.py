@@ -8,9 +8,15 @@ from typing import Any, TypeVar
 import bentoml
 from bentoml._internal.configuration.containers import BentoMLContainer
 from PIL import Image
-from pydantic import BaseModel
 
-from bentoml_img.detect import MAX_INSTANCES, SCORE_THRESHOLD, Detections, Detector, Query
+from bentoml_img.detect import (
+    MAX_INSTANCES,
+    SCORE_THRESHOLD,
+    DetectedInstances,
+    Detections,
+    Detector,
+    Query,
+)
 from bentoml_img.drawing.instances import annotate
 from bentoml_img.images import encode_jpeg, load_rgb
 from services.edge import guard
@@ -30,30 +36,6 @@ Result = TypeVar("Result")
 class Arguments(BentoArguments):
     bundle: str = "maskrcnn_lite:latest"
     requirements: str = "services/requirements/detector-openvino.txt"
-
-
-class RunLengths(BaseModel):
-    """A mask as COCO has it: (height, width), and compressed run lengths."""
-
-    size: tuple[int, int]
-    counts: str
-
-
-class Instance(BaseModel):
-    """A thing: its class, how sure that is, and its box: left, top, right, bottom in pixels."""
-
-    label: str
-    score: float
-    box: tuple[float, float, float, float]
-    mask: RunLengths
-
-
-class DetectedInstances(BaseModel):
-    """The instances in a photo, highest score first, and the photo's size in pixels."""
-
-    width: int
-    height: int
-    instances: list[Instance]
 
 
 arguments = bentoml.use_arguments(Arguments)
@@ -116,7 +98,7 @@ class PytorchInstanceDetector:
         return await self._answer(
             image,
             query_of(score_threshold, classes, max_instances),
-            lambda photo, found: DetectedInstances.model_validate(found.to_dict()),
+            lambda photo, found: found.summary(),
         )
 
     @bentoml.task(input_spec=VideoRequest)

@@ -6,12 +6,11 @@ from typing import Annotated, TypeVar
 import bentoml
 from bentoml.validators import ContentType
 from PIL import Image
-from pydantic import BaseModel
 
 from bentoml_img.drawing.segmentation import colour_mask, overlay
 from bentoml_img.images import encode_jpeg, encode_png, load_rgb, reopen
 from bentoml_img.palettes import DEFAULT_PALETTE, PaletteName
-from bentoml_img.segment import ClassArea, Segmentation, Segmenter
+from bentoml_img.segment import Segmentation, SegmentedClasses, Segmenter
 from services.edge import guard
 from services.serving import BentoArguments, Jpeg, load, options
 from services.settings import Settings
@@ -24,14 +23,6 @@ Png = Annotated[bytes, ContentType("image/png")]
 class Arguments(BentoArguments):
     bundle: str = "deeplabv3_lite:latest"
     requirements: str = "services/requirements/segmenter-openvino.txt"
-
-
-class SegmentedClasses(BaseModel):
-    """The classes in a photo, the largest first, and the photo's size in pixels."""
-
-    width: int
-    height: int
-    classes: list[ClassArea]
 
 
 arguments = bentoml.use_arguments(Arguments)
@@ -54,7 +45,7 @@ class PytorchImageSegment:
     @bentoml.api
     async def predict(self, image: Image.Image, palette: PaletteName = DEFAULT_PALETTE) -> Png:
         """The mask: a PNG of the photo's size whose pixel values are class ids, in colours."""
-        return await self._answer(image, palette, lambda it: encode_png(colour_mask(it)))
+        return await self._answer(image, lambda it: encode_png(colour_mask(it, palette)))
 
     @bentoml.api
     async def overlay(self, image: Image.Image, palette: PaletteName = DEFAULT_PALETTE) -> Jpeg:
@@ -62,7 +53,7 @@ class PytorchImageSegment:
         async with self.stages.place(image):
             photo = await self.stages.picture(reopen, image)
             return await self._finished(
-                image, palette, lambda it: encode_jpeg(overlay(load_rgb(photo), it))
+                image, lambda it: encode_jpeg(overlay(load_rgb(photo), it, palette))
             )
 
     @bentoml.api
@@ -70,24 +61,18 @@ class PytorchImageSegment:
         self, image: Image.Image, palette: PaletteName = DEFAULT_PALETTE
     ) -> SegmentedClasses:
         """The classes in the photo: their colours, pixels and shares of the picture."""
-        return await self._answer(
-            image, palette, lambda it: SegmentedClasses.model_validate(it.to_dict())
-        )
+        return await self._answer(image, lambda it: it.summary(palette))
 
-    async def _answer(
-        self, image: Image.Image, palette: PaletteName, finish: Callable[[Segmentation], Result]
-    ) -> Result:
+    async def _answer(self, image: Image.Image, finish: Callable[[Segmentation], Result]) -> Result:
         async with self.stages.place(image):
-            return await self._finished(image, palette, finish)
+            return await self._finished(image, finish)
 
     async def _finished(
-        self, image: Image.Image, palette: PaletteName, finish: Callable[[Segmentation], Result]
+        self, image: Image.Image, finish: Callable[[Segmentation], Result]
     ) -> Result:
         pixels, size = await self.stages.decoded(self.segmenter.prepare, image)
         scores = await self.stages.network(self.segmenter.scores, pixels)
-        return await self.stages.picture(
-            lambda: finish(self.segmenter.segmentation(scores, size, palette))
-        )
+        return await self.stages.picture(lambda: finish(self.segmenter.segmentation(scores, size)))
 
 
 guard(PytorchImageSegment)

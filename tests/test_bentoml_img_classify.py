@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -206,7 +207,7 @@ def test_photos_are_labelled(invoke: Invoke, photos: dict[Path, str], tmp_path: 
     ]
     as_json = invoke("photos", "--json", "--engine", "openvino")
     assert [json.loads(line) for line in as_json.stdout.splitlines()] == [
-        {"file": f"photos/{photo.name}", **answer.to_dict()}
+        {"file": f"photos/{photo.name}", **asdict(answer)}
         for photo, answer in zip(photos, expected, strict=False)
     ]
 

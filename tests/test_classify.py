@@ -1,5 +1,6 @@
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -110,7 +111,7 @@ def test_softmax_survives_large_logits() -> None:
 
 def test_an_answer_is_ready_for_json() -> None:
     answer = Classification("red", 0.75, {"red": 0.75, "blue": 0.25})
-    assert json.loads(json.dumps(answer.to_dict())) == {
+    assert json.loads(json.dumps(asdict(answer))) == {
         "label": "red",
         "score": 0.75,
         "scores": {"red": 0.75, "blue": 0.25},

@@ -1,5 +1,6 @@
 import json
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -101,7 +102,7 @@ def test_what_is_asked_for_is_a_part_of_all_that_is_found(engine: Make) -> None:
         whole_masks(one_class), whole_masks(everything)[everything.labels == label]
     )
     (nothing,) = detector([image], Query(score_threshold=1.0))
-    assert nothing.to_dict()["instances"] == []
+    assert nothing.summary().instances == []
 
 
 def test_one_thing_found_twice_is_one_thing() -> None:
@@ -132,7 +133,7 @@ def test_classes_are_asked_for_by_name() -> None:
 
 def test_an_answer_is_json_with_masks_as_coco_has_them() -> None:
     (found,) = Detector(manifest_of("maskrcnn_lite"), Fixed())([noise(64, 96)])
-    answer = json.loads(json.dumps(found.to_dict()))
+    answer = json.loads(json.dumps(asdict(found.summary())))
     assert (answer["width"], answer["height"]) == (64, 96)
     car, person = answer["instances"]
     assert (car["label"], car["score"], car["box"]) == ("car", 0.9123, [10.12, 20, 50, 80])

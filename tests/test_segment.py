@@ -1,5 +1,5 @@
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -156,14 +156,14 @@ def test_classes_are_counted_the_largest_first() -> None:
     mask[:7] = 15
     mask[9, :5] = 7
     answer = Segmentation(mask, VOC)
-    assert [(area.id, area.label, area.pixels, area.share) for area in answer.classes] == [
+    assert [(area.id, area.label, area.pixels, area.share) for area in answer.areas()] == [
         (15, "person", 140, 0.7),
         (0, "background", 55, 0.275),
         (7, "car", 5, 0.025),
     ]
-    assert answer.classes[0].colour == (192, 128, 128)
-    assert replace(answer, palette="hub").classes[0].colour == (15, 120, 210)
-    as_json = json.loads(json.dumps(answer.to_dict()))
+    assert answer.areas()[0].colour == (192, 128, 128)
+    assert answer.areas("hub")[0].colour == (15, 120, 210)
+    as_json = json.loads(json.dumps(asdict(answer.summary())))
     assert (as_json["width"], as_json["height"]) == (20, 10)
     assert as_json["classes"][2] == {
         "id": 7,

@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Container, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +77,7 @@ def annotate_each(
         target = targets[source]
         if options is None or not is_video(target):
             found = annotate_photo(source, target, detector, wanted.query)
-            answer = {"result": str(target), **found.to_dict()}
+            answer = {"result": str(target), **asdict(found.summary())}
             return Done(_lines(source, answer, wanted.as_json))
         told: list[str] = []
 

@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from bentoml_img.drawing.ink import INK, MIN_TEXT, PAPER, font
-from bentoml_img.palettes import PALETTES, PaletteName
+from bentoml_img.palettes import DEFAULT_PALETTE, PALETTES, PaletteName
 from bentoml_img.segment import Segmentation
 
 OPACITY = 0.55
@@ -15,25 +15,27 @@ STRIP_ROWS = 256
 BACKGROUND = 0  # the id of what is of no class
 
 
-def colour_mask(segmentation: Segmentation) -> Image.Image:
+def colour_mask(segmentation: Segmentation, palette: PaletteName = DEFAULT_PALETTE) -> Image.Image:
     """A palette picture whose pixel values are the class ids."""
     image = Image.fromarray(segmentation.mask)
-    image.putpalette(_palette(segmentation.palette))
+    image.putpalette(_rgb(palette))
     return image
 
 
-def overlay(photo: Image.Image, segmentation: Segmentation) -> Image.Image:
+def overlay(
+    photo: Image.Image, segmentation: Segmentation, palette: PaletteName = DEFAULT_PALETTE
+) -> Image.Image:
     """An RGB photo with its mask laid over it, and below it a legend."""
-    classes = [area for area in segmentation.classes if area.id != BACKGROUND]
+    areas = segmentation.areas(palette)
+    classes = [area for area in areas if area.id != BACKGROUND]
     panel = legend(
-        {f"{area.label} {area.share:.1%}": area.colour for area in classes or segmentation.classes},
-        photo.size,
+        {f"{area.label} {area.share:.1%}": area.colour for area in classes or areas}, photo.size
     )
     size = max(photo.width, panel.width), photo.height + panel.height
     canvas = Image.new("RGB", size, PAPER)
     canvas.info = dict(photo.info)  # the profile of its colours
     canvas.paste(photo)
-    blend(canvas, segmentation)
+    blend(canvas, segmentation, palette)
     canvas.paste(panel, (0, photo.height))
     return canvas
 
@@ -63,17 +65,19 @@ def legend(entries: Mapping[str, tuple[int, int, int]], size: tuple[int, int]) -
     return panel
 
 
-def blend(canvas: Image.Image, segmentation: Segmentation) -> None:
+def blend(
+    canvas: Image.Image, segmentation: Segmentation, palette: PaletteName = DEFAULT_PALETTE
+) -> None:
     """Lay the mask over an RGB canvas, from its upper left corner, a few rows at a time."""
-    palette = _palette(segmentation.palette)
+    colours = _rgb(palette)
     alpha = [round(255 * OPACITY) if k != BACKGROUND else 0 for k in range(256)]
     for y in range(0, len(segmentation.mask), STRIP_ROWS):
         strip = Image.fromarray(segmentation.mask[y : y + STRIP_ROWS])
         opacity = strip.point(alpha)
-        strip.putpalette(palette)
+        strip.putpalette(colours)
         canvas.paste(strip.convert("RGB"), (0, y), opacity)
 
 
 @cache
-def _palette(name: PaletteName) -> bytes:
-    return np.array([PALETTES[name](k) for k in range(256)], np.uint8).tobytes()
+def _rgb(palette: PaletteName) -> bytes:
+    return np.array([PALETTES[palette](k) for k in range(256)], np.uint8).tobytes()

@@ -27,24 +27,23 @@ class Timed:
     milliseconds: float
 
 
-def timed_masks(
-    photo: bytes, segmenters: Mapping[str, Segmenter], palette: PaletteName = DEFAULT_PALETTE
-) -> dict[str, Timed]:
+def timed_masks(photo: bytes, segmenters: Mapping[str, Segmenter]) -> dict[str, Timed]:
     """The answer of each model, by name, all measured in turn after a first call each."""
     answers = {
-        name: segmenter.segment_opened(open_image(photo), palette)
-        for name, segmenter in segmenters.items()
+        name: segmenter.segment_opened(open_image(photo)) for name, segmenter in segmenters.items()
     }
     times: dict[str, list[float]] = {name: [] for name in segmenters}
     for _ in range(ROUNDS):
         for name, segmenter in segmenters.items():
             start = time.perf_counter()
-            segmenter.segment_opened(open_image(photo), palette)
+            segmenter.segment_opened(open_image(photo))
             times[name].append(1000 * (time.perf_counter() - start))
     return {name: Timed(answers[name], statistics.median(times[name])) for name in segmenters}
 
 
-def side_by_side(photo: bytes, masks: Mapping[str, Timed]) -> Image.Image:
+def side_by_side(
+    photo: bytes, masks: Mapping[str, Timed], palette: PaletteName = DEFAULT_PALETTE
+) -> Image.Image:
     """The photo and each model's mask over it, names and milliseconds below, and one legend."""
     image = load_rgb(open_image(photo))
     scale = min(WIDTH / image.width, TALLEST / image.height)
@@ -54,9 +53,9 @@ def side_by_side(photo: bytes, masks: Mapping[str, Timed]) -> Image.Image:
     classes: dict[int, ClassArea] = {}
     for name, timed in masks.items():
         laid = image.copy()
-        blend(laid, timed.segmentation)
+        blend(laid, timed.segmentation, palette)
         columns[f"{name}  {timed.milliseconds:.0f} ms"] = laid.resize(size)
-        classes |= {area.id: area for area in timed.segmentation.classes if area.id}
+        classes |= {area.id: area for area in timed.segmentation.areas(palette) if area.id}
     width = len(columns) * (WIDTH + GAP) - GAP
     entries = {classes[k].label: classes[k].colour for k in sorted(classes)}
     panel = legend(entries or {"background": (0, 0, 0)}, (width, height))

@@ -53,9 +53,9 @@ def _photo(
 ) -> list[Path]:
     with reading(source):
         data = source.read_bytes()
-        answer = segmenter.segment_opened(open_image(data), palette)
-        mask = encode_png(colour_mask(answer))
-        drawn = encode_jpeg(overlay(load_rgb(open_image(data)), answer))
+        answer = segmenter.segment_opened(open_image(data))
+        mask = encode_png(colour_mask(answer, palette))
+        drawn = encode_jpeg(overlay(load_rgb(open_image(data)), answer, palette))
     return [write_result(target, mask), write_result(over_photo, drawn)]
 
 
@@ -81,8 +81,8 @@ def _video(
         started = time.monotonic()
         with closing(prefetch(frame for frame in video)) as ahead:
             for done, frame in enumerate(ahead, 1):
-                (answer,) = segmenter([frame.image], palette)
-                blend(frame.image, answer)
+                (answer,) = segmenter([frame.image])
+                blend(frame.image, answer, palette)
                 yield frame
                 speed = done / (time.monotonic() - started)
                 on_progress(FrameProgress(done, video.info.frames, speed))

@@ -19,6 +19,14 @@ STRIP_ROWS = 256
 SHIFTS = 5 * np.arange(7)  # bit offsets of the groups of 5 bits in a number of up to 34 bits
 
 
+@dataclass(frozen=True)
+class RunLengths:
+    """A mask as COCO has it: (height, width) of the picture, and compressed run lengths."""
+
+    size: tuple[int, int]
+    counts: str
+
+
 @dataclass(frozen=True, eq=False)
 class InstanceMask:
     """Which pixels are of an instance: bool (height, width), and where in the picture (0, 0) is."""
@@ -33,10 +41,10 @@ class InstanceMask:
         height, width = self.pixels.shape
         return slice(self.y, self.y + height), slice(self.x, self.x + width)
 
-    def to_coco(self, size: tuple[int, int]) -> dict[str, Any]:
-        """COCO's compressed run lengths, of a picture of (width, height)."""
-        counts = run_lengths(self, *size)
-        return {"size": [size[1], size[0]], "counts": compress(counts)}
+    def to_coco(self, size: tuple[int, int]) -> RunLengths:
+        """The mask in a picture of (width, height)."""
+        width, height = size
+        return RunLengths((height, width), compress(run_lengths(self, width, height)))
 
     def to_bits(self) -> dict[str, Any]:
         """As JSON has it: eight pixels a byte, in base64."""

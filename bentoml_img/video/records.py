@@ -7,7 +7,7 @@ summary is a number of their rows, or a sum of their seconds.
 import csv
 import io
 from collections.abc import Iterable, Iterator
-from dataclasses import fields
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -41,7 +41,7 @@ def frame_record(frame: Frame, instances: Iterable[TrackedInstance]) -> dict[str
                 "score": round(instance.score, 4),
                 "box": [round(side, 2) for side in instance.box],
                 "detected": instance.detected,
-                "mask": instance.mask and instance.mask.to_coco(frame.image.size),
+                "mask": instance.mask and asdict(instance.mask.to_coco(frame.image.size)),
             }
             for instance in instances
         ],

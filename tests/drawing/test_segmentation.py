@@ -9,23 +9,23 @@ from bentoml_img.drawing.ink import MIN_TEXT, PAPER
 from bentoml_img.drawing.segmentation import colour_mask, legend, overlay
 from bentoml_img.images import encode_jpeg, encode_png, load_rgb, open_image
 from bentoml_img.labels import VOC
-from bentoml_img.palettes import DEFAULT_PALETTE, PALETTES, PaletteName
+from bentoml_img.palettes import PALETTES, PaletteName
 from bentoml_img.segment import Segmentation
 from tests.samples import jpeg, photo, rgb_profile
 
 
-def segmentation(width: int, height: int, palette: PaletteName = DEFAULT_PALETTE) -> Segmentation:
+def segmentation(width: int, height: int) -> Segmentation:
     """Background, a person to the right, a car at the bottom left."""
     mask = np.zeros((height, width), np.uint8)
     mask[:, width // 2 :] = 15
     mask[height // 2 :, : width // 2] = 7
-    return Segmentation(mask, VOC, palette)
+    return Segmentation(mask, VOC)
 
 
 @pytest.mark.parametrize("palette", PALETTES)
 def test_a_mask_file_has_ids_as_pixels_and_colours_in_its_palette(palette: PaletteName) -> None:
-    answer = segmentation(21, 10, palette)
-    stored = Image.open(io.BytesIO(encode_png(colour_mask(answer))))
+    answer = segmentation(21, 10)
+    stored = Image.open(io.BytesIO(encode_png(colour_mask(answer, palette))))
     assert stored.mode == "P"
     np.testing.assert_array_equal(np.asarray(stored), answer.mask)
     colours = np.asarray(stored.convert("RGB"))

@@ -63,7 +63,7 @@ from PIL import Image
 from bentoml_img.detect import Detector, Query
 photo = Image.open(sys.argv[2])
 (found,) = Detector.from_bundle(Path(sys.argv[1]), "openvino")([photo], Query(score_threshold=0.3))
-assert found.to_dict()["instances"]
+assert found.summary().instances
 assert not {"torch", "torchvision", "safetensors"} & set(sys.modules)
 """
     subprocess.run([sys.executable, "-c", program, made, PHOTO.filename], check=True)

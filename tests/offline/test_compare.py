@@ -48,7 +48,7 @@ def test_each_model_has_its_column_and_its_time(monkeypatch: pytest.MonkeyPatch)
     }
     assert ROUNDS == 3
     timed = timed_masks(photo, segmenters)
-    assert [timed[label].segmentation.classes[0].label for label in labels] == [*labels]
+    assert [timed[label].segmentation.areas()[0].label for label in labels] == [*labels]
     assert [timed[label].milliseconds for label in labels] == pytest.approx([200, 50])
     pixels = np.asarray(side_by_side(photo, timed))
     colours = [PALETTES["voc"](VOC.index(label)) for label in labels]

@@ -1,3 +1,5 @@
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 import torch
@@ -5,7 +7,7 @@ from pycocotools import mask as coco_mask
 from torchvision.models.detection.roi_heads import paste_masks_in_image
 
 from bentoml_img.postprocessing import masks
-from bentoml_img.postprocessing.masks import InstanceMask, compress, paste, run_lengths
+from bentoml_img.postprocessing.masks import InstanceMask, RunLengths, compress, paste, run_lengths
 
 WIDTH, HEIGHT = 131, 97
 
@@ -77,8 +79,8 @@ def test_run_lengths_are_those_of_coco(mask: InstanceMask) -> None:
     picture = whole(mask)
     theirs = coco_mask.encode(np.asfortranarray(picture, np.uint8))
     ours = mask.to_coco((WIDTH, HEIGHT))
-    assert ours == {"size": theirs["size"], "counts": theirs["counts"].decode()}
-    np.testing.assert_array_equal(coco_mask.decode(ours), picture)
+    assert ours == RunLengths(tuple(theirs["size"]), theirs["counts"].decode())
+    np.testing.assert_array_equal(coco_mask.decode(asdict(ours)), picture)
 
 
 def test_long_runs_and_differences_are_compressed() -> None:

@@ -4,13 +4,13 @@ import signal
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
 
 from bentoml_img.drawing.segmentation import blend
 from bentoml_img.offline import mask as masking
-from bentoml_img.segment import Segmentation
 from bentoml_img.system import atomic
 from bentoml_img.video import mp4, writing
 from bentoml_img.video.reading import open_video
@@ -89,8 +89,8 @@ def interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ctrl-C at the thirteenth frame."""
     drawn = iter(range(20))
 
-    def blend_and_interrupt(image: Image.Image, answer: Segmentation) -> None:
-        blend(image, answer)
+    def blend_and_interrupt(*answer: Any) -> None:
+        blend(*answer)
         if next(drawn) == 12:
             signal.raise_signal(signal.SIGINT)
             time.sleep(1)
@@ -142,7 +142,7 @@ def test_an_error_in_a_video_keeps_what_was_done(
     write_video(tmp_path / "video.mp4", 10)
     drawn = iter(range(5))
 
-    def failing(image: Image.Image, answer: Segmentation) -> None:
+    def failing(*answer: Any) -> None:
         if next(drawn, None) is None:
             raise RuntimeError("the engine fails")
 

@@ -1,6 +1,7 @@
 """What the classifier says of the sample photos."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -61,4 +62,4 @@ def test_the_library_gives_the_same_answer(served: Answers, bundle: Path) -> Non
     classifier = Classifier.from_bundle(bundle)
     for photo, body in served["classify"].items():
         (answer,) = classifier([read_rgb(photo, classifier.decode_at_least)])
-        assert answer.to_dict() == json.loads(body)
+        assert asdict(answer) == json.loads(body)

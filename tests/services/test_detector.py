@@ -104,7 +104,7 @@ def test_the_library_gives_the_same_answer(server: Server, detector: Detector) -
     params = asdict(query) | {"classes": "car"}
     with httpx.Client(base_url=server.url, params=params, timeout=240) as client:
         assert client.post("/detect", content=data).json() == json.loads(
-            json.dumps(found.to_dict())
+            json.dumps(asdict(found.summary()))
         )
         drawn = client.post("/predict", content=data)
     assert drawn.content == encode_jpeg(annotate(photo, found))

@@ -1,5 +1,6 @@
 import csv
 import io
+from dataclasses import asdict
 from pathlib import Path
 
 from PIL import Image
@@ -45,7 +46,7 @@ def test_a_frame() -> None:
             "score": 0.8765,
             "box": [1.0, 2.0, 30.5, 40.25],
             "detected": True,
-            "mask": mask.to_coco((64, 48)),
+            "mask": asdict(mask.to_coco((64, 48))),
         },
         {
             "track_id": 8,

@@ -1,7 +1,7 @@
 """The quality of detections by COCO's evaluation: at most 100 a photo, all sizes."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -74,7 +74,7 @@ def rows(found: Detections, image_id: int) -> list[dict[str, Any]]:
             "category_id": COCO_IDS[found.names[label]],
             "score": float(score),
             "bbox": [*map(float, box[:2]), *map(float, box[2:] - box[:2])],
-            "segmentation": mask.to_coco(found.size),
+            "segmentation": asdict(mask.to_coco(found.size)),
         }
         for label, score, box, mask in instances
     ]
