@@ -114,7 +114,7 @@ def test_from_data_to_a_bento(invoke: Invoke) -> None:
     }
     for figure in figures:
         assert set(figure) == {"model", "dataset", "metric", "value", "n"}
-        assert figure["value"] == pytest.approx(manifest.scores[figure["metric"]])
+        assert figure["value"] == pytest.approx(manifest.scores[f"cifar10_{figure['metric']}"])
 
     again = invoke("--data-dir", "data", "--epochs", "2")
     assert_one_line_error(again, "checkpoint.pt exists", "--resume", "another output folder")

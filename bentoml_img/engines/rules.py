@@ -1,15 +1,13 @@
 """The rules of a detector between its graphs: what it proposes, keeps and pools.
 
-They are read off the network when a bundle is made, and are a file of it. An alias is
-what a field is called in that file.
+They are read off the network when a bundle is made, and are a file of it.
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated
 
-from pydantic import ConfigDict, Field, TypeAdapter, with_config
+from pydantic import ConfigDict, with_config
 
 from bentoml_img.bundle import RULES, read_strict
 
@@ -25,12 +23,12 @@ class Postprocessing:
     `iou_threshold`, the `post_nms_top_n` of the highest scores.
     """
 
-    delta_weights: Annotated[tuple[float, float, float, float], Field(alias="shift_weights")]
+    delta_weights: tuple[float, float, float, float]
     max_log_growth: float
     min_score: float
-    min_size: Annotated[float, Field(alias="min_side")]
-    iou_threshold: Annotated[float, Field(alias="max_overlap")]
-    post_nms_top_n: Annotated[int, Field(alias="most")]
+    min_size: float
+    iou_threshold: float
+    post_nms_top_n: int
 
 
 @dataclass(frozen=True)
@@ -56,7 +54,7 @@ class Rules:
     """
 
     cell_anchors: tuple[tuple[tuple[float, float, float, float], ...], ...]
-    pre_nms_top_n: Annotated[int, Field(alias="candidates")]
+    pre_nms_top_n: int
     proposals: Postprocessing
     instances: Postprocessing
     box_pooling: Pooling
@@ -64,8 +62,7 @@ class Rules:
 
 
 def write_rules(folder: Path, rules: Rules) -> None:
-    content = TypeAdapter(Rules).dump_python(rules, mode="json", by_alias=True)
-    (folder / RULES).write_text(json.dumps(content, sort_keys=True) + "\n")
+    (folder / RULES).write_text(json.dumps(asdict(rules), sort_keys=True) + "\n")
 
 
 def read_rules(folder: Path) -> Rules:

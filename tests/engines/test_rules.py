@@ -29,9 +29,9 @@ def test_rules_are_read_off_the_network(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"candidates": "many"}, "candidates: Input should be a valid integer"),
+        ({"pre_nms_top_n": "many"}, "pre_nms_top_n: Input should be a valid integer"),
         ({"colour": 1}, "colour: "),
-        ({"proposals": {}}, r"proposals\.shift_weights: Field required"),
+        ({"proposals": {}}, r"proposals\.delta_weights: Field required"),
     ],
 )
 def test_damaged_rules_are_one_line(

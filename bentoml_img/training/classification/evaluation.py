@@ -33,14 +33,6 @@ def figures(classifier: Classifier, test: Split, on_photo: OnPhoto = unwatched) 
     yield from Evaluation.of(logits, test.labels, labels).figures(classifier.manifest.name)
 
 
-class CifarFigure(Figure):
-    """A figure on CIFAR-10, which a manifest keeps without the name of the data set."""
-
-    @property
-    def name(self) -> str:
-        return self.metric
-
-
 @dataclass(frozen=True)
 class Evaluation:
     """A classifier's figures on a labelled split.
@@ -77,7 +69,7 @@ class Evaluation:
     def figures(self, model: str) -> Iterator[Figure]:
         """The figures, as those of the model of that name."""
         for metric, value, n in self._values():
-            yield CifarFigure(model, "cifar10-test", metric, value, n)
+            yield Figure(model, "cifar10", metric, value, n)
 
     def _values(self) -> Iterator[tuple[str, float, int]]:
         right = self.confusion.diagonal()

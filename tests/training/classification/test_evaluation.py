@@ -68,7 +68,7 @@ def test_calibration_helps_and_accuracy_stays() -> None:
     raw = evaluation.raw.expected_calibration_error
     assert evaluation.calibrated.expected_calibration_error < 0.02 < 0.1 < raw
     scores = {figure.name: figure.value for figure in evaluation.figures("net")}
-    assert scores["accuracy"] == (logits.argmax(1) == labels).mean()
+    assert scores["cifar10_accuracy"] == (logits.argmax(1) == labels).mean()
 
 
 def test_confusion_has_truth_in_rows() -> None:
@@ -76,9 +76,9 @@ def test_confusion_has_truth_in_rows() -> None:
     evaluation = Evaluation.of(logits, np.array([0, 0, 1, 1]), ("a", "b", "c"))
     assert evaluation.confusion.tolist() == [[1, 1, 0], [0, 1, 1], [0, 0, 0]]
     scores = {figure.name: (figure.value, figure.n) for figure in evaluation.figures("net")}
-    assert scores["accuracy"] == (0.5, 4)
-    assert scores["accuracy_a"] == (0.5, 2)
-    assert "accuracy_c" not in scores, "no image of class c, no accuracy"
+    assert scores["cifar10_accuracy"] == (0.5, 4)
+    assert scores["cifar10_accuracy_a"] == (0.5, 2)
+    assert "cifar10_accuracy_c" not in scores, "no image of class c, no accuracy"
 
 
 class Brightness:
@@ -117,4 +117,4 @@ def test_evaluated_as_served(tmp_path: Path) -> None:
     )
     scores = {figure.name: figure.value for figure in figures(classifier, Split(images, labels))}
     right = [a.label == CIFAR10[y] for a, y in zip(served, labels, strict=True)]
-    assert scores["accuracy"] == sum(right) / 60 == 0.9
+    assert scores["cifar10_accuracy"] == sum(right) / 60 == 0.9
