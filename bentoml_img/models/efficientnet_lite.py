@@ -14,8 +14,6 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn import functional
 
-from bentoml_img.models.depthwise import depthwise_conv2d
-
 OUTPUT_STRIDE = 16
 PYRAMID_STRIDES = (4, 8, 16, 32)
 
@@ -82,11 +80,7 @@ class ConvNorm(nn.Module):
         if self.before != self.after:
             x = functional.pad(x, (self.before, self.after) * 2)
             padding = 0
-        geometry = self.stride, padding, self.dilation
-        if self.groups > 1 and weight.requires_grad and x.device.type == "cpu":
-            x = depthwise_conv2d(x, weight, bias, *geometry)
-        else:
-            x = functional.conv2d(x, weight, bias, *geometry, self.groups)
+        x = functional.conv2d(x, weight, bias, self.stride, padding, self.dilation, self.groups)
         return functional.relu6(x, inplace=True) if self.activation else x
 
 

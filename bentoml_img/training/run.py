@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from bentoml_img.training import checkpoint
 from bentoml_img.training.errors import CheckpointError, DatasetError, Diverged
 from bentoml_img.training.figures import OnPhoto, unwatched
+from bentoml_img.training.gradients import fast_gradients
 from bentoml_img.training.optimizer import adamw
 
 Batch = TypeVar("Batch")
@@ -144,7 +145,8 @@ class Run(ABC, Generic[Network, Batch]):
         for group in self.optimizer.param_groups:
             group["lr"] = group["initial_lr"] * self._rate()
         torch.manual_seed((self.recipe.seed << 32) | self.step)
-        figures = {name: value.item() for name, value in self._backward(batch).items()}
+        with fast_gradients(self.device):
+            figures = {name: value.item() for name, value in self._backward(batch).items()}
         for name, value in figures.items():
             if not math.isfinite(value):
                 raise Diverged(

@@ -25,7 +25,6 @@ from bentoml_img.training.detection.losses import Target, losses
 from bentoml_img.training.detection.quality import mean_ap50
 from bentoml_img.training.detection.sampler import Sampler, Source
 from bentoml_img.training.detection.truth import Truth
-from bentoml_img.training.detection.weight_gradients import fast_weight_gradients
 from bentoml_img.training.figures import OnPhoto
 from bentoml_img.training.normalize import normalize
 from bentoml_img.training.run import Run, RunRecipe
@@ -94,7 +93,7 @@ class Trainer(Run[MaskRCNN, tuple[Tensor, list[Target]]]):
     def _backward(self, batch: tuple[Tensor, list[Target]]) -> Mapping[str, Tensor]:
         images, targets = batch
         here = [target.to(self.device) for target in targets]
-        with autocast(self.device), fast_weight_gradients(self.device):
+        with autocast(self.device):
             found = losses(self.network, normalize(images.to(self.device), LITE_PYRAMID), here)
         torch.autograd.backward(torch.stack(list(found.values())).sum())
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip)

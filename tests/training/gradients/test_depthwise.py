@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from bentoml_img.models.depthwise import depthwise_conv2d
+from bentoml_img.training.gradients.depthwise import depthwise_conv2d
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Depthwise convolution with gradients that are fast on a processor.
+"""Depthwise convolution whose gradients are fast on a processor.
 
 oneDNN has fast kernels for the weight gradient of 3×3 filters without dilation
 or stride, and for the forward direction of any; the rest falls back to loops
@@ -15,12 +15,12 @@ TILE = 3
 
 
 def depthwise_conv2d(
-    x: Tensor, weight: Tensor, bias: Tensor, stride: int, padding: int, dilation: int
+    x: Tensor, weight: Tensor, bias: Tensor | None, stride: int, padding: int, dilation: int
 ) -> Tensor:
     """What `conv2d` gives with as many groups as channels, under autocast, too."""
     if torch.is_autocast_enabled(x.device.type):
         dtype = torch.get_autocast_dtype(x.device.type)
-        x, weight, bias = x.to(dtype), weight.to(dtype), bias.to(dtype)
+        x, weight, bias = x.to(dtype), weight.to(dtype), bias if bias is None else bias.to(dtype)
     y: Tensor = _DepthwiseConv2d.apply(x, weight, bias, stride, padding, dilation)
     return y
 
@@ -28,7 +28,13 @@ def depthwise_conv2d(
 class _DepthwiseConv2d(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, stride: int, padding: int, dilation: int
+        ctx: Any,
+        x: Tensor,
+        weight: Tensor,
+        bias: Tensor | None,
+        stride: int,
+        padding: int,
+        dilation: int,
     ) -> Tensor:
         ctx.save_for_backward(x, weight)
         ctx.geometry = stride, padding, dilation
@@ -39,7 +45,7 @@ class _DepthwiseConv2d(torch.autograd.Function):
         x, weight = ctx.saved_tensors
         stride, padding, dilation = ctx.geometry
         (gradient,) = gradients
-        bias_gradient = gradient.sum((0, 2, 3))
+        bias_gradient = gradient.sum((0, 2, 3)) if ctx.needs_input_grad[2] else None
         reach = dilation * (weight.shape[-1] - 1)
         if stride > 1:  # the same as a stride of 1 whose other outputs do not matter
             height, width = (side + 2 * padding - reach for side in x.shape[2:])
