@@ -14,6 +14,7 @@ from bentoml_img.labels import real_classes
 from bentoml_img.postprocessing.duplicates import distinct
 from bentoml_img.postprocessing.masks import InstanceMask, RunLengths, paste
 from bentoml_img.predictor import Predictor
+from bentoml_img.resize import prepare
 
 SCORE_THRESHOLD = 0.5
 MAX_INSTANCES = 100
@@ -137,6 +138,13 @@ class Detector(Predictor[DetectionEngine, Detections]):
             for image in images
         ]
 
+    def preprocess(self, image: Image.Image) -> tuple[Float32Array, tuple[int, int]]:
+        """What the network sees of an RGB photo: shape (1, 3, H, W), normalised, with padding.
+
+        And the (height, width) of it that is photo.
+        """
+        return prepare(rgb_array(image), self.manifest)
+
     def check_classes(self, classes: Collection[str] | None) -> None:
         """ValueError if the model has no class of one of those names."""
         self._ids(classes)
@@ -150,12 +158,15 @@ class Detector(Predictor[DetectionEngine, Detections]):
         return {known[name] for name in classes}
 
     def _detect(self, image: Image.Image, score_threshold: float, duplicates: bool) -> Detections:
-        found = self.engine(rgb_array(image), score_threshold)
+        seen, (height, width) = self.preprocess(image)
+        found = self.engine(seen, (height, width), score_threshold)
+        across, down = image.width / width, image.height / height
+        boxes = found.boxes_xyxy * np.array((across, down, across, down), np.float32)
         masks = tuple(
             paste(scores, box, image.size)
-            for scores, box in zip(found.mask_scores, found.boxes_xyxy, strict=True)
+            for scores, box in zip(found.mask_scores, boxes, strict=True)
         )
         detections = Detections(
-            found.boxes_xyxy, found.labels, found.scores, masks, image.size, self.manifest.labels
+            boxes, found.labels, found.scores, masks, image.size, self.manifest.labels
         )
         return detections if duplicates else detections.distinct()

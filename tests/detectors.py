@@ -14,8 +14,10 @@ from benchmarks.lively import enliven
 from bentoml_img import zoo
 from bentoml_img.arrays import BoolArray, Float32Array
 from bentoml_img.bundle import Manifest
+from bentoml_img.detect import Detector
 from bentoml_img.engines.openvino_maskrcnn import Head, NumpyMaskRcnn
 from bentoml_img.exporting.export import rules_of
+from bentoml_img.images import rgb_array
 from bentoml_img.models.maskrcnn import BoxBranch, MaskBranch, Trunk
 
 Window = tuple[slice, slice]  # rows and columns of a picture
@@ -34,7 +36,15 @@ def lively_detector(name: str) -> MaskRCNN:
     return model
 
 
-def numpy_engine(model: MaskRCNN, manifest: Manifest) -> NumpyMaskRcnn:
+class AsIs(Detector):
+    """Its engine is shown photos as they are: their pixels, 0–255, without padding."""
+
+    def preprocess(self, image: Image.Image) -> tuple[Float32Array, tuple[int, int]]:
+        pixels = np.moveaxis(rgb_array(image), 2, 0)[None]
+        return pixels.astype(np.float32), (image.height, image.width)
+
+
+def numpy_engine(model: MaskRCNN) -> NumpyMaskRcnn:
     """The engine for OpenVINO around the networks of a module: exporting takes its time."""
 
     @torch.no_grad()
@@ -54,7 +64,6 @@ def numpy_engine(model: MaskRCNN, manifest: Manifest) -> NumpyMaskRcnn:
 
     heads = model.roi_heads
     return NumpyMaskRcnn(
-        manifest,
         rules_of(model),
         trunk,
         head(heads.box_roi_pool, BoxBranch(model)),

@@ -12,8 +12,7 @@ from torchvision.models.detection import MaskRCNN
 from torchvision.transforms.functional import to_tensor
 
 from bentoml_img import zoo
-from bentoml_img.arrays import UInt8Array
-from bentoml_img.bundle import Manifest
+from bentoml_img.arrays import Float32Array
 from bentoml_img.detect import Detections, Detector, Query
 from bentoml_img.engines.interface import DetectionEngine, RawDetections
 from bentoml_img.engines.torch_maskrcnn import TorchMaskRcnn
@@ -24,7 +23,7 @@ from tests.detectors import alike, lively_detector, manifest_of, noise, numpy_en
 
 DETECTORS = [name for name, entry in zoo.ZOO.items() if entry.task == "detection"]
 PHOTO = ROOT / "images" / "street.jpg"
-Make = Callable[[MaskRCNN, Manifest], DetectionEngine]
+Make = Callable[[MaskRCNN], DetectionEngine]
 ENGINES = [TorchMaskRcnn, numpy_engine]
 
 
@@ -59,7 +58,7 @@ def assert_same(found: Detections, expected: dict[str, torch.Tensor]) -> None:
 def test_instances_are_those_of_torchvision(name: str) -> None:
     model = lively_detector(name)
     manifest = manifest_of(name)
-    engines = TorchMaskRcnn(model, manifest), numpy_engine(model, manifest)
+    engines = TorchMaskRcnn(model), numpy_engine(model)
     in_torch, in_numpy = (Detector(manifest, engine) for engine in engines)
     seen = 0
     for image in (noise(75, 131), Image.open(PHOTO)):
@@ -72,11 +71,13 @@ def test_instances_are_those_of_torchvision(name: str) -> None:
 
 
 class Fixed:
-    """An engine that finds the same in every photo: a car, its front, the same truck, a person."""
+    """An engine that finds the same in every image: a car, its front, the same truck, a person."""
 
-    def __call__(self, photo: UInt8Array, score_threshold: float) -> RawDetections:
-        car, front = (10.123, 20, 50, 80), (12, 22, 30, 78)
-        boxes = np.array([car, front, car, (0, 0, 30.5, 40)], np.float32)
+    def __call__(
+        self, image: Float32Array, shape: tuple[int, int], score_threshold: float
+    ) -> RawDetections:
+        car, front = (15.185, 30, 75, 120), (18, 33, 45, 117)
+        boxes = np.array([car, front, car, (0, 0, 45.75, 60)], np.float32)
         scores = np.array((0.91234, 0.8, 0.7, 0.5), np.float32)
         sure = scores >= score_threshold
         masks = np.ones((4, 28, 28), np.float32)
@@ -87,7 +88,7 @@ class Fixed:
 def test_what_is_asked_for_is_a_part_of_all_that_is_found(engine: Make) -> None:
     model = lively_detector("maskrcnn_lite")
     manifest = manifest_of("maskrcnn_lite")
-    detector = Detector(manifest, engine(model, manifest))
+    detector = Detector(manifest, engine(model))
     image = noise(160, 120)
     (everything,) = detector([image], Query(score_threshold=0.05))
     threshold = float(everything.scores[len(everything) // 2])
@@ -132,6 +133,7 @@ def test_classes_are_asked_for_by_name() -> None:
 
 
 def test_an_answer_is_json_with_masks_as_coco_has_them() -> None:
+    """In the photo's pixels: its sides are two thirds of what the network sees."""
     (found,) = Detector(manifest_of("maskrcnn_lite"), Fixed())([noise(64, 96)])
     answer = json.loads(json.dumps(asdict(found.summary())))
     assert (answer["width"], answer["height"]) == (64, 96)
@@ -147,7 +149,7 @@ def test_an_answer_is_json_with_masks_as_coco_has_them() -> None:
 def test_photos_of_any_shape_are_seen(engine: Make) -> None:
     model = lively_detector("maskrcnn_lite")
     manifest = manifest_of("maskrcnn_lite")
-    detector = Detector(manifest, engine(model, manifest))
+    detector = Detector(manifest, engine(model))
     for size in ((1, 1), (1, 2000), (2000, 1)):
         (found,) = detector([Image.new("RGB", size)])
         assert found.size == size
@@ -157,8 +159,6 @@ def test_a_sliver_seen_first_changes_nothing() -> None:
     model = lively_detector("maskrcnn_lite")
     manifest = manifest_of("maskrcnn_lite")
     image = noise(160, 120)
-    (expected,) = Detector(manifest, numpy_engine(model, manifest))([image])
-    _, found = Detector(manifest, TorchMaskRcnn(model, manifest))(
-        [Image.new("RGB", (300, 10)), image]
-    )
+    (expected,) = Detector(manifest, numpy_engine(model))([image])
+    _, found = Detector(manifest, TorchMaskRcnn(model))([Image.new("RGB", (300, 10)), image])
     np.testing.assert_allclose(found.scores, expected.scores, atol=1e-4)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from bentoml_img.arrays import Float32Array, Int64Array, UInt8Array
+from bentoml_img.arrays import Float32Array, Int64Array
 
 
 class Engine(Protocol):
@@ -15,7 +15,7 @@ class Engine(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class RawDetections:
-    """A detector's answer: boxes (N, 4) in the photo's pixels, labels and scores of shape (N,).
+    """A detector's answer: boxes (N, 4) in the image's pixels, labels and scores of shape (N,).
 
     `mask_scores`, between 0 and 1, are on a grid of n × n cells over each box:
     shape (N, n, n).
@@ -41,8 +41,11 @@ class Logits(NamedTuple):
 class DetectionEngine(Protocol):
     """A loaded detector."""
 
-    def __call__(self, photo: UInt8Array, score_threshold: float) -> RawDetections:
-        """Take an RGB photo (height, width, 3), return its instances, highest score first.
+    def __call__(
+        self, image: Float32Array, shape: tuple[int, int], score_threshold: float
+    ) -> RawDetections:
+        """Take a normalised image (1, 3, H, W), return its instances, highest score first.
 
-        Those whose score is `score_threshold` or more, and above 0.05; 100 at most.
+        Its first `shape` (height, width) rows and columns are photo, the others are padding.
+        Instances are those whose score is `score_threshold` or more, and above 0.05; 100 at most.
         """

@@ -5,12 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
-from bentoml_img.arrays import Float32Array, IntpArray, UInt8Array
-from bentoml_img.bundle import Bundle, Manifest
+from bentoml_img.arrays import Float32Array, IntpArray
+from bentoml_img.bundle import Bundle
 from bentoml_img.engines.boxes import anchors, clip_and_filter, decode, top
 from bentoml_img.engines.interface import Logits, RawDetections
 from bentoml_img.engines.openvino import request
-from bentoml_img.engines.resize import prepare
 from bentoml_img.engines.roi_align import PooledGraph
 from bentoml_img.engines.rules import Rules, read_rules
 from bentoml_img.postprocessing.probabilities import sigmoid, softmax
@@ -20,7 +19,7 @@ Head = Callable[[Sequence[Float32Array], Float32Array, int], Sequence[Float32Arr
 
 
 class NumpyMaskRcnn:
-    """Takes photos as they are, returns boxes in their pixels and masks on the network's grid.
+    """Takes normalised images, returns boxes in their pixels and masks on the network's grid.
 
     `trunk` computes what the class of that name in `bentoml_img.models.maskrcnn`
     does; `boxes` and `masks` do what the others do, but are given feature maps,
@@ -28,15 +27,14 @@ class NumpyMaskRcnn:
     at once.
     """
 
-    def __init__(
-        self, manifest: Manifest, rules: Rules, trunk: Trunk, boxes: Head, masks: Head
-    ) -> None:
-        self._manifest, self._rules = manifest, rules
+    def __init__(self, rules: Rules, trunk: Trunk, boxes: Head, masks: Head) -> None:
+        self._rules = rules
         self._trunk, self._boxes, self._masks = trunk, boxes, masks
         self._cell_anchors = [np.array(cell, np.float32) for cell in rules.cell_anchors]
 
-    def __call__(self, photo: UInt8Array, score_threshold: float) -> RawDetections:
-        image, shape = prepare(photo, self._manifest)
+    def __call__(
+        self, image: Float32Array, shape: tuple[int, int], score_threshold: float
+    ) -> RawDetections:
         padded_shape = image.shape[2], image.shape[3]
         maps, objectness, deltas = self._run_trunk(image)
         proposals = self._propose(objectness, deltas, shape, padded_shape)
@@ -47,9 +45,7 @@ class NumpyMaskRcnn:
         if len(boxes):
             (logits,) = self._masks(maps, boxes, padded_shape[0])
             masks = sigmoid(logits[np.arange(len(labels)), labels])
-        down, across = (photo.shape[axis] / shape[axis] for axis in (0, 1))
-        in_photo = boxes * np.array((across, down, across, down), np.float32)
-        return RawDetections(in_photo, labels.astype(np.int64), scores, masks)
+        return RawDetections(boxes, labels.astype(np.int64), scores, masks)
 
     def logits(self, image: Float32Array, boxes: Float32Array) -> Logits:
         """What the three networks say of a normalised image (1, 3, H, W) and boxes (N, 4) in it.
@@ -140,7 +136,6 @@ def openvino_detector(bundle: Bundle, precision: str, threads: int | None) -> Nu
     rules = read_rules(bundle.folder)
     trunk, boxes, masks = (bundle.folder / name for name in bundle.manifest.graphs(precision))
     return NumpyMaskRcnn(
-        bundle.manifest,
         rules,
         _TrunkGraph(trunk, precision, threads),
         PooledGraph(boxes, rules.box_pooling, precision, threads),

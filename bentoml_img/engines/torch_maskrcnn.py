@@ -2,16 +2,13 @@
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 from torchvision.models.detection import MaskRCNN
 from torchvision.models.detection.image_list import ImageList
 from torchvision.models.detection.roi_heads import maskrcnn_inference
-from torchvision.models.detection.transform import resize_boxes
 
-from bentoml_img.arrays import Float32Array, UInt8Array
-from bentoml_img.bundle import Bundle, Manifest
+from bentoml_img.arrays import Float32Array
+from bentoml_img.bundle import Bundle
 from bentoml_img.engines.interface import Logits, RawDetections
-from bentoml_img.engines.resize import network_shape
 from bentoml_img.engines.torch import open_module
 from bentoml_img.models.maskrcnn import (
     BoxBranch,
@@ -24,37 +21,34 @@ from bentoml_img.models.maskrcnn import (
 
 
 class TorchMaskRcnn:
-    """Takes photos as they are, returns boxes in their pixels and masks on the network's grid.
+    """Takes normalised images, returns boxes in their pixels and masks on the network's grid.
 
     The module is on that device, and in evaluation mode.
     """
 
-    def __init__(
-        self, model: MaskRCNN, manifest: Manifest, device: torch.device | str = "cpu"
-    ) -> None:
+    def __init__(self, model: MaskRCNN, device: torch.device | str = "cpu") -> None:
         self.device = device
         self._rpn, self._heads = model.rpn.eval(), model.roi_heads.eval()
         self._trunk, self._boxes, self._masks = Trunk(model), BoxBranch(model), MaskBranch(model)
-        self._manifest = manifest
 
     @torch.inference_mode()
-    def __call__(self, photo: UInt8Array, score_threshold: float) -> RawDetections:
-        image, shape = self._prepare(photo)
-        features, objectness, deltas = levels_of(self._trunk(image))
-        images = ImageList(image, [shape])
+    def __call__(
+        self, image: Float32Array, shape: tuple[int, int], score_threshold: float
+    ) -> RawDetections:
+        images = ImageList(torch.from_numpy(image).to(self.device), [shape])
+        features, objectness, deltas = levels_of(self._trunk(images.tensors))
         flat = flatten(objectness, deltas)
         anchors = self._rpn.anchor_generator(images, list(features.values()))
         proposals = propose(self._rpn, anchors, *flat, [shape])
         # From the size with padding, torchvision reads off the maps' strides.
-        padded = [image.shape[2:]]
+        padded = [(image.shape[2], image.shape[3])]
         pooled = self._heads.box_roi_pool(features, proposals, padded)
         boxes, scores, labels = self._classify(pooled, proposals, shape)
         sure = scores >= score_threshold
         boxes, scores, labels = boxes[sure], scores[sure], labels[sure]
         masks = self._mask(self._heads.mask_roi_pool(features, [boxes], padded), labels)
-        in_photo = resize_boxes(boxes, shape, photo.shape[:2])
         return RawDetections(
-            in_photo.cpu().numpy(), labels.cpu().numpy(), scores.cpu().numpy(), masks.cpu().numpy()
+            boxes.cpu().numpy(), labels.cpu().numpy(), scores.cpu().numpy(), masks.cpu().numpy()
         )
 
     @torch.inference_mode()
@@ -70,24 +64,6 @@ class TorchMaskRcnn:
         classes, _ = self._boxes(self._heads.box_roi_pool(features, given, [shape]))
         (masks,) = self._masks(self._heads.mask_roi_pool(features, given, [shape]))
         return Logits(*(output.cpu().numpy().copy() for output in (flat, classes, masks)))
-
-    def _prepare(self, photo: UInt8Array) -> tuple[Tensor, tuple[int, int]]:
-        """What the trunk takes, and the (height, width) of it that is photo, not padding.
-
-        The channels one by one, since a large photo takes 4 bytes a value for a while.
-        """
-        shape = network_shape(photo.shape[0], photo.shape[1], self._manifest)
-        stride = self._manifest.stride
-        padding = (0, -shape[1] % stride, 0, -shape[0] % stride)
-        pixels = torch.tensor(photo, device=self.device)
-        planes = []
-        for channel, (mean, std) in enumerate(
-            zip(self._manifest.mean, self._manifest.std, strict=True)
-        ):
-            levels = (pixels[None, None, :, :, channel] / 255 - mean) / std
-            resized = functional.interpolate(levels, shape, mode="bilinear")
-            planes.append(functional.pad(resized, padding))
-        return torch.cat(planes, 1), shape
 
     def _classify(
         self, pooled: Tensor, proposals: list[Tensor], shape: tuple[int, int]
@@ -113,4 +89,4 @@ def torch_detector(bundle: Bundle, threads: int | None) -> TorchMaskRcnn:
     """A bundle's weights in PyTorch."""
     model, device = open_module(bundle, threads)
     assert isinstance(model, MaskRCNN)
-    return TorchMaskRcnn(model, bundle.manifest, device)
+    return TorchMaskRcnn(model, device)

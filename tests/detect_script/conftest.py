@@ -9,7 +9,7 @@ from bentoml_img.detect import Detector
 from bentoml_img.packaging import PackagedBento
 from tests.commands import Invoke
 from tests.detect_script.running import FRAMES, Colours
-from tests.detectors import manifest_of
+from tests.detectors import AsIs, manifest_of
 from tests.video.clips import write_clip
 
 
@@ -26,7 +26,7 @@ def invoke(engine: Colours, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         return PackagedBento("PytorchInstanceDetector:1", bundle)
 
     def load(bundle: Path, engine_name: str, precision: str) -> Detector:
-        return Detector(manifest_of("maskrcnn_lite"), engine)
+        return AsIs(manifest_of("maskrcnn_lite"), engine)
 
     monkeypatch.setattr(packaging, "package", package)
     monkeypatch.setattr(Detector, "from_bundle", load)

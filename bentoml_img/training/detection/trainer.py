@@ -105,7 +105,7 @@ class Trainer(Run[MaskRCNN, tuple[Tensor, list[Target]]]):
         The mean over all classes in the set, and that of each class.
         """
         manifest = zoo.find("maskrcnn_lite").manifest(license="unknown", trained_on="unknown")
-        detector = Detector(manifest, TorchMaskRcnn(self.average, manifest, self.device))
+        detector = Detector(manifest, TorchMaskRcnn(self.average, self.device))
         entry: dict[str, Any] = {"ap50": {}}
         for name, measured in measure(detector, self.validation, on_photo):
             entry[f"{name}_mask_ap50"] = mean_ap50(measured)

@@ -12,7 +12,6 @@ from bentoml_img.arrays import Float32Array
 from bentoml_img.classify import Classifier
 from bentoml_img.detect import Detector
 from bentoml_img.engines.openvino_maskrcnn import NumpyMaskRcnn
-from bentoml_img.engines.resize import prepare
 from bentoml_img.predictor import Predictor
 from bentoml_img.segment import Segmenter
 from bentoml_img.training.classification import evaluation as classification
@@ -57,8 +56,8 @@ def _rows(output: Float32Array) -> Float32Array:
     return np.moveaxis(output, 1, -1).reshape(-1, output.shape[1])
 
 
-def _prepared(detector: Detector, photo: Image.Image) -> Float32Array:
-    image, _ = prepare(np.asarray(photo), detector.manifest)
+def _padded(detector: Detector, photo: Image.Image) -> Float32Array:
+    image, _ = detector.preprocess(photo)
     return image
 
 
@@ -66,7 +65,7 @@ def _of_boxes(
     reference: Detector, reduced: Detector, photo: Image.Image
 ) -> tuple[Float32Array, Float32Array]:
     """Logits of the boxes in the answer of `reference`, and of the whole photo as one box."""
-    image, (height, width) = prepare(np.asarray(photo), reference.manifest)
+    image, (height, width) = reference.preprocess(photo)
     (found,) = reference([photo])
     all_of_it = np.array([(0, 0, width, height)], np.float32)
     scale = all_of_it[:, 2:] / photo.size
@@ -102,7 +101,7 @@ TASKS = {
         Task(
             Detector,
             detection.evaluate,
-            _prepared,
+            _padded,
             _of_boxes,
             max_loss=0.003,
             least_equal=0.95,  # only about fifty things in all photos

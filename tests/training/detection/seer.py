@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from bentoml_img.arrays import UInt8Array
+from bentoml_img.arrays import Float32Array
 from bentoml_img.engines.interface import RawDetections
 from bentoml_img.labels import TRAFFIC
 from tests.training.streets import COLOURS, CROWD
@@ -14,9 +14,10 @@ CLASSES = tuple(LABELS)
 
 
 class Seer:
-    """Finds every coloured rectangle, and people in crowds; is blind for some classes.
+    """The engine of an `AsIs`: finds every coloured rectangle, and people in crowds.
 
-    `names` are what it takes some classes for; one class it finds `twice`.
+    It is `blind` for some classes. `names` are what it takes some classes for; one class it
+    finds `twice`.
     """
 
     def __init__(
@@ -31,7 +32,10 @@ class Seer:
         self.shift, self.score, self.twice = shift, score, twice
         self.names = names or {}
 
-    def __call__(self, photo: UInt8Array, score_threshold: float) -> RawDetections:
+    def __call__(
+        self, image: Float32Array, shape: tuple[int, int], score_threshold: float
+    ) -> RawDetections:
+        photo = np.moveaxis(image[0], 0, 2)
         boxes, labels = [], []
         seen = [*self.colours.items(), ("person", CROWD)]
         for name, colour in seen:

@@ -70,7 +70,7 @@ def test_trains_evaluates_and_exports(tmp_path: Path, arguments: list[str]) -> N
     network = maskrcnn_lite().eval()
     state = torch.load(tmp_path / "out" / "checkpoint.pt", weights_only=True)
     network.load_state_dict(state["average"])
-    watched = Detector(manifest, TorchMaskRcnn(network, manifest))
+    watched = Detector(manifest, TorchMaskRcnn(network))
     expected = mask_ap50(watched, tmp_path / "street", *STREET_CLASSES)
     assert log[-1]["street_mask_ap50"] == pytest.approx(expected)
 

@@ -10,7 +10,7 @@ from bentoml_img.training.detection.evaluation import RECORDED, figures, measure
 from bentoml_img.training.detection.quality import Quality, mean_ap50
 from bentoml_img.training.detection.truth import Truth
 from bentoml_img.training.figures import record
-from tests.detectors import manifest_of
+from tests.detectors import AsIs, manifest_of
 from tests.training.detection.seer import CLASSES, Seer
 from tests.training.streets import write_streets
 
@@ -26,7 +26,7 @@ def qualities(detector: Detector, truth: Truth) -> list[Quality]:
 
 
 def test_who_finds_everything_scores_1_and_crowds_do_not_count(truth: Truth) -> None:
-    measured = qualities(Detector(manifest_of("maskrcnn_lite"), Seer()), truth)
+    measured = qualities(AsIs(manifest_of("maskrcnn_lite"), Seer()), truth)
     masks = {f.label: f for f in measured if f.kind == "mask"}
     assert {name: round(f.ap50, 3) for name, f in masks.items()} == dict.fromkeys(CLASSES, 1)
     assert {name: f.n for name, f in masks.items()} == {"person": 6, "car": 6, "bus": 2}
@@ -36,7 +36,7 @@ def test_who_finds_everything_scores_1_and_crowds_do_not_count(truth: Truth) -> 
 
 def test_precision_and_recall_are_of_what_one_is_shown(truth: Truth) -> None:
     def shown(seer: Seer) -> dict[str, tuple[float, float]]:
-        measured = qualities(Detector(manifest_of("maskrcnn_lite"), seer), truth)
+        measured = qualities(AsIs(manifest_of("maskrcnn_lite"), seer), truth)
         return {
             f.label: (round(f.precision, 3), round(f.recall, 3))
             for f in measured
@@ -51,14 +51,14 @@ def test_precision_and_recall_are_of_what_one_is_shown(truth: Truth) -> None:
 
 
 def test_what_is_missed_or_misplaced_scores_less(truth: Truth) -> None:
-    blind = Detector(manifest_of("maskrcnn_lite"), Seer(blind=("car",)))
+    blind = AsIs(manifest_of("maskrcnn_lite"), Seer(blind=("car",)))
     measured = qualities(blind, truth)
     assert {f.label: round(f.ap50) for f in measured if f.kind == "mask"} == {
         "person": 1,
         "car": 0,
         "bus": 1,
     }
-    beside = Detector(manifest_of("maskrcnn_lite"), Seer(shift=10))
+    beside = AsIs(manifest_of("maskrcnn_lite"), Seer(shift=10))
     shifted = {f.label: f for f in qualities(beside, truth) if f.kind == "mask"}
     assert shifted["person"].ap50 == 0
     assert shifted["bus"].ap50 == pytest.approx(0)
@@ -74,19 +74,19 @@ def test_annotations_may_lack_crowds_and_outlines_and_be_counted_from_0(tmp_path
         del annotation["iscrowd"]
     content["annotations"][3]["segmentation"] = []  # of the crowd
     file.write_text(json.dumps(content))
-    detector = Detector(manifest_of("maskrcnn_lite"), Seer())
+    detector = AsIs(manifest_of("maskrcnn_lite"), Seer())
     measured = qualities(detector, Truth.read(tmp_path, "val"))
     masks = {f.label: (round(f.ap50, 3), f.recall, f.n) for f in measured if f.kind == "mask"}
     assert masks == {"person": (1, 1, 3), "car": (1, 1, 3), "bus": (1, 1, 1)}
 
 
 def test_who_finds_nothing_scores_0(truth: Truth) -> None:
-    detector = Detector(manifest_of("maskrcnn_lite"), Seer(blind=CLASSES))
+    detector = AsIs(manifest_of("maskrcnn_lite"), Seer(blind=CLASSES))
     assert {round(figure.ap50, 3) for figure in qualities(detector, truth)} == {0}
 
 
 def test_photos_are_counted_over_all_sets(truth: Truth) -> None:
-    detector = Detector(manifest_of("maskrcnn_lite"), Seer())
+    detector = AsIs(manifest_of("maskrcnn_lite"), Seer())
     photos: list[tuple[int, int]] = []
     sets = {"street": truth, "avenue": truth}
     measured = measure(detector, sets, lambda done, total: photos.append((done, total)))
@@ -95,7 +95,7 @@ def test_photos_are_counted_over_all_sets(truth: Truth) -> None:
 
 
 def test_figures_are_lines_of_json(truth: Truth) -> None:
-    detector = Detector(manifest_of("maskrcnn_lite"), Seer())
+    detector = AsIs(manifest_of("maskrcnn_lite"), Seer())
     measured = figures(detector, {"street": truth})
     printed = [json.loads(figure.to_json()) for figure in measured]
     assert printed[0] == {
@@ -115,7 +115,7 @@ def test_a_bundle_keeps_the_mask_ap50_of_each_class(truth: Truth, tmp_path: Path
     bundle = tmp_path / "maskrcnn_lite"
     Bundle.open(SHIPPED / bundle.name).copy(bundle)
     before = Bundle.open(bundle).manifest.scores
-    seer = Detector(manifest_of("maskrcnn_lite"), Seer(blind=("car",)))
+    seer = AsIs(manifest_of("maskrcnn_lite"), Seer(blind=("car",)))
     record(bundle, figures(seer, {"avenue": truth}), RECORDED)
     mean = round(2 / 3, 4)
     of_classes = {"person": 1.0, "car": 0.0, "bus": 1.0}

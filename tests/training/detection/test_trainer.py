@@ -15,6 +15,7 @@ from bentoml_img.training.detection.truth import Truth
 from bentoml_img.training.errors import CheckpointError, DatasetError
 from bentoml_img.training.pretrained import load_weights
 from bentoml_img.training.run import Progress
+from tests.detectors import AsIs
 from tests.training.detection.seer import Seer
 from tests.training.streets import write_streets
 
@@ -103,7 +104,8 @@ def test_an_evaluation_has_the_mask_ap50_of_each_class(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "bentoml_img.training.detection.trainer.TorchMaskRcnn", lambda *_: Seer(blind=("bus",))
+        "bentoml_img.training.detection.trainer.Detector",
+        lambda manifest, _: AsIs(manifest, Seer(blind=("bus",))),
     )
     trainer = make_trainer(tmp_path)
     trainer.validation = {"avenue": Truth.read(write_streets(tmp_path / "avenue", 4, "val"), "val")}

@@ -6,7 +6,7 @@ import torch
 from torchvision.models.detection.transform import GeneralizedRCNNTransform
 from torchvision.transforms.functional import to_tensor
 
-from bentoml_img.engines.resize import network_shape, prepare
+from bentoml_img.resize import network_shape, prepare
 from tests.detectors import SIDES, manifest_of, noise
 
 
