@@ -4,7 +4,7 @@ import numpy as np
 
 from bentoml_img.arrays import Float32Array, UInt8Array
 from bentoml_img.bundle import Manifest
-from bentoml_img.postprocessing.interpolation import neighbours
+from bentoml_img.interpolation import neighbours
 
 
 def network_shape(height: int, width: int, manifest: Manifest) -> tuple[int, int]:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from bentoml_img.arrays import BoolArray, Float32Array, IntpArray
-from bentoml_img.postprocessing.interpolation import neighbours
+from bentoml_img.interpolation import neighbours
 
 PADDING = 1  # cells of nothing around a network's mask, so that its edge can be interpolated
 STRIP_ROWS = 256

@@ -12,7 +12,7 @@ pixels at a time.
 import numpy as np
 
 from bentoml_img.arrays import BoolArray, Float32Array, IntpArray, UInt8Array
-from bentoml_img.postprocessing.interpolation import neighbours
+from bentoml_img.interpolation import neighbours
 
 STRIP_PIXELS = 2**16  # so that a strip's arrays stay in a core's own cache
 
