@@ -1,5 +1,10 @@
 """Train a CIFAR-10 classifier, or take the shipped one; evaluate, use or package it."""
 
+if __name__ == "__main__":
+    from bentoml_img.system.interrupts import end_at_once_by_ctrl_c
+
+    end_at_once_by_ctrl_c()
+
 import json
 import os
 from collections.abc import Iterator

@@ -1,5 +1,10 @@
 """Choose a segmentation model and package it as a Bento; or use it here and now."""
 
+if __name__ == "__main__":
+    from bentoml_img.system.interrupts import end_at_once_by_ctrl_c
+
+    end_at_once_by_ctrl_c()
+
 from collections.abc import Mapping
 from pathlib import Path
 
