@@ -261,7 +261,8 @@ class _Run:
         result = Result(self._output, done, ending)
         result.summary.unlink(missing_ok=True)  # an earlier run's, of other files
         info = self._video.info
-        if without_sound := join(segments, result.video, info.path if info.audio else None):
+        sound = info.path if info.audio else None
+        if without_sound := join(segments, result.video, sound, info.plays):
             self._warn([without_sound])
         try:
             with uninterrupted():
