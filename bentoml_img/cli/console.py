@@ -40,10 +40,17 @@ def print_line(line: str | bytes) -> None:
 
 
 def print_table(table: Table) -> None:
-    """Print a table to standard output, as wide as it needs to be where that is no terminal."""
-    on_terminal = sys.stdout and sys.stdout.isatty()
+    """Print a table to standard output, as wide as it needs to be.
+
+    On a terminal that is narrower, it has no frame, so that its rows can be read where they wrap.
+    """
     with _printing():
-        Console(highlight=False, width=None if on_terminal else 120).print(table)
+        stdout = Console(highlight=False)
+        needs = stdout.measure(table, options=stdout.options.update_width(sys.maxsize))
+        if sys.stdout.isatty() and stdout.width < needs.maximum:
+            table.box, table.padding = None, (0, 1, 0, 0)
+        stdout.width = needs.maximum
+        stdout.print(table)
 
 
 def tell_table(table: Table) -> None:

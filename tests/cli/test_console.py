@@ -1,3 +1,4 @@
+import io
 import os
 import subprocess
 import sys
@@ -45,6 +46,29 @@ def test_models_that_cannot_be_printed(redirection: str, status: int, told: str)
     assert result.returncode == status
     assert result.stderr.startswith(told)
     assert result.stderr.count("\n") == 1
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(("width", "has_frame"), [("40", False), ("80", False), ("120", True)])
+def test_words_of_a_table_are_whole_however_narrow_a_terminal_is(
+    width: str, has_frame: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stdout", terminal)
+    monkeypatch.setenv("COLUMNS", width)
+    table = Table("model", "parameters", "weights")
+    table.add_row(
+        "deeplabv3_mobilenet_v3_large", "11.0 M", "to download, or from a file of one's own"
+    )
+    console.print_table(table)
+    *_, row = (line for line in terminal.getvalue().splitlines() if "M" in line)
+    cells = "deeplabv3_mobilenet_v3_large", "11.0 M", "to download, or from a file of one's own"
+    between = " │ " if has_frame else " "
+    assert between.join(cells) in " ".join(row.split())
 
 
 @pytest.mark.parametrize("option", ["--list", "--help"])
