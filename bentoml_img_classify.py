@@ -17,7 +17,7 @@ from rich.table import Table
 from bentoml_img.classify import Classifier
 from bentoml_img.cli.console import console
 from bentoml_img.cli.each import Done, do_each
-from bentoml_img.cli.errors import plain_ending
+from bentoml_img.cli.errors import PlainCommand, plain_ending
 from bentoml_img.cli.evaluating import print_evaluation
 from bentoml_img.cli.options import (
     FOLDER,
@@ -48,7 +48,7 @@ BUNDLE = SHIPPED / "cifar_lite"
 DOWNLOADS = Path("runs/data")
 
 
-@click.command(context_settings=HELP)
+@click.command(cls=PlainCommand, context_settings=HELP)
 @click.argument("paths", nargs=-1, type=InputPath())
 @click.option(
     "--data-dir",

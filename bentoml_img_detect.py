@@ -17,7 +17,7 @@ from bentoml_img.cli.annotation import Annotation, annotate_each
 from bentoml_img.cli.bars import download_bar
 from bentoml_img.cli.catalogue import catalogue
 from bentoml_img.cli.console import console, print_table
-from bentoml_img.cli.errors import plain_ending, plain_errors, usage_errors
+from bentoml_img.cli.errors import PlainCommand, plain_ending, plain_errors, usage_errors
 from bentoml_img.cli.evaluating import print_evaluation
 from bentoml_img.cli.options import (
     FOLDER,
@@ -63,7 +63,7 @@ VIDEO_OPTIONS = (
 )
 
 
-@click.command(context_settings=HELP)
+@click.command(cls=PlainCommand, context_settings=HELP)
 @click.argument("paths", nargs=-1, type=InputPath())
 @click.option(
     "--model",

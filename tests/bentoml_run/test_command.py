@@ -197,6 +197,19 @@ def test_a_standard_output_that_takes_nothing(
     assert message in line
 
 
+@pytest.mark.parametrize("arguments", ["--help", "TextTools --help", "TextTools add --help"])
+def test_a_help_that_cannot_be_printed(arguments: str, environment: dict[str, str]) -> None:
+    command = f"{shlex.join(BENTOML)} run {arguments} > /dev/full"
+    result = subprocess.run(
+        ["bash", "-c", command],
+        env={**environment, "FAIL_AT": "help"},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    told = "Error: standard output cannot be written: No space left on device"
+    assert (result.returncode, own_lines(result.stderr)) == (1, [told])
+
+
 def test_a_standard_error_that_is_closed(environment: dict[str, str], texts: Path) -> None:
     command = f"{shlex.join(BENTOML)} run TextTools order --param item=tea 2>&-"
     result = subprocess.run(

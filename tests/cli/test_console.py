@@ -33,6 +33,7 @@ def test_a_standard_output_that_takes_nothing(
     assert str(error.value) == "standard output cannot be written: No space left on device"
 
 
+@pytest.mark.parametrize("option", ["--list", "--help", "--version"])
 @pytest.mark.parametrize(
     ("redirection", "status", "told"),
     [
@@ -40,8 +41,10 @@ def test_a_standard_output_that_takes_nothing(
         (">&-", 1, "Error: standard output is closed\n"),
     ],
 )
-def test_models_that_cannot_be_printed(redirection: str, status: int, told: str) -> None:
-    command = f"{sys.executable} {bentoml_img_segment.__file__} --list {redirection}"
+def test_what_is_asked_of_a_script_and_cannot_be_printed(
+    option: str, redirection: str, status: int, told: str
+) -> None:
+    command = f"{sys.executable} {bentoml_img_segment.__file__} {option} {redirection}"
     result = subprocess.run(["bash", "-c", command], stderr=subprocess.PIPE, text=True)
     assert result.returncode == status
     assert result.stderr.startswith(told)
@@ -78,6 +81,11 @@ def test_a_terminal_of_an_older_encoding(option: str) -> None:
     result = subprocess.run(command, env=latin, capture_output=True, check=True)
     assert b"?" in result.stdout
     assert b"Error" not in result.stderr
+
+
+def test_an_error_of_another_file_is_not_of_standard_output() -> None:
+    with pytest.raises(FileNotFoundError), console.printing():
+        Path("no_such_file").read_bytes()
 
 
 def test_a_pipe_that_nobody_reads_is_left_to_click(monkeypatch: pytest.MonkeyPatch) -> None:
