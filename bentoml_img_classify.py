@@ -1,5 +1,10 @@
 """Train a CIFAR-10 classifier, or take the shipped one; evaluate, use or package it."""
 
+if __name__ == "__main__":
+    from bentoml_img.system.interrupts import end_at_once_by_ctrl_c
+
+    end_at_once_by_ctrl_c()
+
 import json
 import os
 from collections.abc import Iterator
@@ -13,7 +18,7 @@ from rich.table import Table
 from bentoml_img.classify import Classifier
 from bentoml_img.cli.console import console
 from bentoml_img.cli.each import Done, do_each
-from bentoml_img.cli.errors import plain_ending
+from bentoml_img.cli.errors import PlainCommand, plain_ending
 from bentoml_img.cli.evaluating import print_evaluation
 from bentoml_img.cli.options import (
     FOLDER,
@@ -44,7 +49,7 @@ BUNDLE = SHIPPED / "cifar_lite"
 DOWNLOADS = Path("runs/data")
 
 
-@click.command(context_settings=HELP)
+@click.command(cls=PlainCommand, context_settings=HELP)
 @click.argument("paths", nargs=-1, type=InputPath())
 @click.option(
     "--data-dir",

@@ -1,5 +1,10 @@
 """Choose a detection model, package it as a Bento; or annotate photos and videos here and now."""
 
+if __name__ == "__main__":
+    from bentoml_img.system.interrupts import end_at_once_by_ctrl_c
+
+    end_at_once_by_ctrl_c()
+
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,7 +17,7 @@ from bentoml_img.cli.annotation import Annotation, annotate_each
 from bentoml_img.cli.bars import download_bar
 from bentoml_img.cli.catalogue import catalogue
 from bentoml_img.cli.console import console, print_table
-from bentoml_img.cli.errors import plain_ending, plain_errors, usage_errors
+from bentoml_img.cli.errors import PlainCommand, plain_ending, plain_errors, usage_errors
 from bentoml_img.cli.evaluating import print_evaluation
 from bentoml_img.cli.options import (
     FOLDER,
@@ -58,7 +63,7 @@ VIDEO_OPTIONS = (
 )
 
 
-@click.command(context_settings=HELP)
+@click.command(cls=PlainCommand, context_settings=HELP)
 @click.argument("paths", nargs=-1, type=InputPath())
 @click.option(
     "--model",

@@ -114,7 +114,7 @@ def run(
         sys.stderr = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
     if bento is None:
         if help_:
-            click.echo(ctx.get_help())
+            _print(ctx.get_help())
             return
         raise click.UsageError("Missing argument 'BENTO'; it comes before --input-file.", ctx)
     before, status = set(threading.enumerate()), 1
@@ -122,7 +122,7 @@ def run(
         from bentoml_run import session
 
         if help_:
-            click.echo(session.help_page(ctx.command_path, bento, api))
+            _print(session.help_page(ctx.command_path, bento, api))
             return
         status = session.run(bento, api, **options)
     except KeyboardInterrupt:
@@ -134,10 +134,23 @@ def run(
         ctx.exit(status)
 
 
+def _print(page: str) -> None:
+    """Print a page of help; ClickException if that cannot be, but for a pipe that nobody reads."""
+    try:
+        click.echo(page)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            sys.stdout.close()  # or Python writes once more, at its end
+        message = f"standard output cannot be written: {error.strerror}"
+        raise click.ClickException(message) from error
+
+
 def _end_soon(status: int) -> None:
     """End the process even if threads that a service has left behind go on for ever."""
     for stream in filter(None, (sys.stdout, sys.stderr)):
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, ValueError):  # or it is closed
             stream.flush()
     watch = threading.Timer(GRACE, os._exit, [status])
     watch.daemon = True

@@ -18,7 +18,7 @@ from bentoml_run.inputs import Call
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-PLUMBING = {"content-length", "date", "server", "transfer-encoding"}
+PLUMBING = {"content-length", "date", "server", "transfer-encoding", "x-content-type-options"}
 
 
 @contextmanager
@@ -136,7 +136,7 @@ def task_data(call: Call) -> Any:
 
 
 def public_headers(answer: Answer) -> tuple[tuple[str, str], ...]:
-    """The headers that say something about the answer, not about its way here."""
+    """The headers that say something about the answer, not about its way here, or to browsers."""
     return tuple(
         (name.title(), value)
         for name, value in answer.headers

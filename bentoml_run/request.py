@@ -115,7 +115,8 @@ def error_message(answer: Answer) -> str:
     try:
         content = json.loads(text)
     except ValueError:
-        return next(iter(text.splitlines()), "") or httpx.codes.get_reason_phrase(answer.status)
+        first = next(iter(text.splitlines()), "")
+        return first or httpx.codes.get_reason_phrase(answer.status) or "unknown status"
     if isinstance(content, list) and content:
         content = content[0]
     if not isinstance(content, dict) or "error" not in content:

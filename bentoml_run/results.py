@@ -8,11 +8,22 @@ from email.message import Message
 from pathlib import Path, PurePath
 
 from bentoml_run.asgi import Answer
-from bentoml_run.errors import Failure, reason
+from bentoml_run.errors import Failure, WrongUsage, reason
 from bentoml_run.inputs import Call, InputFile
 
 SUFFIX_LABEL = "run.suffix."
 """Label of a Bento, followed by the name of an API: what is added to the stem of its results."""
+
+
+def result_folder(written: str) -> Path:
+    """The folder of `--output-dir`, which need not be there yet.
+
+    WrongUsage if there is something else.
+    """
+    folder = Path(os.path.expanduser(written))
+    if folder.exists() and not folder.is_dir():
+        raise WrongUsage(f"{written} is not a folder.")
+    return folder
 
 
 def is_file(answer: Answer) -> bool:

@@ -1,7 +1,6 @@
 """One run of the command: find, check, load, call, write."""
 
 import asyncio
-import os
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from bentoml_run.help import api_help, bento_help
 from bentoml_run.inputs import Call, expand, plan, read_input
 from bentoml_run.report import Report, describe, own_stdout, public_headers, task_data
 from bentoml_run.request import error_message, send
-from bentoml_run.results import Results, is_file, suffix_of, without_results
+from bentoml_run.results import Results, is_file, result_folder, suffix_of, without_results
 from bentoml_run.schema import Api, apis
 
 if TYPE_CHECKING:
@@ -55,6 +54,7 @@ def run(
     cannot be loaded or started.
     """
     files = expand(input_files)
+    folder = None if output_dir is None else result_folder(output_dir)
     given = None if input_ is None else read_input(input_)
     from bentoml._internal.configuration import get_quiet_mode
 
@@ -66,7 +66,7 @@ def run(
     calls = plan(api, files, given, params)
     results = Results(
         inputs=[file.path for call in calls for file in call.sources],
-        folder=None if output_dir is None else Path(os.path.expanduser(output_dir)),
+        folder=folder,
         suffix=suffix_of(bento.info.labels, api.name),
         here=Path.cwd(),
     )

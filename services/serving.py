@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from bentoml_img.predictor import Predictor
 from services.container import locked_image
+from services.headers import NoSniff
 from services.memory import return_large_blocks
 from services.openapi import Description, describe
 from services.paths import KnownPaths, paths_of
@@ -35,6 +36,7 @@ class PublicService(Service):  # type: ignore[misc]
     def to_asgi(self, is_main: bool = True) -> Any:
         return_large_blocks()
         app = super().to_asgi(is_main)
+        app.add_middleware(NoSniff)
         app.add_middleware(KnownPaths, paths=paths_of(app.routes))
         return app
 

@@ -230,6 +230,7 @@ def test_options_that_exclude_each_other(invoke: Invoke) -> None:
     assert invoke("--evaluate", ".", ".").exit_code == 2
     assert "--json is for PATHS" in invoke("--json", "--pretrained").stderr
     assert "--data-dir is for training" in invoke(".", "--data-dir", ".").stderr
+    assert "/dev/null is not a folder" in invoke("--output-dir", "/dev/null").stderr
     assert invoke("--pretrained", "--model", str(SHIPPED / "cifar_lite")).exit_code == 2
     for model, task in (("fcn_lite", "segmentation"), ("maskrcnn_lite", "detection")):
         other_task = invoke("--model", str(SHIPPED / model), "--evaluate", ".")

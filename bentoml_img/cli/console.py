@@ -18,7 +18,7 @@ console = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_
 
 
 @contextmanager
-def _printing() -> Iterator[None]:
+def printing() -> Iterator[None]:
     """ClickException if standard output cannot be written, but for a pipe that nobody reads."""
     if sys.stdout is None:
         raise click.ClickException("standard output is closed")
@@ -27,6 +27,8 @@ def _printing() -> Iterator[None]:
     except BrokenPipeError:
         raise
     except OSError as error:
+        if error.filename is not None:
+            raise  # of another file
         with suppress(OSError):
             sys.stdout.close()  # or Python writes once more, at its end
         message = f"standard output cannot be written: {error.strerror}"
@@ -35,15 +37,22 @@ def _printing() -> Iterator[None]:
 
 def print_line(line: str | bytes) -> None:
     """Print a line to standard output."""
-    with _printing():
+    with printing():
         click.echo(line)
 
 
 def print_table(table: Table) -> None:
-    """Print a table to standard output, as wide as it needs to be where that is no terminal."""
-    on_terminal = sys.stdout and sys.stdout.isatty()
-    with _printing():
-        Console(highlight=False, width=None if on_terminal else 120).print(table)
+    """Print a table to standard output, as wide as it needs to be.
+
+    On a terminal that is narrower, it has no frame, so that its rows can be read where they wrap.
+    """
+    with printing():
+        stdout = Console(highlight=False)
+        needs = stdout.measure(table, options=stdout.options.update_width(sys.maxsize))
+        if sys.stdout.isatty() and stdout.width < needs.maximum:
+            table.box, table.padding = None, (0, 1, 0, 0)
+        stdout.width = needs.maximum
+        stdout.print(table)
 
 
 def tell_table(table: Table) -> None:

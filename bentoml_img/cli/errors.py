@@ -6,11 +6,20 @@ from contextlib import contextmanager
 import click
 
 from bentoml_img.bundle import BundleError
+from bentoml_img.cli.console import printing
 from bentoml_img.images import ImageError
 from bentoml_img.published.weights import WeightsError
 from bentoml_img.system.interrupts import end_as_by_ctrl_c
 
 OWN = {"bentoml_img", "bentoml_run", "services"}  # there in every installation
+
+
+class PlainCommand(click.Command):
+    """A command that says in one line that its help or version cannot be printed."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        with printing():
+            return super().parse_args(ctx, args)
 
 
 @contextmanager

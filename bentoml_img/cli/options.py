@@ -21,7 +21,6 @@ HELP = {"help_option_names": ["-h", "--help"]}  # a command's context_settings
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 NEW_FILE = click.Path(dir_okay=False, path_type=Path)  # need not be there yet
-NEW_FOLDER = click.Path(file_okay=False, path_type=Path)  # need not be there yet
 # The seed is the upper half of a generator's 64 bits; the lower half numbers the steps of a run.
 SEEDS = click.IntRange(0, 2**32 - 1)
 
@@ -90,6 +89,26 @@ class InputPath(click.Path[Path]):
             what = "photos and videos are not read from standard input; save it first"
             self.fail(f"{value} is no file: {what}", param, ctx)
         return super().convert(value, param, ctx)
+
+
+class NewFolder(click.Path[Path]):
+    """A folder, which need not be there yet."""
+
+    def __init__(self) -> None:
+        super().__init__(file_okay=False, path_type=Path)
+
+    def convert(
+        self,
+        value: str | os.PathLike[str],
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> Path:
+        if os.path.exists(value) and not os.path.isdir(value):  # click lets devices and pipes pass
+            self.fail(f"{value} is not a folder.", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+NEW_FOLDER = NewFolder()
 
 
 def together(*options: Callable[[Any], Any]) -> Callable[[Command], Command]:

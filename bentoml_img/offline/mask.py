@@ -109,7 +109,7 @@ def _video(
         with reading(source, VideoError), writing(target, FFmpegError), open_video(source) as video:
             info = video.info
             size, sound = (info.width, info.height), source if info.audio else None
-            with writing_video(target, size, info.rate, sound, on_warning) as writer:
+            with writing_video(target, size, info.rate, sound, info.plays, on_warning) as writer:
                 return write(writer, video)
     except KeyboardInterrupt:
         if is_new and target.exists():

@@ -8,9 +8,15 @@ from contextlib import contextmanager
 ENDING = (signal.SIGTERM, signal.SIGHUP)  # a terminal that is closed sends the latter
 
 
+def end_at_once_by_ctrl_c() -> None:
+    """Let Ctrl-C end the process, without a traceback, until `end_as_by_ctrl_c` is called."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # or it is to be ignored
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def end_as_by_ctrl_c() -> None:
-    """Let SIGTERM, and a terminal that is closed, end the work as Ctrl-C does: tidily."""
-    for number in ENDING:
+    """Let Ctrl-C, SIGTERM, and a terminal that is closed, end the work by KeyboardInterrupt."""
+    for number in (signal.SIGINT, *ENDING):
         if signal.getsignal(number) == signal.SIG_DFL:  # nohup wants it ignored
             signal.signal(number, signal.default_int_handler)
 

@@ -47,7 +47,9 @@ class Animation(Source):
         except DECODER_ERRORS as error:
             self.close()
             raise VideoError(f"{path.name} has no frame that can be decoded: {error}") from None
-        self.info = VideoInfo(path, width, height, 1 / (mean or _shown(self._image)), self._count())
+        rate = 1 / (mean or _shown(self._image))
+        plays = _plays(self._image)
+        self.info = VideoInfo(path, width, height, rate, self._count(), plays=plays)
 
     def _open(self) -> Image.Image:
         try:
@@ -170,6 +172,14 @@ def _load(file: Path) -> Image.Image:
         return read_rgb(file, max_pixels=MAX_PIXELS)
     except (OSError, ImageError) as error:
         raise VideoError(f"{file.name}: {reason(error)}") from None
+
+
+def _plays(image: Image.Image) -> int:
+    """How many times an animation is played, 0 if without end."""
+    loop = image.info.get("loop")
+    if image.format == "GIF":  # it says how many times to repeat that
+        return 1 if loop is None else loop and loop + 1
+    return loop if isinstance(loop, int) else 0  # a text in a PNG may have the same name
 
 
 def _shown(image: Image.Image) -> float:

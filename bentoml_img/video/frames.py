@@ -32,7 +32,8 @@ class VideoInfo:
     `width` and `height` are those of its frames once upright. `frames` and
     `duration` (seconds) are what the file says, None if it says nothing; `rate`
     is the number of frames a second, on average where it changes. `audio` names
-    the codec of each audio stream.
+    the codec of each audio stream. `plays` is how many times an animation is
+    played, 0 if without end.
     """
 
     path: Path
@@ -42,6 +43,7 @@ class VideoInfo:
     frames: int | None = None
     duration: float | None = None
     audio: tuple[str, ...] = ()
+    plays: int = 0
 
 
 @dataclass(frozen=True, eq=False)

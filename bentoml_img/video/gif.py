@@ -13,6 +13,8 @@ from bentoml_img.video.segments import Segment
 
 CENTISECOND = Fraction(1, PER_SECOND)
 
+MOST_REPEATS = 65_535  # 16 bits
+
 # A pixel that changes by less than this keeps its colour: noise of a camera, which would cost
 # two thirds of the file.
 STEADY = 8
@@ -21,17 +23,17 @@ STEADY = 8
 DITHER = "dither=bayer:bayer_scale=4"
 
 
-def write_gif(segments: Sequence[Segment], path: Path) -> None:
-    """Write an endless GIF with the delays of the frames, to the hundredth of a second.
+def write_gif(segments: Sequence[Segment], path: Path, plays: int = 0) -> None:
+    """Write a GIF with the delays of the frames, to the hundredth of a second.
 
-    Frames that follow another within two hundredths are left out.
+    It is played `plays` times, 0 for without end. Frames that follow another within two
+    hundredths are left out.
     """
     palette, last = _palette(segments)
     length = segments[-1].end - segments[0].start
     delay = min(LONGEST, max(SHORTEST, round(length / CENTISECOND) - last))
-    with av.open(
-        str(path.absolute()), "w", format="gif", options={"loop": "0", "final_delay": str(delay)}
-    ) as output:
+    options = {"loop": str(_repeats(plays)), "final_delay": str(delay)}
+    with av.open(str(path.absolute()), "w", format="gif", options=options) as output:
         stream = output.add_stream("gif")
         graph: FilterGraph | None = None
         for frame in _steady(_frames(segments)):
@@ -50,6 +52,11 @@ def write_gif(segments: Sequence[Segment], path: Path) -> None:
             for picture in graph.pull():
                 output.mux(stream.encode(picture))
         output.mux(stream.encode(None))
+
+
+def _repeats(plays: int) -> int:
+    """How many times FFmpeg is to have a GIF repeated: 0 for without end, -1 for never."""
+    return (min(plays - 1, MOST_REPEATS) or -1) if plays else 0
 
 
 def _palette(segments: Sequence[Segment]) -> tuple[av.VideoFrame, int]:

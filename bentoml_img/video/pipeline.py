@@ -7,7 +7,7 @@ thread of its own, a few frames apart: memory does not grow with the length.
 import json
 import time
 from collections.abc import Callable, Generator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 from PIL import Image
 
 from bentoml_img.detect import Detections, Query
+from bentoml_img.result_names import PLOT
 from bentoml_img.system import atomic
 from bentoml_img.system.interrupts import uninterrupted
 from bentoml_img.video import records
@@ -260,8 +261,11 @@ class _Run:
         done = self._done if last else self._parts.reached.frames
         result = Result(self._output, done, ending)
         result.summary.unlink(missing_ok=True)  # an earlier run's, of other files
+        with suppress(OSError):  # there is none, or what has its name is no file
+            result.video.with_suffix(PLOT).unlink()
         info = self._video.info
-        if without_sound := join(segments, result.video, info.path if info.audio else None):
+        sound = info.path if info.audio else None
+        if without_sound := join(segments, result.video, sound, info.plays):
             self._warn([without_sound])
         try:
             with uninterrupted():

@@ -19,16 +19,19 @@ def check_output(path: Path) -> None:
         raise VideoError(f"cannot write {path.name}: the result is a .mp4 or a .gif")
 
 
-def join(segments: Sequence[Segment], output: Path, sound: Path | None = None) -> str | None:
+def join(
+    segments: Sequence[Segment], output: Path, sound: Path | None = None, plays: int = 0
+) -> str | None:
     """Join segments into `output`, an MP4 or a GIF. A warning, if it lacks its sound.
 
     `sound` is a video whose audio an MP4 gets, up to the end of the pictures:
-    copied if an MP4 can hold it, else as AAC.
+    copied if an MP4 can hold it, else as AAC. A GIF is played `plays` times, 0 for
+    without end.
     """
     check_output(output)
     with replacing(output) as part:
         if output.suffix.lower() == ".gif":
-            write_gif(segments, part)
+            write_gif(segments, part, plays)
             return None
         try:
             write_mp4(segments, part, sound)
@@ -46,13 +49,15 @@ def writing_video(
     size: tuple[int, int],
     rate: float,
     sound: Path | None = None,
+    plays: int = 0,
     on_warning: Callable[[str], None] = lambda warning: None,
 ) -> Iterator[SegmentWriter]:
     """Write frames of `size` (width, height), about `rate` a second, into `output`.
 
     The result is there after the block; after an error in it, too, with all frames until
     then, unless there is an earlier one, which stays. It is not touched if there was no
-    frame. `sound` is as `join` has it, and `on_warning` is told if it is left out.
+    frame. `sound` and `plays` are as `join` has them, and `on_warning` is told if the
+    sound is left out.
     """
     with scratch_beside(output) as scratch:
         writer = SegmentWriter(scratch, output, size, rate)
@@ -63,5 +68,5 @@ def writing_video(
         finally:
             segment = writer.close()
             stays = broke_off and output.exists()
-            if segment and not stays and (warning := join([segment], output, sound)):
+            if segment and not stays and (warning := join([segment], output, sound, plays)):
                 on_warning(warning)

@@ -166,6 +166,11 @@ def test_the_home_folder_is_known_after_an_equals_sign(
     assert Path(result.stdout.strip()).parent == texts / "o"
 
 
+def test_a_file_in_the_home_folder_is_no_output_folder(bentoml: Command, texts: Path) -> None:
+    result = bentoml("run", "TextTools", "upper", "--output-dir=~/a.txt", HOME=str(texts))
+    assert (result.status, result.stderr) == (2, "Error: ~/a.txt is not a folder.\n")
+
+
 def test_an_output_folder_without_a_name_is_the_one_at_hand(bentoml: Command, texts: Path) -> None:
     (texts / "in").mkdir()
     (texts / "a.txt").rename(texts / "in" / "a.txt")
@@ -190,6 +195,19 @@ def test_a_standard_output_that_takes_nothing(
     assert result.returncode == 1
     (line,) = own_lines(result.stderr)
     assert message in line
+
+
+@pytest.mark.parametrize("arguments", ["--help", "TextTools --help", "TextTools add --help"])
+def test_a_help_that_cannot_be_printed(arguments: str, environment: dict[str, str]) -> None:
+    command = f"{shlex.join(BENTOML)} run {arguments} > /dev/full"
+    result = subprocess.run(
+        ["bash", "-c", command],
+        env={**environment, "FAIL_AT": "help"},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    told = "Error: standard output cannot be written: No space left on device"
+    assert (result.returncode, own_lines(result.stderr)) == (1, [told])
 
 
 def test_a_standard_error_that_is_closed(environment: dict[str, str], texts: Path) -> None:
@@ -240,6 +258,7 @@ def test_a_file_name_that_is_no_text(bentoml: Command, texts: Path) -> None:
         (["None", "none", "--input-file", "*.no"], "*.no: no file matches."),
         (["None", "none", "--input-file", ""], "a file without a name."),
         (["None", "none", "--input-file", "."], ". is a folder: name its files, as in './*'."),
+        (["None", "none", "--output-dir", "/dev/null"], "/dev/null is not a folder."),
         (
             ["TextTools", "add", "--param", "a"],
             "Invalid value for '--param': 'a' is not NAME=VALUE.",

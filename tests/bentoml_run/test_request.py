@@ -36,6 +36,10 @@ def test_error_message(body: str, message: str) -> None:
     assert error_message(Answer(400, (), body.encode())) == message
 
 
+def test_a_status_that_nobody_knows_is_told_as_one() -> None:
+    assert error_message(Answer(499, (), b"")) == "unknown status"
+
+
 @pytest.mark.parametrize("body", [b"<html>", b"[]", b"{}", b"7"])
 def test_a_task_that_was_not_begun(body: bytes) -> None:
     class Service:

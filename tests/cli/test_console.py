@@ -1,3 +1,4 @@
+import io
 import os
 import subprocess
 import sys
@@ -32,6 +33,7 @@ def test_a_standard_output_that_takes_nothing(
     assert str(error.value) == "standard output cannot be written: No space left on device"
 
 
+@pytest.mark.parametrize("option", ["--list", "--help", "--version"])
 @pytest.mark.parametrize(
     ("redirection", "status", "told"),
     [
@@ -39,12 +41,37 @@ def test_a_standard_output_that_takes_nothing(
         (">&-", 1, "Error: standard output is closed\n"),
     ],
 )
-def test_models_that_cannot_be_printed(redirection: str, status: int, told: str) -> None:
-    command = f"{sys.executable} {bentoml_img_segment.__file__} --list {redirection}"
+def test_what_is_asked_of_a_script_and_cannot_be_printed(
+    option: str, redirection: str, status: int, told: str
+) -> None:
+    command = f"{sys.executable} {bentoml_img_segment.__file__} {option} {redirection}"
     result = subprocess.run(["bash", "-c", command], stderr=subprocess.PIPE, text=True)
     assert result.returncode == status
     assert result.stderr.startswith(told)
     assert result.stderr.count("\n") == 1
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(("width", "has_frame"), [("40", False), ("80", False), ("120", True)])
+def test_words_of_a_table_are_whole_however_narrow_a_terminal_is(
+    width: str, has_frame: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stdout", terminal)
+    monkeypatch.setenv("COLUMNS", width)
+    table = Table("model", "parameters", "weights")
+    table.add_row(
+        "deeplabv3_mobilenet_v3_large", "11.0 M", "to download, or from a file of one's own"
+    )
+    console.print_table(table)
+    *_, row = (line for line in terminal.getvalue().splitlines() if "M" in line)
+    cells = "deeplabv3_mobilenet_v3_large", "11.0 M", "to download, or from a file of one's own"
+    between = " │ " if has_frame else " "
+    assert between.join(cells) in " ".join(row.split())
 
 
 @pytest.mark.parametrize("option", ["--list", "--help"])
@@ -54,6 +81,11 @@ def test_a_terminal_of_an_older_encoding(option: str) -> None:
     result = subprocess.run(command, env=latin, capture_output=True, check=True)
     assert b"?" in result.stdout
     assert b"Error" not in result.stderr
+
+
+def test_an_error_of_another_file_is_not_of_standard_output() -> None:
+    with pytest.raises(FileNotFoundError), console.printing():
+        Path("no_such_file").read_bytes()
 
 
 def test_a_pipe_that_nobody_reads_is_left_to_click(monkeypatch: pytest.MonkeyPatch) -> None:

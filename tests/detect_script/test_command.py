@@ -62,6 +62,8 @@ def test_wrong_usage(invoke: Invoke, clip: Path, tmp_path: Path) -> None:
     assert_error(both, 2, "--weights and --weights-url: give one of them")
     assert_error(invoke("--evaluate", tmp_path), 1, "no COCO data in")
     assert_error(invoke(tmp_path), 1, "no pictures or videos in")
+    assert_error(invoke(clip, "--output-dir", "/dev/null"), 2, "/dev/null is not a folder")
+    assert_error(invoke(clip, "--output-dir", STREET), 2, f"{STREET} is not a folder")
     assert_error(invoke(STREET, "--score-threshold", "nan"), 2, "nan is not a finite number")
     assert_error(invoke(STREET, "--classes", "car,dragon"), 2, "'dragon'", "bicycle")
     assert_error(invoke(STREET, "--classes", ""), 2, "no class ''")

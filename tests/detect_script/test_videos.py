@@ -230,6 +230,21 @@ def test_ctrl_c_counts_more_than_a_plot(
     assert "--resume goes on" in result.stderr
 
 
+def test_a_plot_is_of_the_result_that_it_lies_beside(
+    invoke: Invoke, engine: Colours, clip: Path, tmp_path: Path
+) -> None:
+    plot = tmp_path / "road_result.counts.png"
+    in_folder = (clip, "--output-dir", tmp_path)
+    engine.interrupt_at = 25
+    assert invoke(*in_folder, "--plot").exit_code == 130
+    assert plot.exists()
+    lines(invoke(*in_folder, "--resume"))
+    assert not plot.exists(), "it had a part of the frames"
+    lines(invoke(*in_folder, "--resume", "--plot"))
+    lines(invoke(*in_folder, "--resume"))
+    assert plot.exists(), "the result is the same"
+
+
 def test_a_video_that_breaks_off(invoke: Invoke, clip: Path, tmp_path: Path) -> None:
     data = clip.read_bytes()
     (tmp_path / "cut.mkv").write_bytes(data[: len(data) // 2])

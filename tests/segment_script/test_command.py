@@ -98,4 +98,5 @@ def test_wrong_usage(invoke: Invoke, tmp_path: Path) -> None:
     assert_error(invoke("--list", "--engine", "torch"), 2, "--engine chooses a model")
     assert_error(invoke("--palette", "hub"), 2, "--palette is for --compare and PATHS")
     assert_error(invoke("--list", "--output-dir", tmp_path), 2, "--output-dir is for --compare")
+    assert_error(invoke(STREET, "--output-dir", "/dev/null"), 2, "/dev/null is not a folder")
     assert_error(invoke("--compare", Path(__file__)), 1, f"Error: {__file__}: not a picture")

@@ -48,6 +48,7 @@ def test_videos(invoke: Invoke, tmp_path: Path) -> None:
         assert [round(frame.time, 2) for frame in video] == [0, 0.1, 0.2, 0.3, 0.4, 0.5]
     with Image.open(tmp_path / "moving_seg.gif") as moving:
         assert (getattr(moving, "n_frames", 1), moving.info["duration"]) == (3, 80)
+        assert "loop" not in moving.info, "it is played once, as its source"
     assert len(list(tmp_path.iterdir())) == 8
 
 
@@ -57,7 +58,7 @@ def test_what_is_left_of_a_killed_run_is_hidden_and_deleted(
     write_video(tmp_path / "video.mp4", 2)
     done, old = tmp_path / "done", time.time() - 2 * atomic.ABANDONED
 
-    def killed(segments: Sequence[Segment], output: Path, sound: Path | None) -> None:
+    def killed(segments: Sequence[Segment], output: Path, *_: object) -> None:
         shutil.copytree(output.parent, done)
         for path in done.iterdir():
             os.utime(path, (old, old))

@@ -20,6 +20,17 @@ except KeyboardInterrupt:
     raise ImportError("initialization failed") from None
 """
 
+# Before any other module: Ctrl-C while NumPy is imported.
+SITECUSTOMIZE = """
+import signal, sys
+class Interrupter:
+    def find_spec(self, name, path, target=None):
+        if name == "numpy":
+            signal.raise_signal(signal.SIGINT)
+sys.meta_path.insert(0, Interrupter())
+"""
+SCRIPTS = ["classify", "segment", "detect"]
+
 
 def test_ctrl_c_waits_for_the_end_of_the_block() -> None:
     written = []
@@ -77,3 +88,27 @@ def test_ctrl_c_while_openvino_is_imported_ends_a_script(tmp_path: Path, script:
     environment = os.environ | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_ctrl_c_while_a_script_imports_its_modules_ends_it(tmp_path: Path, script: str) -> None:
+    done = version(tmp_path, script)
+    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, "", "")
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_ctrl_c_is_not_for_a_script_in_the_background(tmp_path: Path, script: str) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # as shells do it, and its child inherits that
+    try:
+        done = version(tmp_path, script)
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def version(folder: Path, script: str) -> "subprocess.CompletedProcess[str]":
+    """Run a script with --version; Ctrl-C comes while it imports its modules."""
+    (folder / "sitecustomize.py").write_text(SITECUSTOMIZE)
+    command = [sys.executable, f"{ROOT}/bentoml_img_{script}.py", "--version"]
+    environment = os.environ | {"PYTHONPATH": f"{folder}{os.pathsep}{ROOT}"}
+    return subprocess.run(command, env=environment, capture_output=True, text=True)

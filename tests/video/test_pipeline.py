@@ -48,6 +48,15 @@ def test_a_folder_of_frames_may_hold_its_result_and_is_done_again_if_a_frame_cha
     assert detect.calls == 6
 
 
+def test_a_gif_that_is_played_once_gives_such_a_gif(tmp_path: Path) -> None:
+    source, output = tmp_path / "a.gif", tmp_path / "a_result.gif"
+    picture(0).save(source, save_all=True, append_images=[picture(1)])
+    annotated(source, output, ColourDetector())
+    with Image.open(output) as result:
+        assert getattr(result, "n_frames", 1) == 2
+        assert "loop" not in result.info
+
+
 def test_counts_are_those_of_the_scene(whole: Result) -> None:
     _, _, summary = records(whole)
     assert summary["frames"] == FRAMES

@@ -124,6 +124,38 @@ def test_delays_of_a_gif(tmp_path: Path) -> None:
     assert all(differs(frame.image, picture(k)) < 3 for k, frame in enumerate(frames))
 
 
+@pytest.mark.parametrize(
+    ("suffix", "loop", "plays"),
+    [
+        ("gif", None, 1),
+        ("gif", 0, 0),
+        ("gif", 2, 3),
+        ("png", 0, 0),
+        ("png", 2, 2),
+        ("webp", 0, 0),
+        ("webp", 2, 2),
+    ],
+)
+def test_how_many_times_an_animation_is_played(
+    tmp_path: Path, suffix: str, loop: int | None, plays: int
+) -> None:
+    """A GIF says how many times to repeat that."""
+    path = tmp_path / f"a.{suffix}"
+    picture(0).save(path, save_all=True, append_images=[picture(1)], loop=loop)
+    with open_video(path) as video:
+        assert video.info.plays == plays
+
+
+def test_a_text_in_a_png_that_is_named_like_its_number_of_plays(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    picture(0).save(path, save_all=True, append_images=[picture(1)], loop=2)
+    data = path.read_bytes()
+    start = data.index(b"fcTL") - 4
+    path.write_bytes(data[:start] + png_chunk(b"tEXt", b"loop\0ten") + data[start:])
+    with open_video(path) as video:
+        assert video.info.plays == 0
+
+
 def test_a_frame_of_a_gif_beyond_the_picture(tmp_path: Path) -> None:
     """Decoders make the picture larger then, and a hundred bytes can ask for gigabytes."""
     small, large = (tmp_path / name for name in ("a.gif", "b.gif"))

@@ -177,8 +177,8 @@ def test_ctrl_c_while_the_result_is_joined_leaves_its_parts(
 def test_what_is_joined_anew_is_not_taken_for_the_result_of_before(
     clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def join(segments: Any, output: Path, sound: Path | None) -> None:
-        writing.join(segments, output, sound)
+    def join(segments: Any, output: Path, sound: Path | None, plays: int) -> None:
+        writing.join(segments, output, sound, plays)
         raise KeyboardInterrupt
 
     output = tmp_path / "out.mp4"

@@ -93,6 +93,18 @@ def test_the_last_frame_of_a_gif_of_pictures_that_start_late(
     assert durations == pytest.approx([*DURATIONS[:-1], shown], abs=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("plays", "loop"), [(0, 0), (1, None), (2, 1), (65_536, 65_535), (2**32 - 1, 65_535)]
+)
+def test_a_gif_says_how_many_times_to_repeat_it(
+    tmp_path: Path, plays: int, loop: int | None
+) -> None:
+    output = tmp_path / "out.gif"
+    join(segments(tmp_path, output), output, plays=plays)
+    with Image.open(output) as image:
+        assert image.info.get("loop") == loop
+
+
 def test_odd_sides_of_an_mp4_get_one_more_pixel(tmp_path: Path) -> None:
     output = tmp_path / "out.mp4"
     join(segments(tmp_path, output, (61, 47)), output)

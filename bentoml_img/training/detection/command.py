@@ -8,6 +8,7 @@ import click
 
 from bentoml_img.bundle import WEIGHTS
 from bentoml_img.cli.console import console
+from bentoml_img.cli.errors import PlainCommand
 from bentoml_img.cli.options import FOLDER, HELP
 from bentoml_img.detect import Detector
 from bentoml_img.training.errors import DatasetError
@@ -38,7 +39,7 @@ SOURCE_WEIGHTS = {"street": 1.7, "coco": 1.5, "voc": 0.8}
 EVERY = 8  # of so many val photos one is looked at while training
 
 
-@click.command(context_settings=HELP)
+@click.command(cls=PlainCommand, context_settings=HELP)
 @click.option("--street", type=FOLDER, help="Street scenes in COCO's layout.")
 @click.option("--coco", type=FOLDER, help="COCO: the folder with train2017/ and annotations/.")
 @click.option("--voc", type=FOLDER, help="PASCAL VOC, for its photos of single animals.")

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 from PIL import Image
 
-from bentoml_img.cli.errors import plain_ending
+from bentoml_img.cli.errors import PlainCommand, plain_ending
 from bentoml_img.cli.options import FOLDER, HELP
 from bentoml_img.engines import PRECISIONS
 from bentoml_img.file_errors import FileError, reading
@@ -23,7 +23,7 @@ with importing_extra():
 MAX_PHOTOS = 100
 
 
-@click.command(context_settings=HELP)
+@click.command(cls=PlainCommand, context_settings=HELP)
 @click.argument("bundle", type=FOLDER)
 @click.option("--precision", type=click.Choice(PRECISIONS[1:]), default="int8", show_default=True)
 @click.option(

@@ -10,6 +10,7 @@ import click
 from bentoml_img.bundle import WEIGHTS
 from bentoml_img.cli.bars import training_bar
 from bentoml_img.cli.console import console
+from bentoml_img.cli.errors import PlainCommand
 from bentoml_img.cli.options import FILE, FOLDER, HELP
 from bentoml_img.segment import Segmenter
 from bentoml_img.training.errors import DatasetError
@@ -45,7 +46,7 @@ WATCHED = ("voc", "coco")
 MOST = 500  # of each val set's photos, to look at while training
 
 
-@click.command(context_settings=HELP)
+@click.command(cls=PlainCommand, context_settings=HELP)
 @click.option("--voc", type=FOLDER, help="PASCAL VOC: the folder with VOCdevkit/.")
 @click.option("--coco", type=FOLDER, help="COCO: the folder with train2017/ and annotations/.")
 @click.option("--street", type=FOLDER, help="Street scenes in COCO's layout.")

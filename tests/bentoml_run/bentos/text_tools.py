@@ -27,6 +27,9 @@ FAIL_AT = os.environ.get("FAIL_AT")
 if FAIL_AT == "import":
     import_module("a_module_that_is_not_there")
 
+if FAIL_AT == "help":
+    threading.Thread(target=time.sleep, args=(600,)).start()
+
 print("imported")  # noqa: T201 - a service may print
 
 
