@@ -35,6 +35,7 @@ from services.page import is_page, page
 from services.paths import HEALTH
 from services.ranges import without_odd_ranges
 from services.settings import MAX_UPLOAD_VARIABLE, Settings
+from services.sites import is_for_another_site
 from services.uploads import Upload
 
 logger = logging.getLogger("bentoml_img.edge")
@@ -73,10 +74,10 @@ class Edge:
     def __init__(
         self, app: ASGIApp, service: Any, inner: Sequence[Callable[[ASGIApp, Any], ASGIApp]] = ()
     ) -> None:
-        self.entry: ASGIApp = self._respond
+        self.cors: CORSMiddleware | None = None
         if isinstance(app, CORSMiddleware):
-            self.entry, app = app, app.app
-            self.entry.app = self._respond
+            self.cors, app = app, app.app
+            self.cors.app = self._respond
         for middleware in inner:
             app = middleware(app, service)
         self.app = app
@@ -85,7 +86,7 @@ class Edge:
         self.budget = Budget(self.settings.max_upload_in_flight)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        app = self.entry if scope["type"] == "http" else self.app
+        app = (self.cors or self._respond) if scope["type"] == "http" else self.app
         await app(scope, receive, send)
 
     async def _respond(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -95,6 +96,7 @@ class Edge:
         body = Body(receive)
         try:
             if COMMAND_LINE not in scope.get("extensions", ()):
+                self._check_site(scope["method"], headers)
                 self._authenticate(scope["path"], headers)
             if not scope["path"].isprintable():
                 # The routes behind match a line feed at the end, too: a way around the edge.
@@ -119,6 +121,14 @@ class Edge:
                 HTTPStatus.INTERNAL_SERVER_ERROR, "an unexpected error, see the server's log"
             ).response()
         await answer(response, scope, body, send, 2 * limit)
+
+    def _check_site(self, method: str, headers: Headers) -> None:
+        if not is_for_another_site(method, headers):
+            return
+        if self.cors is None or not self.cors.is_allowed_origin(headers.get("origin", "")):
+            raise RequestRefused(
+                HTTPStatus.FORBIDDEN, "pages of other sites may not ask for work here"
+            )
 
     def _authenticate(self, path: str, headers: Headers) -> None:
         key = self.settings.api_key

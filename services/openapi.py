@@ -18,6 +18,7 @@ from services.endpoints import Endpoint, image_endpoints
 from services.fields import Fields
 from services.paths import HEALTH
 from services.settings import Settings
+from services.sites import READING
 from services.tasks import METHODS, PARTS, TaskStatus
 
 Json = dict[str, Any]
@@ -35,6 +36,7 @@ REFUSAL = {
 REFUSALS = {
     HTTPStatus.BAD_REQUEST: "A field is missing, unknown or of a wrong value, or a file is damaged",
     HTTPStatus.UNAUTHORIZED: "The API key is missing or wrong",
+    HTTPStatus.FORBIDDEN: "A page of another site asks for work",
     HTTPStatus.NOT_FOUND: "There is no such task, or its time is over",
     HTTPStatus.REQUEST_TIMEOUT: "The upload took too long",
     HTTPStatus.CONFLICT: "Not in this state of the task",
@@ -88,6 +90,10 @@ def describe(service: Any) -> Description:
     for method in service.apis.values():
         if method.is_task:
             paths |= _of_task(method, schemas)
+    for operations in paths.values():
+        for method, operation in operations.items():
+            if method.upper() not in READING:
+                operation["responses"] |= _refused([HTTPStatus.FORBIDDEN])
     for path, summary in OPERATION.items():
         responses = _ok({"text/plain": {"type": "string"}})
         paths[path] = {"get": {"summary": summary, "tags": ["Operation"], "responses": responses}}

@@ -96,6 +96,31 @@ class TestKey:
         assert send("GET", path).status_code == 200
 
 
+class TestOtherSites:
+    """What a browser sends for a page of another site, without asking its reader."""
+
+    @pytest.mark.parametrize("path", ["/describe", "/say", "/nothing"])
+    @pytest.mark.parametrize("site", ["cross-site", "same-site", "?"])
+    def test_they_may_not_ask_for_work(self, path: str, site: str) -> None:
+        headers = {"Sec-Fetch-Site": site, "Origin": "https://b.test"}
+        answer = post(path, content=jpeg(), headers=headers)
+        assert answer.status_code == 403
+        assert answer.json() == {"error": "pages of other sites may not ask for work here"}
+
+    @pytest.mark.parametrize("site", ["same-origin", "none"])
+    def test_its_own_page_and_its_reader_may(self, site: str) -> None:
+        headers = {"Sec-Fetch-Site": site, "Origin": "http://edge"}
+        assert post("/describe", content=jpeg(), headers=headers).status_code == 200
+
+    @pytest.mark.parametrize("path", ["/", "/livez", "/docs.json"])
+    def test_they_may_link_to_it(self, path: str) -> None:
+        assert send("GET", path, headers={"Sec-Fetch-Site": "cross-site"}).status_code == 200
+
+    def test_they_are_refused_before_the_body_is_read(self) -> None:
+        sent = chunks(b"", jpeg())
+        assert refused_while_it_sends(sent, 403, sec_fetch_site="cross-site") == (2, [0, 0, 2])
+
+
 class TestCors:
     """BentoML's middleware, made from `http.cors`, is what the edge is put before."""
 
@@ -133,6 +158,12 @@ class TestCors:
         answer = self.send("POST", path, content=jpeg(), headers={"Origin": "https://a.test"})
         assert answer.status_code == status
         assert answer.headers["access-control-allow-origin"] == "https://a.test"
+
+    @pytest.mark.parametrize(("site", "status"), [("https://a.test", 200), ("https://b.test", 403)])
+    def test_who_may_read_answers_may_ask_for_them(self, site: str, status: int) -> None:
+        headers = {"Origin": site, "Sec-Fetch-Site": "cross-site"}
+        answer = self.send("POST", "/describe", content=jpeg(), headers=headers)
+        assert answer.status_code == status
 
     def test_without_it_no_answer_does(self) -> None:
         for method in ("OPTIONS", "POST"):

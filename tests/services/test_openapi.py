@@ -87,7 +87,8 @@ def test_a_result_may_be_had_in_parts() -> None:
 
 
 @pytest.mark.parametrize(
-    ("what", "more"), [("status", ()), ("cancel", ("409", "503")), ("retry", ("409", "503"))]
+    ("what", "more"),
+    [("status", ()), ("cancel", ("403", "409", "503")), ("retry", ("403", "409", "503"))],
 )
 def test_what_is_asked_of_a_task_may_be_refused(what: str, more: tuple[str, ...]) -> None:
     (operation,) = describe(PytorchInstanceDetector)["paths"][f"/annotate_video/{what}"].values()
@@ -100,7 +101,7 @@ def test_a_file_is_required_and_may_be_refused(path: str, more: Collection[str])
     post = describe(PytorchInstanceDetector)["paths"][path]["post"]
     assert post["requestBody"]["required"] is True
     refused = {status for status in post["responses"] if status >= "400"}
-    assert refused == {"400", "413", "414", "415", "500", "503", "504", *more}
+    assert refused == {"400", "403", "413", "414", "415", "500", "503", "504", *more}
 
 
 @pytest.mark.parametrize(

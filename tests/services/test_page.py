@@ -91,6 +91,19 @@ def test_a_photo_shows_what_every_api_answers(service: Service, page: Page) -> N
 
 
 @only(CLASSIFIER)
+def test_forms_of_other_sites_are_refused(browser: Browser, server: Server) -> None:
+    page = browser.new_page()
+    form = """<form method="post" enctype="multipart/form-data" action="{}/predict">
+      <input type="file" name="image"><button>Send</button></form>"""
+    page.set_content(form.format(server.url))
+    page.set_input_files("input", PHOTO)
+    with page.expect_response(f"{server.url}/predict") as answer:
+        page.click("button")
+    assert answer.value.status == 403
+    page.close()
+
+
+@only(CLASSIFIER)
 def test_a_photo_can_be_dropped(page: Page) -> None:
     photo = list(PHOTO.read_bytes())
     transfer = page.evaluate_handle(
