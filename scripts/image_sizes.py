@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.table import Table
 
+from bentoml_img.cli.console import print_table
 from scripts.buildah import BuildError, Image, Storage
 
 MB = 1_000_000
@@ -81,7 +81,7 @@ def main(budgets: dict[str, int]) -> None:
         raise click.ClickException(str(error)) from None
     if not images:
         raise click.ClickException("no image is built: make image")
-    Console().print(table(images, budgets))
+    print_table(table(images, budgets))
     large = [name for name, totals in images.items() if totals.total() > budgets[name] * MB]
     if large:
         raise click.ClickException(f"over budget: {', '.join(large)}")
