@@ -98,11 +98,11 @@ def test_ctrl_c_while_a_script_imports_its_modules_ends_it(tmp_path: Path, scrip
 
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_ctrl_c_is_not_for_a_script_in_the_background(tmp_path: Path, script: str) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # as shells do it, and its child inherits that
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as shells do; children inherit it
     try:
         done = version(tmp_path, script)
     finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGINT, before)
     assert (done.returncode, done.stderr) == (0, "")
 
 
