@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bentoml_img import zoo
-from bentoml_img.bundle import MANIFEST, Bundle, BundleError, sha256
+from bentoml_img.bundle import MANIFEST, RULES, Bundle, BundleError, Manifest, sha256
+from bentoml_img.engines.rules import read_rules
 from bentoml_img.paths import MADE, SHIPPED
 from bentoml_img.published.weights import (
     WeightsError,
@@ -81,7 +82,7 @@ def official_bundle(
     if weights and own and weights.name == published.file:
         raise WeightsError(f"{weights} is damaged: its SHA-256 does not begin as its name says")
     with contextlib.suppress(BundleError):
-        made = Bundle.open(folder).verify().manifest
+        made = _made(folder)
         if made.name == name and made.source_sha256.startswith(digest):
             return folder
     # Here: without PyTorch nothing is downloaded.
@@ -102,13 +103,21 @@ def official_bundle(
     return folder
 
 
+def _made(folder: Path) -> Manifest:
+    """What was made there; BundleError if it cannot be used, such as one of another version."""
+    made = Bundle.open(folder).verify().manifest
+    if RULES in made.files:
+        read_rules(folder)
+    return made
+
+
 def is_at_hand(name: str) -> bool:
     """Whether a model's bundle can be had without a download: it is there, or can be made here."""
     published = zoo.find(name).published
     if not published:
         return (SHIPPED / name / MANIFEST).is_file()
     with contextlib.suppress(BundleError):
-        made = Bundle.open(MADE / name).verify().manifest
+        made = _made(MADE / name)
         if made.source_sha256.startswith(digest_in_name(published.file)):
             return True
     with contextlib.suppress(WeightsError):

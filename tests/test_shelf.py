@@ -1,3 +1,4 @@
+import json
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -7,8 +8,9 @@ import pytest
 import torch
 
 from bentoml_img import zoo
-from bentoml_img.bundle import GRAPH, GRAPH_DATA, WEIGHTS, Bundle, BundleError, sha256
+from bentoml_img.bundle import GRAPH, GRAPH_DATA, RULES, WEIGHTS, Bundle, BundleError, sha256
 from bentoml_img.engines import load_engine
+from bentoml_img.paths import SHIPPED
 from bentoml_img.published import fetch, weights
 from bentoml_img.published.weights import WeightsError, load_into
 from bentoml_img.segment import Segmenter
@@ -88,6 +90,31 @@ def test_what_is_made_is_found_again(
     monkeypatch.setattr(zoo, "build", None)
     assert official_bundle(NAME, made, state_file) == made
     assert (made / GRAPH).stat() == before
+
+
+def test_what_another_version_made_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class MadeAgain(Exception):
+        pass
+
+    def build(name: str) -> None:
+        raise MadeAgain
+
+    monkeypatch.setattr(zoo, "build", build)
+    name, state = "maskrcnn_resnet50_fpn", tmp_path / "mine.pth"
+    state.write_bytes(b"weights")
+    rules = json.loads((SHIPPED / "maskrcnn_lite" / RULES).read_text())
+    manifest = zoo.find(name).manifest(
+        license="unknown", trained_on="nothing", source_sha256=sha256(state)
+    )
+    (tmp_path / RULES).write_text(json.dumps(rules))
+    Bundle.write(tmp_path, manifest, [RULES])
+    assert official_bundle(name, tmp_path, state) == tmp_path
+    (tmp_path / RULES).write_text(json.dumps(rules | {"candidates": rules.pop("pre_nms_top_n")}))
+    Bundle.write(tmp_path, manifest, [RULES])
+    with pytest.raises(MadeAgain):
+        official_bundle(name, tmp_path, state)
 
 
 @pytest.mark.usefixtures("without_graphs")
