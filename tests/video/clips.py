@@ -12,6 +12,8 @@ from PIL import Image, ImageDraw
 
 from bentoml_img.detect import DEFAULT_QUERY, Detections, Query
 from bentoml_img.postprocessing.masks import InstanceMask
+from bentoml_img.video.frames import Frame
+from bentoml_img.video.reading import open_video
 
 GROUND = (128, 128, 128)
 NAMES = ("background", "car", "person")
@@ -221,3 +223,9 @@ class ColourDetector:
                 boxes.append((columns.min(), rows.min(), columns.max() + 1, rows.max() + 1))
                 labels.append(shape.label)
         return found(boxes, labels)
+
+
+def read(path: Path) -> list[Frame]:
+    """All frames of a video."""
+    with open_video(path) as video:
+        return list(video)

@@ -9,14 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bentoml_img.video.frames import Frame, UnsupportedVideo
+from bentoml_img.video.frames import UnsupportedVideo
 from bentoml_img.video.reading import open_video
-from tests.video.clips import SIZE, add_sound, differs, picture, tone, write_clip, write_gif
-
-
-def read(path: Path) -> list[Frame]:
-    with open_video(path) as video:
-        return list(video)
+from tests.video.clips import SIZE, add_sound, differs, picture, read, tone, write_clip, write_gif
 
 
 def encode(

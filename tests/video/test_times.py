@@ -10,16 +10,11 @@ import numpy as np
 import pytest
 
 from bentoml_img.video.clock import Clock
-from bentoml_img.video.frames import DamagedVideo, Frame
+from bentoml_img.video.frames import DamagedVideo
 from bentoml_img.video.reading import open_video
 from bentoml_img.video.segments import SegmentWriter
 from bentoml_img.video.writing import join
-from tests.video.clips import SIZE, differs, picture, write_clip
-
-
-def read(path: Path) -> list[Frame]:
-    with open_video(path) as video:
-        return list(video)
+from tests.video.clips import SIZE, differs, picture, read, write_clip
 
 
 def remux(source: Path, target: Path, shift: float = 0) -> Path:
